@@ -1,0 +1,136 @@
+"""DatabaseBackup: one backup, from a policy or complete in itself."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import ConfigDict, Field
+
+from holdfast.api.base import DNS_LABEL, ObjectName, SpecModel, StatusModel, rules
+from holdfast.api.conditions import Condition
+from holdfast.api.policy import BackupPolicySpec
+
+
+class PolicyReference(SpecModel):
+    """A BackupPolicy of the same namespace."""
+
+    name: ObjectName = Field(description="Name of the BackupPolicy.")
+
+
+_IMMUTABLE = [
+    (
+        f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})",
+        f"{field} cannot change: a backup is what it was asked to be; create another one",
+    )
+    for field in ("policyRef", "policy", "label", "reason")
+]
+
+
+class DatabaseBackupSpec(SpecModel):
+    """What to back up, and what to remember about it. Everything but retentionDays is immutable."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            ("has(self.policyRef) != has(self.policy)", "exactly one of policyRef and policy must be set"), *_IMMUTABLE
+        )
+    )
+
+    policy_ref: PolicyReference | None = Field(
+        None, description="The BackupPolicy that says what to back up and where to."
+    )
+    policy: BackupPolicySpec | None = Field(None, description="The same, written here: a backup complete in itself.")
+    label: str | None = Field(
+        None,
+        min_length=1,
+        max_length=40,
+        pattern=DNS_LABEL,
+        description="A word to find it by; the end of the backup's id. At most 40 lower-case letters, digits, dashes.",
+    )
+    reason: str | None = Field(None, min_length=1, max_length=512, description="Why this backup is taken, for people.")
+    retention_days: int | None = Field(
+        None,
+        ge=1,
+        le=36500,
+        description="Days until this backup expires, instead of the policy's. May be changed later.",
+    )
+
+
+class Phase(StrEnum):
+    """Where a backup stands, in one word for people."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the backup ends here."""
+        return self in (Phase.SUCCEEDED, Phase.FAILED)
+
+
+class Failure(StatusModel):
+    """Why a backup failed, and what to do about it."""
+
+    reason: str = Field(max_length=128, description="One word for machines; docs/reference/failures.md lists them.")
+    exit_code: int | None = Field(None, description="Exit code of the Job's container, where it had one.")
+    message: str = Field(max_length=4096, description="What happened, and why.")
+    remedy: str = Field(max_length=2048, description="What to do about it.")
+
+
+class Verification(StatusModel):
+    """What was checked before the backup was called one."""
+
+    integrity_check: str = Field(max_length=256, description="What the store's own checksums said: passed.")
+    file_readable: str = Field(max_length=256, description="How the dump was seen to be whole.")
+    verified_at: datetime = Field(description="When, UTC.")
+
+
+class Cleanup(StatusModel):
+    """The Job that removes what a killed attempt left in the bucket."""
+
+    job_name: str = Field(max_length=63, description="Name of the Job.")
+    state: str = Field(max_length=16, description="Running, Done or Failed.")
+    message: str = Field("", max_length=2048, description="What it did, or why it could not.")
+
+
+class DatabaseBackupStatus(StatusModel):
+    """What happened."""
+
+    observed_generation: int | None = Field(None, description="Generation of the spec that this status is about.")
+    phase: Phase | None = Field(None, description="Pending, Running, Succeeded or Failed: one word for people.")
+    message: str | None = Field(None, max_length=4096, description="The state in a sentence.")
+    backup_id: str | None = Field(
+        None,
+        alias="backupID",
+        max_length=128,
+        description="The backup's unique id: backup-YYYYMMDD-HHMMSS[-label], UTC.",
+    )
+    location: str | None = Field(None, max_length=2048, description="Folder of the backup in its bucket.")
+    job_name: str | None = Field(None, max_length=63, description="Name of the Job that takes it.")
+    attempt: int | None = Field(None, ge=1, description="Which Job this is; a second one runs when a report was lost.")
+    retries: int | None = Field(None, ge=0, description="Pods of the Job that failed and were replaced.")
+    size_bytes: int | None = Field(None, ge=0, description="Size of the artifact as stored, bytes.")
+    size: str | None = Field(None, max_length=32, description="The same for people, e.g. 82 MB.")
+    database_size_bytes: int | None = Field(None, ge=0, description="Size of the database on its server, bytes.")
+    uncompressed_bytes: int | None = Field(None, ge=0, description="Size of the dump before compression, bytes.")
+    compression_ratio: float | None = Field(None, ge=0, description="uncompressedBytes / sizeBytes.")
+    sha256: str | None = Field(None, max_length=64, description="SHA-256 of the artifact as stored, hexadecimal.")
+    started_at: datetime | None = Field(None, description="When the backup began, UTC.")
+    completed_at: datetime | None = Field(None, description="When it ended, UTC.")
+    duration_seconds: float | None = Field(None, ge=0, description="How long the Job's container worked, seconds.")
+    duration: str | None = Field(None, max_length=32, description="The same for people, e.g. 2m5s.")
+    expires_at: datetime | None = Field(None, description="When it expires, UTC. This version deletes nothing.")
+    expires: str | None = Field(None, max_length=32, description="The day on which it expires, for people.")
+    tool_version: str | None = Field(None, max_length=128, description="The dump tool, with its version.")
+    server_version: str | None = Field(None, max_length=128, description="The server, with its version.")
+    verification: Verification | None = Field(None, description="What was checked before it was called a backup.")
+    warnings: list[str] | None = Field(None, max_length=16, description="What is worth knowing though it succeeded.")
+    failure: Failure | None = Field(None, description="Why it failed, and what to do.")
+    cleanup: Cleanup | None = Field(None, description="The removal of what a killed attempt left in the bucket.")
+    restore: str | None = Field(None, max_length=16384, description="What to paste into a shell to get it back.")
+    resolved: BackupPolicySpec | None = Field(
+        None, description="The policy as it was when the backup began, with every default filled in. No secrets."
+    )
+    conditions: list[Condition] = Field(
+        [], max_length=16, description="Finished, Succeeded, Verified, Ready, Reconciling, Stalled."
+    )

@@ -1,0 +1,56 @@
+"""Conditions: what machines wait for and read (`kubectl wait`, Helm 4, Flux, Argo CD)."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import Field
+
+from holdfast import clock
+from holdfast.api.base import StatusModel
+
+
+class ConditionType(StrEnum):
+    """The conditions of Holdfast's resources. Ready, Reconciling and Stalled have kstatus' meaning."""
+
+    FINISHED = "Finished"
+    SUCCEEDED = "Succeeded"
+    VERIFIED = "Verified"
+    READY = "Ready"
+    RECONCILING = "Reconciling"
+    STALLED = "Stalled"
+
+
+class Condition(StatusModel):
+    """One condition, as `metav1.Condition`."""
+
+    type: str = Field(max_length=316, description="Finished, Succeeded, Verified, Ready, Reconciling or Stalled.")
+    status: str = Field(max_length=8, pattern="^(True|False|Unknown)$", description="True, False or Unknown.")
+    reason: str = Field(max_length=1024, min_length=1, description="One word for machines.")
+    message: str = Field(max_length=4096, description="One sentence for people.")
+    last_transition_time: datetime = Field(description="When status last changed, UTC.")
+    observed_generation: int | None = Field(None, description="Generation of the spec that this is about.")
+
+
+def update(
+    old: Sequence[Condition], new: Iterable[tuple[ConditionType, bool | None, str, str]], generation: int, now: datetime
+) -> list[Condition]:
+    """Return all conditions with the new ones in force; a transition time moves only when the status changes.
+
+    `new` holds (type, status, reason, message); a status of None is Unknown.
+    """
+    result = {condition.type: condition for condition in old}
+    for kind, status, reason, message in new:
+        word = {True: "True", False: "False", None: "Unknown"}[status]
+        before = result.get(kind)
+        since = before.last_transition_time if before and before.status == word else now
+        result[kind] = Condition(
+            type=kind, status=word, reason=reason, message=message[:4096], last_transition_time=since,
+            observed_generation=generation,
+        )  # fmt: skip
+    return list(result.values())
+
+
+def to_dicts(conditions: Iterable[Condition]) -> list[dict[str, object]]:
+    """Return the JSON form, times as Kubernetes writes them."""
+    return [{**item.to_dict(), "lastTransitionTime": clock.to_text(item.last_transition_time)} for item in conditions]

@@ -1,0 +1,16 @@
+"""Where things lie in a Job's Pod: the operator mounts them, the runner finds them."""
+
+TASK_VARIABLE = "HOLDFAST_TASK"  # the task, JSON
+POD_UID_VARIABLE = "HOLDFAST_POD_UID"  # the Pod's uid: part of the artifact's key
+
+DATABASE_SECRET = "/etc/holdfast/database"  # one file per key of the Secret
+DATABASE_CA = "/etc/holdfast/database-ca"
+STORAGE_SECRET = "/etc/holdfast/storage"
+STORAGE_CA = "/etc/holdfast/storage-ca"
+
+RUN = "/run/holdfast"  # memory volume: credentials files that the runner writes, 0600
+SCRATCH = "/scratch"  # only for directory dumps
+
+TERMINATION_LOG = "/dev/termination-log"  # the report
+MAX_REPORT_BYTES = 4096  # the kubelet cuts a termination message there
+GRACE_SECONDS = 30  # from SIGTERM to SIGKILL: time to abort an upload

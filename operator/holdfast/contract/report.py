@@ -1,0 +1,92 @@
+"""The report: how a Job's container says what came of its task, as its termination message.
+
+At most 4,096 bytes of UTF-8 (the kubelet cuts there), so sentences are shortened until it fits.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from holdfast.api.base import StatusModel
+from holdfast.contract.paths import MAX_REPORT_BYTES
+
+VERSION: Literal[1] = 1
+
+
+class Outcome(StrEnum):
+    """How the task ended."""
+
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+
+class FailureReport(StatusModel):
+    """What went wrong, in words for a person."""
+
+    reason: str
+    exit_code: int
+    message: str
+    remedy: str
+
+
+class BackupReport(StatusModel):
+    """What a finished backup is: the facts that the resource's status shows."""
+
+    backup_id: str = Field(alias="backupID")
+    artifact_key: str
+    size_bytes: int
+    uncompressed_bytes: int
+    database_size_bytes: int | None = None
+    sha256: str
+    tool_version: str
+    server_version: str
+    integrity_check: str
+    file_readable: str
+    verified_at: datetime
+    found: bool = Field(False, description="An earlier Pod had published it; this one verified it again.")
+
+
+class Report(StatusModel):
+    """What came of a task."""
+
+    version: Literal[1] = VERSION
+    kind: str
+    outcome: Outcome
+    started_at: datetime
+    completed_at: datetime
+    duration_seconds: float
+    backup: BackupReport | None = None
+    failure: FailureReport | None = None
+    message: str | None = Field(None, description="What a restore or a cleanup did, in a sentence.")
+    clean: bool = Field(True, description="Nothing half-written is left in the bucket, as far as this Pod knows.")
+    warnings: list[str] = Field(default_factory=list)
+
+    def to_bytes(self) -> bytes:
+        """Write it within the limit: the longest sentences are shortened first, then warnings go."""
+        candidates = (self, *(self.shortened(limit) for limit in (1200, 600, 300, 120, 60)))
+        written = (report.model_dump_json(by_alias=True, exclude_none=True).encode() for report in candidates)
+        return next(data for data in written if len(data) <= MAX_REPORT_BYTES)
+
+    def shortened(self, limit: int) -> "Report":
+        """Return it with every sentence cut to `limit` characters; warnings go where there is no room for them."""
+        failure = self.failure and self.failure.model_copy(
+            update={"message": shorten(self.failure.message, limit), "remedy": shorten(self.failure.remedy, limit)}
+        )
+        kept = [shorten(warning, limit) for warning in self.warnings[:4]] if limit > 120 else []
+        message = shorten(self.message, limit) if self.message else None
+        return self.model_copy(update={"failure": failure, "warnings": kept, "message": message})
+
+
+def shorten(text: str, limit: int) -> str:
+    """Cut a sentence to at most `limit` characters and say so with an ellipsis."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def parse(text: str) -> Report | None:
+    """Read a report; None when the text is none (nothing was written, or a tool wrote something else there)."""
+    try:
+        return Report.model_validate_json(text)
+    except ValidationError:
+        return None

@@ -1,0 +1,98 @@
+r"""The task: what a Job is to do, as one JSON document in its Pod's environment. It never holds a secret.
+
+Kubernetes rewrites `$$` and `$(NAME)` in the values of environment variables, so every `$` travels as `\u0024`.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from holdfast.api.base import SpecModel
+from holdfast.api.database import Database
+from holdfast.api.policy import Dump
+from holdfast.api.storage import S3Storage
+from holdfast.errors import HoldfastError, Reason
+
+VERSION: Literal[1] = 1
+
+
+class BackupIdentity(SpecModel):
+    """Which backup this is; copied into the manifest, so that the bucket alone can tell."""
+
+    uid: str = Field(description="The DatabaseBackup's uid: a manifest with it is this backup's own.")
+    namespace: str
+    name: str
+    policy: str | None = None
+    backup_id: str = Field(alias="backupID")
+    environment: str
+    label: str | None = None
+    reason: str | None = None
+    retention_days: int
+
+
+class BackupTask(SpecModel):
+    """Dump the database, verify it, publish it."""
+
+    version: Literal[1] = VERSION
+    kind: Literal["backup"] = "backup"
+    backup: BackupIdentity
+    database: Database
+    dump: Dump
+    s3: S3Storage
+    key_prefix: str = Field(description="Folder of this backup in the bucket, ending in a slash.")
+    deadline_seconds: int = Field(description="How long the work may take, from the runner's start.")
+    scratch_bytes: int | None = Field(None, description="Limit of the scratch volume; none where there is no volume.")
+
+
+class RestoreTask(SpecModel):
+    """Fetch a backup, check it, and feed it into an empty database."""
+
+    version: Literal[1] = VERSION
+    kind: Literal["restore"] = "restore"
+    backup_uid: str
+    database: Database = Field(description="The target: it must be there and empty.")
+    jobs: int = 1
+    s3: S3Storage
+    key_prefix: str
+    deadline_seconds: int
+    scratch_bytes: int | None = None
+
+
+class CleanupTask(SpecModel):
+    """Remove what a killed attempt left: uploads under the prefix, and artifacts where no manifest is."""
+
+    version: Literal[1] = VERSION
+    kind: Literal["cleanup"] = "cleanup"
+    backup_uid: str
+    s3: S3Storage
+    key_prefix: str
+    deadline_seconds: int
+
+
+Task = Annotated[BackupTask | RestoreTask | CleanupTask, Field(discriminator="kind")]
+_TASK: TypeAdapter[Task] = TypeAdapter(Task)
+
+
+def to_environment(task: Task) -> str:
+    """Write the task as a value for an environment variable in a Pod."""
+    return task.model_dump_json(by_alias=True, exclude_none=True).replace("$", "\\u0024")
+
+
+def parse(text: str) -> Task:
+    """Read a task. Raises HoldfastError(InvalidTask) that names the field."""
+    try:
+        return _TASK.validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the document"
+        raise HoldfastError(
+            Reason.INVALID_TASK,
+            f"the task cannot be read: {where}: {first['msg']}",
+            "use the runner image of the same release as the operator",
+        ) from error
+
+
+def seconds_left(started: datetime, deadline_seconds: int, now: datetime) -> float:
+    """Return how much of the task's time is left, seconds; negative when it is over."""
+    return deadline_seconds - (now - started).total_seconds()

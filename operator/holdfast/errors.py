@@ -1,0 +1,144 @@
+"""What can go wrong, in one table: each reason with its exit code.
+
+A `HoldfastError` is an outcome that a person is told: what happened and why (`message`), and what to do (`remedy`).
+Whoever raises one knows the field, host or bucket that it is about and says so; nobody puts a secret into one.
+Anything else that escapes is a fault of Holdfast's own and becomes `InternalError`.
+
+    HoldfastError
+    ├── raised in the runner: reasons with an exit code, which ends the Job's container
+    └── raised or decided in the operator: reasons without one (the container never ran, or never reported)
+"""
+
+from enum import IntEnum, StrEnum
+
+
+class ExitCode(IntEnum):
+    """How a Job's container ends. Codes above 10 are not ours (128 + a signal's number, for instance)."""
+
+    SUCCESS = 0
+    CONFIGURATION = 1
+    DISK_SPACE = 2
+    DATABASE = 3
+    TOOL = 4
+    VERIFICATION = 5
+    STORAGE = 6
+    DUMP = 7
+    DEADLINE = 8
+    INTERRUPTED = 9
+    INTERNAL = 10
+
+
+class Reason(StrEnum):
+    """Why a backup failed or waits: the word in `status.failure.reason` and in conditions."""
+
+    # configuration
+    INVALID_TASK = "InvalidTask"
+    SECRET_MISSING = "SecretMissing"
+    SECRET_KEY_MISSING = "SecretKeyMissing"
+    SECRET_INVALID = "SecretInvalid"
+    TARGET_NOT_EMPTY = "TargetNotEmpty"
+    # disk
+    SCRATCH_TOO_SMALL = "ScratchTooSmall"
+    DISK_FULL = "DiskFull"
+    # database
+    HOST_NOT_FOUND = "HostNotFound"
+    CONNECTION_REFUSED = "ConnectionRefused"
+    CONNECTION_TIMEOUT = "ConnectionTimeout"
+    AUTHENTICATION_FAILED = "AuthenticationFailed"
+    DATABASE_NOT_FOUND = "DatabaseNotFound"
+    TLS_FAILED = "TLSFailed"
+    CONNECTION_FAILED = "ConnectionFailed"
+    # tool
+    TOOL_NOT_FOUND = "ToolNotFound"
+    TOOL_TOO_OLD = "ToolTooOld"
+    # verification
+    END_MARK_MISSING = "EndMarkMissing"
+    ARCHIVE_UNREADABLE = "ArchiveUnreadable"
+    CHECKSUM_MISMATCH = "ChecksumMismatch"
+    SIZE_IMPLAUSIBLE = "SizeImplausible"
+    MANIFEST_CONFLICT = "ManifestConflict"
+    # storage
+    BUCKET_NOT_FOUND = "BucketNotFound"
+    STORAGE_ACCESS_DENIED = "StorageAccessDenied"
+    STORAGE_UNAVAILABLE = "StorageUnavailable"
+    STORAGE_FAILED = "StorageFailed"
+    BACKUP_NOT_FOUND = "BackupNotFound"
+    # dump and restore tools
+    DUMP_FAILED = "DumpFailed"
+    DUMP_KILLED = "DumpKilled"
+    RESTORE_FAILED = "RestoreFailed"
+    # ends from outside
+    DEADLINE_EXCEEDED = "DeadlineExceeded"
+    INTERRUPTED = "Interrupted"
+    INTERNAL_ERROR = "InternalError"
+    # seen by the operator: the container never ran, or ended without a report
+    OUT_OF_MEMORY = "OutOfMemory"
+    CONTAINER_KILLED = "ContainerKilled"
+    EVICTED = "Evicted"
+    POD_LOST = "PodLost"
+    REPORT_MISSING = "ReportMissing"
+    IMAGE_PULL = "ImagePull"
+    UNSCHEDULABLE = "Unschedulable"
+    QUOTA_EXCEEDED = "QuotaExceeded"
+    SERVICE_ACCOUNT_MISSING = "ServiceAccountMissing"
+    POD_SECURITY = "PodSecurityDenied"
+    POD_REFUSED = "PodRefused"
+    START_TIMEOUT = "StartTimeout"
+    JOB_REFUSED = "JobRefused"
+    JOB_NAME_TAKEN = "JobNameTaken"
+    INVALID_SPEC = "InvalidSpec"
+    STORAGE_NOT_SET = "StorageNotSet"
+    IMAGE_NOT_SET = "ImageNotSet"
+
+
+EXIT_CODES: dict[Reason, ExitCode] = {
+    Reason.INVALID_TASK: ExitCode.CONFIGURATION,
+    Reason.SECRET_MISSING: ExitCode.CONFIGURATION,
+    Reason.SECRET_KEY_MISSING: ExitCode.CONFIGURATION,
+    Reason.SECRET_INVALID: ExitCode.CONFIGURATION,
+    Reason.TARGET_NOT_EMPTY: ExitCode.CONFIGURATION,
+    Reason.SCRATCH_TOO_SMALL: ExitCode.DISK_SPACE,
+    Reason.DISK_FULL: ExitCode.DISK_SPACE,
+    Reason.HOST_NOT_FOUND: ExitCode.DATABASE,
+    Reason.CONNECTION_REFUSED: ExitCode.DATABASE,
+    Reason.CONNECTION_TIMEOUT: ExitCode.DATABASE,
+    Reason.AUTHENTICATION_FAILED: ExitCode.DATABASE,
+    Reason.DATABASE_NOT_FOUND: ExitCode.DATABASE,
+    Reason.TLS_FAILED: ExitCode.DATABASE,
+    Reason.CONNECTION_FAILED: ExitCode.DATABASE,
+    Reason.TOOL_NOT_FOUND: ExitCode.TOOL,
+    Reason.TOOL_TOO_OLD: ExitCode.TOOL,
+    Reason.END_MARK_MISSING: ExitCode.VERIFICATION,
+    Reason.ARCHIVE_UNREADABLE: ExitCode.VERIFICATION,
+    Reason.CHECKSUM_MISMATCH: ExitCode.VERIFICATION,
+    Reason.SIZE_IMPLAUSIBLE: ExitCode.VERIFICATION,
+    Reason.MANIFEST_CONFLICT: ExitCode.VERIFICATION,
+    Reason.BUCKET_NOT_FOUND: ExitCode.STORAGE,
+    Reason.STORAGE_ACCESS_DENIED: ExitCode.STORAGE,
+    Reason.STORAGE_UNAVAILABLE: ExitCode.STORAGE,
+    Reason.STORAGE_FAILED: ExitCode.STORAGE,
+    Reason.BACKUP_NOT_FOUND: ExitCode.STORAGE,
+    Reason.DUMP_FAILED: ExitCode.DUMP,
+    Reason.DUMP_KILLED: ExitCode.DUMP,
+    Reason.RESTORE_FAILED: ExitCode.DUMP,
+    Reason.DEADLINE_EXCEEDED: ExitCode.DEADLINE,
+    Reason.INTERRUPTED: ExitCode.INTERRUPTED,
+    Reason.INTERNAL_ERROR: ExitCode.INTERNAL,
+}
+"""Each reason that a container can end with, and its exit code; the operator's own reasons have none."""
+
+
+class HoldfastError(Exception):
+    """An outcome to tell a person: the reason, what happened and why, and what to do about it."""
+
+    def __init__(self, reason: Reason, message: str, remedy: str) -> None:
+        """Take the reason's word, a sentence with the facts, and a sentence with the remedy; no secrets in either."""
+        super().__init__(f"{reason}: {message}")
+        self.reason = reason
+        self.message = message
+        self.remedy = remedy
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The code that a container which ends with this reason exits with."""
+        return EXIT_CODES[self.reason]

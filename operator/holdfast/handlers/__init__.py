@@ -1,0 +1,1 @@
+"""Transport: the only code that knows kopf. An event comes in, a key goes out."""

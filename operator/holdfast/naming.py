@@ -1,0 +1,50 @@
+"""Names, labels and keys: everything that other tools may select or look up by, in one place.
+
+Names of children are deterministic, so that a restarted operator finds what it made and never makes it twice.
+"""
+
+import hashlib
+from collections.abc import Container
+from datetime import datetime
+
+GROUP = "holdfast.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+MANAGED_BY = "app.kubernetes.io/managed-by"
+MANAGER = "holdfast"
+COMPONENT = "app.kubernetes.io/component"
+LABEL_BACKUP = f"{GROUP}/backup"
+LABEL_BACKUP_UID = f"{GROUP}/backup-uid"
+LABEL_POLICY = f"{GROUP}/policy"
+LABEL_TASK = f"{GROUP}/task"
+LABEL_ATTEMPT = f"{GROUP}/attempt"
+
+MANIFEST_NAME = "manifest.json"
+MAX_NAME = 63  # of a label's value and of a Job, whose name becomes a label of its Pods
+
+
+def child_name(parent: str, uid: str, role: str, attempt: int = 1) -> str:
+    """Name a child of a resource: readable, at most 63 characters, the same for the same parent, role and attempt."""
+    digest = hashlib.sha256(f"{uid}/{role}/{attempt}".encode()).hexdigest()[:10]
+    stem = parent[: MAX_NAME - len(role) - len(digest) - 2].rstrip("-.").replace(".", "-")
+    return f"{stem}-{role}-{digest}"
+
+
+def label_value(name: str) -> str:
+    """Fit a resource's name into a label's value (63 characters); a longer one keeps its head and a hash."""
+    if len(name) <= MAX_NAME:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{name[: MAX_NAME - 9].rstrip('-.')}-{digest}"
+
+
+def backup_id(moment: datetime, label: str | None, uid: str, taken: Container[str]) -> str:
+    """Make `backup-YYYYMMDD-HHMMSS[-label]` (UTC); where that is taken, the uid's first characters follow."""
+    plain = "-".join(filter(None, ["backup", moment.strftime("%Y%m%d-%H%M%S"), label]))
+    return plain if plain not in taken else f"{plain}-{uid.replace('-', '')[:8]}"
+
+
+def key_prefix(prefix: str | None, namespace: str, owner: str, identifier: str) -> str:
+    """Return the folder of one backup in its bucket: `prefix/namespace/policy-or-backup/id/`, ending in a slash."""
+    return "/".join([*filter(None, [(prefix or "").strip("/")]), namespace, owner, identifier, ""])

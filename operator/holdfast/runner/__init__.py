@@ -1,0 +1,1 @@
+"""What runs in a Job's Pod: one task in, one report out. It never talks to the API server."""

@@ -1,0 +1,43 @@
+"""The operator's own settings: one JSON file that the chart writes. A wrong one ends the start, naming the field."""
+
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+
+from holdfast.api.base import SpecModel
+from holdfast.api.job import JobTemplate
+from holdfast.api.storage import Storage
+from holdfast.errors import HoldfastError, Reason
+
+
+class Defaults(SpecModel):
+    """What is in force where a policy says nothing."""
+
+    storage: Storage = Storage()
+    job: JobTemplate = JobTemplate()
+
+
+class Settings(SpecModel):
+    """What the chart's values say to the operator."""
+
+    images: dict[str, str] = Field(description="Runner images by key, e.g. postgres-17. The highest version is used.")
+    defaults: Defaults = Defaults()
+    watch_namespaces: list[str] = Field([], description="Namespaces to watch; none means all.")
+    proxy: dict[str, str] = Field({}, description="HTTP_PROXY and the like, for the Jobs too.")
+    image_pull_policy: str = "IfNotPresent"
+
+
+def load(path: Path) -> Settings:
+    """Read the settings file. Raises HoldfastError that names the file and the field."""
+    try:
+        return Settings.model_validate_json(path.read_text())
+    except OSError as error:
+        raise HoldfastError(
+            Reason.INVALID_SPEC, f"settings {path}: {error.strerror}", "mount the chart's ConfigMap there"
+        ) from error
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the document"
+        raise HoldfastError(
+            Reason.INVALID_SPEC, f"settings {path}: {where}: {first['msg']}", "correct the chart's values"
+        ) from error
