@@ -1,0 +1,4 @@
+import sys
+from tests.cluster.cli import main
+
+sys.exit(main())
