@@ -2,37 +2,112 @@
 
 import argparse
 import shlex
-import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
-from tests.cluster import daemon, debian
+from tests.cluster import api, debian, down, status, tools
+from tests.cluster import daemon as daemons
 from tests.cluster.errors import ClusterError
-from tests.cluster.lock import locked
-from tests.cluster.settings import from_environment
+from tests.cluster.settings import Settings, from_environment
 from tests.cluster.steps import Steps
+
+INTERRUPTED = 130
+
+
+def export(*, path: Path | None = None, **variables: str) -> str:
+    """One line, so that an unquoted `eval $(...)` keeps it whole."""
+    words = [f"{name}={shlex.quote(value)}" for name, value in variables.items() if value]
+    if path:
+        words.append(f'PATH={shlex.quote(str(path))}:"$PATH"')
+    return " ".join(["export", *words])
+
+
+def up(settings: Settings, args: argparse.Namespace) -> None:
+    cluster = api.ensure_up()
+    print(export(KUBECONFIG=str(cluster.kubeconfig)))
+
+
+def load(settings: Settings, args: argparse.Namespace) -> None:
+    steps = Steps(1)
+    with steps.step(f"loading {', '.join(args.images)}"):
+        api.load(args.images)
+
+
+def show_status(settings: Settings, args: argparse.Namespace) -> None:
+    print(status.table(status.rows(settings)))
+
+
+def take_down(settings: Settings, args: argparse.Namespace) -> None:
+    down.down(settings, Steps(4 if args.cache else 3), with_cache=args.cache)
+
+
+def env(settings: Settings, args: argparse.Namespace) -> None:
+    daemon = api.running_daemon(settings)
+    private = {"DOCKER_BUILDKIT": "1"} if daemon.private else {}
+    kubeconfig = settings.own_kubeconfig or str(settings.kubeconfig)
+    print(export(DOCKER_HOST=daemon.host, **private, KUBECONFIG=kubeconfig, path=settings.tools_dir))
+
+
+def docker(settings: Settings, args: argparse.Namespace) -> None:
+    api.docker(*args.args)
+
+
+def daemon(settings: Settings, args: argparse.Namespace) -> None:
+    steps = Steps(1)
+    with steps.step("daemon"):
+        daemons.ensure(settings, steps)
+
+
+def get_tools(settings: Settings, args: argparse.Namespace) -> None:
+    steps = Steps(1)
+    with steps.step("tools: " + ", ".join(tool.name for tool in tools.ALL)):
+        tools.ensure(settings, tools.ALL, steps)
+    print(export(path=settings.tools_dir))
+
+
+def base(settings: Settings, args: argparse.Namespace) -> None:
+    steps = Steps(2)
+    with steps.step("daemon"):
+        found = daemons.ensure(settings, steps)
+    with steps.step(f"debian:{args.suite}-slim"):
+        image = debian.ensure_base(settings, found, args.suite, steps)
+    print(image)
+
+
+def parser() -> argparse.ArgumentParser:
+    result = argparse.ArgumentParser(prog="python -m tests.cluster", description="The test cluster.")
+    commands = result.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[[Settings, argparse.Namespace], None], help: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=help, description=help)
+        added.set_defaults(run=run)
+        return added
+
+    command("up", up, "make the cluster run, and print the line that sets KUBECONFIG")
+    loader = command("load", load, "load images of the daemon into the cluster")
+    loader.add_argument("images", nargs="+", metavar="IMAGE")
+    command("status", show_status, "show what is there")
+    remover = command("down", take_down, "delete the cluster, and stop the daemon if it is our own")
+    remover.add_argument("--cache", action="store_true", help="remove everything that was built, too")
+    command("env", env, "print the lines a shell evals to use the same daemon, cluster and tools")
+    runner = command("docker", docker, "run the daemon's own command line: docker -- ARGS")
+    runner.add_argument("args", nargs="*", metavar="ARGS")
+    command("daemon", daemon, "make a container daemon run, without a cluster")
+    command("tools", get_tools, "make kind, kubectl, helm3 and helm4 available")
+    maker = command("base", base, "make debian:SUITE-slim available in the daemon")
+    maker.add_argument("suite", choices=debian.SUITES, metavar="SUITE")
+    return result
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.cluster")
-    sub = parser.add_subparsers(dest="command", required=True)
-    sub.add_parser("daemon")
-    sub.add_parser("env")
-    base = sub.add_parser("base"); base.add_argument("suite", choices=debian.SUITES)
-    dk = sub.add_parser("docker"); dk.add_argument("args", nargs="*")
-    a = parser.parse_args(argv)
-    s = from_environment()
-    steps = Steps(2)
+    args = parser().parse_args(argv)
     try:
-        with locked(s.cache / "lock", lambda pid: steps.say(f"waiting for {pid}")):
-            with steps.step("daemon"):
-                d = daemon.ensure(s, steps)
-            if a.command == "base":
-                with steps.step("base"):
-                    debian.ensure_base(s, d, a.suite, steps)
-        if a.command == "env":
-            print(f"export DOCKER_HOST={d.host} DOCKER_BUILDKIT=1 KUBECONFIG={s.kubeconfig} PATH={s.tools_dir}:$PATH")
-        if a.command == "docker":
-            return subprocess.call([d.cli, *a.args], env=d.environment(s.tools_dir))
+        args.run(from_environment(), args)
     except ClusterError as error:
-        print(error, file=sys.stderr); return 1
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\ninterrupted; run the same again to go on", file=sys.stderr)
+        return INTERRUPTED
     return 0

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tests.cluster import runc_wrapper
 from tests.cluster.errors import ClusterError
+from tests.cluster.lock import locked
 from tests.cluster.settings import HERE, Settings
 from tests.cluster.shell import attempt, run
 from tests.cluster.steps import Steps
@@ -76,11 +77,12 @@ def _explicit(settings: Settings) -> Daemon:
 
 
 def ensure(settings: Settings, steps: Steps) -> Daemon:
-    found = find(settings)
-    if found is None:
-        _check_prerequisites(settings)
-        _install(steps)
-        found = _start(settings)
+    with locked(settings.cache / "locks" / "daemon", steps.waiting):
+        found = find(settings)
+        if found is None:
+            _check_prerequisites(settings)
+            _install(steps)
+            found = _start(settings)
     if found.private:
         _link_cli(settings)
     return found
@@ -95,7 +97,9 @@ def _check_prerequisites(settings: Settings) -> None:
     if not Path("/etc/debian_version").exists():
         raise ClusterError(f"No Docker daemon answers, and a private one can be set up on Debian only; {remedy}")
     if len(str(settings.daemon_dir)) > LONGEST_SOCKET_PATH:
-        raise ClusterError(f"The cache path {settings.cache} is too long for a socket; set HOLDFAST_CACHE to a shorter one.")
+        raise ClusterError(
+            f"The cache path {settings.cache} is too long for a socket; set HOLDFAST_CACHE to a shorter one."
+        )
 
 
 def _install(steps: Steps) -> None:
@@ -107,7 +111,6 @@ def _install(steps: Steps) -> None:
 
 def install_packages(*names: str) -> None:
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    # policy: the package must not start the system's own daemon, we only want its programs
     run(["apt-get", "update", "-q"], env=env)
     run(
         ["apt-get", "install", "-y", "-q", "--no-install-recommends", *names],

@@ -5,19 +5,17 @@ Only ever writes below a temporary directory; the host's own packages and source
 
 import os
 import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+from tests.cluster import artefact, images
 from tests.cluster.daemon import Daemon, install_packages
 from tests.cluster.errors import ClusterError
+from tests.cluster.lock import locked
 from tests.cluster.settings import Settings
-from tests.cluster.shell import attempt, pipe, run
+from tests.cluster.shell import pipe, run
 from tests.cluster.steps import Steps
 
 SUITES = ("bookworm", "trixie", "sid")
-PULL_SECONDS = 300
 ROLLING = "sid"
 
 SLIM_DPKG = """\
@@ -49,16 +47,6 @@ def sources(suite: str, mirror: str) -> str:
         security = mirror.removesuffix("/debian") + "/debian-security"
         lines += [f"deb {mirror} {suite}-updates main", f"deb {security} {suite}-security main"]
     return "\n".join(lines) + "\n"
-
-
-@contextmanager
-def temporary_root(settings: Settings) -> Iterator[Path]:
-    settings.cache.mkdir(parents=True, exist_ok=True)
-    place = Path(tempfile.mkdtemp(prefix="root-", suffix=".tmp", dir=settings.cache))
-    try:
-        yield place
-    finally:
-        shutil.rmtree(place)
 
 
 def debootstrap(settings: Settings, suite: str, root: Path, steps: Steps) -> None:
@@ -115,22 +103,26 @@ def _keep_copyrights(place: Path) -> None:
             entry.unlink()
 
 
-def has_image(daemon: Daemon, env: dict[str, str], image: str) -> bool:
-    return attempt([daemon.cli, "image", "inspect", image], env=env).returncode == 0
-
-
 def ensure_base(settings: Settings, daemon: Daemon, suite: str, steps: Steps) -> str:
     """`debian:SUITE-slim` in the daemon: there already, pulled, or made."""
     if suite not in SUITES:
         raise ClusterError(f"{suite!r} is no Debian suite used here; choose one of {', '.join(SUITES)}.")
     image, env = f"debian:{suite}-slim", daemon.environment(settings.tools_dir)
-    if has_image(daemon, env, image):
-        return image
-    if attempt([daemon.cli, "pull", image], env=env, timeout=PULL_SECONDS).returncode == 0:
-        return image
-    with temporary_root(settings) as root:
+    with locked(settings.cache / "locks" / f"debian-{suite}", steps.waiting):
+        if not images.present(daemon, env, image) and not images.pull(daemon, env, image):
+            _make(settings, daemon, env, suite, image, steps)
+    return image
+
+
+def _make(settings: Settings, daemon: Daemon, env: dict[str, str], suite: str, image: str, steps: Steps) -> None:
+    root = settings.cache / f"debian-{suite}.tmp"
+    artefact.remove(root)  # of a run that was interrupted
+    try:
         debootstrap(settings, suite, root, steps)
         slim(root)
         with steps.part(f"importing {image}"):
-            pipe(["tar", "-C", root, "-c", "."], [daemon.cli, "import", "--change", 'CMD ["bash"]', "-", image], env=env)
-    return image
+            pipe(
+                ["tar", "-C", root, "-c", "."], [daemon.cli, "import", "--change", 'CMD ["bash"]', "-", image], env=env
+            )
+    finally:
+        artefact.remove(root)

@@ -15,7 +15,11 @@ KIND = "v0.30.0"
 KUBERNETES = "v1.34.4"
 HELM3 = "v3.19.0"
 HELM4 = "v4.3.1"
-PULLED_NODE_IMAGE = f"kindest/node:{KUBERNETES}"
+PULLED_NODE_IMAGES = (
+    f"kindest/node:{KUBERNETES}",
+    # what this kind was released with, should the registry at hand lack the former
+    "kindest/node:v1.34.0@sha256:7416a61b42b1662ca6ca89f02028ac133a309a2a30ba309614e8ec94d976dc5a",
+)
 HERE = Path(__file__).parent
 
 
@@ -25,6 +29,7 @@ class Settings:
     cluster: str
     docker: str
     docker_host: str
+    node_image: str
     debian_mirror: str
     own_kubeconfig: str
     own_context: str
@@ -43,10 +48,10 @@ class Settings:
         return self.cache / "clusters" / self.cluster / "kubeconfig"
 
 
-def _user_kubeconfig(env: Mapping[str, str], ours: Path) -> str:
+def _own_kubeconfig(env: Mapping[str, str], clusters: Path) -> str:
     explicit = env.get("HOLDFAST_KUBECONFIG") or env.get("KUBECONFIG", "")
-    # `eval $(python -m tests.cluster env)` sets KUBECONFIG to our own file: that is kind, not a cluster of the user's.
-    return "" if explicit == str(ours) else explicit
+    # `eval $(python -m tests.cluster env)` sets KUBECONFIG to a file of ours: that is kind, not the user's own cluster
+    return "" if clusters in Path(explicit).parents else explicit
 
 
 def from_environment(env: Mapping[str, str] = os.environ) -> Settings:
@@ -63,7 +68,8 @@ def from_environment(env: Mapping[str, str] = os.environ) -> Settings:
         cluster=cluster,
         docker=env.get("HOLDFAST_DOCKER", "docker"),
         docker_host=env.get("DOCKER_HOST", ""),
+        node_image=env.get("HOLDFAST_NODE_IMAGE", ""),
         debian_mirror=env.get("HOLDFAST_DEBIAN_MIRROR", "http://deb.debian.org/debian"),
-        own_kubeconfig=_user_kubeconfig(env, cache / "clusters" / cluster / "kubeconfig"),
+        own_kubeconfig=_own_kubeconfig(env, cache / "clusters"),
         own_context=env.get("HOLDFAST_CONTEXT", ""),
     )

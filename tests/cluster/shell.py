@@ -57,5 +57,7 @@ def pipe(source: Sequence[str | Path], sink: Sequence[str | Path], *, env: Mappi
             first.stdout.close()
         code = first.wait()
     if code or second.returncode:
-        raise ClusterError(f"`{source[0]} | {sink[0]}` ended with {code} and {second.returncode}: {second.stderr[-800:]}")
+        raise ClusterError(
+            f"`{source[0]} | {sink[0]}` ended with {code} and {second.returncode}: {second.stderr[-800:]}"
+        )
     return second.stdout

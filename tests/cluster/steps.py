@@ -55,3 +55,6 @@ class Steps:
     def say(self, text: str) -> None:
         self._write(f"\n      {text}\n" if self._open else f"      {text}\n")
         self._open = False
+
+    def waiting(self, pid: str) -> None:
+        self.say(f"waiting for process {pid}, which is busy with the same")
