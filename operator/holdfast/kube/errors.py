@@ -55,7 +55,7 @@ def from_response(status: int, headers: Mapping[str, str], body: bytes) -> KubeE
     """Map an answer that is no success; the body is a `metav1.Status` unless something else than Kubernetes spoke."""
     answer = _status_object(body)
     message = str(answer.get("message") or body[:512].decode(errors="replace") or f"HTTP {status}")
-    if status == 401 or status == 429 or status >= 500:
+    if status in {401, 429} or status >= 500:
         return Unavailable(message, status, _retry_after(headers))
     if status == 404:
         return NotFound(message, status)

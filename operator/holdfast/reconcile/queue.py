@@ -1,6 +1,5 @@
 """The work queue: keys in, one reconcile a key at a time, backoff a key on error. It knows nothing of what is done."""
 
-from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 

@@ -1,0 +1,229 @@
+"""The cache: trimmed copies of our resources and their children, with the indexes that reconciles look up by.
+
+It is filled from watch events and from the answers to our own writes, holds no state of its own, and is empty after
+a restart: whatever must survive stands in the cluster. Nobody decides here.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, Protocol, Self, TypeVar
+
+from holdfast import clock
+from holdfast.decide.views import JobView, PodView, job_view, pod_view
+from holdfast.kube.kinds import BACKUPS, EVENTS, JOBS, PODS, POLICIES, Kind
+
+Body = Mapping[str, Any]
+Name = tuple[str, str]  # namespace, name
+_MAX_GRAVES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A DatabaseBackup or a BackupPolicy: spec and status as the API gave them."""
+
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+    generation: int
+    created: datetime
+    deleted: datetime | None
+    labels: Mapping[str, str]
+    spec: Mapping[str, Any]
+    status: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, body: Body) -> Self:
+        """Read one of our resources; annotations and managedFields are dropped."""
+        meta = body["metadata"]
+        deleted = meta.get("deletionTimestamp")
+        return cls(
+            namespace=meta["namespace"],
+            name=meta["name"],
+            uid=meta["uid"],
+            resource_version=meta["resourceVersion"],
+            generation=meta.get("generation", 0),
+            created=clock.from_text(meta["creationTimestamp"]),
+            deleted=clock.from_text(deleted) if deleted else None,
+            labels=dict(meta.get("labels") or {}),
+            spec=body.get("spec") or {},
+            status=body.get("status") or {},
+        )
+
+    @property
+    def policy_name(self) -> str | None:
+        """The policy that a backup refers to; None where it is complete in itself."""
+        reference: Body = self.spec.get("policyRef") or {}
+        return reference.get("name")
+
+
+@dataclass(frozen=True, slots=True)
+class PodRefusal:
+    """An Event of the Job controller: it could not create the Job's Pod, and why (quota, PodSecurity, ...)."""
+
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+    created: datetime
+    job_name: str
+    job_uid: str
+    message: str
+    seen: datetime
+
+    @classmethod
+    def of(cls, body: Body) -> Self:
+        """Read a core/v1 Event about a Job."""
+        meta, about = body["metadata"], body["involvedObject"]
+        return cls(
+            namespace=meta["namespace"],
+            name=meta["name"],
+            uid=meta["uid"],
+            resource_version=meta["resourceVersion"],
+            created=clock.from_text(meta["creationTimestamp"]),
+            job_name=about.get("name") or "",
+            job_uid=about.get("uid") or "",
+            message=body.get("message") or "",
+            seen=clock.from_text(body.get("lastTimestamp") or body.get("eventTime") or meta["creationTimestamp"]),
+        )
+
+
+class _View(Protocol):
+    """What the cache needs of every view."""
+
+    @property
+    def namespace(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def uid(self) -> str: ...
+    @property
+    def resource_version(self) -> str: ...
+    @property
+    def created(self) -> datetime: ...
+
+
+V = TypeVar("V", bound=_View)
+
+
+class Store(Generic[V]):
+    """The objects of one kind, by name and by one more key (their owner's, mostly)."""
+
+    def __init__(self, view: Callable[[Body], V], index: Callable[[V], object | None]) -> None:
+        """Take how to trim a body, and what to look its view up by."""
+        self._view = view
+        self._index = index
+        self._objects: dict[Name, V] = {}
+        self._indexed: dict[object, set[Name]] = {}
+        self._graves: OrderedDict[Name, str] = OrderedDict()
+
+    def put(self, body: Body) -> bool:
+        """Take the object in unless a newer version of it is held or known to be gone. Returns whether it was."""
+        view = self._view(body)
+        name = (view.namespace, view.name)
+        held = self._objects.get(name)
+        if held and is_older(view.resource_version, held.resource_version):
+            return False
+        if name in self._graves and is_older(view.resource_version, self._graves[name]):
+            return False
+        if held:
+            self._drop(name)
+        self._objects[name] = view
+        if (key := self._index(view)) is not None:
+            self._indexed.setdefault(key, set()).add(name)
+        return True
+
+    def remove(self, namespace: str, name: str, version: str) -> None:
+        """Forget the object as of that version; an answer to an earlier write of ours cannot bring it back."""
+        held = self._objects.get((namespace, name))
+        if held and is_older(version, held.resource_version):
+            return  # recreated since
+        if held:
+            self._drop((namespace, name))
+        self._graves[(namespace, name)] = version
+        self._graves.move_to_end((namespace, name))
+        if len(self._graves) > _MAX_GRAVES:
+            self._graves.popitem(last=False)
+
+    def get(self, namespace: str, name: str) -> V | None:
+        """Return the object of that name."""
+        return self._objects.get((namespace, name))
+
+    def all(self) -> Collection[V]:
+        """Return every object."""
+        return self._objects.values()
+
+    def find(self, key: object) -> list[V]:
+        """Return the objects with that index key, oldest first."""
+        found = [self._objects[name] for name in self._indexed.get(key, ())]
+        return sorted(found, key=lambda view: (view.created, view.name))
+
+    def _drop(self, name: Name) -> None:
+        key = self._index(self._objects.pop(name))
+        if key is not None:
+            self._indexed[key].discard(name)
+            if not self._indexed[key]:
+                del self._indexed[key]
+
+
+def is_older(version: str, than: str) -> bool:
+    """Compare resource versions of one kind: numbers in every Kubernetes there is; others are taken as newer."""
+    return version.isdigit() and than.isdigit() and int(version) < int(than)
+
+
+class Cache:
+    """What the cluster holds, as far as we have seen."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.backups: Store[Resource] = Store(Resource.of, lambda it: (it.namespace, it.policy_name))
+        self.policies: Store[Resource] = Store(Resource.of, lambda _: None)
+        self.jobs: Store[JobView] = Store(job_view, lambda it: (it.namespace, it.backup_uid))
+        self.pods: Store[PodView] = Store(pod_view, lambda it: (it.namespace, it.job_name))
+        self.refusals: Store[PodRefusal] = Store(PodRefusal.of, lambda it: it.job_uid)
+        self._stores: dict[Kind, Store[Any]] = {
+            BACKUPS: self.backups,
+            POLICIES: self.policies,
+            JOBS: self.jobs,
+            PODS: self.pods,
+            EVENTS: self.refusals,
+        }
+
+    def put(self, kind: Kind, body: Body) -> bool:
+        """Take an object in, from a watch event or the answer to a write of ours. Returns whether it was news."""
+        return self._stores[kind].put(body)
+
+    def remove(self, kind: Kind, body: Body) -> None:
+        """Forget an object that is gone, as of the version in its last body."""
+        meta = body["metadata"]
+        self._stores[kind].remove(meta["namespace"], meta["name"], meta["resourceVersion"])
+
+    def backup(self, namespace: str, name: str) -> Resource | None:
+        """Return a DatabaseBackup."""
+        return self.backups.get(namespace, name)
+
+    def policy(self, namespace: str, name: str) -> Resource | None:
+        """Return a BackupPolicy."""
+        return self.policies.get(namespace, name)
+
+    def job(self, namespace: str, name: str) -> JobView | None:
+        """Return a Job that carries our label."""
+        return self.jobs.get(namespace, name)
+
+    def backups_of(self, namespace: str, policy: str) -> list[Resource]:
+        """Return the backups that refer to a policy, oldest first."""
+        return self.backups.find((namespace, policy))
+
+    def jobs_of(self, backup: Resource) -> list[JobView]:
+        """Return the Jobs of the backup's namespace that carry its uid as label, oldest first."""
+        return self.jobs.find((backup.namespace, backup.uid))
+
+    def pods_of(self, job: JobView) -> list[PodView]:
+        """Return the Pods that carry the Job's name as label, oldest first."""
+        return self.pods.find((job.namespace, job.name))
+
+    def refusal_of(self, job: JobView) -> PodRefusal | None:
+        """Return the latest Event that says why the Job's Pod could not be created."""
+        return max(self.refusals.find(job.uid), key=lambda it: it.seen, default=None)
