@@ -41,7 +41,7 @@ class TLS(SpecModel):
     model_config = ConfigDict(
         json_schema_extra=rules(
             (
-                "!(self.mode in ['verify-ca', 'verify-full']) || has(self.caSecretName)",
+                "!has(self.mode) || !(self.mode in ['verify-ca', 'verify-full']) || has(self.caSecretName)",
                 "caSecretName is required when mode is verify-ca or verify-full",
             ),
         )

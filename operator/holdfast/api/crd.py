@@ -1,0 +1,209 @@
+"""The CustomResourceDefinitions, made from the models: `python -m holdfast.api.crd [--check] DIR`.
+
+DIR is the root of the checkout. It writes `crds/`, the chart's copy of it and `docs/reference/resources.md`, or
+with --check says which of them are stale. Nothing imports it at run time: the chart brings the definitions.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from holdfast import naming
+from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus
+from holdfast.api.policy import BackupPolicySpec, BackupPolicyStatus
+from holdfast.api.schema import RULES, Schema, structural, without_input_rules
+
+HEADER = "# Generated from operator/holdfast/api; do not edit: run `make generate`.\n"
+FOLDERS = ("crds", "charts/holdfast/files/crds")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of `kubectl get`; a wide one shows only with `-o wide`."""
+
+    name: str
+    path: str
+    description: str
+    type: str = "string"
+    wide: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as the definition holds it."""
+        plain = {"name": self.name, "type": self.type, "jsonPath": self.path, "description": self.description}
+        return {**plain, "priority": 1} if self.wide else plain
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One kind, and what its definition needs beyond the models of its spec and status."""
+
+    kind: str
+    plural: str
+    short: str
+    description: str
+    spec: type[BaseModel]
+    status: type[BaseModel]
+    longest_name: int
+    columns: tuple[Column, ...]
+    selectable: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The definition's name, which is also its file's."""
+        return f"{self.plural}.{naming.GROUP}"
+
+
+AGE = Column("Age", ".metadata.creationTimestamp", "How long ago it was created.", type="date")
+
+POLICY = Resource(
+    kind="BackupPolicy",
+    plural="backuppolicies",
+    short="bpol",
+    description="A BackupPolicy says which database is backed up, how, where to, and for how long. It starts nothing "
+    "by itself: a DatabaseBackup refers to it.",
+    spec=BackupPolicySpec,
+    status=BackupPolicyStatus,
+    longest_name=40,
+    columns=(
+        Column("Environment", ".spec.environment", "What the database is for: dev, staging or production."),
+        Column("Engine", ".spec.database.engine", "The database's engine."),
+        Column("Database", ".spec.database.name", "Name of the database on its server."),
+        Column("Retention", ".status.retentionDays", "Days that its backups are kept.", type="integer"),
+        Column("Ready", '.status.conditions[?(@.type=="Ready")].status', "Whether backups can be made from it."),
+        AGE,
+    ),
+    selectable=(".spec.environment",),
+)
+
+BACKUP = Resource(
+    kind="DatabaseBackup",
+    plural="databasebackups",
+    short="dbb",
+    description="A DatabaseBackup is one backup of one database: taken once, when it is created, from a BackupPolicy "
+    "or as written in itself. Its status says what came of it. To take another backup, create another DatabaseBackup.",
+    spec=DatabaseBackupSpec,
+    status=DatabaseBackupStatus,
+    longest_name=63,
+    columns=(
+        Column("Policy", ".spec.policyRef.name", "The BackupPolicy that it was taken from."),
+        Column("Environment", ".status.resolved.environment", "What the database is for."),
+        Column("Engine", ".status.resolved.database.engine", "The database's engine."),
+        Column("Phase", ".status.phase", "Where it stands: Pending, Running, Succeeded or Failed."),
+        Column("Size", ".status.size", "Size of the artifact as stored."),
+        Column("Duration", ".status.duration", "How long it took."),
+        Column("Expires", ".status.expires", "The day on which it expires."),
+        AGE,
+        Column("Backup ID", ".status.backupID", "The backup's unique id, also the name of its folder.", wide=True),
+        Column("Location", ".status.location", "Its folder in the bucket.", wide=True),
+        Column("Message", ".status.message", "Its state in a sentence.", wide=True),
+    ),
+    selectable=(".spec.policyRef.name", ".status.phase"),
+)
+
+RESOURCES = (POLICY, BACKUP)
+
+
+def definition(resource: Resource) -> dict[str, Any]:
+    """Return the CustomResourceDefinition of a kind.
+
+    The category is ours alone, not `all`: `kubectl delete all --all` must not sweep up the records of backups.
+    """
+    version = {
+        "name": naming.VERSION,
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": root_schema(resource)},
+        "subresources": {"status": {}},
+        "additionalPrinterColumns": [column.to_dict() for column in resource.columns],
+        "selectableFields": [{"jsonPath": path} for path in resource.selectable],
+    }
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": resource.name},
+        "spec": {
+            "group": naming.GROUP,
+            "names": {
+                "kind": resource.kind,
+                "listKind": f"{resource.kind}List",
+                "plural": resource.plural,
+                "singular": resource.kind.lower(),
+                "shortNames": [resource.short],
+                "categories": [naming.MANAGER],
+            },
+            "scope": "Namespaced",
+            "versions": [version],
+        },
+    }
+
+
+def root_schema(resource: Resource) -> Schema:
+    """Return the schema of a whole object: spec, status, and the rule on its name."""
+    limit = resource.longest_name
+    name_rule = {
+        "rule": f"self.metadata.name.size() <= {limit}",
+        "message": f"the name of a {resource.kind} has at most {limit} characters",
+        "fieldPath": ".metadata.name",
+    }
+    return {
+        "description": resource.description,
+        "type": "object",
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": {"description": f"Always {naming.API_VERSION}.", "type": "string", "maxLength": 64},
+            "kind": {"description": f"Always {resource.kind}.", "type": "string", "maxLength": 63},
+            "metadata": {
+                "type": "object",
+                "properties": {"name": {"type": "string", "maxLength": 253}},
+            },
+            "spec": structural(resource.spec),
+            "status": without_input_rules(structural(resource.status)),
+        },
+        RULES: [name_rule],
+    }
+
+
+def render(resource: Resource) -> str:
+    """Write the definition as YAML, the same for the same models."""
+    return HEADER + yaml.safe_dump(definition(resource), sort_keys=False, width=120, allow_unicode=True)
+
+
+def files() -> dict[Path, str]:
+    """Return every generated file: its path in the checkout, and what it holds."""
+    return {Path(folder, f"{item.name}.yaml"): render(item) for folder in FOLDERS for item in RESOURCES}
+
+
+def stale(root: Path) -> list[Path]:
+    """Return the files that are absent from the checkout or not what the models make of them."""
+    return [path for path, text in files().items() if not (root / path).is_file() or (root / path).read_text() != text]
+
+
+def write(root: Path) -> None:
+    """Write the generated files."""
+    for path, text in files().items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write or check the generated files; 1 when one is stale."""
+    parser = argparse.ArgumentParser(prog="python -m holdfast.api.crd", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; say what is stale")
+    parser.add_argument("directory", type=Path, help="root of the checkout")
+    options = parser.parse_args(arguments)
+    if not options.check:
+        write(options.directory)
+        return 0
+    for path in stale(options.directory):
+        sys.stderr.write(f"{path} is stale: run `make generate`\n")
+    return 1 if stale(options.directory) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
