@@ -1,0 +1,203 @@
+"""What to do about one DatabaseBackup now: a pure function of what is observed, the settings and the time.
+
+One decision is one step; the reconciler applies it, observes again and asks again until nothing is left to do.
+The order of steps makes every kill of the operator harmless: the id is written before the Job is made, the report
+is recorded before the Job may expire, and what a killed Pod left is cleaned up after the end is recorded.
+"""
+
+from datetime import datetime, timedelta
+
+from holdfast import naming
+from holdfast.api.backup import Failure, Phase
+from holdfast.api.policy import BackupPolicySpec
+from holdfast.decide import outcome, statuses
+from holdfast.decide.observation import Act, Announcement, Decision, Observation
+from holdfast.decide.resolve import resolve, runner_image
+from holdfast.errors import HoldfastError, Reason
+from holdfast.settings import Settings
+
+MAX_ATTEMPTS = 3  # Jobs whose report got lost; each one after the first finds the manifest and only verifies
+REFUSED_AGAIN = timedelta(seconds=5)
+
+
+def decide(o: Observation, settings: Settings, now: datetime) -> Decision:
+    """Return the next step for this backup; an empty decision when it rests until something changes."""
+    if o.backup.deleting:
+        return Decision()  # garbage collection ends its Jobs
+    if o.backup.status.phase and o.backup.status.phase.is_final:
+        return _after_the_end(o)
+    if o.backup.status.backup_id is None:
+        return _begin(o, settings, now)
+    if o.job is None:
+        return _make_job(o, now)
+    if o.backup.uid not in o.job.owner_uids:
+        return _fail(o, now, statuses.job_name_taken(o.job.name))
+    if o.job.deleting:
+        return Decision()  # its deletion is an event; then it is made again
+    return _follow(o, now)
+
+
+def _begin(o: Observation, settings: Settings, now: datetime) -> Decision:
+    """Fix what this backup is: its id, its folder, and the policy as it is now."""
+    reference = o.backup.spec.policy_ref
+    policy = o.backup.spec.policy or o.policy
+    if policy is None:
+        name = reference.name if reference else ""
+        sentence = f"BackupPolicy {name} does not exist in namespace {o.backup.namespace}; waiting for it"
+        return _wait(o, now, "PolicyNotFound", sentence)
+    try:
+        resolved = resolve(policy, settings)
+        runner_image(resolved.database.engine, settings)
+    except HoldfastError as error:
+        return _fail(o, now, statuses.failure_of(error))
+    return Decision(status=_identified(o, resolved, now))
+
+
+def _identified(o: Observation, resolved: BackupPolicySpec, now: datetime) -> statuses.Status:
+    backup, s3 = o.backup, resolved.storage.s3
+    identifier = naming.backup_id(now, backup.spec.label, backup.uid, o.taken_ids)
+    owner = backup.spec.policy_ref.name if backup.spec.policy_ref else backup.name
+    prefix = naming.key_prefix(s3.prefix, backup.namespace, owner, identifier)
+    return statuses.waiting(backup, now, "Preparing", "the Job is being made").model_copy(
+        update={
+            "backup_id": identifier,
+            "location": f"s3://{s3.bucket}/{prefix}",
+            "job_name": naming.child_name(backup.name, backup.uid, "backup"),
+            "attempt": 1,
+            "started_at": now,
+            "resolved": resolved,
+        }
+    )
+
+
+def _make_job(o: Observation, now: datetime) -> Decision:
+    started = o.backup.status.started_at or o.backup.created
+    if o.refusal is None:
+        return Decision(act=Act.CREATE_JOB)
+    timeout = _start_timeout(o)
+    if now - started >= timedelta(seconds=timeout):
+        return _fail(o, now, statuses.job_refused(f"{o.refusal} (given up after {timeout} s)"))
+    sentence = f"the API server refuses the Job: {o.refusal}"
+    return _wait(o, now, Reason.JOB_REFUSED, sentence, due=now + REFUSED_AGAIN)
+
+
+def _follow(o: Observation, now: datetime) -> Decision:
+    """Read how the Job stands."""
+    job, status = o.job, o.backup.status
+    assert job is not None
+    if job.finished and not o.pods_listed and not any(outcome.report_of(pod) for pod in o.pods):
+        return Decision(act=Act.LIST_PODS)
+    end = outcome.end_of(job, o.pods)
+    if end is not None:
+        return _finish(o, end, now)
+    if not job.complete:
+        return _progress(o, now)
+    attempt = (status.attempt or 1) + 1
+    if attempt > MAX_ATTEMPTS:
+        return _fail(o, now, statuses.report_lost(MAX_ATTEMPTS))
+    sentence = "the Job ended, but its report is gone; another one looks for the backup in the bucket"
+    again = statuses.waiting(o.backup, now, Reason.REPORT_MISSING, sentence)
+    name = naming.child_name(o.backup.name, o.backup.uid, "backup", attempt)
+    return Decision(
+        status=again.model_copy(update={"attempt": attempt, "job_name": name}),
+        announcement=Announcement(True, "ReportMissing", sentence),
+    )
+
+
+def _progress(o: Observation, now: datetime) -> Decision:
+    """Say whether it runs, starts, or cannot start; give up when it has not started in time."""
+    assert o.job is not None
+    active = [pod for pod in o.pods if not pod.ended]
+    retries = outcome.retries(o.job, o.pods)
+    if active and active[-1].started:
+        return Decision(status=statuses.running(o.backup, now, retries))
+    if o.pods and not active and o.refusal is None:
+        return Decision(status=statuses.running(o.backup, now, retries, "a Pod failed and is being replaced"))
+    since = active[-1].created if active else o.job.created
+    timeout = _start_timeout(o)
+    due = since + timedelta(seconds=timeout)
+    if now >= due:
+        return _fail(o, now, outcome.never_started(o.pods, o.refusal, timeout))
+    trouble = outcome.trouble_starting(o.pods, o.refusal)
+    if trouble is not None:
+        return _wait(o, now, trouble.reason, f"{trouble.message}; {trouble.remedy}", due=due, retries=retries)
+    return _wait(o, now, "Starting", "the Job's Pod is starting", due=due, retries=retries, quiet=True)
+
+
+def _finish(o: Observation, end: outcome.End, now: datetime) -> Decision:
+    """Record the end; where a Pod may have left something half-written, a cleanup follows."""
+    if end.report is not None and end.report.backup is not None:
+        done = statuses.succeeded(o.backup, end.report, end.report.backup, outcome.retries(o.job, o.pods), now)
+        return Decision(
+            status=_with_cleanup(o, done),
+            announcement=Announcement(False, "BackupSucceeded", done.message or ""),
+        )
+    failure = end.failure or statuses.failure_in(end.report)
+    return _fail(o, now, failure, end)
+
+
+def _fail(o: Observation, now: datetime, failure: Failure, end: outcome.End | None = None) -> Decision:
+    report = end.report if end else None
+    failed = statuses.failed(o.backup, failure, report, outcome.retries(o.job, o.pods), now)
+    return Decision(
+        status=_with_cleanup(o, failed),
+        announcement=Announcement(True, "BackupFailed", f"{failure.reason}: {failure.message}. {failure.remedy}"),
+    )
+
+
+def _with_cleanup(o: Observation, status: statuses.Status) -> statuses.Status:
+    vanished = status.phase is Phase.FAILED and o.backup.status.phase is Phase.RUNNING and not o.pods
+    again = (o.backup.status.attempt or 1) > 1
+    if not (vanished or again or outcome.left_behind(o.job, o.pods)):
+        return status
+    name = naming.child_name(o.backup.name, o.backup.uid, "cleanup")
+    return status.model_copy(update={"cleanup": statuses.cleanup_begun(name)})
+
+
+def _wait(
+    o: Observation, now: datetime, reason: str, sentence: str, *,
+    due: datetime | None = None, retries: int = 0, quiet: bool = False,
+) -> Decision:  # fmt: skip
+    status = statuses.waiting(o.backup, now, reason, sentence, retries)
+    news = not quiet and status.message != o.backup.status.message
+    return Decision(status=status, due=due, announcement=Announcement(True, reason, sentence) if news else None)
+
+
+def _after_the_end(o: Observation) -> Decision:
+    """Keep what is recorded in step with the spec, and tidy up: Jobs may go once their report is recorded."""
+    status = statuses.kept_current(o.backup)
+    if status != o.backup.status:
+        return Decision(status=status)
+    if o.job is not None and o.backup.uid in o.job.owner_uids and not o.job.deleting:
+        if not o.job.finished and not any(pod.started for pod in o.pods):
+            return Decision(act=Act.DELETE_JOB)
+        if o.job.finished and not o.job.ttl_set:
+            return Decision(act=Act.EXPIRE_JOB)
+    return _clean_up(o)
+
+
+def _clean_up(o: Observation) -> Decision:
+    cleanup, job = o.backup.status.cleanup, o.cleanup_job
+    if cleanup is None:
+        return Decision()
+    if job is None:
+        return Decision(act=Act.CREATE_CLEANUP) if cleanup.state == statuses.CLEANUP_RUNNING else Decision()
+    if cleanup.state == statuses.CLEANUP_RUNNING and job.finished:
+        if not o.pods_listed and not any(outcome.report_of(pod) for pod in o.cleanup_pods):
+            return Decision(act=Act.LIST_PODS)
+        report = next((r for pod in reversed(o.cleanup_pods) if (r := outcome.report_of(pod))), None)
+        ended = statuses.cleanup_ended(o.backup, job, report)
+        assert ended.cleanup is not None
+        failed = ended.cleanup.state == statuses.CLEANUP_FAILED
+        news = Announcement(failed, "CleanupFailed" if failed else "CleanedUp", ended.cleanup.message)
+        return Decision(status=ended, announcement=news)
+    if job.finished and not job.ttl_set:
+        return Decision(act=Act.EXPIRE_CLEANUP)
+    return Decision()
+
+
+def _start_timeout(o: Observation) -> int:
+    resolved = o.backup.status.resolved
+    assert resolved is not None
+    assert resolved.job.start_timeout_seconds is not None
+    return resolved.job.start_timeout_seconds

@@ -1,0 +1,69 @@
+"""What a decision about one backup sees, and what it may answer. Nothing here reads or writes anything."""
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus
+from holdfast.api.policy import BackupPolicySpec
+from holdfast.decide.views import JobView, PodView
+
+
+@dataclass(frozen=True)
+class BackupView:
+    """A DatabaseBackup, parsed."""
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    created: datetime
+    deleting: bool
+    spec: DatabaseBackupSpec
+    status: DatabaseBackupStatus
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Everything that the decision about one backup rests on, read in one go."""
+
+    backup: BackupView
+    policy: BackupPolicySpec | None = None  # of the BackupPolicy that policyRef names, while there is one
+    job: JobView | None = None  # by the name that status says
+    pods: tuple[PodView, ...] = ()  # of that Job, oldest first
+    pods_listed: bool = False  # whether `pods` was read from the API server just now, not from the cache
+    refusal: str | None = None  # why the API server refuses the Job, or the Job its Pods
+    cleanup_job: JobView | None = None
+    cleanup_pods: tuple[PodView, ...] = ()
+    taken_ids: AbstractSet[str] = frozenset()  # ids of the other backups in the same folder
+
+
+class Act(StrEnum):
+    """What to do to the cluster after the status is written."""
+
+    CREATE_JOB = "create the Job"
+    DELETE_JOB = "delete the Job that never started"
+    EXPIRE_JOB = "let the Job expire"
+    LIST_PODS = "list the Pods: the cache may be behind"
+    CREATE_CLEANUP = "create the cleanup Job"
+    EXPIRE_CLEANUP = "let the cleanup Job expire"
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """A Kubernetes Event, for `kubectl describe`."""
+
+    warning: bool
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to write, what to do, what to say, and when to look again."""
+
+    status: DatabaseBackupStatus | None = None  # the whole status as it should be; None leaves it alone
+    act: Act | None = None
+    announcement: Announcement | None = None
+    due: datetime | None = field(default=None)  # look again then, even when no event comes

@@ -1,0 +1,185 @@
+"""What came of a Job: read from its report where there is one, else from what Job, Pods and refusals show.
+
+"No report" is an outcome too: a container may be killed, evicted, never started. Each such end has its own reason
+and remedy, since the person who is paged has no log to look at.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from holdfast.api.backup import Failure
+from holdfast.contract import report as reports
+from holdfast.contract.report import Outcome, Report
+from holdfast.decide.views import JobView, PodView
+from holdfast.errors import ExitCode, Reason
+
+# A Pod that ends with one of these is not replaced: running it again would end the same way.
+FINAL_EXIT_CODES = tuple(code for code in ExitCode if code not in (ExitCode.SUCCESS, ExitCode.INTERRUPTED))
+
+_IMAGE_REASONS = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
+_SIGKILL = 137
+
+_REFUSALS: tuple[tuple[str, Reason, str], ...] = (
+    ("exceeded quota", Reason.QUOTA_EXCEEDED, "raise the ResourceQuota, or lower job.resources in the policy"),
+    ("must specify", Reason.QUOTA_EXCEEDED, "the ResourceQuota wants a value for each resource: set job.resources"),
+    (
+        "service ?account",
+        Reason.SERVICE_ACCOUNT_MISSING,
+        "create the ServiceAccount, or correct job.serviceAccountName",
+    ),
+    (
+        "violates PodSecurity",
+        Reason.POD_SECURITY,
+        "the Pod meets `restricted`; see what admission adds or forbids here",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class End:
+    """How a Job ended: with a report, or with a failure made of what was seen."""
+
+    report: Report | None = None
+    failure: Failure | None = None
+
+
+def report_of(pod: PodView) -> Report | None:
+    """Read the report that this Pod left; None when it left none."""
+    return reports.parse(pod.terminated.message) if pod.terminated else None
+
+
+def retries(job: JobView | None, pods: Sequence[PodView]) -> int:
+    """Count the Pods that failed and were replaced."""
+    lost = max(job.failed_pods if job else 0, sum(pod.phase == "Failed" for pod in pods))
+    running = any(not pod.ended for pod in pods) or any(pod.phase == "Succeeded" for pod in pods)
+    return lost if running else max(0, lost - 1)
+
+
+def left_behind(job: JobView | None, pods: Sequence[PodView]) -> bool:
+    """Whether some Pod may have left something half-written in the bucket: it ran, and no clean report came of it."""
+    ended = [pod for pod in pods if pod.ended]
+    unclean = [pod for pod in ended if pod.started and not ((report := report_of(pod)) and report.clean)]
+    vanished = (job.failed_pods if job else 0) > sum(pod.phase == "Failed" for pod in pods)
+    return bool(unclean) or vanished
+
+
+def end_of(job: JobView, pods: Sequence[PodView]) -> End | None:
+    """Say how the Job ended; None while it goes on (or while its Pods are not known well enough to tell)."""
+    told = [(pod, report) for pod in pods if (report := report_of(pod))]
+    for _, report in reversed(told):
+        if report.outcome is Outcome.SUCCEEDED:
+            return End(report=report)
+    for _, report in reversed(told):
+        if report.failure and (job.finished or report.failure.exit_code in FINAL_EXIT_CODES):
+            return End(report=report)
+    if job.failed_reason is not None:
+        return End(failure=_unreported(job, pods[-1] if pods else None))
+    return None
+
+
+def trouble_starting(pods: Sequence[PodView], refusal: str | None) -> Failure | None:
+    """Say what keeps the Job from starting, as far as the cluster tells; None when nothing does."""
+    if refusal is not None and not any(not pod.ended for pod in pods):
+        return _refused(refusal)
+    pod = next((pod for pod in pods if not pod.started and not pod.ended), None)
+    if pod is None:
+        return None
+    if pod.waiting_reason in _IMAGE_REASONS:
+        return _failure(
+            Reason.IMAGE_PULL,
+            f"the runner's image cannot be pulled: {pod.waiting_message or pod.waiting_reason}",
+            "check runner.images in the chart's values, the registry, and job.imagePullSecrets",
+        )
+    if pod.unschedulable:
+        return _failure(
+            Reason.UNSCHEDULABLE,
+            f"no node takes the Pod: {pod.unschedulable}",
+            "check job.resources, job.nodeSelector and job.tolerations against the nodes",
+        )
+    if pod.waiting_reason and pod.waiting_reason not in ("ContainerCreating", "PodInitializing"):
+        return _failure(
+            Reason.POD_REFUSED,
+            f"the container does not start: {pod.waiting_reason}: {pod.waiting_message}",
+            "read the Pod's Events: kubectl describe pod " + pod.name,
+        )
+    return None
+
+
+def never_started(pods: Sequence[PodView], refusal: str | None, seconds: int) -> Failure:
+    """Make the failure of a Job whose Pod did not start in time."""
+    known = trouble_starting(pods, refusal)
+    if known is None:
+        return _failure(
+            Reason.START_TIMEOUT,
+            f"the Job's Pod did not start within {seconds} s",
+            "read the Job's and the Pod's Events (kubectl describe), or raise job.startTimeoutSeconds",
+        )
+    return known.model_copy(update={"message": f"{known.message} (given up after {seconds} s)"})
+
+
+def _refused(refusal: str) -> Failure:
+    for pattern, reason, remedy in _REFUSALS:
+        if re.search(pattern, refusal, re.IGNORECASE):
+            return _failure(reason, f"the Job's Pod is refused: {refusal}", remedy)
+    return _failure(
+        Reason.POD_REFUSED,
+        f"the Job's Pod is refused: {refusal}",
+        "read the sentence: admission or the API server says why",
+    )
+
+
+def _unreported(job: JobView, pod: PodView | None) -> Failure:
+    """Explain a failed Job that left no report, from its last Pod."""
+    if job.failed_reason == "DeadlineExceeded" or (pod and pod.reason == "DeadlineExceeded"):
+        return _failure(
+            Reason.DEADLINE_EXCEEDED,
+            "the Job ran into its deadline and was stopped by the cluster",
+            "raise job.activeDeadlineSeconds, or find out what made the dump slow",
+        )
+    if pod is None:
+        return _failure(
+            Reason.POD_LOST,
+            f"the Job's Pods are gone and left no report: {job.failed_message}",
+            "see who deletes Pods here, or which node was lost; then create another backup",
+        )
+    if pod.reason == "Evicted":
+        return _failure(
+            Reason.EVICTED,
+            f"the Pod was evicted: {pod.message}",
+            "give the node more room, or raise job.resources.requests",
+        )
+    if pod.disrupted:
+        return _failure(
+            Reason.POD_LOST, f"the Pod was lost: {pod.disrupted}", "create another backup when the nodes are well again"
+        )
+    return _killed(pod)
+
+
+def _killed(pod: PodView) -> Failure:
+    end = pod.terminated
+    if end is not None and end.reason == "OOMKilled":
+        return _failure(
+            Reason.OUT_OF_MEMORY,
+            "the container was killed for want of memory",
+            "raise job.resources.limits.memory",
+            end.exit_code,
+        )
+    if end is not None and end.exit_code == _SIGKILL:
+        return _failure(
+            Reason.CONTAINER_KILLED,
+            "the container was killed (SIGKILL) before it could report",
+            "often that is memory: raise job.resources.limits.memory; else see the node's log",
+            end.exit_code,
+        )
+    code = end.exit_code if end else None
+    return _failure(
+        Reason.REPORT_MISSING,
+        f"the container ended with code {code} and left no report",
+        f"read its log: kubectl -n {pod.namespace} logs {pod.name}",
+        code,
+    )
+
+
+def _failure(reason: Reason, message: str, remedy: str, exit_code: int | None = None) -> Failure:
+    return Failure(reason=reason, exit_code=exit_code, message=reports.shorten(message, 2000), remedy=remedy)

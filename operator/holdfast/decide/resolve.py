@@ -1,0 +1,73 @@
+"""What is in force for one backup: the policy, the chart's defaults, and Holdfast's own, in that order.
+
+The result stands in `status.resolved` from the moment the backup begins; later edits of the policy change nothing.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from holdfast.api.database import Engine
+from holdfast.api.policy import BackupPolicySpec
+from holdfast.errors import HoldfastError, Reason
+from holdfast.settings import Settings
+
+BUILT_IN: dict[str, Any] = {
+    "storage": {"s3": {"addressingStyle": "auto", "secretKeys": {}, "caSecretKey": "ca.crt"}},
+    "job": {
+        "serviceAccountName": "default",
+        "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
+        "scratch": {"sizeLimit": "10Gi"},
+        "startTimeoutSeconds": 600,
+        "activeDeadlineSeconds": 21600,
+        "backoffLimit": 2,
+    },
+}
+# Taken whole from whoever gives them: mixing two sets of these would be nobody's intent.
+_WHOLE = {"resources", "nodeSelector"}
+
+_IMAGE_FAMILY = {Engine.POSTGRESQL: "postgres"}
+
+
+def resolve(policy: BackupPolicySpec, settings: Settings) -> BackupPolicySpec:
+    """Fill in every default. Raises HoldfastError(StorageNotSet) where nobody names a bucket."""
+    merged = policy.to_dict()
+    for layer in (settings.defaults.to_dict(), BUILT_IN):
+        merged = _under(merged, layer)
+    merged["retention"] = {"days": policy.retention.days or policy.environment.retention_days}
+    resolved = BackupPolicySpec.model_validate(merged)
+    if resolved.storage.s3.bucket is None:
+        raise HoldfastError(
+            Reason.STORAGE_NOT_SET,
+            "no bucket: spec.storage.s3.bucket is not set, and the chart has no default for it",
+            "name the bucket in the policy, or set defaults.storage.s3.bucket in the chart's values",
+        )
+    return resolved
+
+
+def runner_image(engine: Engine, settings: Settings) -> tuple[str, str]:
+    """Return (key, image) of the engine's newest runner. Raises HoldfastError(ImageNotSet) where there is none."""
+    family = _IMAGE_FAMILY[engine]
+    versions = {
+        int(match[1]): key for key in settings.images if (match := re.fullmatch(rf"{re.escape(family)}-(\d+)", key))
+    }
+    if not versions:
+        raise HoldfastError(
+            Reason.IMAGE_NOT_SET,
+            f"no runner image for {engine}: the chart's runner.images has no key {family}-<version>",
+            f"add one to the chart's values, for instance {family}-17",
+        )
+    key = versions[max(versions)]
+    return key, settings.images[key]
+
+
+def _under(over: Mapping[str, Any], under: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay `over` upon `under`, object by object; lists and plain values are taken whole."""
+    result = dict(under)
+    for key, value in over.items():
+        below = under.get(key)
+        if isinstance(value, Mapping) and isinstance(below, Mapping) and key not in _WHOLE:
+            result[key] = _under(value, below)
+        else:
+            result[key] = value
+    return result

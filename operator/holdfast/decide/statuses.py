@@ -1,0 +1,211 @@
+"""How each state of a backup reads: the status as a whole, made from the former one. Pure.
+
+Conditions follow kstatus: Ready, Reconciling and Stalled tell Helm, Flux and Argo CD; Finished turns True either way.
+"""
+
+from datetime import datetime, timedelta
+
+from holdfast import units
+from holdfast.api.backup import Cleanup, DatabaseBackupStatus, Failure, Phase, Verification
+from holdfast.api.conditions import ConditionType as C
+from holdfast.api.conditions import update
+from holdfast.contract.report import BackupReport, Outcome, Report
+from holdfast.decide.observation import BackupView
+from holdfast.decide.views import JobView
+from holdfast.errors import HoldfastError, Reason
+
+Status = DatabaseBackupStatus
+
+CLEANUP_RUNNING, CLEANUP_DONE, CLEANUP_FAILED = "Running", "Done", "Failed"
+
+
+def waiting(backup: BackupView, now: datetime, reason: str, sentence: str, retries: int = 0) -> Status:
+    """Nothing runs yet; the sentence says what is waited for."""
+    return _under_way(backup, now, Phase.PENDING, reason, sentence, retries)
+
+
+def running(backup: BackupView, now: datetime, retries: int, sentence: str = "the Job is running") -> Status:
+    """The Job's container runs, or a failed Pod of it is being replaced."""
+    if retries:
+        sentence = f"{sentence} (retry {retries})"
+    return _under_way(backup, now, Phase.RUNNING, "Running", sentence, retries)
+
+
+def _under_way(backup: BackupView, now: datetime, phase: Phase, reason: str, sentence: str, retries: int) -> Status:
+    conditions = update(
+        backup.status.conditions,
+        [
+            (C.FINISHED, False, reason, sentence),
+            (C.SUCCEEDED, None, reason, sentence),
+            (C.VERIFIED, None, reason, sentence),
+            (C.READY, False, reason, sentence),
+            (C.RECONCILING, True, reason, sentence),
+            (C.STALLED, False, reason, sentence),
+        ],
+        backup.generation,
+        now,
+    )
+    return backup.status.model_copy(
+        update={
+            "phase": phase,
+            "message": sentence,
+            "observed_generation": backup.generation,
+            "retries": retries or backup.status.retries,
+            "conditions": conditions,
+        }
+    )
+
+
+def succeeded(backup: BackupView, report: Report, result: BackupReport, retries: int, now: datetime) -> Status:
+    """The backup is there, verified, its manifest written."""
+    sentence = (
+        f"backed up {units.size_for_people(result.size_bytes)} in {units.duration_for_people(report.duration_seconds)}"
+    )
+    if result.found:
+        sentence = f"found in the bucket and verified: {units.size_for_people(result.size_bytes)}"
+    expiry = report.completed_at + timedelta(days=_retention_days(backup))
+    done = _ended(backup, now, True, "BackupSucceeded", sentence, retries)
+    return done.model_copy(
+        update={
+            "phase": Phase.SUCCEEDED,
+            "size_bytes": result.size_bytes,
+            "size": units.size_for_people(result.size_bytes),
+            "database_size_bytes": result.database_size_bytes,
+            "uncompressed_bytes": result.uncompressed_bytes,
+            "compression_ratio": round(result.uncompressed_bytes / max(1, result.size_bytes), 2),
+            "sha256": result.sha256,
+            "completed_at": report.completed_at,
+            "duration_seconds": round(report.duration_seconds, 1),
+            "duration": units.duration_for_people(report.duration_seconds),
+            "expires_at": expiry,
+            "expires": expiry.strftime("%Y-%m-%d"),
+            "tool_version": result.tool_version,
+            "server_version": result.server_version,
+            "verification": Verification(
+                integrity_check=result.integrity_check,
+                file_readable=result.file_readable,
+                verified_at=result.verified_at,
+            ),
+            "warnings": report.warnings or None,
+        }
+    )
+
+
+def failed(backup: BackupView, failure: Failure, report: Report | None, retries: int, now: datetime) -> Status:
+    """There is no backup, and this is why."""
+    sentence = f"{failure.message}. What to do: {failure.remedy}"
+    done = _ended(backup, now, False, failure.reason, sentence, retries)
+    return done.model_copy(
+        update={
+            "phase": Phase.FAILED,
+            "failure": failure,
+            "completed_at": report.completed_at if report else now,
+            "duration_seconds": round(report.duration_seconds, 1) if report else None,
+            "duration": units.duration_for_people(report.duration_seconds) if report else None,
+        }
+    )
+
+
+def _ended(backup: BackupView, now: datetime, good: bool, reason: str, sentence: str, retries: int) -> Status:
+    conditions = update(
+        backup.status.conditions,
+        [
+            (C.FINISHED, True, reason, sentence),
+            (C.SUCCEEDED, good, reason, sentence),
+            (C.VERIFIED, good, reason, sentence),
+            (C.READY, good, reason, sentence),
+            (C.RECONCILING, False, reason, sentence),
+            (C.STALLED, not good, reason, sentence),
+        ],
+        backup.generation,
+        now,
+    )
+    return backup.status.model_copy(
+        update={
+            "message": sentence[:4096],
+            "observed_generation": backup.generation,
+            "retries": retries or backup.status.retries,
+            "conditions": conditions,
+        }
+    )
+
+
+def kept_current(backup: BackupView) -> Status:
+    """Follow the spec after the end: retentionDays may change, and with it the expiry."""
+    status = backup.status
+    changes: dict[str, object] = {"observed_generation": backup.generation}
+    if status.phase is Phase.SUCCEEDED and status.completed_at:
+        expiry = status.completed_at + timedelta(days=_retention_days(backup))
+        changes |= {"expires_at": expiry, "expires": expiry.strftime("%Y-%m-%d")}
+    return status.model_copy(update=changes)
+
+
+def cleanup_begun(job_name: str) -> Cleanup:
+    """Remember that a killed attempt's leftovers are to be removed."""
+    return Cleanup(job_name=job_name, state=CLEANUP_RUNNING, message="removing what an unfinished attempt left")
+
+
+def cleanup_ended(backup: BackupView, job: JobView, report: Report | None) -> Status:
+    """Record what the cleanup did, or why it could not."""
+    good = report is not None and report.outcome is Outcome.SUCCEEDED
+    if report is None:
+        sentence = f"the cleanup left no report: {job.failed_message or 'its Pod is gone'}"
+    elif report.failure:
+        sentence = f"{report.failure.message}. What to do: {report.failure.remedy}"
+    else:
+        sentence = report.message or ""
+    state = CLEANUP_DONE if good else CLEANUP_FAILED
+    ended = Cleanup(job_name=job.name, state=state, message=sentence[:2048])
+    return backup.status.model_copy(update={"cleanup": ended})
+
+
+def failure_of(error: HoldfastError) -> Failure:
+    """Turn an error of ours into what the status says."""
+    return Failure(reason=error.reason, message=error.message, remedy=error.remedy)
+
+
+def failure_in(report: Report | None) -> Failure:
+    """Turn the failure that a report tells into what the status says."""
+    if report is None or report.failure is None:
+        return Failure(
+            reason=Reason.REPORT_MISSING,
+            message="the report says neither what was backed up nor what failed",
+            remedy="use the runner image of the same release as the operator",
+        )
+    told = report.failure
+    return Failure(reason=told.reason, exit_code=told.exit_code, message=told.message, remedy=told.remedy)
+
+
+def job_name_taken(name: str) -> Failure:
+    """Somebody else's Job bears the name that ours would have."""
+    return Failure(
+        reason=Reason.JOB_NAME_TAKEN,
+        message=f"a Job named {name} is there already and is not this backup's",
+        remedy="see who made it; delete it, then create another backup",
+    )
+
+
+def job_refused(sentence: str) -> Failure:
+    """The API server does not accept the Job."""
+    return Failure(
+        reason=Reason.JOB_REFUSED,
+        message=f"the API server refuses the Job: {sentence}",
+        remedy="read the sentence: admission, a quota or the operator's role says why",
+    )
+
+
+def report_lost(attempts: int) -> Failure:
+    """Job after Job ended well and left no report that could be read."""
+    return Failure(
+        reason=Reason.REPORT_MISSING,
+        message=f"{attempts} Jobs ended, and none of their reports could be read",
+        remedy="see who deletes finished Pods here; the bucket may hold the backup: look for its manifest.json",
+    )
+
+
+def _retention_days(backup: BackupView) -> int:
+    if backup.spec.retention_days is not None:
+        return backup.spec.retention_days
+    resolved = backup.status.resolved
+    assert resolved is not None
+    return resolved.retention.days or resolved.environment.retention_days

@@ -1,0 +1,221 @@
+"""The Jobs that act for a backup, as dicts: the backup itself, and the cleanup after a killed one.
+
+Every Pod meets PodSecurity `restricted`, has no API token, and gets Secrets as files only. Secrets are mounted
+`optional`: the runner names what is missing, instead of the Pod hanging in ContainerCreating.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from holdfast import naming, units
+from holdfast.api.database import Database
+from holdfast.api.job import JobTemplate
+from holdfast.api.policy import BackupPolicySpec, Format
+from holdfast.api.storage import S3Storage
+from holdfast.contract import paths, task
+from holdfast.errors import ExitCode
+
+RUNNER_UID = 65532
+CONTAINER = "runner"
+LOG_SECONDS = 86_400  # a finished Job and its log stay a day
+POD_MARGIN_SECONDS = 60  # the runner's own deadline comes first: it ends well and reports
+JOB_MARGIN_SECONDS = 120  # the Job's comes last: it deletes the Pod, and the report with it
+
+# A Pod that ends so is not replaced: running it again would end the same way. An interrupted one is.
+FINAL_EXIT_CODES = [int(code) for code in ExitCode if code not in (ExitCode.SUCCESS, ExitCode.INTERRUPTED)]
+
+
+@dataclass(frozen=True)
+class Runner:
+    """The image that a Job runs and how it is fetched, from the chart's values."""
+
+    image: str
+    pull_policy: str
+    proxy: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The DatabaseBackup that a Job acts for."""
+
+    namespace: str
+    name: str
+    uid: str
+    policy: str | None
+
+    def labels(self, kind: str, attempt: int) -> dict[str, str]:
+        """Return the labels that the Job and its Pod are found by."""
+        policy = {naming.LABEL_POLICY: naming.label_value(self.policy)} if self.policy else {}
+        return {
+            naming.MANAGED_BY: naming.MANAGER,
+            naming.COMPONENT: CONTAINER,
+            naming.LABEL_BACKUP: naming.label_value(self.name),
+            naming.LABEL_BACKUP_UID: self.uid,
+            naming.LABEL_TASK: kind,
+            naming.LABEL_ATTEMPT: str(attempt),
+            **policy,
+        }
+
+    def reference(self) -> dict[str, Any]:
+        """Return the ownerReference: deleting the backup ends its Jobs."""
+        return {
+            "apiVersion": naming.API_VERSION,
+            "kind": "DatabaseBackup",
+            "name": self.name,
+            "uid": self.uid,
+            "controller": True,
+            "blockOwnerDeletion": False,  # deletion never waits for a Job
+        }
+
+
+def backup_job(
+    name: str, owner: Owner, attempt: int, work: task.BackupTask, resolved: BackupPolicySpec, runner: Runner
+) -> dict[str, Any]:
+    """Build the Job that takes a backup."""
+    volumes = [*run_volume(), *database_volumes(resolved.database), *storage_volumes(work.s3)]
+    volumes += scratch_volume(resolved.job) if resolved.dump.format is Format.DIRECTORY else []
+    return _owned(name, owner, attempt, work, volumes, resolved.job, runner)
+
+
+def cleanup_job(
+    name: str, owner: Owner, work: task.CleanupTask, template: JobTemplate, runner: Runner
+) -> dict[str, Any]:
+    """Build the Job that removes what a killed backup left in the bucket."""
+    return _owned(name, owner, 1, work, [*run_volume(), *storage_volumes(work.s3)], template, runner)
+
+
+def scratch_bytes(resolved: BackupPolicySpec) -> int | None:
+    """Return the limit of the scratch volume, bytes; None where the format needs none."""
+    if resolved.dump.format is not Format.DIRECTORY or resolved.job.scratch is None:
+        return None
+    return units.bytes_of_quantity(resolved.job.scratch.size_limit)
+
+
+def _owned(
+    name: str, owner: Owner, attempt: int, work: task.Task, volumes: list[dict[str, Any]], template: JobTemplate, runner: Runner
+) -> dict[str, Any]:  # fmt: skip
+    labels = owner.labels(work.kind, attempt)
+    start = template.start_timeout_seconds or 0
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": name,
+            "namespace": owner.namespace,
+            "labels": labels,
+            "ownerReferences": [owner.reference()],
+        },
+        "spec": {
+            "backoffLimit": template.backoff_limit,
+            "activeDeadlineSeconds": start + work.deadline_seconds + JOB_MARGIN_SECONDS,
+            "podFailurePolicy": {
+                "rules": [
+                    {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+                    {
+                        "action": "FailJob",
+                        "onExitCodes": {"containerName": CONTAINER, "operator": "In", "values": FINAL_EXIT_CODES},
+                    },
+                ]
+            },
+            "template": {
+                "metadata": {
+                    "labels": {**(template.pod_labels or {}), **labels},
+                    "annotations": {
+                        # moving or mending a running dump would only lose it
+                        "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+                        **(template.pod_annotations or {}),
+                    },
+                },
+                "spec": {
+                    **pod_spec(work, volumes, template, runner),
+                    "activeDeadlineSeconds": start + work.deadline_seconds + POD_MARGIN_SECONDS,
+                },
+            },
+        },
+    }
+
+
+def pod_spec(
+    work: task.Task, volumes: list[dict[str, Any]], template: JobTemplate, runner: Runner, arguments: list[str] | None = None
+) -> dict[str, Any]:  # fmt: skip
+    """Build the Pod of a task; `volumes` as the functions below make them, each with its mount path."""
+    placed = template.to_dict()
+    optional = {key: placed[key] for key in ("nodeSelector", "tolerations", "imagePullSecrets") if placed.get(key)}
+    return {
+        "restartPolicy": "Never",
+        "serviceAccountName": template.service_account_name,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": paths.GRACE_SECONDS,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": RUNNER_UID,
+            "runAsGroup": RUNNER_UID,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        **optional,
+        "containers": [_container(work, volumes, placed, runner, arguments or [])],
+        "volumes": [{key: value for key, value in volume.items() if key != "mountPath"} for volume in volumes],
+    }
+
+
+def _container(
+    work: task.Task, volumes: list[dict[str, Any]], placed: dict[str, Any], runner: Runner, arguments: list[str]
+) -> dict[str, Any]:
+    return {
+        "name": CONTAINER,
+        "image": runner.image,
+        "imagePullPolicy": runner.pull_policy,
+        **({"args": arguments} if arguments else {}),
+        "env": [
+            {"name": paths.TASK_VARIABLE, "value": task.to_environment(work)},
+            {"name": paths.POD_UID_VARIABLE, "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
+            *({"name": key, "value": value} for key, value in sorted(runner.proxy.items())),
+        ],
+        "resources": placed.get("resources", {}),
+        "terminationMessagePath": paths.TERMINATION_LOG,
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [
+            {"name": volume["name"], "mountPath": volume["mountPath"], "readOnly": "secret" in volume}
+            for volume in volumes
+        ],
+    }
+
+
+def run_volume() -> list[dict[str, Any]]:
+    """Build the memory volume for the credentials files that the runner writes."""
+    return [
+        {"name": "run", "mountPath": paths.RUN, "emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}},
+    ]
+
+
+def scratch_volume(template: JobTemplate) -> list[dict[str, Any]]:
+    """Build the volume that a directory dump is staged on."""
+    limit = template.scratch.size_limit if template.scratch else "10Gi"
+    return [{"name": "scratch", "mountPath": paths.SCRATCH, "emptyDir": {"sizeLimit": limit}}]
+
+
+def database_volumes(database: Database) -> list[dict[str, Any]]:
+    """Mount the database's Secret, and its certificate authority where there is one."""
+    connection = database.connection
+    volumes = [_secret("database", connection.secret_name, paths.DATABASE_SECRET)]
+    if connection.tls.ca_secret_name:
+        volumes.append(_secret("database-ca", connection.tls.ca_secret_name, paths.DATABASE_CA))
+    return volumes
+
+
+def storage_volumes(s3: S3Storage) -> list[dict[str, Any]]:
+    """Mount the store's Secret and certificate authority, where there are such."""
+    named = [
+        ("storage", s3.secret_name, paths.STORAGE_SECRET),
+        ("storage-ca", s3.ca_secret_name, paths.STORAGE_CA),
+    ]
+    return [_secret(name, secret, path) for name, secret, path in named if secret]
+
+
+def _secret(name: str, secret: str, path: str) -> dict[str, Any]:
+    return {"name": name, "mountPath": path, "secret": {"secretName": secret, "optional": True}}
