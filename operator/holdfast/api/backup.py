@@ -2,10 +2,11 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from holdfast.api.base import DNS_LABEL, ObjectName, SpecModel, StatusModel, rules
+from holdfast.api.base import DNS_LABEL, ObjectName, Rule, SpecModel, StatusModel, keyed_by, rules, says
 from holdfast.api.conditions import Condition
 from holdfast.api.policy import BackupPolicySpec
 
@@ -13,13 +14,15 @@ from holdfast.api.policy import BackupPolicySpec
 class PolicyReference(SpecModel):
     """A BackupPolicy of the same namespace."""
 
-    name: ObjectName = Field(description="Name of the BackupPolicy.")
+    name: ObjectName = Field(max_length=40, description="Name of the BackupPolicy: at most 40 characters.")
 
 
 _IMMUTABLE = [
-    (
+    Rule(
         f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})",
         f"{field} cannot change: a backup is what it was asked to be; create another one",
+        field=f".{field}",
+        reason="FieldValueForbidden",
     )
     for field in ("policyRef", "policy", "label", "reason")
 ]
@@ -30,27 +33,45 @@ class DatabaseBackupSpec(SpecModel):
 
     model_config = ConfigDict(
         json_schema_extra=rules(
-            ("has(self.policyRef) != has(self.policy)", "exactly one of policyRef and policy must be set"), *_IMMUTABLE
+            Rule("has(self.policyRef) != has(self.policy)", "exactly one of policyRef and policy must be set"),
+            *_IMMUTABLE,
         )
     )
 
     policy_ref: PolicyReference | None = Field(
-        None, description="The BackupPolicy that says what to back up and where to."
+        None,
+        json_schema_extra={"x-kubernetes-map-type": "atomic"},
+        description="The BackupPolicy of this namespace that says what to back up, how and where to. Where it does not "
+        "exist yet, the backup waits for it. Exactly one of policyRef and policy is set; it cannot change.",
     )
-    policy: BackupPolicySpec | None = Field(None, description="The same, written here: a backup complete in itself.")
+    policy: BackupPolicySpec | None = Field(
+        None,
+        description="What to back up, how and where to, written here: a backup complete in itself. Exactly one of "
+        "policyRef and policy is set; it cannot change.",
+    )
     label: str | None = Field(
         None,
         min_length=1,
         max_length=40,
         pattern=DNS_LABEL,
-        description="A word to find it by; the end of the backup's id. At most 40 lower-case letters, digits, dashes.",
+        json_schema_extra=says(
+            "must be a DNS label: at most 40 lower-case letters, digits and '-', with a letter or digit at both ends: "
+            "before-v2"
+        ),
+        description="A word to find the backup by, e.g. before-v2; it becomes the end of the backup's id. At most 40 "
+        "lower-case letters, digits and dashes. It cannot change.",
     )
-    reason: str | None = Field(None, min_length=1, max_length=512, description="Why this backup is taken, for people.")
+    reason: str | None = Field(
+        None,
+        min_length=1,
+        max_length=512,
+        description="Why this backup is taken, for people, e.g. release 2.0. It cannot change.",
+    )
     retention_days: int | None = Field(
         None,
         ge=1,
         le=36500,
-        description="Days until this backup expires, instead of the policy's. May be changed later.",
+        description="Days until this backup expires, counted from its end. It may change later. Default: the policy's.",
     )
 
 
@@ -89,7 +110,7 @@ class Cleanup(StatusModel):
     """The Job that removes what a killed attempt left in the bucket."""
 
     job_name: str = Field(max_length=63, description="Name of the Job.")
-    state: str = Field(max_length=16, description="Running, Done or Failed.")
+    state: Literal["Running", "Done", "Failed"] = Field(description="Running, Done or Failed.")
     message: str = Field("", max_length=2048, description="What it did, or why it could not.")
 
 
@@ -124,7 +145,9 @@ class DatabaseBackupStatus(StatusModel):
     tool_version: str | None = Field(None, max_length=128, description="The dump tool, with its version.")
     server_version: str | None = Field(None, max_length=128, description="The server, with its version.")
     verification: Verification | None = Field(None, description="What was checked before it was called a backup.")
-    warnings: list[str] | None = Field(None, max_length=16, description="What is worth knowing though it succeeded.")
+    warnings: list[Annotated[str, Field(max_length=1024)]] | None = Field(
+        None, max_length=16, description="What is worth knowing though it succeeded."
+    )
     failure: Failure | None = Field(None, description="Why it failed, and what to do.")
     cleanup: Cleanup | None = Field(None, description="The removal of what a killed attempt left in the bucket.")
     restore: str | None = Field(None, max_length=16384, description="What to paste into a shell to get it back.")
@@ -132,5 +155,8 @@ class DatabaseBackupStatus(StatusModel):
         None, description="The policy as it was when the backup began, with every default filled in. No secrets."
     )
     conditions: list[Condition] = Field(
-        [], max_length=16, description="Finished, Succeeded, Verified, Ready, Reconciling, Stalled."
+        [],
+        max_length=16,
+        json_schema_extra=keyed_by("type"),
+        description="What holds for the backup: Finished, Succeeded, Verified, Ready, Reconciling, Stalled.",
     )

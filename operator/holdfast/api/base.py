@@ -1,6 +1,6 @@
 """What every model of a resource shares: camelCase names, frozen, no unknown fields; and the common field types."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -22,15 +22,69 @@ class StatusModel(SpecModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
 
 
-DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
-DNS_NAME = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
+class Rule(NamedTuple):
+    """A CEL rule for the API server, and the sentence that a person gets who breaks it."""
 
-ObjectName = Annotated[str, Field(min_length=1, max_length=253, pattern=DNS_NAME)]
-SecretKey = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
-Text = Annotated[str, Field(min_length=1, max_length=1024)]
-# As apimachinery's resource.Quantity accepts it.
+    rule: str
+    message: str
+    field: str | None = None  # path below the rule's own place, e.g. ".label", where the error points elsewhere
+    reason: str | None = None  # the kind of error: FieldValueForbidden and the like; Kubernetes' default is Invalid
+
+    def to_dict(self) -> dict[str, str]:
+        """Return it as `x-kubernetes-validations` holds it."""
+        parts = {"rule": self.rule, "message": self.message, "fieldPath": self.field, "reason": self.reason}
+        return {key: value for key, value in parts.items() if value is not None}
+
+
+def rules(*given: Rule) -> dict[str, Any]:
+    """Attach rules to a model or a field."""
+    return {"x-kubernetes-validations": [rule.to_dict() for rule in given]}
+
+
+def says(message: str) -> dict[str, Any]:
+    """Give a field's pattern the sentence that a person gets instead of the regular expression."""
+    return {"x-message": message}
+
+
+def keyed_by(field: str) -> dict[str, Any]:
+    """Make a list one that several writers may share: an item is known by this field."""
+    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [field]}
+
+
+def qualified(what: str) -> Rule:
+    """Return the rule on the keys of labels and annotations: the form that Kubernetes asks for."""
+    part = "[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+    return Rule(
+        f"self.all(key, key.matches('^([a-z0-9]([-a-z0-9.]{{0,251}}[a-z0-9])?/)?{part}$'))",
+        f"the key of {what} is a name of at most 63 letters, digits, '-', '_' and '.', with or without a DNS prefix "
+        "and '/': team, example.com/team",
+    )
+
+
+DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+DNS_NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+# As apimachinery's resource.Quantity accepts it, without a sign.
 _NUMBER = r"(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))"
-_QUANTITY = rf"^(\+|-)?{_NUMBER}(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?{_NUMBER}))?$"
+_QUANTITY = rf"^{_NUMBER}(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?[0-9]+))?$"
+
+ObjectName = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=253,
+        pattern=DNS_NAME,
+        json_schema_extra=says("must be the name of an object in Kubernetes: lower-case letters, digits, '-' and '.'"),
+    ),
+]
+SecretKey = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=253,
+        pattern=r"^[-._a-zA-Z0-9]+$",
+        json_schema_extra=says("must be a key as a Secret has it: letters, digits, '-', '_' and '.'"),
+    ),
+]
 Quantity = Annotated[
     str | int,
     Field(
@@ -38,11 +92,7 @@ Quantity = Annotated[
         json_schema_extra={
             "x-kubernetes-int-or-string": True,
             "pattern": _QUANTITY,
+            **says("must be a quantity as Kubernetes writes it, not below zero: 500m, 2, 512Mi, 10Gi"),
         },
     ),
 ]
-
-
-def rules(*pairs: tuple[str, str]) -> dict[str, Any]:
-    """Attach CEL rules, each with the sentence that a person gets; they become `x-kubernetes-validations`."""
-    return {"x-kubernetes-validations": [{"rule": rule, "message": message} for rule, message in pairs]}

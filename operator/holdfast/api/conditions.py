@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import Field
 
@@ -25,11 +26,14 @@ class Condition(StatusModel):
     """One condition, as `metav1.Condition`."""
 
     type: str = Field(max_length=316, description="Finished, Succeeded, Verified, Ready, Reconciling or Stalled.")
-    status: str = Field(max_length=8, pattern="^(True|False|Unknown)$", description="True, False or Unknown.")
-    reason: str = Field(max_length=1024, min_length=1, description="One word for machines.")
+    status: Literal["True", "False", "Unknown"] = Field(description="True, False or Unknown.")
+    reason: str = Field(max_length=1024, min_length=1, description="One word for machines, in CamelCase.")
     message: str = Field(max_length=4096, description="One sentence for people.")
     last_transition_time: datetime = Field(description="When status last changed, UTC.")
     observed_generation: int | None = Field(None, description="Generation of the spec that this is about.")
+
+
+_WORDS: dict[bool | None, Literal["True", "False", "Unknown"]] = {True: "True", False: "False", None: "Unknown"}
 
 
 def update(
@@ -41,7 +45,7 @@ def update(
     """
     result = {condition.type: condition for condition in old}
     for kind, status, reason, message in new:
-        word = {True: "True", False: "False", None: "Unknown"}[status]
+        word = _WORDS[status]
         before = result.get(kind)
         since = before.last_transition_time if before and before.status == word else now
         result[kind] = Condition(

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from pydantic import ConfigDict, Field
 
-from holdfast.api.base import ObjectName, SecretKey, SpecModel, rules
+from holdfast.api.base import ObjectName, Rule, SecretKey, SpecModel, rules, says
 
 
 class Engine(StrEnum):
@@ -26,12 +26,13 @@ class TLSMode(StrEnum):
 class SecretKeys(SpecModel):
     """Which keys of the Secret hold what; change them where another tool made the Secret."""
 
-    username: SecretKey = Field("username", description="Key of the user's name.")
-    password: SecretKey = Field("password", description="Key of the password.")
+    username: SecretKey = Field("username", description="Key of the user's name. Default: username.")
+    password: SecretKey = Field("password", description="Key of the password. Default: password.")
     url: SecretKey = Field(
         "url",
-        description="Key of a connection URL (postgresql://user:password@host:port/...). Read only when no host is "
-        "given; where this key is absent, the key `uri` is read (the Secrets of CloudNativePG have it).",
+        description="Key of a connection URL (postgresql://user:password@host:port/...). It is read only where no host "
+        "is given; where this key is absent, the key `uri` is read, which the Secrets of CloudNativePG have. "
+        "Default: url.",
     )
 
 
@@ -40,41 +41,60 @@ class TLS(SpecModel):
 
     model_config = ConfigDict(
         json_schema_extra=rules(
-            (
-                "!has(self.mode) || !(self.mode in ['verify-ca', 'verify-full']) || has(self.caSecretName)",
+            Rule(
+                "!has(self.mode) || !self.mode.startsWith('verify-') || has(self.caSecretName)",
                 "caSecretName is required when mode is verify-ca or verify-full",
+                reason="FieldValueRequired",
+                field=".caSecretName",
+            ),
+            Rule(
+                "!has(self.caSecretName) || (has(self.mode) && self.mode.startsWith('verify-'))",
+                "caSecretName has no effect unless mode is verify-ca or verify-full: set mode, or leave it out",
+                field=".caSecretName",
             ),
         )
     )
 
     mode: TLSMode = Field(
         TLSMode.PREFER,
-        description="disable, prefer, require, verify-ca or verify-full, with the meaning of libpq's sslmode: only "
-        "verify-ca and verify-full check who answers.",
+        description="How the connection is protected: disable, prefer, require, verify-ca or verify-full, with the "
+        "meaning of libpq's sslmode. Only verify-ca and verify-full check who answers. Default: prefer.",
     )
     ca_secret_name: ObjectName | None = Field(
-        None, description="Secret of this namespace with the certificate authority, PEM."
+        None,
+        description="Name of a Secret in this namespace with the certificate authority, PEM. Required by verify-ca and "
+        "verify-full, and read by no other mode.",
     )
-    ca_secret_key: SecretKey = Field("ca.crt", description="Key of the certificate authority in that Secret.")
+    ca_secret_key: SecretKey = Field(
+        "ca.crt", description="Key of the certificate authority in that Secret. Default: ca.crt."
+    )
 
 
 class Connection(SpecModel):
-    """Where the server is and which Secret of this namespace opens it."""
+    """Where the server is, and which Secret of this namespace opens it."""
 
     host: str | None = Field(
         None,
         min_length=1,
         max_length=253,
-        pattern=r"^[^\s/@]+$",
-        description="Host name or address of the server. Without it, the Secret's URL says where the server is.",
+        pattern=r"^([^\s/@:,]+|[0-9A-Fa-f]*(:[0-9A-Fa-f.]*){2,8}(%[A-Za-z0-9]+)?)$",
+        json_schema_extra=says(
+            "must be one host name or address alone, without a scheme, port or path: orders-db.shop.svc"
+        ),
+        description="Host name or address of the server, e.g. orders-db.shop.svc. Without it, the connection URL in "
+        "the Secret says where the server is.",
     )
-    port: int | None = Field(None, ge=1, le=65535, description="Port. Default: the URL's, else the engine's own.")
+    port: int | None = Field(
+        None, ge=1, le=65535, description="Port of the server. Default: the URL's, else the engine's own (5432)."
+    )
     secret_name: ObjectName = Field(
-        description="Secret of this namespace with `username` and `password`, or one connection URL. It is mounted "
-        "into the Job as files; the operator never reads it."
+        description="Name of a Secret in this namespace that holds a user's name and password, or one connection URL. "
+        "It is mounted into the Job as files; the operator never reads it."
     )
-    secret_keys: SecretKeys = Field(SecretKeys(), description="Names of the keys in that Secret.")
-    tls: TLS = Field(TLS(), description="Protection of the connection.")
+    secret_keys: SecretKeys = Field(
+        SecretKeys(), description="Names of the keys in that Secret. Default: username, password and url."
+    )
+    tls: TLS = Field(TLS(), description="Protection of the connection. Default: TLS where the server offers it.")
 
 
 class Database(SpecModel):
@@ -85,6 +105,7 @@ class Database(SpecModel):
         min_length=1,
         max_length=63,
         pattern=r"^[^\x00]+$",
-        description="Name of the database on the server, as it is, unquoted. At most 63 characters.",
+        json_schema_extra=says("must not contain a NUL character"),
+        description="Name of the database on its server, as it is, without quotes: at most 63 characters.",
     )
     connection: Connection = Field(description="How to reach the server.")

@@ -1,72 +1,152 @@
 """How a backup's Job runs: the fields that Job and Pod have too keep their names and meaning."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from holdfast.api.base import ObjectName, Quantity, SpecModel
+from holdfast.api.base import ObjectName, Quantity, Rule, SpecModel, keyed_by, qualified, rules, says
 
-LabelValue = Annotated[str, Field(max_length=63, pattern=r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$")]
+LabelValue = Annotated[
+    str,
+    Field(
+        max_length=63,
+        pattern=r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$",
+        json_schema_extra=says("must be the value of a label: at most 63 letters, digits, '-', '_' and '.'"),
+    ),
+]
 AnnotationValue = Annotated[str, Field(max_length=4096)]
 ShortText = Annotated[str, Field(max_length=253)]
+
+_RESOURCE_NAMES = Rule(
+    "self.all(name, name in ['cpu', 'memory', 'ephemeral-storage'])",
+    "only cpu, memory and ephemeral-storage can be set",
+)
+_OWN_LABELS = Rule(
+    "self.all(key, !key.startsWith('holdfast.dev/') && !key.startsWith('batch.kubernetes.io/') && "
+    "!(key in ['app.kubernetes.io/managed-by', 'app.kubernetes.io/component', 'job-name', 'controller-uid']))",
+    "labels that Holdfast or the Job sets itself cannot be set: holdfast.dev/..., batch.kubernetes.io/..., "
+    "app.kubernetes.io/managed-by, app.kubernetes.io/component, job-name, controller-uid",
+)
 
 
 class Resources(SpecModel):
     """CPU, memory and ephemeral storage of the Job's container."""
 
-    requests: dict[str, Quantity] | None = Field(None, max_length=8, description="What the scheduler reserves.")
-    limits: dict[str, Quantity] | None = Field(None, max_length=8, description="What the container may use at most.")
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule(
+                "!has(self.requests) || !has(self.limits) || self.requests.all(name, !(name in self.limits) || "
+                "!isQuantity(string(self.requests[name])) || !isQuantity(string(self.limits[name])) || "
+                "quantity(string(self.requests[name])).compareTo(quantity(string(self.limits[name]))) <= 0)",
+                "a request must not be above its limit",
+                field=".requests",
+            )
+        )
+    )
+
+    requests: dict[str, Quantity] | None = Field(
+        None,
+        max_length=8,
+        json_schema_extra=rules(_RESOURCE_NAMES),
+        description="What the scheduler reserves for the container: cpu, memory, ephemeral-storage.",
+    )
+    limits: dict[str, Quantity] | None = Field(
+        None,
+        max_length=8,
+        json_schema_extra=rules(_RESOURCE_NAMES),
+        description="What the container may use at most: cpu, memory, ephemeral-storage.",
+    )
 
 
 class Toleration(SpecModel):
-    """A taint that the Job's Pod tolerates; as in a Pod."""
+    """A taint that the Job's Pod tolerates, as in a Pod."""
 
-    key: ShortText | None = Field(None, description="Key of the taint; without one, every taint.")
-    operator: Annotated[str, Field(pattern="^(Exists|Equal)$")] | None = Field(
-        None, max_length=8, description="Exists or Equal (the default)."
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule(
+                "!has(self.operator) || self.operator != 'Exists' || !has(self.value) || self.value == ''",
+                "value must be left out when operator is Exists",
+                field=".value",
+            ),
+            Rule(
+                "(has(self.key) && self.key != '') || (has(self.operator) && self.operator == 'Exists')",
+                "operator must be Exists when there is no key",
+                field=".operator",
+            ),
+            Rule(
+                "!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
+                "tolerationSeconds needs effect NoExecute",
+                field=".tolerationSeconds",
+            ),
+        )
     )
-    value: LabelValue | None = Field(None, description="Value of the taint, when operator is Equal.")
-    effect: Annotated[str, Field(pattern="^(NoSchedule|PreferNoSchedule|NoExecute)$")] | None = Field(
-        None, max_length=16, description="NoSchedule, PreferNoSchedule or NoExecute; without one, every effect."
+
+    key: ShortText | None = Field(None, description="Key of the taint. Without one, every taint is meant.")
+    operator: Literal["Exists", "Equal"] | None = Field(
+        None, description="How the key is compared: Exists, or Equal to value. Default: Equal."
     )
-    toleration_seconds: int | None = Field(None, ge=0, description="How long a NoExecute taint is tolerated, seconds.")
+    value: LabelValue | None = Field(None, description="Value of the taint, where operator is Equal.")
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
+        None, description="NoSchedule, PreferNoSchedule or NoExecute. Without one, every effect is meant."
+    )
+    toleration_seconds: int | None = Field(
+        None, ge=0, description="How long a NoExecute taint is tolerated, seconds. Default: for ever."
+    )
 
 
 class LocalReference(SpecModel):
-    """A resource of the same namespace."""
+    """An object of the same namespace."""
 
-    name: ObjectName = Field(description="Its name.")
+    name: ObjectName = Field(description="Name of the object.")
 
 
 class Scratch(SpecModel):
     """The volume that a `directory` dump is staged on. Other formats stream and use no disk."""
 
-    size_limit: Quantity = Field("10Gi", description="Largest size of the volume, an emptyDir. Default: 10Gi.")
+    size_limit: Quantity = Field(
+        "10Gi", description="Largest size of the volume, an emptyDir; the dump must fit. Default: 10Gi."
+    )
 
 
 class JobTemplate(SpecModel):
     """How the Job of a backup runs. Fields left out are the chart's defaults, else the ones named here."""
 
     service_account_name: ObjectName | None = Field(
-        None, description="ServiceAccount of this namespace that the Job runs as. Default: default."
+        None, description="Name of a ServiceAccount in this namespace that the Job runs as. Default: default."
     )
     resources: Resources | None = Field(
-        None, description="Resources of the container. Default: requests of 100m CPU and 128Mi, a limit of 512Mi."
+        None,
+        description="CPU, memory and ephemeral storage of the Job's container, taken whole from here or from the "
+        "chart. Default: requests of 100m CPU and 128Mi, a limit of 512Mi.",
     )
     node_selector: dict[str, LabelValue] | None = Field(
-        None, max_length=32, description="Labels that the Job's node must have."
+        None,
+        max_length=16,
+        json_schema_extra={**rules(qualified("a label")), "x-kubernetes-map-type": "atomic"},
+        description="Labels that the Job's node must have. Default: none.",
     )
-    tolerations: list[Toleration] | None = Field(None, max_length=32, description="Taints that the Job tolerates.")
+    tolerations: list[Toleration] | None = Field(
+        None, max_length=16, description="Taints that the Job's Pod tolerates. Default: none."
+    )
     pod_labels: dict[str, LabelValue] | None = Field(
-        None, max_length=32, description="Further labels of the Job's Pod."
+        None,
+        max_length=16,
+        json_schema_extra=rules(qualified("a label"), _OWN_LABELS),
+        description="Further labels of the Job's Pod. Default: none.",
     )
     pod_annotations: dict[str, AnnotationValue] | None = Field(
-        None, max_length=32, description="Further annotations of the Job's Pod."
+        None,
+        max_length=16,
+        json_schema_extra=rules(qualified("an annotation")),
+        description="Further annotations of the Job's Pod. Default: none.",
     )
     image_pull_secrets: list[LocalReference] | None = Field(
-        None, max_length=8, description="Secrets of this namespace to pull the runner's image with."
+        None,
+        max_length=8,
+        json_schema_extra=keyed_by("name"),
+        description="Secrets of this namespace to pull the runner's image with. Default: none.",
     )
-    scratch: Scratch | None = Field(None, description="The volume for a `directory` dump.")
+    scratch: Scratch | None = Field(None, description="The volume for a `directory` dump. Other formats use no disk.")
     start_timeout_seconds: int | None = Field(
         None,
         ge=10,

@@ -2,9 +2,9 @@
 
 from enum import StrEnum
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from holdfast.api.base import SpecModel, StatusModel
+from holdfast.api.base import SpecModel, StatusModel, keyed_by
 from holdfast.api.conditions import Condition
 from holdfast.api.database import Database
 from holdfast.api.job import JobTemplate
@@ -48,19 +48,21 @@ class Algorithm(StrEnum):
 class Compression(SpecModel):
     """How the artifact is compressed."""
 
-    algorithm: Algorithm = Field(Algorithm.GZIP, description="gzip or none.")
+    algorithm: Algorithm = Field(Algorithm.GZIP, description="gzip or none. Default: gzip.")
 
 
 class Dump(SpecModel):
-    """What the dump looks like."""
+    """What the dump tool writes, and how that is compressed."""
 
     format: Format = Field(
         Format.SQL,
         description="sql (a plain script), custom (pg_dump's archive, for selective restores), or directory (dumped by "
-        "several jobs at once; the only one that needs a scratch volume).",
+        "several jobs at once; the only one that needs a scratch volume). Default: sql.",
     )
     compression: Compression = Field(Compression(), description="How the artifact is compressed.")
-    jobs: int = Field(4, ge=1, le=64, description="Parallel connections of a directory dump.")
+    jobs: int = Field(
+        4, ge=1, le=64, description="Parallel connections of a directory dump; other formats use one. Default: 4."
+    )
 
 
 class Retention(SpecModel):
@@ -71,24 +73,31 @@ class Retention(SpecModel):
         ge=1,
         le=36500,
         description="Days until a backup expires. Default by environment: dev 30, staging 60, production 90. "
-        "This version records the expiry and deletes nothing.",
+        "The expiry is recorded and shown; this version deletes nothing.",
     )
 
 
 class BackupPolicySpec(SpecModel):
     """What is backed up, how, where to, and for how long."""
 
-    model_config = ConfigDict(title="BackupPolicySpec")
-
-    environment: Environment = Field(description="dev, staging or production: gives the default retention.")
-    method: Method = Field(Method.DUMP, description="How a backup is taken: dump.")
-    database: Database = Field(description="The database to back up.")
-    dump: Dump = Field(Dump(), description="What the dump looks like.")
-    storage: Storage = Field(
-        Storage(), description="Where backups are kept; what is left out, the chart's defaults say."
+    environment: Environment = Field(
+        description="What the database is for: dev, staging or production. It gives the default retention."
     )
-    retention: Retention = Field(Retention(), description="How long backups are kept.")
-    job: JobTemplate = Field(JobTemplate(), description="How the Job of a backup runs.")
+    method: Method = Field(
+        Method.DUMP, description="How a backup is taken: dump (by the engine's own dump tool). Default: dump."
+    )
+    database: Database = Field(description="The database to back up.")
+    dump: Dump = Field(Dump(), description="What the dump tool writes. Default: plain SQL, gzip.")
+    storage: Storage = Field(
+        Storage(), description="Where backups are kept. Fields left out are the chart's defaults, where it has them."
+    )
+    retention: Retention = Field(
+        Retention(), description="How long backups are kept. Default: by environment, 30, 60 or 90 days."
+    )
+    job: JobTemplate = Field(
+        JobTemplate(),
+        description="How the Job of a backup runs. Fields left out are the chart's defaults, else the ones named here.",
+    )
 
 
 class BackupPolicyStatus(StatusModel):
@@ -96,4 +105,9 @@ class BackupPolicyStatus(StatusModel):
 
     observed_generation: int | None = Field(None, description="Generation of the spec that this status is about.")
     retention_days: int | None = Field(None, description="Days that its backups are kept, as resolved.")
-    conditions: list[Condition] = Field([], max_length=16, description="Ready, Reconciling, Stalled.")
+    conditions: list[Condition] = Field(
+        [],
+        max_length=16,
+        json_schema_extra=keyed_by("type"),
+        description="What holds for the policy: Ready, Reconciling, Stalled.",
+    )

@@ -4,6 +4,7 @@ It only translates; names, limits, defaults, descriptions and rules all come fro
 What structural means: https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import BaseModel
@@ -20,7 +21,7 @@ _KEPT = (
 def structural(model: type[BaseModel]) -> Schema:
     """Return the model's schema as the API server takes it. Raises ValueError where the model has no such form."""
     schema = model.model_json_schema(by_alias=True)
-    return _translate(schema, schema.get("$defs", {}), model.__name__)
+    return _translate(schema, schema.get("$defs", {}))
 
 
 def without_input_rules(schema: Schema) -> Schema:
@@ -29,15 +30,16 @@ def without_input_rules(schema: Schema) -> Schema:
     return _map_children(kept, without_input_rules)
 
 
-def expanded_default(schema: Schema, value: Any = None) -> Any:
-    """Return what the API server makes of a value: absent fields get their defaults, at every depth."""
-    if schema.get("type") != "object" or not isinstance(value, dict):
+def filled(schema: Schema, value: object) -> object:
+    """Return what the API server makes of a value: an object's absent fields get their defaults, at every depth."""
+    if not isinstance(value, dict) or "properties" not in schema:
         return value
-    given = {name: value.get(name, child.get("default")) for name, child in schema.get("properties", {}).items()}
-    return {n: expanded_default(schema["properties"][n], v) for n, v in given.items() if v is not None}
+    children = schema["properties"]
+    given = {name: value.get(name, child.get("default")) for name, child in children.items()}
+    return {name: filled(children[name], each) for name, each in given.items() if each is not None}
 
 
-def _translate(node: Schema, definitions: Schema, path: str) -> Schema:
+def _translate(node: Schema, definitions: Schema) -> Schema:
     flat = _flatten(node, definitions)
     if INT_OR_STRING in flat:
         flat.pop("type", None)
@@ -51,8 +53,7 @@ def _translate(node: Schema, definitions: Schema, path: str) -> Schema:
         known.setdefault("format", "int64")
     if known.get("type") == "array":
         known.setdefault("x-kubernetes-list-type", "atomic")
-    result = _map_children(known, lambda child, name="": _translate(child, definitions, f"{path}.{name}"))
-    return _with_plain_default(result, path)
+    return _with_plain_default(_map_children(known, lambda child: _translate(child, definitions)))
 
 
 def _flatten(node: Schema, definitions: Schema) -> Schema:
@@ -79,7 +80,7 @@ def _as_rule(schema: Schema, message: str) -> Schema:
     return {"rule": f"{text}.matches('{pattern}')", "message": message}
 
 
-def _map_children(schema: Schema, change: Any) -> Schema:
+def _map_children(schema: Schema, change: Callable[[Schema], Schema]) -> Schema:
     """Apply a change to every schema directly below this one."""
     result = dict(schema)
     if "properties" in schema:
@@ -90,21 +91,21 @@ def _map_children(schema: Schema, change: Any) -> Schema:
     return result
 
 
-def _with_plain_default(schema: Schema, path: str) -> Schema:
+def _with_plain_default(schema: Schema) -> Schema:
     """Write an object's default as `{}`: its fields' own defaults fill it. One without any needs no default."""
     default = schema.get("default")
     rest = {key: value for key, value in schema.items() if key != "default"}
     if default is None or default == []:
         return rest
-    if schema.get("type") != "object":
+    if not isinstance(default, dict):
         return schema
-    filled = expanded_default(schema, {})
-    if filled != _without_absent(default):
-        raise ValueError(f"{path}: a default must be what the fields' own defaults make: {default} is not {filled}")
-    return {**schema, "default": {}} if filled else rest
+    made = filled(schema, {})
+    if made != _without_absent(default):
+        raise ValueError(f"{default} is not what the fields' own defaults make, {made}: {schema['description']}")
+    return {**schema, "default": {}} if made else rest
 
 
-def _without_absent(value: Any) -> Any:
+def _without_absent(value: object) -> object:
     """Drop what is None, and objects that hold nothing else."""
     if not isinstance(value, dict):
         return value

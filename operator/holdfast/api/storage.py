@@ -2,9 +2,9 @@
 
 from enum import StrEnum
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from holdfast.api.base import ObjectName, SecretKey, SpecModel
+from holdfast.api.base import ObjectName, Rule, SecretKey, SpecModel, rules, says
 
 
 class AddressingStyle(StrEnum):
@@ -18,53 +18,102 @@ class AddressingStyle(StrEnum):
 class S3SecretKeys(SpecModel):
     """Which keys of the Secret hold the store's credentials."""
 
-    access_key_id: SecretKey = Field("accessKeyID", alias="accessKeyID", description="Key of the access key's id.")
-    secret_access_key: SecretKey = Field("secretAccessKey", description="Key of the secret access key.")
-    session_token: SecretKey = Field("sessionToken", description="Key of the session token; may be absent.")
+    access_key_id: SecretKey = Field(
+        "accessKeyID", alias="accessKeyID", description="Key of the access key's id. Default: accessKeyID."
+    )
+    secret_access_key: SecretKey = Field(
+        "secretAccessKey", description="Key of the secret access key. Default: secretAccessKey."
+    )
+    session_token: SecretKey = Field(
+        "sessionToken",
+        description="Key of the session token; the Secret need not have it. Default: sessionToken.",
+    )
 
 
 class S3Storage(SpecModel):
     """A bucket on AWS S3 or on a compatible store. Fields left out are the chart's defaults, where it has them."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule(
+                "!has(self.caSecretName) || !has(self.endpoint) || self.endpoint.startsWith('https://')",
+                "caSecretName has no effect on an http:// endpoint: use https://, or leave it out",
+                field=".caSecretName",
+            ),
+            Rule(
+                "!has(self.prefix) || !self.prefix.split('/').exists(part, part in ['.', '..'])",
+                "prefix has no parts '.' or '..': a key in a bucket is no path",
+                field=".prefix",
+            ),
+            Rule(
+                "!has(self.bucket) || !self.bucket.contains('..')",
+                "bucket must not contain '..'",
+                field=".bucket",
+            ),
+        )
+    )
 
     bucket: str | None = Field(
         None,
         min_length=3,
         max_length=63,
         pattern=r"^[a-z0-9][a-z0-9.-]+[a-z0-9]$",
-        description="Name of the bucket. It must exist. Required here or in the chart's defaults.",
+        json_schema_extra=says(
+            "must be the name of a bucket: 3 to 63 lower-case letters, digits, '-' and '.', without s3:// or a folder "
+            "(that is prefix)"
+        ),
+        description="Name of the bucket, which must exist. Required here or in the chart's defaults.",
     )
     prefix: str | None = Field(
         None,
         min_length=1,
         max_length=256,
         pattern=r"^[A-Za-z0-9!_.*'()/=-]+$",
-        description="Folder in the bucket under which everything is kept.",
+        json_schema_extra=says("must be a folder in the bucket: letters, digits, '/' and any of ! - _ . * ' ( ) ="),
+        description="Folder in the bucket under which everything is kept, e.g. eu-1/databases. Default: none.",
     )
     region: str | None = Field(
-        None, min_length=1, max_length=64, description="Region of the bucket, e.g. eu-central-1."
+        None,
+        min_length=1,
+        max_length=64,
+        description="Region of the bucket, e.g. eu-central-1. Default: what the store's client finds.",
     )
     endpoint: str | None = Field(
         None,
         max_length=512,
-        pattern=r"^https?://[^\s@/]+(/.*)?$",
+        pattern=r"^https?://[^\s@/]+(/[^\s@]*)?$",
+        json_schema_extra=says("must be a URL without credentials: https://s3.example.com:8333"),
         description="URL of an S3-compatible store, e.g. https://s3.example.com:8333. Default: AWS.",
     )
     addressing_style: AddressingStyle | None = Field(
-        None, description="path, virtual or auto (the default). Most compatible stores want path."
+        None,
+        description="How requests name the bucket: path, virtual (in the host name) or auto. Most compatible stores "
+        "want path. Default: auto.",
     )
     secret_name: ObjectName | None = Field(
         None,
-        description="Secret of this namespace with the store's credentials. Without one, the Job's own identity is "
-        "used (for instance IAM roles for service accounts).",
+        description="Name of a Secret in this namespace with the store's credentials. Without one, the Job's own "
+        "identity is used, for instance IAM roles for service accounts.",
     )
-    secret_keys: S3SecretKeys | None = Field(None, description="Names of the keys in that Secret.")
+    secret_keys: S3SecretKeys | None = Field(
+        None,
+        description="Names of the keys in that Secret. Default: accessKeyID, secretAccessKey and sessionToken.",
+    )
     ca_secret_name: ObjectName | None = Field(
-        None, description="Secret of this namespace with the certificate authority of a private store, PEM."
+        None,
+        description="Name of a Secret in this namespace with the certificate authority of a private store, PEM. "
+        "Default: the public authorities that the runner's image knows.",
     )
-    ca_secret_key: SecretKey | None = Field(None, description="Key in that Secret. Default: ca.crt.")
+    ca_secret_key: SecretKey | None = Field(
+        None, description="Key of the certificate authority in that Secret. Default: ca.crt."
+    )
 
 
 class Storage(SpecModel):
     """Where backups are kept."""
 
-    s3: S3Storage = Field(S3Storage(), description="An S3 bucket.")
+    s3: S3Storage = Field(
+        S3Storage(),
+        description="A bucket on AWS S3 or on a compatible store. Fields left out are the chart's defaults, where it "
+        "has them.",
+    )
