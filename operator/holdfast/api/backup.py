@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from holdfast.api.base import DNS_LABEL, ObjectName, Rule, SpecModel, StatusModel, keyed_by, rules, says
+from holdfast.api.base import DNS_LABEL, PolicyName, Rule, SpecModel, StatusModel, keyed_by, rules, says
 from holdfast.api.conditions import Condition
 from holdfast.api.policy import BackupPolicySpec
 
@@ -14,7 +14,7 @@ from holdfast.api.policy import BackupPolicySpec
 class PolicyReference(SpecModel):
     """A BackupPolicy of the same namespace."""
 
-    name: ObjectName = Field(max_length=40, description="Name of the BackupPolicy: at most 40 characters.")
+    name: PolicyName = Field(description="Name of the BackupPolicy: at most 40 characters.")
 
 
 _IMMUTABLE = [

@@ -67,14 +67,12 @@ DNS_NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 _NUMBER = r"(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))"
 _QUANTITY = rf"^{_NUMBER}(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?[0-9]+))?$"
 
-ObjectName = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=253,
-        pattern=DNS_NAME,
-        json_schema_extra=says("must be the name of an object in Kubernetes: lower-case letters, digits, '-' and '.'"),
-    ),
+MAX_POLICY_NAME = 40  # it is a part of keys in the bucket, of labels, and of the names of scheduled backups
+
+_NAME_SAYS = says("must be the name of an object in Kubernetes: lower-case letters, digits, '-' and '.'")
+ObjectName = Annotated[str, Field(min_length=1, max_length=253, pattern=DNS_NAME, json_schema_extra=_NAME_SAYS)]
+PolicyName = Annotated[
+    str, Field(min_length=1, max_length=MAX_POLICY_NAME, pattern=DNS_NAME, json_schema_extra=_NAME_SAYS)
 ]
 SecretKey = Annotated[
     str,

@@ -15,12 +15,15 @@ import yaml
 from pydantic import BaseModel
 
 from holdfast import naming
+from holdfast.api import reference
 from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus
+from holdfast.api.base import MAX_POLICY_NAME
 from holdfast.api.policy import BackupPolicySpec, BackupPolicyStatus
 from holdfast.api.schema import RULES, Schema, structural, without_input_rules
 
 HEADER = "# Generated from operator/holdfast/api; do not edit: run `make generate`.\n"
 FOLDERS = ("crds", "charts/holdfast/files/crds")
+REFERENCE = Path("docs/reference/resources.md")
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ POLICY = Resource(
     "by itself: a DatabaseBackup refers to it.",
     spec=BackupPolicySpec,
     status=BackupPolicyStatus,
-    longest_name=40,
+    longest_name=MAX_POLICY_NAME,
     columns=(
         Column("Environment", ".spec.environment", "What the database is for: dev, staging or production."),
         Column("Engine", ".spec.database.engine", "The database's engine."),
@@ -89,7 +92,7 @@ BACKUP = Resource(
     "or as written in itself. Its status says what came of it. To take another backup, create another DatabaseBackup.",
     spec=DatabaseBackupSpec,
     status=DatabaseBackupStatus,
-    longest_name=63,
+    longest_name=naming.MAX_NAME,
     columns=(
         Column("Policy", ".spec.policyRef.name", "The BackupPolicy that it was taken from."),
         Column("Environment", ".status.resolved.environment", "What the database is for."),
@@ -176,7 +179,8 @@ def render(resource: Resource) -> str:
 
 def files() -> dict[Path, str]:
     """Return every generated file: its path in the checkout, and what it holds."""
-    return {Path(folder, f"{item.name}.yaml"): render(item) for folder in FOLDERS for item in RESOURCES}
+    definitions = {Path(folder, f"{item.name}.yaml"): render(item) for folder in FOLDERS for item in RESOURCES}
+    return {**definitions, REFERENCE: reference.page([definition(item) for item in RESOURCES])}
 
 
 def stale(root: Path) -> list[Path]:
@@ -200,9 +204,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not options.check:
         write(options.directory)
         return 0
-    for path in stale(options.directory):
+    found = stale(options.directory)
+    for path in found:
         sys.stderr.write(f"{path} is stale: run `make generate`\n")
-    return 1 if stale(options.directory) else 0
+    return 1 if found else 0
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ class Dump(SpecModel):
         description="sql (a plain script), custom (pg_dump's archive, for selective restores), or directory (dumped by "
         "several jobs at once; the only one that needs a scratch volume). Default: sql.",
     )
-    compression: Compression = Field(Compression(), description="How the artifact is compressed.")
+    compression: Compression = Field(Compression(), description="How the artifact is compressed. Default: gzip.")
     jobs: int = Field(
         4, ge=1, le=64, description="Parallel connections of a directory dump; other formats use one. Default: 4."
     )
