@@ -1,23 +1,45 @@
 """The thin client: dicts in, dicts out, errors mapped, every call with a time limit.
 
 It uses the official client's asyncio side for configuration, credentials and transport, and none of its models:
-reading a list into models costs more memory and time than the reconcile does.
+reading a list into models costs more memory and time than a reconcile does (docs/adr/0003-kubernetes-client.md).
+It does not retry: whoever calls knows whether and when to come back.
 """
 
+import asyncio
+import json
+import time
+from collections.abc import Mapping
 from typing import Any, Literal
 
+import aiohttp
+from kubernetes.aio.client.api_client import ApiClient
+from kubernetes.aio.client.configuration import Configuration
+
+from holdfast import __version__, naming
+from holdfast.kube import errors, metrics
 from holdfast.kube.kinds import Kind
 
 Object = dict[str, Any]
 Propagation = Literal["Background", "Foreground", "Orphan"]
 
+PAGE = 500  # objects an answer; a bigger one would be held in memory twice, as text and as objects
+_MERGE_PATCH = "application/merge-patch+json"
+_JSON = "application/json"
+_METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
 
 class KubeClient:
     """Calls to one API server. Every method raises Unavailable when the server cannot answer now."""
 
+    def __init__(self, configuration: Configuration, timeout: float = 10) -> None:
+        """Take where the server is, and the seconds that one call may take. Needs a running event loop."""
+        self._api = ApiClient(configuration)
+        self._api.user_agent = f"{naming.MANAGER}-operator/{__version__}"  # names us in managedFields and audit logs
+        self._timeout = timeout
+
     async def get(self, kind: Kind, namespace: str, name: str) -> Object:
         """Return the object. Raises NotFound."""
-        raise NotImplementedError
+        return await self._call("GET", kind, kind.path(namespace, name))
 
     async def list(
         self,
@@ -26,13 +48,24 @@ class KubeClient:
         *,
         label_selector: str | None = None,
         field_selector: str | None = None,
+        metadata_only: bool = False,
     ) -> list[Object]:
-        """Return the objects of a namespace, or of all (None), that both selectors match."""
-        raise NotImplementedError
+        """Return the objects of a namespace, or of all (None), that both selectors match; read in pages."""
+        query = {"limit": str(PAGE), "labelSelector": label_selector, "fieldSelector": field_selector}
+        items: list[Object] = []
+        while True:
+            page = await self._call(
+                "GET", kind, kind.path(namespace), query=query, accept=_METADATA_ONLY if metadata_only else _JSON
+            )
+            items += page["items"]
+            following = page["metadata"].get("continue")
+            if not following:
+                return items
+            query["continue"] = following
 
     async def create(self, kind: Kind, namespace: str, body: Object) -> Object:
         """Create the object and return it as the server has it. Raises AlreadyExists, Refused."""
-        raise NotImplementedError
+        return await self._call("POST", kind, kind.path(namespace), body=body)
 
     async def patch(
         self, kind: Kind, namespace: str, name: str, body: Object, *, subresource: str | None = None
@@ -42,14 +75,74 @@ class KubeClient:
         With metadata.resourceVersion in the body, raises Conflict when the object has changed since. Raises NotFound,
         Refused.
         """
-        raise NotImplementedError
+        path = kind.path(namespace, name, subresource)
+        return await self._call("PATCH", kind, path, body=body, content_type=_MERGE_PATCH)
 
     async def delete(
         self, kind: Kind, namespace: str, name: str, *, uid: str | None, propagation: Propagation = "Background"
     ) -> None:
         """Delete the object. Raises NotFound, and Conflict when the object of that name has another uid."""
-        raise NotImplementedError
+        options: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
+        if uid is not None:
+            options["preconditions"] = {"uid": uid}
+        await self._call("DELETE", kind, kind.path(namespace, name), body=options)
 
     async def close(self) -> None:
         """Close the connections."""
-        raise NotImplementedError
+        await self._api.close()
+
+    async def _call(
+        self,
+        method: str,
+        kind: Kind,
+        path: str,
+        *,
+        query: dict[str, str | None] | None = None,
+        body: Object | None = None,
+        accept: str = _JSON,
+        content_type: str = _JSON,
+    ) -> Object:
+        began = time.monotonic()
+        headers = {"Accept": accept, "Content-Type": content_type}
+        try:
+            return _read(*await self._exchange(method, path, query or {}, headers, body))
+        except errors.KubeError as error:
+            metrics.REQUEST_ERRORS.labels(method, type(error).__name__).inc()
+            raise
+        finally:
+            metrics.REQUEST_SECONDS.labels(method, kind.kind).observe(time.monotonic() - began)
+
+    async def _exchange(
+        self, method: str, path: str, query: dict[str, str | None], headers: dict[str, str], body: Object | None
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """Return the answer's status, headers and body; raise Unavailable where there is none."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                request = await self._api.param_serialize(
+                    method,
+                    path,
+                    query_params=[(key, value) for key, value in query.items() if value],
+                    header_params=headers,
+                    body=body,
+                    auth_settings=["BearerToken"],
+                )
+                # Its own limit is 5 minutes; ours must be the one that strikes.
+                response = await self._api.call_api(*request, _request_timeout=aiohttp.ClientTimeout(total=None))
+                return response.status, response.headers, await response.read()
+        except TimeoutError as error:
+            raise errors.Unavailable(f"no answer within {self._timeout:g} s") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise errors.Unavailable(f"no connection: {error}") from error
+
+
+def _read(status: int, headers: Mapping[str, str], body: bytes) -> Object:
+    """Return the object of a successful answer; raise what any other answer is mapped to."""
+    if not 200 <= status <= 299:
+        raise errors.from_response(status, headers, body)
+    try:
+        answer = json.loads(body)
+    except ValueError as error:  # cut off, or something else than Kubernetes spoke
+        raise errors.Unavailable(f"the answer is no JSON: {error}", status) from error
+    if not isinstance(answer, dict):
+        raise errors.Unavailable(f"the answer is no object but a {type(answer).__name__}", status)
+    return answer

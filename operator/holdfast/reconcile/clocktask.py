@@ -1,13 +1,83 @@
-"""The clock task: one task over all due times, instead of a timer an object; and a slow look at every key."""
+"""The clock task: one task over all due times, instead of a timer an object; and a slow look at every key.
 
+The slow look is what makes a lost event harmless: whatever it was about is looked at within ten minutes.
+"""
+
+import asyncio
+import heapq
+import time
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from holdfast.reconcile.queue import Key
+from holdfast.reconcile.queue import Key, WorkQueue
+
+RESYNC_SECONDS = 600.0
+_LONGEST_SLEEP = 15.0  # seconds; a clock that is set forward is noticed after that
 
 
 class ClockTask:
     """Puts keys into the queue when they are due."""
 
+    def __init__(
+        self,
+        queue: WorkQueue,
+        now: Callable[[], datetime],
+        keys: Callable[[], Iterable[Key]],
+        resync: float = RESYNC_SECONDS,
+    ) -> None:
+        """Take where keys go, the clock, and all keys: each is looked at every `resync` seconds."""
+        self._queue, self._now, self._keys = queue, now, keys
+        self._resync = resync
+        self._due: dict[Key, datetime] = {}
+        self._heap: list[tuple[datetime, Key]] = []  # may hold entries that _due has replaced
+        self._sooner = asyncio.Event()
+        self.ticked = time.monotonic()  # when the task last came round, for the liveness probe
+
     def due(self, key: Key, at: datetime | None) -> None:
         """Have the key reconciled at that time; replaces the key's former due time, None removes it."""
-        raise NotImplementedError
+        if at is None:
+            self._due.pop(key, None)
+            return
+        if self._due.get(key) == at:
+            return
+        self._due[key] = at
+        heapq.heappush(self._heap, (at, key))
+        if len(self._heap) > 2 * len(self._due) + 64:
+            self._heap = sorted((moment, key) for key, moment in self._due.items())
+        if self._heap[0][1] == key:
+            self._sooner.set()
+
+    async def run(self) -> None:
+        """Do so, for ever."""
+        resynced = time.monotonic()
+        while True:
+            self.ticked = time.monotonic()
+            self._sooner.clear()
+            self._release()
+            if self.ticked - resynced >= self._resync:
+                resynced = self.ticked
+                for key in list(self._keys()):
+                    self._queue.add(key)
+            await self._sleep(resynced + self._resync - self.ticked)
+
+    def _release(self) -> None:
+        now = self._now()
+        while self._heap and (self._heap[0][0] <= now or self._is_stale(*self._heap[0])):
+            at, key = heapq.heappop(self._heap)
+            if not self._is_stale(at, key):
+                del self._due[key]
+                self._queue.add(key)
+
+    def _is_stale(self, at: datetime, key: Key) -> bool:
+        return self._due.get(key) != at
+
+    async def _sleep(self, at_most: float) -> None:
+        """Sleep until the next due time, or until a sooner one comes."""
+        seconds = min(at_most, _LONGEST_SLEEP)
+        if self._heap:
+            seconds = min(seconds, (self._heap[0][0] - self._now()).total_seconds())
+        try:
+            async with asyncio.timeout(max(0.01, seconds)):
+                await self._sooner.wait()
+        except TimeoutError:
+            return
