@@ -28,6 +28,11 @@ class ExitCode(IntEnum):
     INTERNAL = 10
 
 
+# A Job's Pod that ends with one of these is not replaced: running it again would end the same way.
+# An interrupted one is: somebody deleted the Pod, or its node goes down.
+FINAL_EXIT_CODES = tuple(code for code in ExitCode if code not in (ExitCode.SUCCESS, ExitCode.INTERRUPTED))
+
+
 class Reason(StrEnum):
     """Why a backup failed or waits: the word in `status.failure.reason` and in conditions."""
 

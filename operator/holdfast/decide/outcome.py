@@ -12,10 +12,7 @@ from holdfast.api.backup import Failure
 from holdfast.contract import report as reports
 from holdfast.contract.report import Outcome, Report
 from holdfast.decide.views import JobView, PodView
-from holdfast.errors import ExitCode, Reason
-
-# A Pod that ends with one of these is not replaced: running it again would end the same way.
-FINAL_EXIT_CODES = tuple(code for code in ExitCode if code not in (ExitCode.SUCCESS, ExitCode.INTERRUPTED))
+from holdfast.errors import FINAL_EXIT_CODES, Reason
 
 _IMAGE_REASONS = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
 _SIGKILL = 137

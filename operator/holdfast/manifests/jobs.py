@@ -13,16 +13,15 @@ from holdfast.api.job import JobTemplate
 from holdfast.api.policy import BackupPolicySpec, Format
 from holdfast.api.storage import S3Storage
 from holdfast.contract import paths, task
-from holdfast.errors import ExitCode
+from holdfast.errors import FINAL_EXIT_CODES
+
+Volumes = list[dict[str, Any]]  # each as in a Pod, with its mountPath beside
 
 RUNNER_UID = 65532
 CONTAINER = "runner"
 LOG_SECONDS = 86_400  # a finished Job and its log stay a day
 POD_MARGIN_SECONDS = 60  # the runner's own deadline comes first: it ends well and reports
 JOB_MARGIN_SECONDS = 120  # the Job's comes last: it deletes the Pod, and the report with it
-
-# A Pod that ends so is not replaced: running it again would end the same way. An interrupted one is.
-FINAL_EXIT_CODES = [int(code) for code in ExitCode if code not in (ExitCode.SUCCESS, ExitCode.INTERRUPTED)]
 
 
 @dataclass(frozen=True)
@@ -92,8 +91,14 @@ def scratch_bytes(resolved: BackupPolicySpec) -> int | None:
 
 
 def _owned(
-    name: str, owner: Owner, attempt: int, work: task.Task, volumes: list[dict[str, Any]], template: JobTemplate, runner: Runner
-) -> dict[str, Any]:  # fmt: skip
+    name: str,
+    owner: Owner,
+    attempt: int,
+    work: task.Task,
+    volumes: Volumes,
+    template: JobTemplate,
+    runner: Runner,
+) -> dict[str, Any]:
     labels = owner.labels(work.kind, attempt)
     start = template.start_timeout_seconds or 0
     return {
@@ -113,7 +118,11 @@ def _owned(
                     {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
                     {
                         "action": "FailJob",
-                        "onExitCodes": {"containerName": CONTAINER, "operator": "In", "values": FINAL_EXIT_CODES},
+                        "onExitCodes": {
+                            "containerName": CONTAINER,
+                            "operator": "In",
+                            "values": [int(code) for code in FINAL_EXIT_CODES],
+                        },
                     },
                 ]
             },
@@ -136,8 +145,8 @@ def _owned(
 
 
 def pod_spec(
-    work: task.Task, volumes: list[dict[str, Any]], template: JobTemplate, runner: Runner, arguments: list[str] | None = None
-) -> dict[str, Any]:  # fmt: skip
+    work: task.Task, volumes: Volumes, template: JobTemplate, runner: Runner, arguments: list[str] | None = None
+) -> dict[str, Any]:
     """Build the Pod of a task; `volumes` as the functions below make them, each with its mount path."""
     placed = template.to_dict()
     optional = {key: placed[key] for key in ("nodeSelector", "tolerations", "imagePullSecrets") if placed.get(key)}
@@ -160,7 +169,7 @@ def pod_spec(
 
 
 def _container(
-    work: task.Task, volumes: list[dict[str, Any]], placed: dict[str, Any], runner: Runner, arguments: list[str]
+    work: task.Task, volumes: Volumes, placed: dict[str, Any], runner: Runner, arguments: list[str]
 ) -> dict[str, Any]:
     return {
         "name": CONTAINER,
@@ -186,20 +195,20 @@ def _container(
     }
 
 
-def run_volume() -> list[dict[str, Any]]:
+def run_volume() -> Volumes:
     """Build the memory volume for the credentials files that the runner writes."""
     return [
         {"name": "run", "mountPath": paths.RUN, "emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}},
     ]
 
 
-def scratch_volume(template: JobTemplate) -> list[dict[str, Any]]:
+def scratch_volume(template: JobTemplate) -> Volumes:
     """Build the volume that a directory dump is staged on."""
     limit = template.scratch.size_limit if template.scratch else "10Gi"
     return [{"name": "scratch", "mountPath": paths.SCRATCH, "emptyDir": {"sizeLimit": limit}}]
 
 
-def database_volumes(database: Database) -> list[dict[str, Any]]:
+def database_volumes(database: Database) -> Volumes:
     """Mount the database's Secret, and its certificate authority where there is one."""
     connection = database.connection
     volumes = [_secret("database", connection.secret_name, paths.DATABASE_SECRET)]
@@ -208,7 +217,7 @@ def database_volumes(database: Database) -> list[dict[str, Any]]:
     return volumes
 
 
-def storage_volumes(s3: S3Storage) -> list[dict[str, Any]]:
+def storage_volumes(s3: S3Storage) -> Volumes:
     """Mount the store's Secret and certificate authority, where there are such."""
     named = [
         ("storage", s3.secret_name, paths.STORAGE_SECRET),

@@ -1,0 +1,87 @@
+# Everything a person types. `make help` lists it; CI calls `make test` and nothing else.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+UV_VERSION := 0.13.9
+UV := $(shell command -v uv || echo .tools/bin/uv)
+RUN := $(UV) run --frozen --all-extras
+PYTEST := $(RUN) pytest
+CLUSTER := python3 -m tests.cluster
+# What images, charts and tests need of the test cluster: the daemon, the KUBECONFIG, helm and kubectl on the PATH.
+WITH_CLUSTER := eval "$$($(CLUSTER) env)" &&
+
+##@ Try it
+demo: ## From nothing to a finished, verified backup on a local cluster, with live progress
+	$(RUN) python -m tests.demo up
+
+demo-down: ## Remove all that the demo made, its cluster included
+	$(RUN) python -m tests.demo down
+
+##@ Test
+test: check test-unit test-integration test-e2e ## Everything: lint, types, contracts, unit, contract, integration, e2e
+
+test-fast: sync ## What needs no cluster and no containers; seconds
+	$(PYTEST) -q -m "not integration and not e2e"
+
+test-unit: test-fast
+
+test-integration: cluster-up images ## The runner's image against real servers in containers; the chart's rendering
+	$(WITH_CLUSTER) $(PYTEST) -m integration --timeout=300
+
+test-e2e: cluster-up images ## A whole Holdfast on the cluster, with faults
+	$(WITH_CLUSTER) $(PYTEST) -m e2e --timeout=600
+
+bench: cluster-up images ## Measure the speed, as ratios of one run; writes .bench/latest.json
+	$(WITH_CLUSTER) $(RUN) python -m tests.bench
+
+##@ Change it
+check: sync ## The gate before a commit: format, lint, types, import contracts, generated files fresh
+	$(RUN) ruff format --check
+	$(RUN) ruff check
+	$(RUN) mypy
+	$(RUN) lint-imports
+	$(RUN) python -m holdfast.api.crd --check
+
+format: sync ## Format and mend what can be mended
+	$(RUN) ruff format
+	$(RUN) ruff check --fix
+
+generate: sync ## Write crds/, the chart's copy and the field reference anew from the models
+	$(RUN) python -m holdfast.api.crd
+
+##@ Test cluster
+cluster-up: ## Start the test cluster (kind); prints the KUBECONFIG to use
+	@$(CLUSTER) up
+
+cluster-status: ## Show what of the test cluster is there
+	@$(CLUSTER) status
+
+cluster-down: ## Remove the test cluster and stop what it started
+	@$(CLUSTER) down
+
+##@ Images
+images: ## Build the operator's and the runner's images, and the stand-ins that tests use
+	python3 images/build.py all
+
+push: ## Build, tag and push the images: make push REGISTRY=registry.example.com/holdfast
+	@test -n "$(REGISTRY)" || { echo "make push: name the registry: make push REGISTRY=registry.example.com/holdfast" >&2; exit 1; }
+	python3 images/build.py operator runner-postgres --push $(REGISTRY)
+
+##@ Tools
+sync: .venv/.synced ## Install Python's tools into .venv (uv comes from PyPI into .tools where it is absent)
+
+.venv/.synced: uv.lock pyproject.toml | $(filter .tools/bin/uv,$(UV))
+	$(UV) sync --quiet --frozen --all-extras
+	@touch $@
+
+.tools/bin/uv:
+	python3 -m venv .tools
+	.tools/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo demo-down test test-fast test-unit test-integration test-e2e bench check format generate cluster-up \
+	cluster-status cluster-down images push sync help

@@ -1,0 +1,94 @@
+"""What `status.restore` says: shell commands that restore the backup when they are pasted, as they stand.
+
+They make a Job of the runner that fetches the artifact, compares its checksum, and feeds it into an empty database.
+The Job's manifest is JSON in an unquoted here-document, so that the shell fills in the target where one is set.
+"""
+
+import json
+from typing import Any
+
+from holdfast import naming
+from holdfast.api.backup import DatabaseBackupStatus
+from holdfast.api.database import Database
+from holdfast.api.policy import Format
+from holdfast.manifests import tasks
+from holdfast.manifests.jobs import (
+    LOG_SECONDS,
+    Owner,
+    Runner,
+    database_volumes,
+    pod_spec,
+    run_volume,
+    scratch_volume,
+    storage_volumes,
+)
+
+_TARGETS = ("host", "port", "database")
+_SECRET = "@TARGET_SECRET@"
+
+# The log is followed as soon as there is one; the last command's exit code says whether the restore succeeded.
+_COMMANDS = """\
+# Restores {identifier} into {target}, which must be there and empty.
+# For another target set TARGET_HOST, TARGET_PORT, TARGET_DATABASE or TARGET_SECRET first.
+JOB=$(kubectl -n {namespace} create -o name -f - <<END
+{manifest}
+END
+)
+for try in $(seq 300); do kubectl -n {namespace} logs --follow $JOB 2>/dev/null && break; sleep 1; done
+kubectl -n {namespace} wait --for=condition=Complete --timeout=30s $JOB"""
+
+
+def restore_command(owner: Owner, status: DatabaseBackupStatus, runner: Runner) -> str:
+    """Write what to paste. As it stands, it restores to where the dump came from, and refuses if that is not empty."""
+    database = tasks.resolved_of(status).database
+    manifest = _escaped(json.dumps(_job(owner, status, runner), separators=(",", ":")))
+    for target in _TARGETS:
+        manifest = manifest.replace(f"@TARGET_{target.upper()}@", f"$TARGET_{target.upper()}")
+    return _COMMANDS.format(
+        identifier=status.backup_id,
+        target=_target(database),
+        namespace=owner.namespace,
+        manifest=manifest.replace(_SECRET, f"${{TARGET_SECRET:-{database.connection.secret_name}}}"),
+    )
+
+
+def _target(database: Database) -> str:
+    """Name the target in the comment; JSON's quoting keeps a line break in a name from ending the comment."""
+    connection = database.connection
+    where = (
+        f"{connection.host}:{connection.port or 5432}"
+        if connection.host
+        else f"Secret {connection.secret_name}'s server"
+    )
+    return f"database {json.dumps(database.name)} on {where}"
+
+
+def _job(owner: Owner, status: DatabaseBackupStatus, runner: Runner) -> dict[str, Any]:
+    """Build the restore's Job. It is the reader's, not the operator's: no owner, and it is not retried."""
+    resolved = tasks.resolved_of(status)
+    volumes = [*run_volume(), *database_volumes(resolved.database), *storage_volumes(resolved.storage.s3)]
+    volumes += scratch_volume(resolved.job) if resolved.dump.format is Format.DIRECTORY else []
+    for volume in volumes:
+        if volume["name"] == "database":
+            volume["secret"]["secretName"] = _SECRET
+    work = tasks.restore_task(owner, status)
+    arguments = [f"--target-{target}=@TARGET_{target.upper()}@" for target in _TARGETS]
+    labels = {naming.LABEL_TASK: work.kind}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"generateName": "restore-", "labels": labels},
+        "spec": {
+            "backoffLimit": 0,
+            "ttlSecondsAfterFinished": LOG_SECONDS,
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": pod_spec(work, volumes, resolved.job, runner, arguments),
+            },
+        },
+    }
+
+
+def _escaped(text: str) -> str:
+    """Keep the shell's hands off the document: in a here-document only these three mean something."""
+    return text.replace("\\", "\\\\").replace("$", "\\$").replace("`", "\\`")

@@ -1,0 +1,243 @@
+"""One DatabaseBackup: observe it, decide the next step, apply that; again, until nothing is left to do.
+
+Each step is safe to repeat: the operator may be killed between any two of them, and the next one sees where it was.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus, Failure, Phase
+from holdfast.api.policy import BackupPolicySpec
+from holdfast.decide import statuses
+from holdfast.decide.backup import decide
+from holdfast.decide.observation import Act, BackupView, Decision, Observation
+from holdfast.decide.resolve import runner_image
+from holdfast.errors import Reason
+from holdfast.kube.client import KubeClient
+from holdfast.kube.errors import AlreadyExists, Conflict, NotFound, Refused
+from holdfast.kube.events import EventRecorder, ObjectRef
+from holdfast.kube.kinds import BACKUPS, JOBS, PODS
+from holdfast.manifests import jobs, restore, tasks
+from holdfast.reconcile.cache import Cache, Resource
+from holdfast.reconcile.patches import merge_patch
+from holdfast.reconcile.queue import Key
+from holdfast.settings import Settings
+
+MAX_STEPS = 10  # more in one go would be a decision that never rests
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What this reconcile has learnt beyond the cache."""
+
+    refusal: str | None = None
+    pods_listed: bool = False
+
+
+class BackupReconciler:
+    """Brings one DatabaseBackup a reconcile as far as it goes now."""
+
+    def __init__(
+        self,
+        cache: Cache,
+        client: KubeClient,
+        recorder: EventRecorder,
+        settings: Settings,
+        now: Callable[[], datetime],
+    ) -> None:
+        """Take what it reads from, writes to, and the clock."""
+        self._cache, self._client, self._recorder = cache, client, recorder
+        self._settings, self._now = settings, now
+        self._claimed: dict[str, set[str]] = {}  # ids on their way into a status, by namespace
+
+    async def reconcile(self, key: Key) -> datetime | None:
+        """Do what is to be done now; return when to look again though no event comes. Raises KubeError."""
+        known = _Known()
+        for _ in range(MAX_STEPS):
+            resource = self._cache.backup(key.namespace, key.name)
+            if resource is None:
+                return None
+            observation, invalid = self._observe(resource, known)
+            decision = invalid or decide(observation, self._settings, self._now())
+            wrote = await self._write_status(resource, observation, decision)
+            learnt = await self._act(observation, decision.act, known) if decision.act else None
+            if not wrote and learnt is None:
+                return decision.due
+            known = learnt or known
+        raise RuntimeError(f"{key.namespace}/{key.name}: no rest after {MAX_STEPS} steps")
+
+    def _observe(self, resource: Resource, known: _Known) -> tuple[Observation, Decision | None]:
+        """Read everything from the cache; a spec that cannot be read is a decision of its own."""
+        status = DatabaseBackupStatus.model_validate(resource.status)
+        try:
+            spec, policy = DatabaseBackupSpec.model_validate(resource.spec), self._policy(resource)
+        except ValidationError as error:
+            view = _view(resource, DatabaseBackupSpec(), status)
+            return Observation(view), None if status.phase and status.phase.is_final else self._invalid(view, error)
+        job = self._cache.job(resource.namespace, status.job_name) if status.job_name else None
+        cleanup = self._cache.job(resource.namespace, status.cleanup.job_name) if status.cleanup else None
+        refusal = self._cache.refusal_of(job) if job else None
+        observation = Observation(
+            backup=_view(resource, spec, status),
+            policy=policy,
+            job=job,
+            pods=tuple(self._cache.pods_of(job)) if job else (),
+            pods_listed=known.pods_listed,
+            refusal=refusal.message if refusal else known.refusal,
+            cleanup_job=cleanup,
+            cleanup_pods=tuple(self._cache.pods_of(cleanup)) if cleanup else (),
+        )
+        return (observation, None) if status.backup_id else (replace(observation, taken_ids=self._ids(resource)), None)
+
+    def _policy(self, resource: Resource) -> BackupPolicySpec | None:
+        policy = self._cache.policy(resource.namespace, resource.policy_name) if resource.policy_name else None
+        return BackupPolicySpec.model_validate(policy.spec) if policy and not policy.deleted else None
+
+    def _ids(self, resource: Resource) -> frozenset[str]:
+        others = (o.status.get("backupID") for o in self._cache.backups.all() if o.namespace == resource.namespace)
+        return frozenset(filter(None, others)) | self._claimed.get(resource.namespace, set())
+
+    def _invalid(self, view: BackupView, error: ValidationError) -> Decision:
+        first = error.errors(include_input=False, include_url=False)[0]
+        failure = Failure(
+            reason=Reason.INVALID_SPEC,
+            message=f"the spec cannot be read: {'.'.join(map(str, first['loc']))}: {first['msg']}",
+            remedy="install the CustomResourceDefinitions of the operator's own release",
+        )
+        return Decision(status=statuses.failed(view, failure, None, 0, self._now()))
+
+    async def _write_status(self, resource: Resource, observation: Observation, decision: Decision) -> bool:
+        """Write what changed, if anything did; whoever changed the resource meanwhile wins, and we look again."""
+        if decision.status is None:
+            return False
+        status = self._with_restore(observation, decision.status)
+        patch = merge_patch(resource.status, status.to_dict())
+        if not patch:
+            return False
+        claimed = self._claimed.setdefault(resource.namespace, set())
+        identifier = patch.get("backupID", "")
+        claimed.add(identifier)  # so that no other backup of this second takes it while it is being written
+        body = {"metadata": {"resourceVersion": resource.resource_version}, "status": patch}
+        try:
+            answer = await self._client.patch(BACKUPS, resource.namespace, resource.name, body, subresource="status")
+        except Conflict:
+            await self._refresh(resource)
+            return True
+        except NotFound:
+            return False
+        finally:
+            claimed.discard(identifier)
+        self._cache.put(BACKUPS, answer)
+        if decision.announcement:
+            said = decision.announcement
+            about = ObjectRef(BACKUPS, resource.namespace, resource.name, resource.uid)
+            await self._recorder.record(
+                about, "Warning" if said.warning else "Normal", said.reason, said.message, self._now()
+            )
+        return True
+
+    async def _refresh(self, resource: Resource) -> None:
+        try:
+            self._cache.put(BACKUPS, await self._client.get(BACKUPS, resource.namespace, resource.name))
+        except NotFound:
+            return  # its deletion is an event of its own
+
+    def _with_restore(self, observation: Observation, status: DatabaseBackupStatus) -> DatabaseBackupStatus:
+        if status.phase is not Phase.SUCCEEDED or status.restore is not None:
+            return status
+        command = restore.restore_command(_owner(observation.backup), status, self._runner(status))
+        return status.model_copy(update={"restore": command})
+
+    async def _act(self, o: Observation, act: Act, known: _Known) -> _Known | None:
+        """Do one thing to the cluster. Returns what is known now, or None when only an event can bring news."""
+        match act:
+            case Act.CREATE_JOB:
+                return await self._create(self._backup_job(o), known)
+            case Act.CREATE_CLEANUP:
+                return await self._create(self._cleanup_job(o), known)
+            case Act.LIST_PODS:
+                await self._list_pods(o)
+                return replace(known, pods_listed=True)
+            case Act.DELETE_JOB if o.job:
+                await self._delete_job(o.job.namespace, o.job.name, o.job.uid)
+            case Act.EXPIRE_JOB if o.job:
+                await self._expire_job(o.job.namespace, o.job.name)
+                return known
+            case Act.EXPIRE_CLEANUP if o.cleanup_job:
+                await self._expire_job(o.cleanup_job.namespace, o.cleanup_job.name)
+                return known
+        return None
+
+    async def _create(self, body: dict[str, Any], known: _Known) -> _Known:
+        namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
+        try:
+            answer = await self._client.create(JOBS, namespace, body)
+        except AlreadyExists:  # made by an operator that was killed before it saw the answer, or a stranger's
+            answer = await self._client.get(JOBS, namespace, name)
+        except Refused as refusal:
+            if body["metadata"]["labels"].get("holdfast.dev/task") != "backup":
+                raise
+            return replace(known, refusal=refusal.message)
+        self._cache.put(JOBS, answer)
+        return known
+
+    async def _list_pods(self, o: Observation) -> None:
+        for job in filter(None, (o.job, o.cleanup_job)):
+            selector = f"batch.kubernetes.io/job-name={job.name}"
+            for pod in await self._client.list(PODS, job.namespace, label_selector=selector):
+                self._cache.put(PODS, pod)
+
+    async def _delete_job(self, namespace: str, name: str, uid: str) -> None:
+        try:
+            await self._client.delete(JOBS, namespace, name, uid=uid)
+        except (NotFound, Conflict):
+            return  # gone already, or another Job by now
+
+    async def _expire_job(self, namespace: str, name: str) -> None:
+        try:
+            answer = await self._client.patch(
+                JOBS, namespace, name, {"spec": {"ttlSecondsAfterFinished": jobs.LOG_SECONDS}}
+            )
+        except NotFound:
+            return
+        self._cache.put(JOBS, answer)
+
+    def _backup_job(self, o: Observation) -> dict[str, Any]:
+        status, owner = o.backup.status, _owner(o.backup)
+        assert status.job_name is not None
+        work = tasks.backup_task(owner, o.backup.spec, status)
+        resolved = tasks.resolved_of(status)
+        return jobs.backup_job(status.job_name, owner, status.attempt or 1, work, resolved, self._runner(status))
+
+    def _cleanup_job(self, o: Observation) -> dict[str, Any]:
+        status, owner = o.backup.status, _owner(o.backup)
+        assert status.cleanup is not None
+        template = tasks.resolved_of(status).job
+        work = tasks.cleanup_task(owner, status)
+        return jobs.cleanup_job(status.cleanup.job_name, owner, work, template, self._runner(status))
+
+    def _runner(self, status: DatabaseBackupStatus) -> jobs.Runner:
+        _, image = runner_image(tasks.resolved_of(status).database.engine, self._settings)
+        return jobs.Runner(image, self._settings.image_pull_policy, self._settings.proxy)
+
+
+def _view(resource: Resource, spec: DatabaseBackupSpec, status: DatabaseBackupStatus) -> BackupView:
+    return BackupView(
+        namespace=resource.namespace,
+        name=resource.name,
+        uid=resource.uid,
+        generation=resource.generation,
+        created=resource.created,
+        deleting=resource.deleted is not None,
+        spec=spec,
+        status=status,
+    )
+
+
+def _owner(backup: BackupView) -> jobs.Owner:
+    reference = backup.spec.policy_ref
+    return jobs.Owner(backup.namespace, backup.name, backup.uid, reference.name if reference else None)
