@@ -4,7 +4,6 @@ So a name that exists is always whole and current: nothing here ever repairs, ex
 """
 
 import hashlib
-import os
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -35,5 +34,5 @@ def make(target: Path, maker: Callable[[Path], None]) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         remove(unfinished)  # of a run that was interrupted
         maker(unfinished)
-        os.replace(unfinished, target)
+        unfinished.replace(target)
     return target

@@ -158,7 +158,7 @@ def _runtime_options(place: Path) -> list[str]:
     if runc_wrapper.may_raise_limits(Path("/proc/self/status").read_text()):
         return []
     wrapper = place / "runc-wrapper"
-    source = (HERE / "runc_wrapper.py").read_text().split("\n", 1)[1]
+    source = (HERE / "runc_wrapper.py").read_text()
     # the interpreter behind a virtual environment: the wrapper must outlive that environment
     wrapper.write_text(f"#!{os.path.realpath(sys.executable)} -IS\n{source}")
     wrapper.chmod(0o755)

@@ -103,18 +103,23 @@ def _keep_copyrights(place: Path) -> None:
             entry.unlink()
 
 
+def image_name(suite: str) -> str:
+    return f"debian:{suite}-slim"
+
+
 def ensure_base(settings: Settings, daemon: Daemon, suite: str, steps: Steps) -> str:
     """`debian:SUITE-slim` in the daemon: there already, pulled, or made."""
     if suite not in SUITES:
         raise ClusterError(f"{suite!r} is no Debian suite used here; choose one of {', '.join(SUITES)}.")
-    image, env = f"debian:{suite}-slim", daemon.environment(settings.tools_dir)
+    image, env = image_name(suite), daemon.environment(settings.tools_dir)
     with locked(settings.cache / "locks" / f"debian-{suite}", steps.waiting):
         if not images.present(daemon, env, image) and not images.pull(daemon, env, image):
-            _make(settings, daemon, env, suite, image, steps)
+            _make(settings, daemon, suite, steps)
     return image
 
 
-def _make(settings: Settings, daemon: Daemon, env: dict[str, str], suite: str, image: str, steps: Steps) -> None:
+def _make(settings: Settings, daemon: Daemon, suite: str, steps: Steps) -> None:
+    image, env = image_name(suite), daemon.environment(settings.tools_dir)
     root = settings.cache / f"debian-{suite}.tmp"
     artefact.remove(root)  # of a run that was interrupted
     try:

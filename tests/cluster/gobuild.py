@@ -106,7 +106,7 @@ def _build(program: Program, target: Path) -> None:
     artefact.remove(place)
     # outside any module: a go.mod around the checkout must not change what @version means
     run(["go", "install", *options, program.package], env={**env, "GOBIN": str(place)}, cwd=target.parent)
-    os.replace(next(place.iterdir()), target)
+    next(place.iterdir()).replace(target)
     place.rmdir()
 
 

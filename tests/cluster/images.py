@@ -20,7 +20,7 @@ def pull(daemon: Daemon, env: Mapping[str, str], image: str) -> bool:
     argv = [daemon.cli, "pull", image]
     with subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
         try:
-            if not select.select([child.stdout], [], [], FIRST_WORD_SECONDS)[0]:
+            if child.stdout and not select.select([child.stdout], [], [], FIRST_WORD_SECONDS)[0]:
                 child.kill()
             child.communicate(timeout=PULL_SECONDS)
         except subprocess.TimeoutExpired:

@@ -61,7 +61,7 @@ def go_strings(source: str) -> dict[str, str]:
 
 def go_text(source: str, name: str) -> str:
     """A Go raw string constant, with the string constants that are spliced into it."""
-    found = re.search(rf"^const {name} = `(.*?)`$", source, re.MULTILINE | re.DOTALL)
+    found = re.search(rf"^const {name} = `(.*?)^`$", source, re.MULTILINE | re.DOTALL)
     if not found:
         raise ClusterError(
             f"kind's sources have no constant {name}; this kind is not {KIND}, which tests.cluster knows."

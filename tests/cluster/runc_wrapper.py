@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """A container runtime in front of runc that lowers what this machine's own limits cannot grant.
 
 Privileged containers, which kind needs, ask for every capability; where the bounding set lacks CAP_SYS_RESOURCE runc
@@ -11,6 +10,7 @@ import json
 import os
 import resource
 import sys
+from pathlib import Path
 from typing import Any
 
 RUNC = "/usr/sbin/runc"
@@ -49,32 +49,26 @@ def lower(process: dict[str, Any], own_score: int) -> None:
         process["oomScoreAdj"] = max(process["oomScoreAdj"], own_score)
 
 
-def configuration(args: list[str]) -> tuple[str, bool] | None:
+def configuration(args: list[str]) -> tuple[Path, bool] | None:
     """The file runc is about to read, and whether the process is all of it (exec) or one key of it (create, run)."""
     if "create" in args or "run" in args:
-        return os.path.join(option(args, "--bundle", "-b") or ".", "config.json"), False
+        return Path(option(args, "--bundle", "-b") or ".", "config.json"), False
     path = option(args, "--process", "-p") if "exec" in args else None
-    return (path, True) if path else None
+    return (Path(path), True) if path else None
 
 
-def edit(path: str, whole: bool, own_score: int) -> None:
-    with open(path, encoding="utf-8") as source:
-        document = json.load(source)
+def edit(path: Path, *, whole: bool, own_score: int) -> None:
+    document = json.loads(path.read_text(encoding="utf-8"))
     lower(document if whole else document.get("process") or {}, own_score)
-    with open(path + ".holdfast", "w", encoding="utf-8") as target:
-        json.dump(document, target)
-    os.replace(path + ".holdfast", path)
-
-
-def read(path: str) -> str:
-    with open(path, encoding="utf-8") as source:
-        return source.read()
+    fresh = path.with_name(path.name + ".holdfast")
+    fresh.write_text(json.dumps(document), encoding="utf-8")
+    fresh.replace(path)
 
 
 def main(args: list[str]) -> None:
     found = configuration(args)
-    if found and os.path.exists(found[0]) and not may_raise_limits(read("/proc/self/status")):
-        edit(*found, own_score=int(read("/proc/self/oom_score_adj")))
+    if found and found[0].exists() and not may_raise_limits(Path("/proc/self/status").read_text()):
+        edit(found[0], whole=found[1], own_score=int(Path("/proc/self/oom_score_adj").read_text()))
     os.execv(RUNC, [RUNC, *args])
 
 

@@ -61,4 +61,4 @@ def _link(link: Path, source: Path) -> None:
         return
     fresh = link.with_name(f"{link.name}.{os.getpid()}")
     fresh.symlink_to(source)
-    os.replace(fresh, link)
+    fresh.replace(link)
