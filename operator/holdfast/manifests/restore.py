@@ -24,7 +24,7 @@ from holdfast.manifests.jobs import (
 )
 
 _TARGETS = ("host", "port", "database")
-_SECRET = "@TARGET_SECRET@"
+_SECRET = "@"
 
 # The log is followed as soon as there is one; the last command's exit code says whether the restore succeeded.
 _COMMANDS = """\
@@ -42,13 +42,14 @@ def restore_command(owner: Owner, status: DatabaseBackupStatus, runner: Runner) 
     """Write what to paste. As it stands, it restores to where the dump came from, and refuses if that is not empty."""
     database = tasks.resolved_of(status).database
     manifest = _escaped(json.dumps(_job(owner, status, runner), separators=(",", ":")))
+    # Whole JSON strings are replaced: no name inside the task can look like one, since its quotes are escaped there.
     for target in _TARGETS:
-        manifest = manifest.replace(f"@TARGET_{target.upper()}@", f"$TARGET_{target.upper()}")
+        manifest = manifest.replace(f'"{_argument(target)}"', f'"--target-{target}=$TARGET_{target.upper()}"')
     return _COMMANDS.format(
         identifier=status.backup_id,
         target=_target(database),
         namespace=owner.namespace,
-        manifest=manifest.replace(_SECRET, f"${{TARGET_SECRET:-{database.connection.secret_name}}}"),
+        manifest=manifest.replace(f'"{_SECRET}"', f'"${{TARGET_SECRET:-{database.connection.secret_name}}}"'),
     )
 
 
@@ -72,7 +73,7 @@ def _job(owner: Owner, status: DatabaseBackupStatus, runner: Runner) -> dict[str
         if volume["name"] == "database":
             volume["secret"]["secretName"] = _SECRET
     work = tasks.restore_task(owner, status)
-    arguments = [f"--target-{target}=@TARGET_{target.upper()}@" for target in _TARGETS]
+    arguments = [_argument(target) for target in _TARGETS]
     labels = {naming.LABEL_TASK: work.kind}
     return {
         "apiVersion": "batch/v1",
@@ -87,6 +88,11 @@ def _job(owner: Owner, status: DatabaseBackupStatus, runner: Runner) -> dict[str
             },
         },
     }
+
+
+def _argument(target: str) -> str:
+    """Name the argument whose value the reader's shell fills in; empty means: as the task says."""
+    return f"--target-{target}=@"
 
 
 def _escaped(text: str) -> str:

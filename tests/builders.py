@@ -1,0 +1,122 @@
+"""Builders of what tests are about: `a_backup(phase="Running")`, `a_pod(exit_code=3)`. Times are given as ages.
+
+Everything has a sensible value; a test names only what its promise is about.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus
+from holdfast.api.policy import BackupPolicySpec
+from holdfast.contract.report import BackupReport, FailureReport, Report
+from holdfast.decide.backup import decide
+from holdfast.decide.observation import BackupView, Observation
+from holdfast.decide.views import JobView, PodView, Terminated
+from holdfast.errors import EXIT_CODES, Reason
+from holdfast.settings import Settings
+
+NOW = datetime(2026, 11, 22, 8, 45, tzinfo=UTC)
+UID = "0f6bd1c4-5a0e-4a8a-9a5e-6d1f5a0c7b11"
+
+
+def ago(seconds: float) -> datetime:
+    return NOW - timedelta(seconds=seconds)
+
+
+def settings(**changes: Any) -> Settings:
+    base = {
+        "images": {"postgres-17": "holdfast-runner-postgres:17"},
+        "defaults": {"storage": {"s3": {"bucket": "backups"}}},
+    }
+    return Settings.model_validate(base | changes)
+
+
+def policy_dict(**changes: Any) -> dict[str, Any]:
+    base = {
+        "environment": "production",
+        "database": {
+            "engine": "postgresql",
+            "name": "orders",
+            "connection": {"host": "orders-db", "secretName": "orders-db"},
+        },
+        "storage": {"s3": {"bucket": "backups", "prefix": "eu-1"}},
+    }
+    return base | changes
+
+
+def a_policy(**changes: Any) -> BackupPolicySpec:
+    return BackupPolicySpec.model_validate(policy_dict(**changes))
+
+
+def a_backup(
+    *, label: str | None = None, inline: BackupPolicySpec | None = None, retention_days: int | None = None,
+    status: DatabaseBackupStatus | None = None, deleting: bool = False, uid: str = UID, generation: int = 1,
+) -> BackupView:  # fmt: skip
+    spec: dict[str, Any] = {"policy": inline.to_dict()} if inline else {"policyRef": {"name": "orders"}}
+    spec |= {"label": label} if label else {}
+    spec |= {"retentionDays": retention_days} if retention_days else {}
+    return BackupView(
+        namespace="shop",
+        name="orders-1",
+        uid=uid,
+        generation=generation,
+        created=ago(60),
+        deleting=deleting,
+        spec=DatabaseBackupSpec.model_validate(spec),
+        status=status or DatabaseBackupStatus(),
+    )
+
+
+def a_begun_backup(*, age: float = 30, **changes: Any) -> BackupView:
+    """A backup whose id is fixed, as the decision itself fixes it."""
+    backup = a_backup(**{key: changes.pop(key) for key in ("label", "retention_days", "inline") if key in changes})
+    begun = decide(Observation(backup, policy=a_policy()), settings(), ago(age)).status
+    assert begun is not None
+    return BackupView(**{**backup.__dict__, "status": begun.model_copy(update=changes)})
+
+
+def a_job(
+    *, age: float = 20, failed_pods: int = 0, complete: bool = False, failed: str | None = None, message: str = "",
+    owner: str = UID, ttl_set: bool = False, deleting: bool = False, name: str = "orders-1-backup-x",
+) -> JobView:  # fmt: skip
+    return JobView(
+        namespace="shop", name=name, uid="job-1", resource_version="1", backup_uid=owner, owner_uids=(owner,),
+        created=ago(age), deleting=deleting, failed_pods=failed_pods, complete=complete, failed_reason=failed,
+        failed_message=message, ttl_set=ttl_set,
+    )  # fmt: skip
+
+
+def a_pod(
+    *, phase: str = "Pending", age: float = 10, exit_code: int | None = None, end_reason: str = "Error",
+    report: Report | None = None, message: str = "", reason: str = "", disrupted: str | None = None,
+    unschedulable: str | None = None, waiting: str = "", waiting_message: str = "", uid: str = "pod-1",
+) -> PodView:  # fmt: skip
+    said = report.to_bytes().decode() if report else message
+    ended = Terminated(exit_code, end_reason, said) if exit_code is not None else None
+    if ended and phase == "Pending":
+        phase = "Succeeded" if exit_code == 0 else "Failed"
+    return PodView(
+        namespace="shop", name=f"orders-1-{uid}", uid=uid, resource_version="1", backup_uid=UID,
+        job_name="orders-1-backup-x", created=ago(age), deleting=False, phase=phase, reason=reason, message=message,
+        disrupted=disrupted, unschedulable=unschedulable, waiting_reason=waiting, waiting_message=waiting_message,
+        started=phase in ("Running", "Succeeded") or ended is not None, terminated=ended,
+    )  # fmt: skip
+
+
+def a_success(*, size: int = 82_000_000, found: bool = False, took: float = 12.3) -> Report:
+    return Report(
+        kind="backup", outcome="Succeeded", started_at=ago(took), completed_at=NOW, duration_seconds=took,
+        backup=BackupReport(
+            backup_id="backup-20261122-084430", artifact_key="eu-1/shop/orders/x/y.sql.gz", size_bytes=size,
+            uncompressed_bytes=size * 4, database_size_bytes=250_000_000, sha256="a" * 64, tool_version="pg_dump 17.6",
+            server_version="PostgreSQL 17.6", integrity_check="passed", file_readable="end mark seen",
+            verified_at=NOW, found=found,
+        ),
+    )  # fmt: skip
+
+
+def a_failure(reason: Reason = Reason.AUTHENTICATION_FAILED, *, clean: bool = True, message: str = "refused") -> Report:
+    return Report(
+        kind="backup", outcome="Failed", started_at=ago(5), completed_at=NOW, duration_seconds=5, clean=clean,
+        failure=FailureReport(reason=reason, exit_code=EXIT_CODES[reason], message=message, remedy="mend it"),
+    )  # fmt: skip

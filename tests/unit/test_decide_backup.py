@@ -1,0 +1,330 @@
+"""What the operator decides about a backup: each row a situation, with the step and the words that follow from it."""
+
+from datetime import timedelta
+
+import pytest
+from tests.builders import (
+    NOW,
+    UID,
+    a_backup,
+    a_begun_backup,
+    a_failure,
+    a_job,
+    a_pod,
+    a_policy,
+    a_success,
+    ago,
+    settings,
+)  # fmt: skip
+
+from holdfast.api.backup import Cleanup, Phase
+from holdfast.decide.backup import MAX_ATTEMPTS, decide
+from holdfast.decide.observation import Act, Decision, Observation
+from holdfast.errors import EXIT_CODES, FINAL_EXIT_CODES, ExitCode, Reason
+
+
+def the_decision(o: Observation) -> Decision:
+    return decide(o, settings(), NOW)
+
+
+def condition(decision: Decision, kind: str) -> tuple[str, str]:
+    assert decision.status is not None
+    found = next(c for c in decision.status.conditions if c.type == kind)
+    return found.status, found.reason
+
+
+def test_a_backup_whose_policy_is_missing_waits_and_says_for_what():
+    decision = the_decision(Observation(a_backup()))
+
+    assert decision.status.phase is Phase.PENDING
+    assert decision.status.backup_id is None
+    assert "BackupPolicy orders does not exist in namespace shop" in decision.status.message
+    assert condition(decision, "Reconciling") == ("True", "PolicyNotFound")
+    assert decision.announcement.reason == "PolicyNotFound"
+    assert decision.act is None
+
+
+def test_waiting_is_announced_once():
+    first = the_decision(Observation(a_backup()))
+    again = the_decision(Observation(a_backup(status=first.status)))
+
+    assert again.announcement is None
+    assert again.status == first.status
+
+
+def test_the_id_the_folder_and_the_policy_are_fixed_before_any_job():
+    decision = the_decision(Observation(a_backup(label="before-v2"), policy=a_policy()))
+
+    assert decision.act is None
+    assert decision.status.backup_id == "backup-20261122-084500-before-v2"
+    assert decision.status.location == "s3://backups/eu-1/shop/orders/backup-20261122-084500-before-v2/"
+    assert decision.status.resolved.retention.days == 90
+    assert decision.status.job_name.startswith("orders-1-backup-")
+
+
+def test_an_id_that_another_backup_has_is_told_apart():
+    taken = frozenset({"backup-20261122-084500"})
+
+    decision = the_decision(Observation(a_backup(), policy=a_policy(), taken_ids=taken))
+
+    assert decision.status.backup_id == f"backup-20261122-084500-{UID[:8]}"
+
+
+def test_an_inline_policy_needs_no_other_resource():
+    decision = the_decision(Observation(a_backup(inline=a_policy())))
+
+    assert decision.status.location == "s3://backups/eu-1/shop/orders-1/backup-20261122-084500/"
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        pytest.param({"images": {"mysql-9": "x"}}, Reason.IMAGE_NOT_SET, id="no runner image for the engine"),
+        pytest.param({"defaults": {}}, Reason.STORAGE_NOT_SET, id="no bucket anywhere"),
+    ],
+)
+def test_what_no_job_could_do_fails_before_one_is_made(config, reason):
+    observation = Observation(a_backup(inline=a_policy(storage={})))
+
+    decision = decide(observation, settings(**config), NOW)
+
+    assert decision.status.phase is Phase.FAILED
+    assert decision.status.failure.reason == reason
+    assert decision.status.failure.remedy
+    assert condition(decision, "Finished")[0] == "True"
+
+
+def test_once_the_id_is_written_the_job_is_made():
+    assert the_decision(Observation(a_begun_backup())).act is Act.CREATE_JOB
+
+
+def test_a_job_that_vanished_before_its_end_is_made_again():
+    assert the_decision(Observation(a_begun_backup(phase=Phase.RUNNING))).act is Act.CREATE_JOB
+
+
+def test_a_refused_job_is_tried_again_until_the_start_timeout():
+    waiting = the_decision(Observation(a_begun_backup(age=30), refusal="quota of Jobs"))
+    over = the_decision(Observation(a_begun_backup(age=601), refusal="quota of Jobs"))
+
+    assert waiting.status.phase is Phase.PENDING
+    assert "quota of Jobs" in waiting.status.message
+    assert waiting.due > NOW
+    assert over.status.failure.reason == Reason.JOB_REFUSED
+
+
+def test_a_strangers_job_of_our_name_is_never_touched():
+    decision = the_decision(Observation(a_begun_backup(), job=a_job(owner="somebody-else")))
+
+    assert decision.status.failure.reason == Reason.JOB_NAME_TAKEN
+    assert decision.act is None
+
+
+def test_a_deleted_backup_is_left_to_garbage_collection():
+    assert the_decision(Observation(a_backup(deleting=True), policy=a_policy())) == Decision()
+
+
+def test_a_running_container_reads_running():
+    decision = the_decision(Observation(a_begun_backup(), job=a_job(), pods=(a_pod(phase="Running"),)))
+
+    assert decision.status.phase is Phase.RUNNING
+    assert condition(decision, "Finished") == ("False", "Running")
+
+
+def test_a_replaced_pod_shows_as_a_retry():
+    pods = (a_pod(exit_code=137, end_reason="OOMKilled"), a_pod(phase="Running", uid="pod-2"))
+
+    decision = the_decision(Observation(a_begun_backup(), job=a_job(failed_pods=1), pods=pods))
+
+    assert decision.status.phase is Phase.RUNNING
+    assert decision.status.retries == 1
+    assert "retry 1" in decision.status.message
+
+
+TROUBLE = [
+    pytest.param({"waiting": "ErrImagePull", "waiting_message": "not found"}, None, Reason.IMAGE_PULL, id="image"),
+    pytest.param({"unschedulable": "0/1 nodes"}, None, Reason.UNSCHEDULABLE, id="no node"),
+    pytest.param({"waiting": "CreateContainerError"}, None, Reason.POD_REFUSED, id="container"),
+    pytest.param(None, 'pods "x" is forbidden: exceeded quota: q', Reason.QUOTA_EXCEEDED, id="quota"),
+    pytest.param(None, 'error looking up service account shop/b: serviceaccount "b" not found',
+                 Reason.SERVICE_ACCOUNT_MISSING, id="service account"),
+    pytest.param(None, 'violates PodSecurity "restricted:latest"', Reason.POD_SECURITY, id="pod security"),
+    pytest.param(None, "denied by some webhook", Reason.POD_REFUSED, id="other admission"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("pod", "refusal", "reason"), TROUBLE)
+def test_what_keeps_a_job_from_starting_is_said_while_it_waits(pod, refusal, reason):
+    pods = (a_pod(**pod),) if pod else ()
+
+    decision = the_decision(Observation(a_begun_backup(), job=a_job(age=20), pods=pods, refusal=refusal))
+
+    assert decision.status.phase is Phase.PENDING
+    assert condition(decision, "Reconciling") == ("True", reason)
+    assert decision.due == (pods[0].created if pods else ago(20)) + timedelta(seconds=600)
+
+
+@pytest.mark.parametrize(("pod", "refusal", "reason"), TROUBLE)
+def test_what_did_not_start_in_time_is_failed_with_the_reason_and_its_job_removed(pod, refusal, reason):
+    pods = (a_pod(**pod, age=601),) if pod else ()
+    observation = Observation(a_begun_backup(), job=a_job(age=700), pods=pods, refusal=refusal)
+
+    decision = the_decision(observation)
+
+    assert decision.status.failure.reason == reason
+    assert "given up after 600 s" in decision.status.failure.message
+    assert decision.status.cleanup is None, "nothing ran, so nothing can be left"
+    after = Observation(a_begun_backup(**decision.status.__dict__), job=a_job(age=700), pods=pods)
+    assert the_decision(after).act is Act.DELETE_JOB
+
+
+def test_a_good_report_is_recorded_at_once():
+    job, pods = a_job(), (a_pod(exit_code=0, end_reason="Completed", report=a_success()),)
+
+    decision = the_decision(Observation(a_begun_backup(), job=job, pods=pods))
+
+    status = decision.status
+    assert status.phase is Phase.SUCCEEDED
+    assert (status.size, status.duration, status.expires) == ("82 MB", "12s", "2027-02-20")
+    assert status.expires_at == NOW + timedelta(days=90)
+    assert status.compression_ratio == 4.0
+    assert [condition(decision, kind)[0] for kind in ("Finished", "Succeeded", "Verified", "Ready", "Stalled")] == [
+        "True", "True", "True", "True", "False",
+    ]  # fmt: skip
+    assert status.cleanup is None
+    assert decision.announcement.reason == "BackupSucceeded"
+
+
+@pytest.mark.parametrize("code", FINAL_EXIT_CODES, ids=lambda code: code.name)
+def test_a_documented_exit_code_fails_the_backup_with_the_runners_words(code):
+    reason = next(reason for reason in Reason if EXIT_CODES.get(reason) is code)
+    pod = a_pod(exit_code=code, report=a_failure(reason, message="this happened"))
+
+    decision = the_decision(Observation(a_begun_backup(), job=a_job(), pods=(pod,)))
+
+    failure = decision.status.failure
+    assert (failure.reason, failure.exit_code, failure.message) == (reason, code, "this happened")
+    assert decision.status.cleanup is None
+    assert decision.announcement.warning
+
+
+def test_an_interrupted_pod_is_replaced_and_does_not_fail_the_backup():
+    pod = a_pod(exit_code=ExitCode.INTERRUPTED, report=a_failure(Reason.INTERRUPTED))
+
+    going_on = the_decision(Observation(a_begun_backup(), job=a_job(failed_pods=1), pods=(pod,)))
+    over = the_decision(Observation(a_begun_backup(), job=a_job(failed="BackoffLimitExceeded"), pods=(pod,)))
+
+    assert going_on.status.phase is Phase.RUNNING
+    assert over.status.failure.reason == Reason.INTERRUPTED
+
+
+BACKOFF = "BackoffLimitExceeded"
+
+
+@pytest.mark.parametrize(
+    ("pod", "job_reason", "reason"),
+    [
+        pytest.param({"exit_code": 137, "end_reason": "OOMKilled"}, BACKOFF, Reason.OUT_OF_MEMORY, id="memory"),
+        pytest.param({"exit_code": 137}, BACKOFF, Reason.CONTAINER_KILLED, id="SIGKILL"),
+        pytest.param({"phase": "Failed", "reason": "Evicted"}, BACKOFF, Reason.EVICTED, id="evicted"),
+        pytest.param({"phase": "Failed", "disrupted": "node gone"}, BACKOFF, Reason.POD_LOST, id="node"),
+        pytest.param({"exit_code": 1, "message": "Traceback"}, BACKOFF, Reason.REPORT_MISSING, id="no report"),
+        pytest.param({"phase": "Failed", "reason": "DeadlineExceeded"}, "PodFailurePolicy",
+                     Reason.DEADLINE_EXCEEDED, id="the Pod's deadline"),
+        pytest.param(None, "DeadlineExceeded", Reason.DEADLINE_EXCEEDED, id="the Job's deadline"),
+        pytest.param(None, BACKOFF, Reason.POD_LOST, id="the Pods are gone"),
+    ],
+)  # fmt: skip
+def test_an_end_without_a_report_has_its_own_reason_and_is_cleaned_up_after(pod, job_reason, reason):
+    pods = (a_pod(**pod),) if pod else ()
+    observation = Observation(
+        a_begun_backup(phase=Phase.RUNNING), job=a_job(failed=job_reason, failed_pods=1), pods=pods, pods_listed=True
+    )
+
+    decision = the_decision(observation)
+
+    assert decision.status.failure.reason == reason
+    assert decision.status.failure.remedy
+    ran = pods and pods[0].started
+    assert (decision.status.cleanup is not None) == bool(ran or not pods)
+
+
+def test_a_finished_job_is_never_judged_by_the_cache_alone():
+    assert the_decision(Observation(a_begun_backup(), job=a_job(complete=True))).act is Act.LIST_PODS
+    assert the_decision(Observation(a_begun_backup(), job=a_job(failed="BackoffLimitExceeded"))).act is Act.LIST_PODS
+
+
+def test_a_lost_report_is_asked_for_by_another_job_and_in_the_end_given_up():
+    lost = Observation(a_begun_backup(), job=a_job(complete=True), pods_listed=True)
+    last = Observation(a_begun_backup(attempt=MAX_ATTEMPTS), job=a_job(complete=True), pods_listed=True)
+
+    again, over = the_decision(lost), the_decision(last)
+
+    assert again.status.attempt == 2
+    assert again.status.job_name != lost.backup.status.job_name
+    assert again.status.backup_id == lost.backup.status.backup_id
+    assert over.status.failure.reason == Reason.REPORT_MISSING
+
+
+def test_success_after_a_killed_pod_still_cleans_up_what_that_pod_left():
+    pods = (a_pod(exit_code=137), a_pod(exit_code=0, report=a_success(), uid="pod-2"))
+
+    decision = the_decision(Observation(a_begun_backup(), job=a_job(failed_pods=1, complete=True), pods=pods))
+
+    assert decision.status.phase is Phase.SUCCEEDED
+    assert decision.status.cleanup.state == "Running"
+
+
+def test_a_report_that_could_not_clean_up_is_cleaned_up_after():
+    pod = a_pod(exit_code=6, report=a_failure(Reason.STORAGE_UNAVAILABLE, clean=False))
+
+    decision = the_decision(Observation(a_begun_backup(), job=a_job(), pods=(pod,)))
+
+    assert decision.status.cleanup is not None
+
+
+def finished(**changes):
+    job, pods = a_job(complete=True), (a_pod(exit_code=0, report=a_success()),)
+    status = the_decision(Observation(a_begun_backup(), job=job, pods=pods)).status
+    return a_begun_backup(**{**status.__dict__, **changes})
+
+
+def test_a_settled_backup_costs_nothing():
+    assert the_decision(Observation(finished(), job=a_job(complete=True, ttl_set=True))) == Decision(status=None)
+    assert the_decision(Observation(finished())) == Decision()
+
+
+def test_a_job_may_expire_only_once_its_report_is_recorded():
+    assert the_decision(Observation(finished(), job=a_job(complete=True))).act is Act.EXPIRE_JOB
+
+
+def test_a_changed_retention_moves_the_expiry():
+    backup = finished()
+    longer = a_backup(retention_days=180, status=backup.status, generation=2)
+
+    decision = the_decision(Observation(longer))
+
+    assert decision.status.expires_at == NOW + timedelta(days=180)
+    assert decision.status.observed_generation == 2
+
+
+def test_a_cleanup_is_made_followed_and_recorded():
+    pending = finished().status.model_copy(update={"cleanup": Cleanup(job_name="c", state="Running")})
+    backup = a_backup(status=pending)
+    report = a_success().model_copy(update={"kind": "cleanup", "backup": None, "message": "removed 1 upload"})
+
+    made = the_decision(Observation(backup))
+    unseen = the_decision(Observation(backup, cleanup_job=a_job(name="c", complete=True)))
+    ended = the_decision(
+        Observation(
+            backup, cleanup_job=a_job(name="c", complete=True), cleanup_pods=(a_pod(exit_code=0, report=report),)
+        )
+    )
+    lost = the_decision(
+        Observation(backup, cleanup_job=a_job(name="c", failed="BackoffLimitExceeded"), pods_listed=True)
+    )
+
+    assert made.act is Act.CREATE_CLEANUP
+    assert unseen.act is Act.LIST_PODS
+    assert (ended.status.cleanup.state, ended.status.cleanup.message) == ("Done", "removed 1 upload")
+    assert lost.status.cleanup.state == "Failed"
+    assert lost.announcement.warning

@@ -1,0 +1,159 @@
+"""The Jobs that are built: what every one of them must and must not have, and what is pasted to restore."""
+
+import json
+import os
+import subprocess
+
+import pytest
+from tests.builders import UID, a_begun_backup, a_policy, policy_dict, settings
+
+from holdfast.contract import paths, task
+from holdfast.decide.resolve import resolve
+from holdfast.manifests import jobs, tasks
+from holdfast.manifests.restore import restore_command
+
+RUNNER = jobs.Runner("holdfast-runner-postgres:17", "IfNotPresent", {"HTTPS_PROXY": "http://proxy:3128"})
+OWNER = jobs.Owner("shop", "orders-1", UID, "orders")
+NAMES = [
+    "orders",
+    'it\'s "quoted"',
+    "$(HOME) $$ $x `id`",
+    "back\\slash & % ;",
+    "größe 数据",
+    "line\nbreak",
+    "@TARGET_HOST@x",
+]
+
+
+def a_status(**policy):
+    return a_begun_backup().status.model_copy(update={"resolved": resolve(a_policy(**policy), settings())})
+
+
+def a_job(**policy):
+    backup, status = a_begun_backup(), a_status(**policy)
+    work = tasks.backup_task(OWNER, backup.spec, status)
+    return jobs.backup_job("orders-1-backup-x", OWNER, 1, work, status.resolved, RUNNER)
+
+
+def a_pod(**policy):
+    return a_job(**policy)["spec"]["template"]["spec"]
+
+
+def with_database(name="orders", **connection):
+    database = policy_dict()["database"]
+    return {"database": {**database, "name": name, "connection": database["connection"] | connection}}
+
+
+def test_every_pod_meets_the_restricted_standard_and_has_no_api_token():
+    pod = a_pod()
+    container = pod["containers"][0]
+
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert "fsGroup" not in pod["securityContext"], "libpq ignores a pgpass that the group may read"
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert "command" not in container
+
+
+def test_secrets_come_as_optional_files_and_never_as_variables():
+    pod = a_pod(storage={"s3": {"bucket": "backups", "secretName": "s3"}}, **with_database(secretName="pg"))
+    secrets = {v["secret"]["secretName"]: v["secret"]["optional"] for v in pod["volumes"] if "secret" in v}
+
+    assert secrets == {"pg": True, "s3": True}
+    assert {entry["name"] for entry in pod["containers"][0]["env"]} == {
+        paths.TASK_VARIABLE, paths.POD_UID_VARIABLE, "HTTPS_PROXY",
+    }  # fmt: skip
+
+
+def test_without_a_store_secret_the_pods_own_identity_is_left_to_work():
+    assert [v["name"] for v in a_pod()["volumes"]] == ["run", "database"]
+
+
+def test_certificate_authorities_are_mounted_where_they_are_named():
+    storage = {"s3": {"bucket": "backups", "caSecretName": "s3-ca"}}
+    pod = a_pod(storage=storage, **with_database(tls={"mode": "verify-full", "caSecretName": "pg-ca"}))
+    mounts = {m["name"]: m["mountPath"] for m in pod["containers"][0]["volumeMounts"]}
+
+    assert mounts["database-ca"] == paths.DATABASE_CA
+    assert mounts["storage-ca"] == paths.STORAGE_CA
+
+
+def test_only_a_directory_dump_has_a_scratch_volume_and_it_is_limited():
+    assert "scratch" not in [v["name"] for v in a_pod()["volumes"]]
+    pod = a_pod(dump={"format": "directory"}, job={"scratch": {"sizeLimit": "2Gi"}})
+    scratch = next(v for v in pod["volumes"] if v["name"] == "scratch")
+
+    assert scratch["emptyDir"] == {"sizeLimit": "2Gi"}
+    assert json.loads(pod["containers"][0]["env"][0]["value"])["scratchBytes"] == 2 * 1024**3
+
+
+def test_documented_exit_codes_are_final_and_disruptions_are_not_counted():
+    rules = a_job()["spec"]["podFailurePolicy"]["rules"]
+
+    assert rules[0] == {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
+    assert rules[1]["onExitCodes"]["values"] == [1, 2, 3, 4, 5, 6, 7, 8, 10]
+
+
+def test_deadlines_come_in_order_the_runners_own_first():
+    spec = a_job(job={"activeDeadlineSeconds": 100, "startTimeoutSeconds": 20})["spec"]
+    pod = spec["template"]["spec"]
+
+    assert 100 < pod["activeDeadlineSeconds"] < spec["activeDeadlineSeconds"]
+    assert "ttlSecondsAfterFinished" not in spec, "not before the report is recorded"
+
+
+def test_children_carry_our_labels_whatever_the_policy_adds():
+    job = a_job(job={"podLabels": {"team": "a", "app.kubernetes.io/managed-by": "stranger"}})
+    labels = job["spec"]["template"]["metadata"]["labels"]
+
+    assert labels["team"] == "a"
+    assert labels["app.kubernetes.io/managed-by"] == "holdfast"
+    assert job["metadata"]["labels"].items() <= labels.items()
+    assert job["metadata"]["ownerReferences"][0]["uid"] == UID
+
+
+@pytest.mark.parametrize("name", NAMES, ids=repr)
+def test_a_task_survives_the_environment_whatever_the_database_is_called(name):
+    value = a_pod(**with_database(name))["containers"][0]["env"][0]["value"]
+
+    assert "$" not in value
+    assert task.parse(value).database.name == name
+
+
+@pytest.mark.parametrize("name", NAMES, ids=repr)
+@pytest.mark.parametrize(
+    ("target", "secret", "arguments"),
+    [
+        pytest.param({}, "orders-db", ["--target-host=", "--target-port=", "--target-database="], id="as it was"),
+        pytest.param(
+            {"TARGET_HOST": "empty-db", "TARGET_DATABASE": "copy", "TARGET_SECRET": "empty"},
+            "empty",
+            ["--target-host=empty-db", "--target-port=", "--target-database=copy"],
+            id="another target",
+        ),
+    ],
+)
+def test_what_is_pasted_to_restore_makes_the_job_that_is_meant(tmp_path, name, target, secret, arguments):
+    """The shell really runs it; only kubectl is replaced by a program that keeps what it was given."""
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text('#!/bin/sh\ncase "$*" in *create*) cat > "$KEPT"; echo job/restore-x;; esac\n')
+    kubectl.chmod(0o755)
+    kept = tmp_path / "job.json"
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "KEPT": str(kept), **target}
+
+    pasted = restore_command(OWNER, a_status(**with_database(name)), RUNNER)
+    subprocess.run(["sh", "-eu", "-c", "set +u\n" + pasted], env=environment, check=True, timeout=20)
+
+    job = json.loads(kept.read_text())
+    pod = job["spec"]["template"]["spec"]
+    work = task.parse(pod["containers"][0]["env"][0]["value"])
+    assert work.kind == "restore"
+    assert work.database.name == name
+    assert pod["containers"][0]["args"] == arguments
+    assert next(v for v in pod["volumes"] if v["name"] == "database")["secret"]["secretName"] == secret
+    assert "ownerReferences" not in job["metadata"]

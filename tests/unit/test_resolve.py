@@ -1,0 +1,59 @@
+"""What is in force where the policy says nothing, and who wins where several speak."""
+
+import pytest
+from tests.builders import a_policy, settings
+
+from holdfast.api.policy import Environment
+from holdfast.decide.resolve import resolve, runner_image
+from holdfast.errors import HoldfastError, Reason
+
+
+@pytest.mark.parametrize(("environment", "days"), [("dev", 30), ("staging", 60), ("production", 90)])
+def test_retention_follows_the_environment(environment, days):
+    assert resolve(a_policy(environment=environment), settings()).retention.days == days
+
+
+def test_every_environment_has_a_retention():
+    assert all(environment.retention_days > 0 for environment in Environment)
+
+
+def test_the_policy_wins_over_the_chart_and_the_chart_over_the_built_in():
+    chart = {"storage": {"s3": {"bucket": "chart", "region": "eu-1"}}, "job": {"backoffLimit": 5}}
+    policy = a_policy(storage={"s3": {"bucket": "policy"}}, job={"startTimeoutSeconds": 30})
+
+    resolved = resolve(policy, settings(defaults=chart))
+
+    assert (resolved.storage.s3.bucket, resolved.storage.s3.region) == ("policy", "eu-1")
+    assert (resolved.job.start_timeout_seconds, resolved.job.backoff_limit) == (30, 5)
+    assert resolved.job.active_deadline_seconds == 21600
+
+
+def test_resources_and_node_selectors_are_taken_whole():
+    chart = {"job": {"resources": {"limits": {"cpu": "2"}}, "nodeSelector": {"disk": "fast"}}}
+    policy = a_policy(job={"resources": {"limits": {"memory": "1Gi"}}, "nodeSelector": {"zone": "a"}})
+
+    job = resolve(policy, settings(defaults=chart)).job
+
+    assert job.resources.to_dict() == {"limits": {"memory": "1Gi"}}
+    assert job.node_selector == {"zone": "a"}
+
+
+def test_resolving_twice_changes_nothing():
+    once = resolve(a_policy(), settings())
+
+    assert resolve(once, settings(defaults={"job": {"backoffLimit": 9}})) == once
+
+
+def test_no_bucket_anywhere_is_said_with_both_places_to_set_it():
+    with pytest.raises(HoldfastError) as caught:
+        resolve(a_policy(storage={}), settings(defaults={}))
+
+    assert caught.value.reason is Reason.STORAGE_NOT_SET
+    assert "spec.storage.s3.bucket" in caught.value.message
+    assert "defaults.storage.s3.bucket" in caught.value.remedy
+
+
+def test_the_newest_image_of_the_engine_is_taken():
+    images = {"postgres-9": "old", "postgres-17": "new", "postgres-x": "odd", "mysql-99": "other"}
+
+    assert runner_image(a_policy().database.engine, settings(images=images)) == ("postgres-17", "new")
