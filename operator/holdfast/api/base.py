@@ -84,12 +84,10 @@ SecretKey = Annotated[
     ),
 ]
 Quantity = Annotated[
-    str | int,
+    Annotated[str, Field(max_length=64, pattern=_QUANTITY)] | Annotated[int, Field(ge=0)],
     Field(
-        max_length=64,
         json_schema_extra={
             "x-kubernetes-int-or-string": True,
-            "pattern": _QUANTITY,
             **says("must be a quantity as Kubernetes writes it, not below zero: 500m, 2, 512Mi, 10Gi"),
         },
     ),

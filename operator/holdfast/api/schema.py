@@ -42,7 +42,7 @@ def filled(schema: Schema, value: object) -> object:
 def _translate(node: Schema, definitions: Schema) -> Schema:
     flat = _flatten(node, definitions)
     if INT_OR_STRING in flat:
-        flat.pop("type", None)
+        flat = {key: value for key, value in flat.items() if key not in ("type", "minimum")}  # the rule says both
     known = {key: flat[key] for key in _KEPT if key in flat}
     known |= {key: value for key, value in flat.items() if key.startswith("x-kubernetes-")}
     if message := flat.get("x-message"):
