@@ -1,3 +1,5 @@
+"""`python -m tests.cluster`."""
+
 import sys
 
 from tests.cluster.cli import main

@@ -2,6 +2,7 @@
 
 import argparse
 import shlex
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -39,7 +40,7 @@ def show_status(settings: Settings, args: argparse.Namespace) -> None:
 
 
 def take_down(settings: Settings, args: argparse.Namespace) -> None:
-    down.down(settings, Steps(4 if args.cache else 3), with_cache=args.cache)
+    down.down(settings, Steps(3 if args.cache else 2), with_cache=args.cache)
 
 
 def env(settings: Settings, args: argparse.Namespace) -> None:
@@ -102,9 +103,11 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     args = parser().parse_args(argv)
+    # a cancelled CI job sends SIGTERM: end as with Ctrl-C, so that no child outlives the lock that guards it
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         args.run(from_environment(), args)
-    except ClusterError as error:
+    except (ClusterError, OSError) as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

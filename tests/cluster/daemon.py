@@ -61,7 +61,7 @@ def find(settings: Settings) -> Daemon | None:
     private = ours(settings)
     if settings.docker_host and settings.docker_host != private.host:
         return _explicit(settings)
-    if running_pid(settings) and answers(private):
+    if settings.docker == "docker" and running_pid(settings) and answers(private):
         return private
     theirs = Daemon(cli=settings.docker, host="", private=False)
     return theirs if not settings.docker_host and answers(theirs) else None

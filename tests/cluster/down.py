@@ -18,18 +18,11 @@ def down(settings: Settings, steps: Steps, *, with_cache: bool) -> None:
         raise ClusterError(
             f"The cluster in {settings.own_kubeconfig} is your own and is never deleted; unset KUBECONFIG."
         )
-    daemon = daemons.find(settings)
     others: list[str] = []
     with steps.step(f"cluster {settings.cluster}"):
+        daemon = _daemon(settings, steps)
         if daemon and (settings.tools_dir / "kind").exists():
             others = _delete_cluster(Kind(settings, daemon), steps)
-    if others and with_cache:
-        raise ClusterError(
-            f"The cache is in use by {', '.join(others)}; take those down first (HOLDFAST_CLUSTER=NAME)."
-        )
-    if with_cache and daemon and not daemon.private:
-        with steps.step("node image"):
-            _remove_images(settings, daemon)
     with steps.step("daemon"):
         if others:
             steps.say(f"left running for {', '.join(others)}")
@@ -37,7 +30,15 @@ def down(settings: Settings, steps: Steps, *, with_cache: bool) -> None:
             steps.say("none of ours was running")
     if with_cache:
         with steps.step(f"cache {settings.cache}"):
-            artefact.remove(settings.cache)
+            _remove_cache(settings, daemon, others)
+
+
+def _daemon(settings: Settings, steps: Steps) -> Daemon | None:
+    found = daemons.find(settings)
+    if found is None and (settings.daemon_dir / "data").exists():
+        # ours has died, maybe with containers left running: only dockerd itself can take those away cleanly
+        return daemons.ensure(settings, steps)
+    return found
 
 
 def _delete_cluster(kind: Kind, steps: Steps) -> list[str]:
@@ -48,8 +49,14 @@ def _delete_cluster(kind: Kind, steps: Steps) -> list[str]:
     return kind.clusters()
 
 
-def _remove_images(settings: Settings, daemon: Daemon) -> None:
-    env = daemon.environment(settings.tools_dir)
-    found = run([daemon.cli, "image", "ls", "-q", node_image.REPOSITORY], env=env).split()
-    if found:
-        run([daemon.cli, "image", "rm", *found], env=env)
+def _remove_cache(settings: Settings, daemon: Daemon | None, others: list[str]) -> None:
+    if others:
+        raise ClusterError(
+            f"The cache is in use by {', '.join(others)}; take those down first (HOLDFAST_CLUSTER=NAME)."
+        )
+    if daemon and not daemon.private:
+        env = daemon.environment(settings.tools_dir)
+        found = run([daemon.cli, "image", "ls", "-q", node_image.REPOSITORY], env=env).split()
+        if found:
+            run([daemon.cli, "image", "rm", *found], env=env)
+    artefact.remove(settings.cache)

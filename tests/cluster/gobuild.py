@@ -74,8 +74,19 @@ NODE_PROGRAMS = (
 )
 KUBECTL = next(program for program in NODE_PROGRAMS if program.name == "kubectl")
 KIND_PROGRAM = Program("kind", f"sigs.k8s.io/kind@{KIND}")
-HELM3_PROGRAM = Program("helm3", f"helm.sh/helm/v3/cmd/helm@{HELM3}", about="about 1 min")
-HELM4_PROGRAM = Program("helm4", f"helm.sh/helm/v4/cmd/helm@{HELM4}", about="about 3 min")
+
+_HELM3_FLAGS = " ".join(
+    [
+        _STRIP,
+        f"-X helm.sh/helm/v3/internal/version.version={HELM3}",
+        # the Kubernetes that `helm template` renders for: without it 1.20, which charts of today refuse
+        "-X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=34",
+        "-X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor=34",
+    ]
+)
+_HELM4_FLAGS = f"{_STRIP} -X helm.sh/helm/v4/internal/version.version={HELM4}"
+HELM3_PROGRAM = Program("helm3", f"helm.sh/helm/v3/cmd/helm@{HELM3}", flags=_HELM3_FLAGS, about="about 1 min")
+HELM4_PROGRAM = Program("helm4", f"helm.sh/helm/v4/cmd/helm@{HELM4}", flags=_HELM4_FLAGS, about="about 3 min")
 
 
 def kept_at(settings: Settings, program: Program) -> Path:

@@ -131,7 +131,15 @@ def _build(settings: Settings, daemon: Daemon, env: Mapping[str, str], steps: St
             _preload(daemon, env, parts)
     finally:
         artefact.remove(context)
+    _remove_former(daemon, env)
     return tag()
+
+
+def _remove_former(daemon: Daemon, env: Mapping[str, str]) -> None:
+    """Node images of former sources, a gigabyte each; one that a cluster still runs on refuses, and stays."""
+    listed = run([daemon.cli, "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", REPOSITORY], env=env)
+    for former in set(listed.split()) - {tag()}:
+        attempt([daemon.cli, "image", "rm", former], env=env)
 
 
 def _base_tag() -> str:
