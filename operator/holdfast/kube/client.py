@@ -57,7 +57,7 @@ class KubeClient:
             page = await self._call(
                 "GET", kind, kind.path(namespace), query=query, accept=_METADATA_ONLY if metadata_only else _JSON
             )
-            items += page["items"]
+            items += page.get("items") or []  # null where a list of metadata is empty
             following = page["metadata"].get("continue")
             if not following:
                 return items

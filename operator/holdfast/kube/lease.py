@@ -47,6 +47,7 @@ class Lease:
         self._namespace, self._name, self._identity = namespace, name, identity
         self._duration, self._deadline, self._period = duration, deadline, period
         self._version: str | None = None  # of the Lease as we last saw or wrote it
+        self.reached = False  # whether the Lease could be read or written at all
         self._seen_at = 0.0  # when we saw that version, on our own monotonic clock
 
     async def acquire(self) -> None:
@@ -86,6 +87,7 @@ class Lease:
             held = await self._client.get(LEASES, self._namespace, self._name)
         except NotFound:
             return await self._create()
+        self.reached = True
         spec = held.get("spec") or {}
         version = held["metadata"]["resourceVersion"]
         if version != self._version:

@@ -5,7 +5,7 @@ a restart: whatever must survive stands in the cluster. Nobody decides here.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, Protocol, Self, TypeVar
@@ -109,12 +109,12 @@ V = TypeVar("V", bound=_View)
 
 
 class Store(Generic[V]):
-    """The objects of one kind, by name and by one more key (their owner's, mostly)."""
+    """The objects of one kind, by name and by further keys (their owner's, mostly)."""
 
-    def __init__(self, view: Callable[[Body], V], index: Callable[[V], object | None]) -> None:
-        """Take how to trim a body, and what to look its view up by."""
+    def __init__(self, view: Callable[[Body], V], keys: Callable[[V], Iterable[object]]) -> None:
+        """Take how to trim a body, and the keys that its view is found by; a view's keys never change in place."""
         self._view = view
-        self._index = index
+        self._keys = keys
         self._objects: dict[Name, V] = {}
         self._indexed: dict[object, set[Name]] = {}
         self._graves: OrderedDict[Name, str] = OrderedDict()
@@ -131,7 +131,7 @@ class Store(Generic[V]):
         if held:
             self._drop(name)
         self._objects[name] = view
-        if (key := self._index(view)) is not None:
+        for key in self._keys(view):
             self._indexed.setdefault(key, set()).add(name)
         return True
 
@@ -147,6 +147,12 @@ class Store(Generic[V]):
         if len(self._graves) > _MAX_GRAVES:
             self._graves.popitem(last=False)
 
+    def knows(self, namespace: str, name: str, version: str) -> bool:
+        """Whether that version has been seen, or a later one, or the object's end."""
+        held = self._objects.get((namespace, name))
+        last = held.resource_version if held else self._graves.get((namespace, name))
+        return last is not None and not is_older(last, version)
+
     def get(self, namespace: str, name: str) -> V | None:
         """Return the object of that name."""
         return self._objects.get((namespace, name))
@@ -156,13 +162,12 @@ class Store(Generic[V]):
         return self._objects.values()
 
     def find(self, key: object) -> list[V]:
-        """Return the objects with that index key, oldest first."""
+        """Return the objects with that key, oldest first."""
         found = [self._objects[name] for name in self._indexed.get(key, ())]
         return sorted(found, key=lambda view: (view.created, view.name))
 
     def _drop(self, name: Name) -> None:
-        key = self._index(self._objects.pop(name))
-        if key is not None:
+        for key in self._keys(self._objects.pop(name)):
             self._indexed[key].discard(name)
             if not self._indexed[key]:
                 del self._indexed[key]
@@ -173,16 +178,22 @@ def is_older(version: str, than: str) -> bool:
     return version.isdigit() and than.isdigit() and int(version) < int(than)
 
 
+def _backup_keys(backup: Resource) -> Iterable[object]:
+    yield ("uid", backup.namespace, backup.uid)
+    if backup.policy_name is not None:
+        yield ("policy", backup.namespace, backup.policy_name)
+
+
 class Cache:
     """What the cluster holds, as far as we have seen."""
 
     def __init__(self) -> None:
         """Start empty."""
-        self.backups: Store[Resource] = Store(Resource.of, lambda it: (it.namespace, it.policy_name))
-        self.policies: Store[Resource] = Store(Resource.of, lambda _: None)
-        self.jobs: Store[JobView] = Store(job_view, lambda it: (it.namespace, it.backup_uid))
-        self.pods: Store[PodView] = Store(pod_view, lambda it: (it.namespace, it.job_name))
-        self.refusals: Store[PodRefusal] = Store(PodRefusal.of, lambda it: it.job_uid)
+        self.backups: Store[Resource] = Store(Resource.of, _backup_keys)
+        self.policies: Store[Resource] = Store(Resource.of, lambda _: ())
+        self.jobs: Store[JobView] = Store(job_view, lambda it: [(it.namespace, it.backup_uid)])
+        self.pods: Store[PodView] = Store(pod_view, lambda it: [(it.namespace, it.job_name)])
+        self.refusals: Store[PodRefusal] = Store(PodRefusal.of, lambda it: [it.job_uid])
         self._stores: dict[Kind, Store[Any]] = {
             BACKUPS: self.backups,
             POLICIES: self.policies,
@@ -190,6 +201,10 @@ class Cache:
             PODS: self.pods,
             EVENTS: self.refusals,
         }
+
+    def store(self, kind: Kind) -> Store[Any]:
+        """Return the objects of a kind."""
+        return self._stores[kind]
 
     def put(self, kind: Kind, body: Body) -> bool:
         """Take an object in, from a watch event or the answer to a write of ours. Returns whether it was news."""
@@ -214,7 +229,11 @@ class Cache:
 
     def backups_of(self, namespace: str, policy: str) -> list[Resource]:
         """Return the backups that refer to a policy, oldest first."""
-        return self.backups.find((namespace, policy))
+        return self.backups.find(("policy", namespace, policy))
+
+    def backup_of(self, child: JobView | PodView) -> Resource | None:
+        """Return the backup of the child's namespace whose uid the child carries as label."""
+        return next(iter(self.backups.find(("uid", child.namespace, child.backup_uid))), None)
 
     def jobs_of(self, backup: Resource) -> list[JobView]:
         """Return the Jobs of the backup's namespace that carry its uid as label, oldest first."""

@@ -1,0 +1,92 @@
+"""The leader's work, put together: watches, cache, queue, reconcilers, clock, audit. One call runs it all."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import datetime
+
+import kopf
+import structlog
+from prometheus_client import REGISTRY
+
+from holdfast import clock
+from holdfast.handlers import watches
+from holdfast.handlers.audit import Audit
+from holdfast.handlers.metrics import BackupCollector
+from holdfast.handlers.server import Health
+from holdfast.kube.access import Credentials
+from holdfast.kube.client import KubeClient
+from holdfast.kube.events import EventRecorder
+from holdfast.kube.kinds import BACKUPS, POLICIES
+from holdfast.reconcile.backup import BackupReconciler
+from holdfast.reconcile.cache import Cache
+from holdfast.reconcile.clocktask import ClockTask
+from holdfast.reconcile.policy import PolicyReconciler
+from holdfast.reconcile.queue import Key, Reconcile, WorkQueue
+from holdfast.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+WORKERS = 16
+_CLOSE_SECONDS = 3.0  # that the watches may take to close; they write nothing
+
+
+class Operator:
+    """Everything that only the leader has."""
+
+    def __init__(
+        self, client: KubeClient, login: Callable[[], Awaitable[Credentials]], settings: Settings, health: Health
+    ) -> None:
+        """Take the client, what kopf logs in with, the settings, and whom to tell about health."""
+        self._settings, self._health = settings, health
+        self.cache = Cache()
+        self._queue = WorkQueue()
+        self._audit = Audit(self.cache, self._queue, client, settings.watch_namespaces)
+        self._clock = ClockTask(self._queue, clock.now, self._keys)
+        self._registry = watches.registry(self.cache, self._queue, login)
+        recorder = EventRecorder(client)
+        self._reconcilers: dict[str, Reconcile] = {
+            BACKUPS.kind: BackupReconciler(self.cache, client, recorder, settings, clock.now).reconcile,
+            POLICIES.kind: PolicyReconciler(self.cache, client, self._queue, settings, clock.now).reconcile,
+        }
+
+    async def work(self) -> None:
+        """Reconcile, for ever; first when the watches have brought what there is. Raises KubeError, TimeoutError."""
+        self._health.ready = lambda: False
+        await self._audit.wait_until_filled()
+        log.info("Watching", backups=len(self.cache.backups.all()), policies=len(self.cache.policies.all()))
+        REGISTRY.register(BackupCollector(self.cache))
+        self._health.ticked = lambda: self._clock.ticked
+        self._health.behind = lambda: self._audit.behind
+        self._health.ready = lambda: True
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._queue.work(self._reconcile, self._clock.due, WORKERS), name="queue")
+            group.create_task(self._clock.run(), name="clock")
+            group.create_task(self._audit.run(), name="audit")
+
+    async def watch(self, on_started: Callable[[], None]) -> None:
+        """Run kopf's watches, for ever. `on_started` is called once kopf has put its own signal handlers in place.
+
+        kopf's own way of running its tasks would end ours too, when one of its ends.
+        """
+        namespaces = self._settings.watch_namespaces
+        tasks = await kopf.spawn_tasks(
+            registry=self._registry, settings=watches.settings(), clusterwide=not namespaces, namespaces=namespaces
+        )
+        on_started()
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                await task
+            raise RuntimeError(f"kopf ended: {', '.join(task.get_name() for task in done)}")
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=_CLOSE_SECONDS)
+
+    async def _reconcile(self, key: Key) -> datetime | None:
+        return await self._reconcilers[key.kind](key)
+
+    def _keys(self) -> Iterator[Key]:
+        for kind in (BACKUPS, POLICIES):
+            for resource in self.cache.store(kind).all():
+                yield Key(kind.kind, resource.namespace, resource.name)

@@ -1,0 +1,115 @@
+"""The watches: kopf brings events, we put a trimmed copy into the cache and a key into the queue. Nothing else.
+
+kopf's event handlers are never retried and must not wait for anything: no call, no decision, no write here. kopf
+itself writes nothing either: no handler of ours has progress to store, needs a finalizer or posts Events.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import kopf
+
+from holdfast import naming
+from holdfast.kube.access import Credentials
+from holdfast.kube.kinds import BACKUPS, EVENTS, JOBS, PODS, POLICIES, Kind
+from holdfast.reconcile.cache import Body, Cache
+from holdfast.reconcile.queue import Key, WorkQueue
+
+_OURS = f"{naming.MANAGED_BY}={naming.MANAGER}"
+
+
+@dataclass(frozen=True)
+class Watch:
+    """A kind to watch, and which objects of it the server is to send."""
+
+    kind: Kind
+    label_selector: str | None = None
+    field_selector: str | None = None
+
+
+WATCHES = (
+    Watch(BACKUPS),
+    Watch(POLICIES),
+    Watch(JOBS, label_selector=_OURS),
+    Watch(PODS, label_selector=_OURS),
+    # Why a Job has no Pod (quota, PodSecurity, no ServiceAccount) stands nowhere but in the Job controller's Events.
+    Watch(EVENTS, field_selector="involvedObject.kind=Job,reason=FailedCreate"),
+)
+
+
+def registry(cache: Cache, queue: WorkQueue, login: Callable[[], Awaitable[Credentials]]) -> kopf.OperatorRegistry:
+    """Make the handlers of all watches, and of the login, which is asked again when the server refuses a token."""
+    handlers = kopf.OperatorRegistry()
+    for watch in WATCHES:
+        _listen(handlers, watch.kind, cache, queue)
+
+    @kopf.on.login(registry=handlers)
+    async def connect(**_: object) -> kopf.ConnectionInfo:
+        credentials = await login()
+        return kopf.ConnectionInfo(
+            server=credentials.server,
+            ca_path=credentials.ca_file,
+            insecure=not credentials.verify,
+            token=credentials.token,
+            certificate_path=credentials.cert_file,
+            private_key_path=credentials.key_file,
+        )
+
+    return handlers
+
+
+def _listen(handlers: kopf.OperatorRegistry, kind: Kind, cache: Cache, queue: WorkQueue) -> None:
+    @kopf.on.event(group=kind.group, version=kind.version, plural=kind.plural, registry=handlers, id=kind.plural)
+    async def handle(event: Mapping[str, Any], **_: object) -> None:
+        body: Body = event["object"]
+        keys = list(keys_of(kind, body, cache))
+        if event["type"] == "DELETED":
+            cache.remove(kind, body)
+        else:
+            cache.put(kind, body)
+            keys = list(keys_of(kind, body, cache))
+        for key in keys:
+            queue.add(key)
+
+
+def keys_of(kind: Kind, body: Body, cache: Cache) -> Iterator[Key]:
+    """Say what to reconcile when that object has changed: itself, or the backup that it belongs to."""
+    meta = body["metadata"]
+    if kind in (BACKUPS, POLICIES):
+        yield Key(kind.kind, meta["namespace"], meta["name"])
+        return
+    child = cache.store(kind).get(meta["namespace"], meta["name"])
+    if kind is EVENTS:
+        child = child and cache.job(child.namespace, child.job_name)
+    backup = child and cache.backup_of(child)
+    if backup:
+        yield Key(BACKUPS.kind, backup.namespace, backup.name)
+
+
+def settings() -> kopf.OperatorSettings:
+    """Return kopf's settings; each deviation from its defaults says why."""
+    result = kopf.OperatorSettings()
+    result.scanning.disabled = True  # our kinds do not come and go; no right to watch CRDs and namespaces is needed
+    result.peering.standalone = True  # the Lease says who works
+    result.process.ultimate_exiting_timeout = None  # the kubelet ends what hangs
+    result.posting.enabled = False  # Events are written by the recorder
+    # Each slot stays taken for idle_timeout after its object: limit / idle_timeout = 1,000 objects a second.
+    result.queueing.worker_limit = 50
+    result.queueing.idle_timeout = 0.05
+    result.queueing.exit_timeout = 0.5
+    result.watching.chunk_size = 500
+    result.watching.inactivity_timeout = 70  # bookmarks come each minute; a silent stream is opened anew
+    result.networking.request_timeout = 30
+    result.networking.connect_timeout = 10
+    # Never written, as no handler needs them; ours nevertheless, so that nothing of kopf's could ever show.
+    result.persistence.finalizer = f"{naming.GROUP}/operator"
+    result.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=naming.GROUP)
+    result.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=naming.GROUP)
+    for watch in WATCHES:
+        where = (watch.kind.group, watch.kind.version, watch.kind.plural)
+        if watch.label_selector:
+            result.watching.label_selectors[where] = watch.label_selector
+        if watch.field_selector:
+            result.watching.field_selectors[where] = watch.field_selector
+    return result
