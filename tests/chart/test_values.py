@@ -1,0 +1,140 @@
+"""The values: described once, refused when misspelt, and understood by the operator as they were meant."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.chart.rendering import CHART, refusal, render
+
+import holdfast
+from holdfast.settings import Settings
+
+SCHEMA = json.loads((CHART / "values.schema.json").read_text())
+VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
+OUR_OWN_OBJECTS = [
+    pytest.param(schema, id=name or "values")
+    for name, schema in [("", SCHEMA), *((key, value) for key, value in SCHEMA["properties"].items())]
+    if "properties" in schema
+] + [pytest.param(schema, id=name) for name, schema in SCHEMA["$defs"].items() if "properties" in schema]
+
+
+def test_the_schema_and_the_readme_are_fresh():
+    done = subprocess.run(
+        [sys.executable, CHART.parents[1] / "tests/chart/refresh.py", "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("schema", OUR_OWN_OBJECTS)
+def test_an_object_of_ours_refuses_unknown_fields_and_describes_known_ones(schema: dict[str, Any]):
+    assert schema["additionalProperties"] is False
+    for name, field in schema["properties"].items():
+        assert field.get("description") or "$ref" in field, name
+
+
+def paths(values: dict[str, Any], prefix: str = "") -> set[str]:
+    inner = [paths(value, f"{prefix}{name}.") for name, value in values.items() if isinstance(value, dict) and value]
+    return {f"{prefix}{name}" for name in values}.union(*inner)
+
+
+def test_values_yaml_and_the_schema_name_the_same_values():
+    def named(schema: dict[str, Any], prefix: str = "") -> set[str]:
+        fields = schema.get("properties", {})
+        return {f"{prefix}{name}" for name in fields}.union(*(named(f, f"{prefix}{n}.") for n, f in fields.items()))
+
+    free = ("runner.images.", "resources.")
+    written = {path for path in paths(VALUES) if not path.startswith(free)}
+    assert written == named(SCHEMA) - {"global"}
+
+
+def test_the_chart_has_the_version_of_the_package():
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+
+    assert chart["version"] == chart["appVersion"] == holdfast.__version__
+
+
+def test_every_kind_is_announced_to_artifact_hub_as_it_is_defined():
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    announced = yaml.safe_load(chart["annotations"]["artifacthub.io/crds"])
+    defined = [yaml.safe_load(path.read_text()) for path in (CHART / "files/crds").glob("*.yaml")]
+
+    assert {(crd["name"], crd["kind"], crd["version"]) for crd in announced} == {
+        (crd["metadata"]["name"], crd["spec"]["names"]["kind"], crd["spec"]["versions"][0]["name"]) for crd in defined
+    }
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    ("values", "where"),
+    [
+        pytest.param({"watchNamespace": ["a"]}, "watchNamespace", id="misspelt-value"),
+        pytest.param({"image": {"tagg": "1"}}, "tagg", id="misspelt-inner-value"),
+        pytest.param({"defaults": {"storage": {"s3": {"buket": "b"}}}}, "buket", id="misspelt-storage-field"),
+        pytest.param({"defaults": {"storage": {"s3": {"bucket": "B!"}}}}, "bucket", id="impossible-bucket"),
+        pytest.param({"defaults": {"job": {"backoffLimit": 99}}}, "backoffLimit", id="job-field-out-of-range"),
+        pytest.param({"runner": {"images": {"postgres": "x"}}}, "images", id="runner-key-without-version"),
+        pytest.param({"replicas": "2"}, "replicas", id="number-as-text"),
+        pytest.param({"logLevel": "loud"}, "logLevel", id="unknown-log-level"),
+        pytest.param({"watchNamespaces": ["a", "a"]}, "watchNamespaces", id="namespace-twice"),
+        pytest.param({"proxy": {"httpsProxy": "http://me:pass@proxy"}}, "httpsProxy", id="password-in-proxy"),
+    ],
+)
+def test_wrong_values_are_refused_by_name(helm: Path, values: dict[str, Any], where: str):
+    assert where in refusal(helm, values)
+
+
+@pytest.mark.integration
+def test_the_operator_reads_the_default_settings(helm: Path):
+    settings = Settings.model_validate_json(render(helm).settings)
+
+    assert settings.images == VALUES["runner"]["images"]
+    assert settings.defaults.storage.s3.bucket is None
+    assert settings.watch_namespaces == []
+    assert settings.proxy == {}
+
+
+@pytest.mark.integration
+def test_the_operator_reads_every_setting_as_it_was_meant(helm: Path):
+    storage = {"s3": {"bucket": "backups", "endpoint": "https://s3.example.com:8333", "addressingStyle": "path"}}
+    job = {
+        "serviceAccountName": "backup",
+        "resources": {"limits": {"memory": "1Gi"}},
+        "tolerations": [{"key": "db", "operator": "Exists"}],
+        "scratch": {"sizeLimit": "20Gi"},
+        "activeDeadlineSeconds": 604800,
+    }
+    rendered = render(
+        helm,
+        {
+            "registry": "registry.example.com/holdfast/",
+            "runner": {"images": {"postgres-18": "pg:18"}, "pullPolicy": "Always"},
+            "defaults": {"storage": storage, "job": job},
+            "watchNamespaces": ["shop", "crm"],
+            "proxy": {"httpsProxy": "http://proxy:3128", "noProxy": ".svc"},
+        },
+    )
+    settings = Settings.model_validate_json(rendered.settings)
+
+    assert settings.images["postgres-18"] == "registry.example.com/holdfast/pg:18"
+    assert settings.image_pull_policy == "Always"
+    assert settings.defaults.storage.to_dict() == storage
+    assert settings.defaults.job.to_dict() == job
+    assert settings.watch_namespaces == ["shop", "crm"]
+    assert settings.proxy == {"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": ".svc"}
+
+
+@pytest.mark.integration
+def test_a_field_of_every_default_reaches_helm_as_the_models_have_it(helm: Path):
+    """The schema's definitions come from the models; a `$ref` that Helm cannot follow would accept anything."""
+    done = refusal(helm, {"defaults": {"job": {"tolerations": [{"effect": "Sometimes"}]}}})
+
+    assert re.search("effect.*NoSchedule", done)
