@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from holdfast import naming
 from holdfast.api.backup import Failure, Phase
+from holdfast.api.conditions import ConditionType
 from holdfast.api.policy import BackupPolicySpec
 from holdfast.decide import outcome, statuses
 from holdfast.decide.observation import Act, Announcement, Decision, Observation
@@ -159,7 +160,8 @@ def _wait(
     due: datetime | None = None, retries: int = 0, quiet: bool = False,
 ) -> Decision:  # fmt: skip
     status = statuses.waiting(o.backup, now, reason, sentence, retries)
-    news = not quiet and status.message != o.backup.status.message
+    former = next((c.reason for c in o.backup.status.conditions if c.type == ConditionType.RECONCILING), None)
+    news = not quiet and reason != former  # the words may change with every try; the reason is what is new
     return Decision(status=status, due=due, announcement=Announcement(True, reason, sentence) if news else None)
 
 

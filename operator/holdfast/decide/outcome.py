@@ -15,6 +15,9 @@ from holdfast.decide.views import JobView, PodView
 from holdfast.errors import FINAL_EXIT_CODES, Reason
 
 _IMAGE_REASONS = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
+_BACK_OFF = re.compile(
+    r'^Back-off pulling image "[^"]*"(: ErrImagePull)?:? ?'
+)  # the kubelet alternates with and without
 _SIGKILL = 137
 
 _REFUSALS: tuple[tuple[str, Reason, str], ...] = (
@@ -85,7 +88,7 @@ def trouble_starting(pods: Sequence[PodView], refusal: str | None) -> Failure | 
     if pod.waiting_reason in _IMAGE_REASONS:
         return _failure(
             Reason.IMAGE_PULL,
-            f"the runner's image cannot be pulled: {pod.waiting_message or pod.waiting_reason}",
+            f"the runner's image cannot be pulled: {_BACK_OFF.sub('', pod.waiting_message) or pod.waiting_reason}",
             "check runner.images in the chart's values, the registry, and job.imagePullSecrets",
         )
     if pod.unschedulable:

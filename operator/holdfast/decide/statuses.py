@@ -35,12 +35,12 @@ def _under_way(backup: BackupView, now: datetime, phase: Phase, reason: str, sen
     conditions = update(
         backup.status.conditions,
         [
-            (C.FINISHED, False, reason, sentence),
-            (C.SUCCEEDED, None, reason, sentence),
-            (C.VERIFIED, None, reason, sentence),
-            (C.READY, False, reason, sentence),
+            (C.FINISHED, False, reason, "the backup is under way"),
+            (C.SUCCEEDED, None, reason, "not known before the backup has finished"),
+            (C.VERIFIED, None, reason, "not known before the backup has finished"),
+            (C.READY, False, reason, "the backup is under way"),
             (C.RECONCILING, True, reason, sentence),
-            (C.STALLED, False, reason, sentence),
+            (C.STALLED, False, reason, "it goes on by itself"),
         ],
         backup.generation,
         now,
@@ -107,15 +107,16 @@ def failed(backup: BackupView, failure: Failure, report: Report | None, retries:
 
 
 def _ended(backup: BackupView, now: datetime, good: bool, reason: str, sentence: str, retries: int) -> Status:
+    stalled = "nothing is in the way" if good else "a failed backup is not tried again: create another one"
     conditions = update(
         backup.status.conditions,
         [
-            (C.FINISHED, True, reason, sentence),
+            (C.FINISHED, True, reason, "the backup has ended"),
             (C.SUCCEEDED, good, reason, sentence),
-            (C.VERIFIED, good, reason, sentence),
-            (C.READY, good, reason, sentence),
-            (C.RECONCILING, False, reason, sentence),
-            (C.STALLED, not good, reason, sentence),
+            (C.VERIFIED, good, reason, "see status.verification" if good else "there is nothing to verify"),
+            (C.READY, good, reason, "the backup can be restored" if good else "there is no backup"),
+            (C.RECONCILING, False, reason, "the backup has ended"),
+            (C.STALLED, not good, reason, stalled),
         ],
         backup.generation,
         now,
