@@ -1,0 +1,70 @@
+"""A real API server for every test here: kind's, or the user's own where KUBECONFIG and HOLDFAST_CONTEXT name one."""
+
+import os
+import secrets
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from tests.cluster import api
+from tests.cluster.api import Cluster
+
+from holdfast.kube.access import configure
+from holdfast.kube.client import KubeClient
+
+HERE = Path(__file__).parent
+CRDS = HERE.parents[1] / "crds"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(90, func_only=True))
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Cluster:
+    return api.ensure_up()
+
+
+def kubectl(cluster: Cluster, *arguments: str) -> None:
+    argv = ["kubectl", f"--kubeconfig={cluster.kubeconfig}", f"--context={cluster.context}", *arguments]
+    subprocess.run(argv, check=True, capture_output=True, timeout=60, env={**os.environ, **cluster.environment})
+
+
+@pytest.fixture(scope="session")
+def crds(cluster: Cluster) -> None:
+    kubectl(cluster, "apply", "--server-side", "--force-conflicts", "-f", str(CRDS))
+    kubectl(cluster, "wait", "--for=condition=Established", "--timeout=60s", "-f", str(CRDS))
+
+
+@pytest.fixture(scope="session")
+def shared_namespace(cluster: Cluster) -> Iterator[str]:
+    """One namespace for the session; each test names its own objects."""
+    name = f"contract-{secrets.token_hex(4)}"
+    kubectl(cluster, "create", "namespace", name)
+    try:
+        yield name
+    finally:
+        kubectl(cluster, "delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def namespace(shared_namespace: str) -> str:
+    return shared_namespace
+
+
+@pytest.fixture
+def unique() -> str:
+    """A word for the names and labels of one test."""
+    return f"t{secrets.token_hex(5)}"
+
+
+@pytest.fixture
+async def client(cluster: Cluster) -> AsyncIterator[KubeClient]:
+    client = KubeClient(await configure(cluster.kubeconfig, cluster.context))
+    yield client
+    await client.close()

@@ -1,0 +1,90 @@
+"""One leader, on a real API server."""
+
+import asyncio
+import time
+
+import pytest
+
+from holdfast.kube.client import KubeClient
+from holdfast.kube.kinds import LEASES
+from holdfast.kube.lease import Lease, LeaseLost
+
+DURATION, DEADLINE, PERIOD = 3.0, 2.0, 0.2
+
+
+def a_contender(client: KubeClient, namespace: str, name: str, identity: str) -> Lease:
+    return Lease(client, namespace, name, identity, duration=DURATION, deadline=DEADLINE, period=PERIOD)
+
+
+async def holder(client: KubeClient, namespace: str, name: str) -> str:
+    return (await client.get(LEASES, namespace, name))["spec"]["holderIdentity"]
+
+
+async def test_of_two_contenders_one_leads_while_it_renews(client: KubeClient, namespace: str, unique: str) -> None:
+    first, second = (a_contender(client, namespace, unique, it) for it in ("first", "second"))
+    await first.acquire()
+    renewing, waiting = asyncio.create_task(first.keep()), asyncio.create_task(second.acquire())
+    done, _ = await asyncio.wait([renewing, waiting], timeout=2 * DURATION)
+    assert not done
+    assert await holder(client, namespace, unique) == "first"
+    for task in (renewing, waiting):
+        task.cancel()
+
+
+async def test_many_contenders_at_once_make_one_leader(client: KubeClient, namespace: str, unique: str) -> None:
+    tasks = [asyncio.create_task(a_contender(client, namespace, unique, str(n)).acquire()) for n in range(8)]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait(tasks, timeout=DURATION / 2)
+    assert sum(task.done() for task in tasks) == 1
+    for task in tasks:
+        task.cancel()
+
+
+async def test_a_silent_leader_is_replaced_after_the_duration_and_not_before(
+    client: KubeClient, namespace: str, unique: str
+) -> None:
+    first, second = (a_contender(client, namespace, unique, it) for it in ("first", "second"))
+    await first.acquire()
+    began = time.monotonic()
+    await second.acquire()
+    assert DURATION <= time.monotonic() - began < DURATION + 3
+    assert await holder(client, namespace, unique) == "second"
+
+
+async def test_a_replaced_leader_learns_it_and_does_not_take_it_back(
+    client: KubeClient, namespace: str, unique: str
+) -> None:
+    first, second = (a_contender(client, namespace, unique, it) for it in ("first", "second"))
+    await first.acquire()
+    await second.acquire()
+    with pytest.raises(LeaseLost, match="held by second"):
+        await first.keep()
+    assert await holder(client, namespace, unique) == "second"
+
+
+async def test_a_released_lease_is_taken_at_once(client: KubeClient, namespace: str, unique: str) -> None:
+    first, second = (a_contender(client, namespace, unique, it) for it in ("first", "second"))
+    await first.acquire()
+    await first.release()
+    began = time.monotonic()
+    await second.acquire()
+    assert time.monotonic() - began < DURATION / 2
+
+
+async def test_a_label_on_the_lease_costs_no_leadership(client: KubeClient, namespace: str, unique: str) -> None:
+    leader = a_contender(client, namespace, unique, "first")
+    await leader.acquire()
+    renewing = asyncio.create_task(leader.keep())
+    for number in range(5):
+        await client.patch(LEASES, namespace, unique, {"metadata": {"labels": {"touched": str(number)}}})
+        await asyncio.wait([renewing], timeout=PERIOD)
+    assert not renewing.done()
+    renewing.cancel()
+
+
+async def test_a_deleted_lease_ends_the_leader(client: KubeClient, namespace: str, unique: str) -> None:
+    leader = a_contender(client, namespace, unique, "first")
+    await leader.acquire()
+    await client.delete(LEASES, namespace, unique, uid=None)
+    with pytest.raises(LeaseLost, match="deleted"):
+        await leader.keep()
