@@ -1,0 +1,7 @@
+"""`python -m holdfast.runner`: what a Job's container runs."""
+
+import sys
+
+from holdfast.runner.main import main
+
+sys.exit(main())

@@ -1,0 +1,219 @@
+"""The backup task: validate, prerequisites, dump, verify, record. The only place that knows the order of things.
+
+Nothing but a dump that was seen to be whole is made an object, and nothing without a manifest is a backup. On any doubt
+every trace is removed again; what cannot be removed is reported.
+"""
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import holdfast
+from holdfast import clock
+from holdfast.contract.manifest import (
+    Manifest,
+    ManifestArtifact,
+    ManifestDatabase,
+    ManifestTool,
+    ManifestVerification,
+)
+from holdfast.contract.report import BackupReport
+from holdfast.contract.task import BackupTask
+from holdfast.errors import HoldfastError, Reason
+from holdfast.runner import connection, dumps, postgres, tools
+from holdfast.runner.compress import compressor, suffix
+from holdfast.runner.connection import Target
+from holdfast.runner.context import Context
+from holdfast.runner.outcome import Done, UncleanError
+from holdfast.runner.postgres import Server
+from holdfast.runner.progress import Progress
+from holdfast.runner.stream import Sink
+
+if TYPE_CHECKING:  # boto3 takes half a second to import: a thread does it while the database is asked
+    from holdfast.runner.store import Store
+    from holdfast.runner.upload import Upload
+
+INTEGRITY = "passed"
+
+
+@dataclass(frozen=True)
+class Ready:
+    """What validation found out."""
+
+    target: Target
+    server: Server
+    tool_version: str
+
+
+@dataclass(frozen=True)
+class Dumped:
+    """What was stored, before it is recorded."""
+
+    readable: str
+    uncompressed: int
+    arguments: list[str]
+    store_checksum: str | None
+
+
+def run(task: BackupTask, context: Context) -> Done:
+    """Take the backup, or find that an earlier Pod has. Raises HoldfastError, or UncleanError."""
+    with ThreadPoolExecutor(1, thread_name_prefix="store") as pool:
+        looking = pool.submit(_look, task, context)
+        try:
+            ready = _validate(task, context)
+            dump = dumps.dumping(task.dump, ready.target, context, ready.server.database_size, task.scratch_bytes)
+            with dump:
+                store, manifest = looking.result()
+                if manifest is None:
+                    return _take(task, context, ready, dump, store)
+        except HoldfastError:
+            if not _was_published(looking):
+                raise
+    store, manifest = looking.result()
+    assert manifest is not None
+    return _found(store, manifest, context)
+
+
+def _look(task: BackupTask, context: Context) -> "tuple[Store, Manifest | None]":
+    from holdfast.runner import record, store  # late: see above
+
+    opened = store.connect(task.s3, context.places)
+    return opened, record.find(opened, task.key_prefix, task.backup.uid)
+
+
+def _was_published(looking: "Future[tuple[Store, Manifest | None]]") -> bool:
+    return looking.exception() is None and looking.result()[1] is not None
+
+
+def _validate(task: BackupTask, context: Context) -> Ready:
+    context.log.line("step", phase="validating")
+    target = connection.resolve(task.database, context.places)
+    server = postgres.inspect(target, context.stop)
+    tool_version, major = tools.version("pg_dump")
+    if major < server.major:
+        raise HoldfastError(
+            Reason.TOOL_TOO_OLD,
+            f"{tool_version} cannot dump a server of {server.version}: the tool must not be older",
+            f"add the runner image postgres-{server.major} to the chart's images: the highest version there is used",
+        )
+    context.log.line("validated", server=server.version, tool=tool_version, databaseSizeBytes=server.database_size)
+    return Ready(target, server, tool_version)
+
+
+def _take(
+    task: BackupTask,
+    context: Context,
+    ready: Ready,
+    dump: dumps.StreamedDump | dumps.DirectoryDump,
+    store: "Store",
+) -> Done:
+    from holdfast.runner.upload import Upload  # late: see above
+
+    compression = task.dump.compression.algorithm
+    key = f"{task.key_prefix}{context.pod_uid}{dumps.SUFFIX[task.dump.format]}{suffix(compression)}"
+    upload = Upload(store, key, context.stop)
+    try:
+        upload.begin()
+        with Progress(context.log, "dumping", ready.server.database_size) as progress:
+            sink = Sink(compressor(compression), upload, progress)
+            readable = dump.stream(sink, progress)
+            sink.close()
+            dumped = _store(context, store, upload, readable, sink.uncompressed, dump.arguments)
+        manifest = _manifest(task, context, ready, upload, dumped, clock.now())
+    except Exception as error:
+        _discard(upload, error)
+        raise
+    return _record(task, context, ready, store, upload, manifest)
+
+
+def _store(
+    context: Context, store: "Store", upload: "Upload", readable: str, uncompressed: int, arguments: list[str]
+) -> Dumped:
+    from holdfast.runner import record
+
+    context.log.line("step", phase="verifying")
+    checksum = upload.complete()
+    stated = record.check(store, upload.key, upload.size, checksum, upload.sha256)
+    return Dumped(readable, uncompressed, arguments, stated)
+
+
+def _manifest(
+    task: BackupTask, context: Context, ready: Ready, upload: "Upload", dumped: Dumped, now: datetime
+) -> Manifest:
+    return Manifest(
+        backup=task.backup,
+        database=ManifestDatabase(
+            engine=task.database.engine.value, name=ready.target.database, host=ready.target.host,
+            server_version=ready.server.version, size_bytes=ready.server.database_size,
+        ),
+        artifact=ManifestArtifact(
+            key=upload.key, format=task.dump.format.value, compression=task.dump.compression.algorithm.value,
+            size_bytes=upload.size, uncompressed_bytes=dumped.uncompressed, sha256=upload.sha256, parts=upload.parts,
+            store_checksum=dumped.store_checksum,
+        ),
+        tool=ManifestTool(name="pg_dump", version=ready.tool_version, arguments=dumped.arguments),
+        verification=ManifestVerification(
+            integrity_check=INTEGRITY, file_readable=dumped.readable, verified_at=now
+        ),
+        started_at=context.started,
+        completed_at=now,
+        expires_at=now + timedelta(days=task.backup.retention_days),
+        pod_uid=context.pod_uid,
+        holdfast_version=holdfast.__version__,
+    )  # fmt: skip
+
+
+def _record(
+    task: BackupTask, context: Context, ready: Ready, store: "Store", upload: "Upload", manifest: Manifest
+) -> Done:
+    from holdfast.runner import record
+
+    context.log.line("step", phase="recording")
+    try:
+        context.stop.check()
+        in_force = record.publish(store, task.key_prefix, manifest)
+    except HoldfastError as error:
+        if error.reason is Reason.MANIFEST_CONFLICT or error is context.stop.error:
+            _discard(upload, error)
+            raise
+        # The manifest may be there in spite of the error: then its artifact must be, too. Cleanup tells the two apart.
+        raise UncleanError(error, error) from error
+    if in_force.pod_uid != context.pod_uid:
+        upload.discard()
+        return _found(store, in_force, context)
+    return Done(backup=_report(manifest, found=False), warnings=ready.target.warnings)
+
+
+def _found(store: "Store", manifest: Manifest, context: Context) -> Done:
+    from holdfast.runner import record
+
+    context.log.line("found", artifact=manifest.artifact.key, phase="verifying")
+    record.verify(store, manifest)
+    return Done(backup=_report(manifest, found=True))
+
+
+def _report(manifest: Manifest, *, found: bool) -> BackupReport:
+    artifact, verification = manifest.artifact, manifest.verification
+    return BackupReport(
+        backup_id=manifest.backup.backup_id,
+        artifact_key=artifact.key,
+        size_bytes=artifact.size_bytes,
+        uncompressed_bytes=artifact.uncompressed_bytes,
+        database_size_bytes=manifest.database.size_bytes,
+        sha256=artifact.sha256,
+        tool_version=manifest.tool.version,
+        server_version=manifest.database.server_version,
+        integrity_check=verification.integrity_check,
+        file_readable=verification.file_readable,
+        verified_at=clock.now() if found else verification.verified_at,
+        found=found,
+    )
+
+
+def _discard(upload: "Upload", error: Exception) -> None:
+    """Remove every trace of the upload. Raises UncleanError where that fails."""
+    try:
+        upload.discard()
+    except HoldfastError as leftover:
+        raise UncleanError(error, leftover) from error

@@ -1,0 +1,45 @@
+"""The cleanup task: removes what a killed Pod left in one backup's folder, and never a backup.
+
+Uploads that nobody will complete are aborted. Where a manifest is, the artifact that it names stays; where there is
+none, nothing in the folder is a backup. Outside the folder nothing is touched.
+"""
+
+from holdfast.contract.task import CleanupTask
+from holdfast.errors import HoldfastError, Reason
+from holdfast.naming import MANIFEST_NAME
+from holdfast.runner import record, store
+from holdfast.runner.context import Context
+from holdfast.runner.outcome import Done
+
+MIN_FOLDERS = 3  # namespace/owner/id/: anything shorter holds more than one backup
+
+
+def run(task: CleanupTask, context: Context) -> Done:
+    """Remove what is left over. Raises HoldfastError; ManifestConflict when the folder is another backup's."""
+    prefix = task.key_prefix
+    require_one_backup(prefix)
+    context.log.line("step", phase="cleaning")
+    opened = store.connect(task.s3, context.places)
+    uploads = opened.uploads(prefix)
+    for key, upload_id in uploads:
+        context.stop.check()
+        opened.abort(key, upload_id)
+    manifest = record.find(opened, prefix, task.backup_uid)
+    kept = {prefix + MANIFEST_NAME, manifest.artifact.key} if manifest else set()
+    objects = [key for key in opened.keys(prefix) if key not in kept]
+    for key in objects:
+        context.stop.check()
+        opened.delete(key)
+    stays = f"; the backup {manifest.backup.backup_id} is there and stays" if manifest else ""
+    return Done(message=f"aborted {len(uploads)} uploads and deleted {len(objects)} objects under {prefix}{stays}")
+
+
+def require_one_backup(prefix: str) -> None:
+    """Raise InvalidTask unless the prefix is the folder of a single backup."""
+    folders = prefix.split("/")
+    if folders[-1] != "" or len(folders) <= MIN_FOLDERS or not all(folders[:-1]):
+        raise HoldfastError(
+            Reason.INVALID_TASK,
+            f"the key prefix {prefix!r} is not the folder of one backup",
+            "nothing was removed; it must be …/namespace/policy/backup-id/",
+        )

@@ -1,0 +1,33 @@
+"""What every step of a task shares: where files lie, when to stop, where to log, and who this Pod is."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from holdfast.contract import paths
+from holdfast.runner.log import Log
+from holdfast.runner.stop import Stop
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where things lie; the defaults are the contract's, tests give their own."""
+
+    database_secret: Path = Path(paths.DATABASE_SECRET)
+    database_ca: Path = Path(paths.DATABASE_CA)
+    storage_secret: Path = Path(paths.STORAGE_SECRET)
+    storage_ca: Path = Path(paths.STORAGE_CA)
+    run: Path = Path(paths.RUN)
+    scratch: Path = Path(paths.SCRATCH)
+    termination_log: Path = Path(paths.TERMINATION_LOG)
+
+
+@dataclass(frozen=True)
+class Context:
+    """One run of the runner."""
+
+    places: Places
+    stop: Stop
+    log: Log
+    pod_uid: str
+    started: datetime

@@ -1,0 +1,206 @@
+"""The entry of a Job's container: reads the task, has the work done, reports, and exits with the documented code.
+
+The work runs in a thread of its own, so that a signal or the deadline is noticed at once whatever the work waits for.
+A report is written in every case, also for faults of our own: those name the exception's type and place, never its
+values, which might be secret.
+"""
+
+import argparse
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from queue import Empty, SimpleQueue
+from types import FrameType
+
+from holdfast import clock
+from holdfast.contract import task as tasks
+from holdfast.contract.paths import GRACE_SECONDS, POD_UID_VARIABLE, TASK_VARIABLE
+from holdfast.contract.report import FailureReport, Outcome, Report
+from holdfast.contract.task import BackupTask, CleanupTask, RestoreTask, Task
+from holdfast.errors import ExitCode, HoldfastError, Reason
+from holdfast.runner.context import Context, Places
+from holdfast.runner.log import Log
+from holdfast.runner.outcome import Done, UncleanError
+from holdfast.runner.stop import Stop
+
+ENDING_SECONDS = GRACE_SECONDS - 5  # for the work to end well once it was asked to; then the report goes out without it
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """Where a restore goes instead of where its task says: what a person changes in a pasted Job."""
+
+    host: str | None = None
+    port: int | None = None
+    database: str | None = None
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What the work came to."""
+
+    done: Done | None = None
+    failure: HoldfastError | None = None
+    clean: bool = True
+    leftover: HoldfastError | None = None
+
+
+def main(arguments: Sequence[str] | None = None, places: Places | None = None) -> int:
+    """Run the task in the environment; return the exit code."""
+    started = clock.now()
+    overrides = _parse(arguments)
+    places = places or Places()
+    try:
+        task = tasks.parse(os.environ.get(TASK_VARIABLE, ""))
+    except HoldfastError as error:
+        return _end("unknown", Ended(failure=error), Log(), places, started)
+    log = _log(task)
+    log.line("started", kind=task.kind, deadlineSeconds=task.deadline_seconds)
+    context = Context(places, Stop(), log, os.environ.get(POD_UID_VARIABLE, "") or "no-pod-uid", started)
+    ended = supervise(lambda: _work(task, context, overrides), context, task.deadline_seconds)
+    code = _end(task.kind, ended, log, places, started)
+    if threading.active_count() > 1 and ended.failure is not None:
+        sys.stdout.flush()
+        os._exit(code)  # a thread that waits for a dead store would keep the container
+    return code
+
+
+def supervise(work: Callable[[], Done], context: Context, deadline_seconds: float) -> Ended:
+    """Run the work in a thread until it ends, the deadline passes or a signal comes; return what it came to."""
+    news: SimpleQueue[Ended | HoldfastError] = SimpleQueue()
+
+    def interrupted(number: int, _frame: FrameType | None) -> None:
+        news.put(_interrupted(signal.Signals(number).name))
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, interrupted)
+    threading.Thread(target=lambda: news.put(_ended(work, context)), name="work", daemon=True).start()
+    try:
+        first = news.get(timeout=deadline_seconds)
+    except Empty:
+        first = _late(deadline_seconds)
+    if isinstance(first, Ended):
+        return first
+    context.log.line("stopping", reason=first.reason, message=first.message)
+    context.stop.request(first)
+    return _last(news, first)
+
+
+def _last(news: "SimpleQueue[Ended | HoldfastError]", asked: HoldfastError) -> Ended:
+    """Wait for the work to end, a limited time; a second signal changes nothing."""
+    while True:
+        try:
+            said = news.get(timeout=ENDING_SECONDS)
+        except Empty:
+            return Ended(failure=asked, clean=False)
+        if isinstance(said, Ended):
+            return said
+
+
+def _ended(work: Callable[[], Done], context: Context) -> Ended:
+    try:
+        return Ended(done=work())
+    except UncleanError as unclean:
+        return Ended(failure=_told(unclean.error, context), clean=False, leftover=unclean.leftover)
+    except Exception as error:  # noqa: BLE001 - the last resort: whatever happens is reported
+        return Ended(failure=_told(error, context))
+
+
+def _told(error: Exception, context: Context) -> HoldfastError:
+    """Return what a person is told of an error: a stop explains what broke because of it."""
+    if context.stop.error is not None:
+        return context.stop.error
+    if isinstance(error, HoldfastError):
+        return error
+    frames = traceback.extract_tb(error.__traceback__)
+    context.log.line("fault", type=type(error).__name__, where=[f"{frame.filename}:{frame.lineno}" for frame in frames])
+    if isinstance(error, OSError) and error.errno == 28:  # ENOSPC
+        return HoldfastError(Reason.DISK_FULL, "no space is left on the disk", "free or enlarge the volume")
+    last = frames[-1] if frames else None
+    where = f" at {os.path.basename(last.filename)}:{last.lineno}" if last else ""  # noqa: PTH119 - a name, not a file
+    return HoldfastError(
+        Reason.INTERNAL_ERROR,
+        f"a fault in Holdfast: {type(error).__name__}{where}",
+        "please report it with the Job's log; nothing was published",
+    )
+
+
+def _work(task: Task, context: Context, overrides: Overrides) -> Done:
+    # Late: each kind needs libraries that the others do not.
+    match task:
+        case BackupTask():
+            from holdfast.runner import backup
+
+            return backup.run(task, context)
+        case RestoreTask():
+            from holdfast.runner import restore
+
+            return restore.run(task, context, overrides.host, overrides.port, overrides.database)
+        case CleanupTask():
+            from holdfast.runner import cleanup
+
+            return cleanup.run(task, context)
+
+
+def _end(kind: str, ended: Ended, log: Log, places: Places, started: datetime) -> int:
+    """Write the report and the last line of the log; return the exit code."""
+    now, failure, done = clock.now(), ended.failure, ended.done or Done()
+    code = failure.exit_code if failure else ExitCode.SUCCESS
+    warnings = [*done.warnings, *([ended.leftover.message] if ended.leftover else [])]
+    report = Report(
+        kind=kind,
+        outcome=Outcome.FAILED if failure else Outcome.SUCCEEDED,
+        started_at=started,
+        completed_at=now,
+        duration_seconds=(now - started).total_seconds(),
+        backup=done.backup,
+        failure=failure
+        and FailureReport(reason=failure.reason, exit_code=code, message=failure.message, remedy=failure.remedy),
+        message=done.message,
+        clean=ended.clean,
+        warnings=warnings,
+    )
+    log.line("ended", **report.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"version", "kind"}))
+    try:
+        places.termination_log.write_bytes(report.to_bytes())
+    except OSError as error:
+        log.line("fault", message=f"the report cannot be written to {places.termination_log}: {error.strerror}")
+        return code or ExitCode.INTERNAL
+    return code
+
+
+def _log(task: Task) -> Log:
+    if isinstance(task, BackupTask):
+        backup = task.backup
+        return Log(backupID=backup.backup_id, namespace=backup.namespace, name=backup.name)
+    return Log(prefix=task.key_prefix)
+
+
+def _parse(arguments: Sequence[str] | None) -> Overrides:
+    parser = argparse.ArgumentParser(prog="holdfast-runner", description="Run the task in HOLDFAST_TASK.")
+    parser.add_argument("--target-host", help="restore to this host instead of the task's")
+    parser.add_argument("--target-port", type=int, help="restore to this port instead of the task's")
+    parser.add_argument("--target-database", help="restore into this database instead of the task's")
+    said = parser.parse_args(arguments)
+    return Overrides(said.target_host, said.target_port, said.target_database)
+
+
+def _interrupted(name: str) -> HoldfastError:
+    return HoldfastError(
+        Reason.INTERRUPTED,
+        f"the Job's container was told to end ({name}) before the task was done",
+        "the Pod was deleted or its node drained; nothing was published: apply a new one",
+    )
+
+
+def _late(seconds: float) -> HoldfastError:
+    return HoldfastError(
+        Reason.DEADLINE_EXCEEDED,
+        f"the task was not done within its {seconds:.0f} seconds",
+        "raise job.activeDeadlineSeconds, or look at the progress lines of the log for what was slow",
+    )

@@ -1,0 +1,79 @@
+"""Asks a PostgreSQL server what a task must know before a tool runs: its version, the database's size, is it empty."""
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from holdfast.runner.connection import Target
+from holdfast.runner.postgres_errors import classify, connection_error
+from holdfast.runner.stop import Stop
+from holdfast.runner.text import one_line
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+RETRY_WINDOW = 15.0  # seconds in which a failure that may pass by itself is tried again
+FIRST_PAUSE = 0.25  # seconds; each further pause is twice as long, at most 4
+
+# What a user made: no system schema, and nothing that belongs to an extension.
+_USER_OBJECTS = """
+select n.nspname || '.' || c.relname
+from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+where c.relkind in ('r', 'p', 'v', 'm', 'S', 'f') and n.nspname <> 'information_schema' and n.nspname !~ '^pg_'
+  and not exists (select from pg_catalog.pg_depend d
+                  where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
+order by 1 limit 1000
+"""
+
+
+@dataclass(frozen=True)
+class Server:
+    """What the server said."""
+
+    version: str
+    major: int
+    database_size: int
+
+
+def inspect(target: Target, stop: Stop) -> Server:
+    """Connect and ask for the version and the database's size, bytes. Raises the connection's errors (exit 3)."""
+    with connect(target, stop) as connection:
+        row = _row(connection, target, "select pg_catalog.pg_database_size(pg_catalog.current_database())")
+        number = connection.info.server_version
+        version = connection.info.parameter_status("server_version") or str(number)
+    return Server(version=f"PostgreSQL {version}", major=number // 10000, database_size=int(row[0]))
+
+
+def user_objects(target: Target, stop: Stop) -> list[str]:
+    """Return the names of tables, views and sequences that are not the system's, at most 1000."""
+    with connect(target, stop) as connection:
+        return [str(row[0]) for row in connection.execute(_USER_OBJECTS)]
+
+
+def connect(target: Target, stop: Stop) -> "Connection[tuple[Any, ...]]":
+    """Connect; what may pass by itself is tried again within the window. Raises HoldfastError (exit 3)."""
+    import psycopg  # late: it is slow to import, and a task with a bad Secret does not need it
+
+    give_up = time.monotonic() + RETRY_WINDOW
+    pause = FIRST_PAUSE
+    while True:
+        stop.check()
+        try:
+            return psycopg.connect("", autocommit=True, **target.parameters())  # type: ignore[arg-type]
+        except psycopg.OperationalError as error:
+            text = str(error)
+        if not classify(text).passes or time.monotonic() + pause > give_up:
+            raise connection_error(text, target)
+        stop.wait(pause)
+        pause = min(pause * 2, 4.0)
+
+
+def _row(connection: "Connection[tuple[Any, ...]]", target: Target, query: str) -> tuple[Any, ...]:
+    import psycopg
+
+    try:
+        row = connection.execute(query.encode()).fetchone()
+    except psycopg.Error as error:
+        raise connection_error(one_line(str(error), 600), target) from error
+    assert row is not None
+    return row

@@ -1,0 +1,81 @@
+"""The manifest: finding one, writing one last of all, and checking that an artifact is what its manifest says."""
+
+from pydantic import ValidationError
+
+from holdfast.contract.manifest import Manifest
+from holdfast.errors import HoldfastError, Reason
+from holdfast.naming import MANIFEST_NAME
+from holdfast.runner.store import Store, not_found
+
+
+def find(store: Store, key_prefix: str, uid: str) -> Manifest | None:
+    """Return this backup's manifest; None when there is none. Raises ManifestConflict for another's."""
+    key = key_prefix + MANIFEST_NAME
+    data = store.read(key)
+    if data is None:
+        return None
+    try:
+        manifest = Manifest.model_validate_json(data)
+    except ValidationError:
+        raise _conflict(key, "is no manifest that this version can read") from None
+    if manifest.backup.uid != uid:
+        raise _conflict(key, f"is of another backup ({manifest.backup.namespace}/{manifest.backup.name})")
+    if not manifest.artifact.key.startswith(key_prefix):
+        raise _conflict(key, "names an artifact outside its own folder")
+    return manifest
+
+
+def publish(store: Store, key_prefix: str, manifest: Manifest) -> Manifest:
+    """Write the manifest unless one is there, and read it back; return the one that is in force.
+
+    Raises ManifestConflict when another backup's is there. A Pod of the same backup may have been first: then its
+    manifest is returned. (A repeated request after a lost answer finds our own: then ours is.)
+    """
+    store.create(key_prefix + MANIFEST_NAME, manifest.to_json())
+    there = find(store, key_prefix, manifest.backup.uid)
+    if there is None:
+        raise not_found(store, key_prefix + MANIFEST_NAME)
+    return there
+
+
+def verify(store: Store, manifest: Manifest) -> None:
+    """Check size and checksum of the artifact in the bucket. Raises SizeImplausible, ChecksumMismatch, BackupNotFound.
+
+    A store that keeps no checksum is read back whole.
+    """
+    artifact = manifest.artifact
+    check(store, artifact.key, artifact.size_bytes, artifact.store_checksum, artifact.sha256)
+
+
+def check(store: Store, key: str, size: int, checksum: str | None, sha256: str) -> str | None:
+    """Check an object: its size, and the store's own checksum or else its content; return the store's checksum."""
+    stored = store.head(key)
+    if stored is None:
+        raise not_found(store, key)
+    if stored.size != size:
+        raise HoldfastError(
+            Reason.SIZE_IMPLAUSIBLE, f"{key} has {stored.size} bytes in the bucket, it should have {size}", _REMEDY
+        )
+    if stored.checksum and checksum:
+        if stored.checksum != checksum:
+            raise _mismatch(key, f"the store's checksum is {stored.checksum}, it should be {checksum}")
+        return stored.checksum
+    found, _ = store.sha256(key)
+    if found != sha256:
+        raise _mismatch(key, f"its SHA-256 is {found}, it should be {sha256}")
+    return None
+
+
+_REMEDY = "this artifact cannot be trusted: look who writes to this bucket besides Holdfast, and apply a new backup"
+
+
+def _mismatch(key: str, what: str) -> HoldfastError:
+    return HoldfastError(Reason.CHECKSUM_MISMATCH, f"{key}: {what}", _REMEDY)
+
+
+def _conflict(key: str, what: str) -> HoldfastError:
+    return HoldfastError(
+        Reason.MANIFEST_CONFLICT,
+        f"{key} {what}",
+        "two clusters may share this bucket and prefix: give each its own s3.prefix; nothing was overwritten",
+    )

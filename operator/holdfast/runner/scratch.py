@@ -1,0 +1,93 @@
+"""The scratch volume of a directory dump: whether there is room, and whether it lasts.
+
+A volume's limit is not what `statvfs` says (it shows the node's disk), so the limit travels in the task. The runner
+stops before the kubelet evicts the Pod: an eviction takes the report with it.
+"""
+
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from holdfast.errors import HoldfastError, Reason
+from holdfast.runner.progress import Progress
+from holdfast.runner.stop import Stop
+from holdfast.units import size_for_people
+
+INTERVAL = 0.25  # seconds between two looks
+FULL = 0.97  # of what is available
+
+
+class Room:
+    """The room in the scratch volume."""
+
+    def __init__(self, folder: Path, limit: int | None) -> None:
+        """`limit` is the volume's, bytes; none where the disk alone is the limit."""
+        self._folder = folder
+        disk = os.statvfs(folder)
+        self.available = available(disk.f_bavail * disk.f_frsize, limit, used(folder))
+
+    def require(self, needed: int) -> None:
+        """Raise ScratchTooSmall unless `needed` bytes fit."""
+        if needed > self.available:
+            raise self._too_small(f"the dump may need {_exact(needed)}", needed)
+
+    @contextmanager
+    def watched(self, stop: Stop, progress: Progress) -> Iterator[None]:
+        """Ask the task to end when the room is nearly used up; shows what is used as progress."""
+        done = threading.Event()
+        limit = int(self.available * FULL)
+
+        def watch() -> None:
+            while not done.wait(INTERVAL):
+                progress.uncompressed = size = used(self._folder)
+                if size > limit:
+                    stop.request(self._too_small(f"the dump has reached {_exact(size)}", size * 2))
+
+        thread = threading.Thread(target=watch, name="scratch", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+    def _too_small(self, what: str, wanted: int) -> HoldfastError:
+        return HoldfastError(
+            Reason.SCRATCH_TOO_SMALL,
+            f"{what}, the scratch volume has {_exact(self.available)}",
+            f"give the Job's scratch volume at least {size_for_people(wanted * 5 // 4)}, or use the "
+            "format sql or custom: they need no disk",
+        )
+
+
+def available(free: int, limit: int | None, present: int) -> int:
+    """Return how many bytes may be written: what the disk has free, and no more than is left of the limit."""
+    return free if limit is None else max(0, min(free, limit - present))
+
+
+def used(folder: Path) -> int:
+    """Return the bytes of all files under a folder; files may come and go meanwhile."""
+    total = 0
+    for root, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(root, name)).st_size  # noqa: PTH118 - thousands of files, four times a second
+            except FileNotFoundError:
+                continue
+    return total
+
+
+@contextmanager
+def removed_after(folder: Path) -> Iterator[None]:
+    """Remove a folder of ours when the block ends, however it ends."""
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _exact(size: int) -> str:
+    return f"{size_for_people(size)} ({size} bytes)"

@@ -1,0 +1,55 @@
+"""Moves bytes from a tool to the bucket: one reader, several takers, only a buffer and the current parts are held."""
+
+from collections.abc import Callable, Sequence
+from typing import IO, TYPE_CHECKING
+
+from holdfast.errors import HoldfastError, Reason
+from holdfast.runner.compress import Compressor
+from holdfast.runner.progress import Progress
+from holdfast.runner.stop import Stop
+
+if TYPE_CHECKING:  # it imports boto3, which is slow
+    from holdfast.runner.upload import Upload
+
+BUFFER = 1 << 20  # bytes; what a pipe of ours holds
+
+
+class Sink:
+    """Compresses what it gets and passes it on to the upload."""
+
+    def __init__(self, compressor: Compressor, upload: "Upload", progress: Progress) -> None:
+        self._compressor = compressor
+        self._upload = upload
+        self._progress = progress
+        self.uncompressed = 0
+
+    def write(self, data: memoryview | bytes) -> int:
+        """Take the next bytes; waits while the store is slow."""
+        view = memoryview(data)
+        self.uncompressed += len(view)
+        ready = self._compressor.compress(view)
+        if ready:
+            self._upload.write(ready)
+        self._progress.uncompressed = self.uncompressed
+        self._progress.stored = self._upload.size
+        return len(view)
+
+    def close(self) -> None:
+        """Pass on the rest. Raises SizeImplausible when nothing came at all."""
+        if self.uncompressed == 0:
+            raise HoldfastError(
+                Reason.SIZE_IMPLAUSIBLE, "the dump tool wrote nothing", "look at the server's log, apply a new backup"
+            )
+        rest = self._compressor.flush()
+        if rest:
+            self._upload.write(rest)
+
+
+def pump(source: IO[bytes], takers: Sequence[Callable[[memoryview], object]], stop: Stop) -> None:
+    """Read the pipe to its end, giving each chunk to every taker. Raises when the task is asked to end."""
+    view = memoryview(bytearray(BUFFER))
+    while count := source.readinto(view):  # type: ignore[attr-defined]
+        stop.check()
+        for take in takers:
+            take(view[:count])
+    stop.check()

@@ -1,0 +1,55 @@
+"""How a tool's end is told to a person: killed, out of disk, or failed with its own last words."""
+
+import signal
+
+from holdfast.errors import HoldfastError, Reason
+from holdfast.runner.tools import Tool
+
+_REMEDIES = (
+    ("permission denied", "grant the user what the message names; for all of it: GRANT pg_read_all_data TO the user"),
+    ("row-level security", "use a user with BYPASSRLS: a dump that policies filter would not be whole"),
+    ("lock timeout", "something holds a lock on the table: look in pg_locks, and apply a new backup"),
+    ("server closed the connection", "the server ended the connection: look in its log, then apply a new backup"),
+    ("terminating connection", "the server ended the connection: look in its log, then apply a new backup"),
+    ("server version mismatch", "use the runner image of the server's version"),
+)
+
+
+def check(tool: Tool, code: int, failed: Reason, doing: str) -> None:
+    """Raise unless the tool exited 0; `failed` is the reason of a plain failure, `doing` completes 'while …'."""
+    if code == 0:
+        return
+    said = tool.said() or "it said nothing"
+    if code < 0:
+        name = signal.Signals(-code).name
+        raise HoldfastError(
+            Reason.DUMP_KILLED if failed is Reason.DUMP_FAILED else failed,
+            f"{tool.name} was killed by {name} while {doing}",
+            "often the memory limit: look at the memory of Pod and node, raise job.resources, apply a new one",
+        )
+    if "No space left on device" in said:
+        raise HoldfastError(
+            Reason.DISK_FULL, f"{tool.name} while {doing}: {said}", "free or enlarge the scratch volume"
+        )
+    remedy = next((words for sign, words in _REMEDIES if sign in said), "the message above is the tool's own")
+    raise HoldfastError(failed, f"{tool.name} exited {code} while {doing}: {said}", remedy)
+
+
+class Feed:
+    """Writes all of each chunk into a tool that may have read enough before the end."""
+
+    def __init__(self, tool: Tool, failed: Reason, doing: str) -> None:
+        """`failed` and `doing` are what `check` is given when the tool ends before its input."""
+        self._tool = tool
+        self._failed = failed
+        self._doing = doing
+        self._open = True
+
+    def write(self, data: memoryview) -> None:
+        """Write a chunk. Raises what the tool failed with; one that ended well needs no more."""
+        try:
+            while self._open and data:
+                data = data[self._tool.stdin.write(data) :]
+        except BrokenPipeError:
+            self._open = False
+            check(self._tool, self._tool.wait(), self._failed, self._doing)

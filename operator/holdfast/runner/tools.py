@@ -1,0 +1,121 @@
+"""Starts the database's own tools and sees them through: every exit code is read, every tool ends with the task.
+
+A tool runs in its own process group (its workers too), so that a stop ends all of it. It gets the runner's environment,
+in which there is no secret, and passwords only by the pgpass file. What it says on stderr is kept, bounded.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from fcntl import F_SETPIPE_SZ, fcntl
+from types import TracebackType
+from typing import IO, Self
+
+from holdfast.errors import HoldfastError, Reason
+from holdfast.runner.text import one_line
+
+PIPE_BYTES = 1 << 20  # a pipe of the default 64 KiB makes four times as many switches between the processes
+STDERR_LINES = 40
+STDERR_LINE = 1000  # characters
+
+
+class Tool:
+    """One run of a tool. Leaving the block kills whatever of it still runs."""
+
+    def __init__(self, command: Sequence[str], *, stdin: bool = False, stdout: bool = False) -> None:
+        """Start it; `stdin` and `stdout` say whether there is a pipe (else nothing is read, or kept)."""
+        self.name = command[0]
+        self._process = subprocess.Popen(
+            [find(command[0]), *command[1:]],
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+            stdout=subprocess.PIPE if stdout else subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            start_new_session=True,
+        )
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                enlarge(pipe.fileno())
+        self._lines: deque[str] = deque(maxlen=STDERR_LINES)
+        self._reader = threading.Thread(target=self._drain, name=f"{self.name}-stderr", daemon=True)
+        self._reader.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with suppress(BrokenPipeError):
+                    pipe.close()
+
+    @property
+    def stdin(self) -> IO[bytes]:
+        """The pipe into the tool."""
+        assert self._process.stdin is not None
+        return self._process.stdin
+
+    @property
+    def stdout(self) -> IO[bytes]:
+        """The pipe out of the tool."""
+        assert self._process.stdout is not None
+        return self._process.stdout
+
+    def kill(self) -> None:
+        """Kill the tool with its workers, if it still runs."""
+        if self._process.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    def wait(self) -> int:
+        """Wait for its end; return its exit code, or minus the signal that killed it."""
+        if self._process.stdin is not None:
+            with suppress(BrokenPipeError):
+                self._process.stdin.close()
+        code = self._process.wait()
+        self._reader.join(timeout=5)
+        return code
+
+    def said(self) -> str:
+        """Return the end of its stderr as one line."""
+        return one_line(" ".join(self._lines), 1000)
+
+    def _drain(self) -> None:
+        assert self._process.stderr is not None
+        with self._process.stderr as pipe:
+            for line in iter(lambda: pipe.readline(STDERR_LINE), b""):
+                self._lines.append(line.decode(errors="replace"))
+
+
+def find(name: str) -> str:
+    """Return a tool's path. Raises ToolNotFound."""
+    path = shutil.which(name)
+    if path is None:
+        raise HoldfastError(
+            Reason.TOOL_NOT_FOUND,
+            f"{name} is not in this image",
+            "use a runner image of Holdfast's for this engine, for instance the key postgres-17",
+        )
+    return path
+
+
+def version(name: str) -> tuple[str, int]:
+    """Return what `NAME --version` says, e.g. `pg_dump (PostgreSQL) 17.5`, and its major version."""
+    said = subprocess.run([find(name), "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    words = said.split("(PostgreSQL)")[-1].split()
+    return f"{name} {words[0]}", int(words[0].split(".")[0].rstrip("abcdefghijklmnopqrstuvwxyz"))
+
+
+def enlarge(descriptor: int) -> None:
+    """Make a pipe hold 1 MiB; where the kernel's limit for users forbids it, it stays as it is, only slower."""
+    with suppress(PermissionError):
+        fcntl(descriptor, F_SETPIPE_SZ, PIPE_BYTES)

@@ -1,0 +1,161 @@
+"""One multipart upload of a stream of unknown length: several parts in flight, bounded memory, nothing on trust.
+
+Each part carries its SHA-256, which the store checks; what the store answers is compared again. Only `complete`
+makes an object of it; `discard` removes every trace, and is called on any doubt.
+"""
+
+import base64
+import hashlib
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from holdfast.errors import HoldfastError, Reason
+from holdfast.runner.parts import MIB, size_of_part
+from holdfast.runner.stop import Stop
+from holdfast.runner.store import Store
+from holdfast.runner.store_errors import code_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+
+WORKERS = 4
+MEMORY = 24 * MIB  # bytes of parts in flight, beside the one that is being filled
+SETTLE = 10.0  # seconds to wait for parts in flight before an abort
+
+
+class Upload:
+    """An artifact on its way into the bucket."""
+
+    def __init__(self, store: Store, key: str, stop: Stop) -> None:
+        self.key = key
+        self.size = 0
+        self.parts = 0
+        self._store = store
+        self._stop = stop
+        self._sha256 = hashlib.sha256()
+        self._buffer = bytearray()
+        self._digests: list[bytes] = []
+        self._futures: list[Future[CompletedPartTypeDef]] = []
+        self._in_flight = 0
+        self._room = threading.Condition()
+        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="upload")
+        self._upload_id: str | None = None
+        self._maybe_complete = False
+        self._begun = False
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of all that was written, hexadecimal."""
+        return self._sha256.hexdigest()
+
+    def begin(self) -> None:
+        """Open the upload: the cheapest real proof that the bucket is there and may be written to."""
+        self._begun = True
+        with self._store.doing(f"beginning the upload of {self.key}"):
+            answer = self._store.client.create_multipart_upload(
+                Bucket=self._store.bucket, Key=self.key, ChecksumAlgorithm="SHA256",
+                ContentType="application/octet-stream",
+            )  # fmt: skip
+        self._upload_id = answer["UploadId"]
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Take the next bytes; waits while the store is slower than the dump. Raises what a part failed with."""
+        self._sha256.update(data)
+        self.size += len(data)
+        self._buffer += data
+        if len(self._buffer) >= size_of_part(self.parts + 1):
+            self._send()
+
+    def complete(self) -> str:
+        """Send the rest, check every answer, make the object; return its composite checksum as S3 writes it."""
+        if self._buffer or not self.parts:
+            self._send()
+        parts = [future.result() for future in self._futures]
+        self._stop.check()
+        expected = composite(self._digests)
+        self._maybe_complete = True
+        with self._store.doing(f"completing the upload of {self.key}"):
+            try:
+                answer = self._store.client.complete_multipart_upload(
+                    Bucket=self._store.bucket, Key=self.key, UploadId=self._upload_id or "",
+                    MultipartUpload={"Parts": parts},
+                )  # fmt: skip
+            except ClientError as error:
+                # A retry after a lost answer finds the upload gone: whether the object is there, HEAD tells.
+                if code_of(error) != "NoSuchUpload":
+                    raise
+                return expected
+        if answer.get("ChecksumSHA256") not in (None, expected):
+            raise mismatch(self.key, expected, answer["ChecksumSHA256"])
+        return expected
+
+    def discard(self) -> None:
+        """Remove every trace of it: the upload, and the object where it may have been made. Raises what failed."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        _, late = wait(self._futures, timeout=SETTLE)
+        if self._upload_id:
+            self._store.abort(self.key, self._upload_id)
+        elif self._begun:  # the answer to `begin` may have been lost
+            for key, upload_id in self._store.uploads(self.key):
+                self._store.abort(key, upload_id)
+        if self._maybe_complete:
+            self._store.delete(self.key)
+        if late:
+            raise HoldfastError(
+                Reason.STORAGE_UNAVAILABLE,
+                f"{len(late)} parts of {self.key} were still on their way when the upload was aborted",
+                "the operator's cleanup removes what they may have left",
+            )
+
+    def _send(self) -> None:
+        body, self._buffer = bytes(self._buffer), bytearray()
+        self.parts += 1
+        with self._room:
+            while self._in_flight and self._in_flight + len(body) > MEMORY:
+                self._room.wait(timeout=1.0)
+                self._stop.check()
+                self._raise_failed()
+            self._in_flight += len(body)
+        digest = hashlib.sha256(body).digest()
+        self._digests.append(digest)
+        self._stop.check()
+        self._raise_failed()
+        self._futures.append(self._pool.submit(self._put, self.parts, body, digest))
+
+    def _raise_failed(self) -> None:
+        for future in self._futures[-64:]:
+            if future.done() and (error := future.exception()):
+                raise error
+
+    def _put(self, number: int, body: bytes, digest: bytes) -> "CompletedPartTypeDef":
+        checksum = base64.b64encode(digest).decode()
+        try:
+            with self._store.doing(f"uploading part {number} of {self.key}"):
+                answer = self._store.client.upload_part(
+                    Bucket=self._store.bucket, Key=self.key, UploadId=self._upload_id or "", PartNumber=number,
+                    Body=body, ChecksumSHA256=checksum,
+                )  # fmt: skip
+        finally:
+            with self._room:
+                self._in_flight -= len(body)
+                self._room.notify_all()
+        if answer.get("ChecksumSHA256") not in (None, checksum):
+            raise mismatch(f"part {number} of {self.key}", checksum, answer["ChecksumSHA256"])
+        return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": checksum}
+
+
+def composite(digests: list[bytes]) -> str:
+    """Return S3's SHA-256 of a multipart object: of the parts' digests, base64, with the number of parts."""
+    return f"{base64.b64encode(hashlib.sha256(b''.join(digests)).digest()).decode()}-{len(digests)}"
+
+
+def mismatch(what: str, expected: str, answered: str) -> HoldfastError:
+    """Make the error for a checksum that is not the one of what was sent."""
+    return HoldfastError(
+        Reason.CHECKSUM_MISMATCH,
+        f"{what}: the SHA-256 of what was sent is {expected}, the store has {answered}",
+        "nothing was published; try again, and if it comes back, suspect the store, a proxy in between or memory",
+    )
