@@ -1,0 +1,49 @@
+"""Holdfast as a user installs it, by Helm, for the namespaces of one test session."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from tests.cluster import api, tools
+from tests.cluster.api import Cluster
+from tests.cluster.settings import from_environment
+from tests.cluster.steps import Steps
+
+ROOT = Path(__file__).parents[2]
+OPERATOR = "holdfast-operator:dev"
+RUNNER = "holdfast-runner-postgres:17"
+IMAGES = (OPERATOR, RUNNER, "holdfast-test-postgres:17", "holdfast-test-seaweedfs:latest")
+
+
+def load_images(cluster: Cluster) -> None:
+    """Put the images on the nodes; a cluster of the user's own pulls them from its registry."""
+    if cluster.kind:
+        api.load(IMAGES)
+
+
+def install(cluster: Cluster, release: str, values: dict[str, Any]) -> None:
+    """Install and wait until both replicas are ready."""
+    settings = from_environment()
+    tools.ensure(settings, [tools.HELM4], Steps(1))
+    merged = {"image": {"tag": "dev"}, "runner": {"images": {"postgres-17": RUNNER}}, "logLevel": "debug"} | values
+    helm(
+        cluster, "upgrade", "--install", release, str(ROOT / "charts/holdfast"), "--namespace", release,
+        "--values", "-", "--wait", "--timeout", "120s", stdin=json.dumps(merged),
+    )  # fmt: skip
+
+
+def uninstall(cluster: Cluster, release: str) -> None:
+    """Remove it; the definitions and what is made of them stay."""
+    helm(cluster, "uninstall", release, "--namespace", release, "--wait", "--ignore-not-found")
+
+
+def helm(cluster: Cluster, *arguments: str, stdin: str | None = None) -> str:
+    """Run Helm 4 against the cluster under test."""
+    command = [
+        str(from_environment().tools_dir / tools.HELM4.name), *arguments,
+        "--kubeconfig", str(cluster.kubeconfig), "--kube-context", cluster.context,
+    ]  # fmt: skip
+    done = subprocess.run(command, input=stdin, text=True, capture_output=True, check=False, env=cluster.environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout

@@ -1,0 +1,359 @@
+"""What the API server itself answers to a resource: a wrong one is refused in a sentence that names the field.
+
+Nothing but the definitions is needed for these; no operator runs, or it does not matter.
+"""
+
+import copy
+import json
+import re
+
+import pytest
+from tests.e2e.kubectl import KubectlError
+
+pytestmark = pytest.mark.usefixtures("crds")
+
+POLICY_SPEC = {
+    "environment": "dev",
+    "database": {
+        "engine": "postgresql",
+        "name": "orders",
+        "connection": {"host": "orders-db", "secretName": "orders-db"},
+    },
+    "storage": {"s3": {"bucket": "backups", "endpoint": "https://s3:8333", "secretName": "s3"}},
+}
+REMOVED = object()
+NAME_40, NAME_63 = "a" * 40, "b" * 63
+
+
+def changed(base, changes):
+    """A copy of an object with the fields at these paths set, or removed."""
+    result = copy.deepcopy(base)
+    for path, value in changes.items():
+        *parents, last = path.split("/")
+        node = result
+        for name in parents:
+            node = node.setdefault(name, {})
+        node[last] = value
+        if value is REMOVED:
+            del node[last]
+    return result
+
+
+def a_resource(kind, spec, name="orders"):
+    return {"apiVersion": "holdfast.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec}
+
+
+def a_policy(changes=None, name="orders"):
+    return a_resource("BackupPolicy", changed(POLICY_SPEC, changes or {}), name)
+
+
+def a_backup(changes=None, name="orders"):
+    return a_resource("DatabaseBackup", changed({"policyRef": {"name": "orders"}}, changes or {}), name)
+
+
+def said(refusal):
+    """What kubectl said, without the value that it quotes between the field and the sentence."""
+    return re.sub(r'Invalid value: (".*?"|\{.*?\}|null|-?\d+): ', "", str(refusal.value))
+
+
+DNS_NAME = "must be the name of an object in Kubernetes: lower-case letters, digits, '-' and '.'"
+QUANTITY = "must be a quantity as Kubernetes writes it, not below zero: 500m, 2, 512Mi, 10Gi"
+HOST = "must be one host name or address alone, without a scheme, port or path: orders-db.shop.svc"
+URL = "must be a URL without credentials: https://s3.example.com:8333"
+TLS = "spec.database.connection.tls.caSecretName: "
+TOLERATION = "spec.job.tolerations[0]"
+
+WRONG_POLICIES = {
+    "no environment": ({"environment": REMOVED}, "spec.environment: Required value"),
+    "unknown environment": (
+        {"environment": "prod"},
+        'spec.environment: Unsupported value: "prod": supported values: "dev", "staging", "production"',
+    ),
+    "method of later": ({"method": "aws-rds"}, 'spec.method: Unsupported value: "aws-rds": supported values: "dump"'),
+    "unknown engine": (
+        {"database/engine": "postgres"},
+        'spec.database.engine: Unsupported value: "postgres": supported values: "postgresql"',
+    ),
+    "no secret": (
+        {"database/connection/secretName": REMOVED},
+        "spec.database.connection.secretName: Required value",
+    ),
+    "secret of another namespace": (
+        {"database/connection/secretName": "other/orders-db"},
+        f"spec.database.connection.secretName: {DNS_NAME}",
+    ),
+    "empty database name": (
+        {"database/name": ""},
+        "spec.database.name: spec.database.name in body should be at least 1 chars long",
+    ),
+    "database name of 64": ({"database/name": "n" * 64}, "spec.database.name: Too long: may not be more than 63 bytes"),
+    "database name with NUL": ({"database/name": "a\0b"}, "spec.database.name: must not contain a NUL character"),
+    "host with a port": ({"database/connection/host": "orders-db:5432"}, f"spec.database.connection.host: {HOST}"),
+    "host as a URL": ({"database/connection/host": "postgresql://db"}, f"spec.database.connection.host: {HOST}"),
+    "port 0": (
+        {"database/connection/port": 0},
+        "spec.database.connection.port: spec.database.connection.port in body should be greater than or equal to 1",
+    ),
+    "port as text": (
+        {"database/connection/port": "5432"},
+        'spec.database.connection.port: spec.database.connection.port in body must be of type integer: "string"',
+    ),
+    "key of a secret with a slash": (
+        {"database/connection/secretKeys": {"password": "a/b"}},
+        (
+            "spec.database.connection.secretKeys.password: must be a key as a Secret has it: letters, digits, '-', '_' "
+            "and '.'"
+        ),
+    ),
+    "unknown tls mode": (
+        {"database/connection/tls": {"mode": "on"}},
+        (
+            'spec.database.connection.tls.mode: Unsupported value: "on": supported values: "disable", "prefer", '
+            '"require", "verify-ca", "verify-full"'
+        ),
+    ),
+    "verify-full without a CA": (
+        {"database/connection/tls": {"mode": "verify-full"}},
+        f"{TLS}Required value: caSecretName is required when mode is verify-ca or verify-full",
+    ),
+    "a CA that nothing reads": (
+        {"database/connection/tls": {"caSecretName": "ca"}},
+        f"{TLS}caSecretName has no effect unless mode is verify-ca or verify-full: set mode, or leave it out",
+    ),
+    "unknown format": (
+        {"dump": {"format": "tar"}},
+        'spec.dump.format: Unsupported value: "tar": supported values: "sql", "custom", "directory"',
+    ),
+    "unknown compression": (
+        {"dump": {"compression": {"algorithm": "xz"}}},
+        'spec.dump.compression.algorithm: Unsupported value: "xz": supported values: "gzip", "none"',
+    ),
+    "65 jobs": ({"dump": {"jobs": 65}}, "spec.dump.jobs: spec.dump.jobs in body should be less than or equal to 64"),
+    "bucket as a URL": (
+        {"storage/s3/bucket": "s3://backups"},
+        (
+            "spec.storage.s3.bucket: must be the name of a bucket: 3 to 63 lower-case letters, digits, '-' and '.', "
+            "without s3:// or a folder (that is prefix)"
+        ),
+    ),
+    "bucket with two dots": ({"storage/s3/bucket": "a..b"}, "spec.storage.s3.bucket: bucket must not contain '..'"),
+    "prefix that climbs": (
+        {"storage/s3/prefix": "../other"},
+        "spec.storage.s3.prefix: prefix has no parts '.' or '..': a key in a bucket is no path",
+    ),
+    "prefix with a space": (
+        {"storage/s3/prefix": "my backups"},
+        "spec.storage.s3.prefix: must be a folder in the bucket: letters, digits, '/' and any of ! - _ . * ' ( ) =",
+    ),
+    "endpoint without a scheme": ({"storage/s3/endpoint": "s3:8333"}, f"spec.storage.s3.endpoint: {URL}"),
+    "credentials in the endpoint": (
+        {"storage/s3/endpoint": "https://key:secret@s3"},
+        f"spec.storage.s3.endpoint: {URL}",
+    ),
+    "a CA for plain http": (
+        {"storage/s3/endpoint": "http://s3:8333", "storage/s3/caSecretName": "ca"},
+        (
+            "spec.storage.s3.caSecretName: caSecretName has no effect on an http:// endpoint: use https://, or leave "
+            "it out"
+        ),
+    ),
+    "unknown addressing style": (
+        {"storage/s3/addressingStyle": "host"},
+        'spec.storage.s3.addressingStyle: Unsupported value: "host": supported values: "auto", "path", "virtual"',
+    ),
+    "retention of 0 days": (
+        {"retention": {"days": 0}},
+        "spec.retention.days: spec.retention.days in body should be greater than or equal to 1",
+    ),
+    "an unknown resource": (
+        {"job": {"resources": {"limits": {"nvidia.com/gpu": 1}}}},
+        "spec.job.resources.limits: only cpu, memory and ephemeral-storage can be set",
+    ),
+    "a resource that is no quantity": (
+        {"job": {"resources": {"limits": {"memory": "lots"}}}},
+        f"spec.job.resources.limits[memory]: {QUANTITY}",
+    ),
+    "a negative resource": (
+        {"job": {"resources": {"requests": {"cpu": -1}}}},
+        f"spec.job.resources.requests[cpu]: {QUANTITY}",
+    ),
+    "a request above its limit": (
+        {"job": {"resources": {"requests": {"memory": "2Gi"}, "limits": {"memory": "1Gi"}}}},
+        "spec.job.resources.requests: a request must not be above its limit",
+    ),
+    "scratch of no size": ({"job": {"scratch": {"sizeLimit": "big"}}}, f"spec.job.scratch.sizeLimit: {QUANTITY}"),
+    "toleration with a needless value": (
+        {"job": {"tolerations": [{"key": "a", "operator": "Exists", "value": "b"}]}},
+        f"{TOLERATION}.value: value must be left out when operator is Exists",
+    ),
+    "toleration of nothing": (
+        {"job": {"tolerations": [{"effect": "NoSchedule"}]}},
+        f"{TOLERATION}.operator: operator must be Exists when there is no key",
+    ),
+    "toleration for a time without NoExecute": (
+        {"job": {"tolerations": [{"key": "a", "tolerationSeconds": 5}]}},
+        f"{TOLERATION}.tolerationSeconds: tolerationSeconds needs effect NoExecute",
+    ),
+    "a label of Holdfast's own": (
+        {"job": {"podLabels": {"holdfast.dev/backup-uid": "stolen"}}},
+        "spec.job.podLabels: labels that Holdfast or the Job sets itself cannot be set",
+    ),
+    "a label that is none": (
+        {"job": {"podLabels": {"a/b/c": "d"}}},
+        "spec.job.podLabels: the key of a label is a name of at most 63 letters, digits, '-', '_' and '.'",
+    ),
+    "a label's value that is none": (
+        {"job": {"podLabels": {"team": "the shop"}}},
+        "spec.job.podLabels[team]: must be the value of a label: at most 63 letters, digits, '-', '_' and '.'",
+    ),
+    "17 annotations": (
+        {"job": {"podAnnotations": {f"a{number}": "" for number in range(17)}}},
+        "spec.job.podAnnotations: Too many: 17: must have at most 16 items",
+    ),
+    "no time to start": (
+        {"job": {"startTimeoutSeconds": 0}},
+        "spec.job.startTimeoutSeconds: spec.job.startTimeoutSeconds in body should be greater than or equal to 10",
+    ),
+    "a field of later": ({"schedule": {"cron": "0 2 * * *"}}, 'strict decoding error: unknown field "spec.schedule"'),
+    "an image": ({"job": {"image": "mine"}}, 'strict decoding error: unknown field "spec.job.image"'),
+    "a namespace in a reference": (
+        {"storage/s3/secretNamespace": "other"},
+        'strict decoding error: unknown field "spec.storage.s3.secretNamespace"',
+    ),
+}
+
+WRONG_BACKUPS = {
+    "both policyRef and policy": ({"policy": POLICY_SPEC}, "spec: exactly one of policyRef and policy must be set"),
+    "neither policyRef nor policy": ({"policyRef": REMOVED}, "spec: exactly one of policyRef and policy must be set"),
+    "policyRef without a name": ({"policyRef": {}}, "spec.policyRef.name: Required value"),
+    "policyRef to another namespace": (
+        {"policyRef/namespace": "other"},
+        'strict decoding error: unknown field "spec.policyRef.namespace"',
+    ),
+    "policyRef longer than any policy": (
+        {"policyRef/name": "a" * 41},
+        "spec.policyRef.name: Too long: may not be more than 40 bytes",
+    ),
+    "label that is no DNS label": (
+        {"label": "Before V2"},
+        (
+            "spec.label: must be a DNS label: at most 40 lower-case letters, digits and '-', with a letter or digit at "
+            "both ends: before-v2"
+        ),
+    ),
+    "label of 41": ({"label": "a" * 41}, "spec.label: Too long: may not be more than 40 bytes"),
+    "empty reason": ({"reason": ""}, "spec.reason: spec.reason in body should be at least 1 chars long"),
+    "retentionDays 0": (
+        {"retentionDays": 0},
+        "spec.retentionDays: spec.retentionDays in body should be greater than or equal to 1",
+    ),
+    "retentionDays as a duration": (
+        {"retentionDays": "30d"},
+        'spec.retentionDays: spec.retentionDays in body must be of type integer: "string"',
+    ),
+    "unknown engine in a policy of its own": (
+        {"policyRef": REMOVED, "policy": changed(POLICY_SPEC, {"database/engine": "oracle"})},
+        'spec.policy.database.engine: Unsupported value: "oracle": supported values: "postgresql"',
+    ),
+    "a switch of later": ({"pinned": True}, 'strict decoding error: unknown field "spec.pinned"'),
+}
+
+
+def refused(kubectl, refusal, namespace, resource):
+    with pytest.raises(KubectlError) as raised:
+        kubectl("create", "-n", namespace, "--dry-run=server", "--validate=strict", "-f", "-", stdin=[resource])
+    assert refusal in said(raised)
+
+
+@pytest.mark.parametrize(("changes", "refusal"), WRONG_POLICIES.values(), ids=WRONG_POLICIES)
+def test_a_wrong_policy_is_refused(kubectl, shared_namespace, changes, refusal):
+    refused(kubectl, refusal, shared_namespace, a_policy(changes))
+
+
+@pytest.mark.parametrize(("changes", "refusal"), WRONG_BACKUPS.values(), ids=WRONG_BACKUPS)
+def test_a_wrong_backup_is_refused(kubectl, shared_namespace, changes, refusal):
+    refused(kubectl, refusal, shared_namespace, a_backup(changes))
+
+
+@pytest.mark.parametrize(
+    ("resource", "refusal"),
+    [
+        (a_policy(name=f"{NAME_40}x"), "metadata.name: the name of a BackupPolicy has at most 40 characters"),
+        (a_backup(name=f"{NAME_63}x"), "metadata.name: the name of a DatabaseBackup has at most 63 characters"),
+    ],
+    ids=["policy of 41", "backup of 64"],
+)
+def test_a_name_that_is_too_long_is_refused(kubectl, shared_namespace, resource, refusal):
+    refused(kubectl, refusal, shared_namespace, resource)
+
+
+def test_an_unknown_field_is_refused_by_server_side_apply_too(kubectl, shared_namespace):
+    with pytest.raises(KubectlError, match=r"\.spec\.pinned: field not declared in schema"):
+        kubectl("apply", "--server-side", "-n", shared_namespace, "-f", "-", stdin=[a_backup({"pinned": True})])
+
+
+GOOD = {
+    "longest name of a policy": a_policy(name=NAME_40),
+    "longest name of a backup": a_backup(name=NAME_63),
+    "name with dots": a_backup(name="orders.v2"),
+    "everything from the chart": a_policy({"storage": REMOVED}),
+    "server from the Secret's URL": a_policy({"database/connection/host": REMOVED}),
+    "IPv6 address": a_policy({"database/connection/host": "2001:db8::1"}),
+    "database name of any letters": a_policy({"database/name": "Bestellungen 'ü' $(HOME) \\ $$"}),
+    "verified TLS": a_policy({"database/connection/tls": {"mode": "verify-full", "caSecretName": "ca"}}),
+    "quantities as numbers and text": a_policy(
+        {"job": {"resources": {"requests": {"cpu": 1, "memory": "1.5Gi"}, "limits": {"cpu": "1500m"}}}}
+    ),
+    "toleration of everything": a_policy({"job": {"tolerations": [{"operator": "Exists"}]}}),
+    "label with a prefix": a_policy({"job": {"podLabels": {"example.com/team": "shop", "app": ""}}}),
+    "shortest label": a_backup({"label": "a"}),
+    "policy of its own": a_backup({"policyRef": REMOVED, "policy": POLICY_SPEC}),
+}
+
+
+@pytest.mark.parametrize("resource", GOOD.values(), ids=GOOD)
+def test_a_good_resource_is_accepted(kubectl, shared_namespace, resource):
+    said = kubectl(
+        "create", "-n", shared_namespace, "--dry-run=server", "--validate=strict", "-f", "-", stdin=[resource]
+    )
+    assert f"{resource['metadata']['name']} created (server dry run)" in said
+
+
+FORBIDDEN = "Forbidden: {} cannot change: a backup is what it was asked to be; create another one"
+REFERRING = {"policyRef": {"name": "orders"}, "label": "before-v2", "reason": "release 2.0", "retentionDays": 10}
+INLINE = {"policy": POLICY_SPEC}
+
+
+@pytest.mark.parametrize(
+    ("spec", "patch", "field"),
+    [
+        pytest.param(REFERRING, {"policyRef": {"name": "other"}}, "policyRef", id="changed policyRef"),
+        pytest.param(REFERRING, {"policyRef": None, "policy": POLICY_SPEC}, "policyRef", id="policyRef, then policy"),
+        pytest.param(REFERRING, {"label": "after-v2"}, "label", id="changed label"),
+        pytest.param(REFERRING, {"label": None}, "label", id="removed label"),
+        pytest.param(REFERRING, {"reason": "another"}, "reason", id="changed reason"),
+        pytest.param(REFERRING, {"reason": None}, "reason", id="removed reason"),
+        pytest.param(INLINE, {"label": "late"}, "label", id="added label"),
+        pytest.param(INLINE, {"policy": {"environment": "staging"}}, "policy", id="changed policy"),
+        pytest.param(INLINE, {"policy": {"dump": {"jobs": 2}}}, "policy", id="changed default in policy"),
+        pytest.param(INLINE, {"policy": {"retention": {"days": 5}}}, "policy", id="added field in policy"),
+    ],
+)
+def test_what_a_backup_is_cannot_change(kubectl, namespace, spec, patch, field):
+    kubectl("create", "-n", namespace, "-f", "-", stdin=[a_resource("DatabaseBackup", spec)])
+    with pytest.raises(KubectlError) as raised:
+        merge(kubectl, namespace, patch, "--dry-run=server")
+    assert f"spec.{field}: {FORBIDDEN.format(field)}" in said(raised)
+
+
+@pytest.mark.parametrize("days", [1, 365, None], ids=["shorter", "longer", "the policy's again"])
+def test_how_long_a_backup_is_kept_may_change(kubectl, namespace, days):
+    kubectl("create", "-n", namespace, "-f", "-", stdin=[a_resource("DatabaseBackup", REFERRING)])
+    merge(kubectl, namespace, {"retentionDays": days})
+    shown = kubectl("get", "dbb", "orders", "-n", namespace, "-o", "jsonpath={.spec.retentionDays}")
+    assert shown == ("" if days is None else str(days))
+
+
+def merge(kubectl, namespace, spec, *options):
+    patch = json.dumps({"spec": spec})
+    return kubectl("patch", "dbb", "orders", "-n", namespace, "--type=merge", "-p", patch, *options)

@@ -1,0 +1,192 @@
+"""What the e2e tests stand on: Holdfast in a cluster, a PostgreSQL server, an S3 store, and words to speak of them.
+
+Tests say Given, When, Then with these words; what is compared is what is stored, not only what is claimed.
+"""
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from mypy_boto3_s3 import S3Client
+from tests import stack
+from tests.e2e.kubectl import Kubectl, KubectlError
+from tests.stack.postgres import secret
+
+Manifest = dict[str, Any]
+KEYS = ("accessKeyID", "secretAccessKey")
+PASSWORD = "s3cret-$(HOME)-p&ss%w\\rd"  # noqa: S105 - of the tests' own server; hostile on purpose
+
+
+@dataclass(frozen=True)
+class World:
+    """One session's servers and namespaces."""
+
+    kubectl: Kubectl
+    operator: str  # namespace of Holdfast itself
+    servers: str  # namespace of the database and the store
+    backups: str  # namespaces that Holdfast watches
+    faults: str
+    races: str
+    unwatched: str  # one that it does not watch: tests play the operator there
+    s3: S3Client
+
+    @property
+    def host(self) -> str:
+        return f"db.{self.servers}.svc"
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://s3.{self.servers}.svc:8333"
+
+    def psql(self, sql: str, database: str = "orders") -> str:
+        return stack.psql(self.servers, "db", sql, database)
+
+    def fingerprint(self, database: str) -> dict[str, tuple[int, str]]:
+        return stack.fingerprint(self.servers, "db", database)
+
+    def get(self, kind: str, namespace: str, name: str) -> Manifest:
+        return json.loads(self.kubectl("get", kind, "-n", namespace, name, "-o", "json"))
+
+    def status(self, namespace: str, name: str) -> Manifest:
+        return self.get("databasebackup", namespace, name).get("status", {})
+
+    def apply(self, *manifests: Manifest) -> None:
+        self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=list(manifests))
+
+    def finished(self, namespace: str, name: str, timeout: float = 90) -> Manifest:
+        """The status once the backup has ended, either way."""
+        self.kubectl(
+            "wait", "-n", namespace, f"databasebackup/{name}", "--for=condition=Finished", f"--timeout={timeout:.0f}s",
+            timeout=timeout + 10,
+        )  # fmt: skip
+        return self.status(namespace, name)
+
+    def reaches(self, namespace: str, name: str, what: Callable[[Manifest], bool], timeout: float = 60) -> Manifest:
+        """The status once `what` holds of it."""
+        return until(lambda: self.status(namespace, name), what, timeout)
+
+    def keys(self, location: str) -> dict[str, int]:
+        bucket, _, prefix = location.removeprefix("s3://").partition("/")
+        return stack.keys_in_bucket(self.s3, bucket, prefix)
+
+    def uploads(self, location: str) -> list[str]:
+        bucket, _, prefix = location.removeprefix("s3://").partition("/")
+        return stack.uploads_in_bucket(self.s3, bucket, prefix)
+
+    def manifest(self, location: str) -> Manifest:
+        bucket, _, prefix = location.removeprefix("s3://").partition("/")
+        return json.loads(self.s3.get_object(Bucket=bucket, Key=f"{prefix}manifest.json")["Body"].read())
+
+    def pods(self, namespace: str, backup: str) -> list[Manifest]:
+        found = self.kubectl("get", "pods", "-n", namespace, "-l", f"holdfast.dev/backup={backup}", "-o", "json")
+        return json.loads(found)["items"]
+
+    def jobs(self, namespace: str, backup: str) -> list[Manifest]:
+        found = self.kubectl("get", "jobs", "-n", namespace, "-l", f"holdfast.dev/backup={backup}", "-o", "json")
+        return json.loads(found)["items"]
+
+    def events(self, namespace: str, name: str) -> list[Manifest]:
+        selector = f"involvedObject.name={name},involvedObject.kind=DatabaseBackup"
+        return json.loads(self.kubectl("get", "events", "-n", namespace, "--field-selector", selector, "-o", "json"))[
+            "items"
+        ]
+
+    def credentials(self, namespace: str, name: str = "orders-db", **changes: str) -> list[Manifest]:
+        """The Secrets that a policy names, in the namespace where its Jobs run."""
+        database = {"username": "orders", "password": PASSWORD} | changes
+        return [
+            secret(namespace, name, database),
+            secret(namespace, "s3-credentials", dict(zip(KEYS, ("holdfast", "holdfast-secret-key"), strict=True))),
+        ]
+
+    def policy(self, namespace: str, name: str, changes: Mapping[str, Any] | None = None) -> Manifest:
+        """A BackupPolicy that works; `changes` are laid over its spec, object by object."""
+        spec = {
+            "environment": "dev",
+            "database": {
+                "engine": "postgresql",
+                "name": "orders",
+                "connection": {"host": self.host, "secretName": "orders-db"},
+            },
+            "storage": {
+                "s3": {
+                    "bucket": "backups", "endpoint": self.endpoint, "addressingStyle": "path", "region": "us-east-1",
+                    "secretName": "s3-credentials",
+                }
+            },
+        }  # fmt: skip
+        return _resource("BackupPolicy", namespace, name, _laid_over(spec, changes or {}))
+
+    @contextmanager
+    def locked(self, database: str, table: str = "customers") -> Iterator[None]:
+        """Hold a lock that a dump waits for, so that it stays in its midst until the block ends."""
+        sql = f"set application_name = 'test-lock'; begin; lock table {table}; select pg_sleep(600);"
+        command = [
+            *self.kubectl.argv, "exec", "-n", self.servers, "deploy/db", "--",
+            "psql", "-X", "-q", "-U", "orders", "-d", database, "-c", sql,
+        ]  # fmt: skip
+        with subprocess.Popen(
+            command, env=self.kubectl.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as held:
+            locks = f"select count(*) from pg_locks where relation = '{table}'::regclass and mode = 'AccessExclusiveLock' and granted"
+            try:
+                until(lambda: self.psql(locks, database).strip(), lambda count: count == "1", 20)
+                yield
+            finally:
+                self.psql(
+                    "select pg_terminate_backend(pid) from pg_stat_activity "
+                    f"where application_name = 'test-lock' and datname = '{database}'"
+                )
+                held.wait(20)
+
+    def a_database(self, name: str) -> str:
+        """A database with a few rows, its own, so that tests do not get into each other's way."""
+        self.psql(f'drop database if exists "{name}" with (force)')
+        self.psql(f'create database "{name}"')
+        self.psql("create table customers (id int primary key, name text); "
+                  "insert into customers select n, 'Zoë ' || n from generate_series(1, 500) n", name)  # fmt: skip
+        return name
+
+
+def backup(namespace: str, name: str, policy: str | None = None, **spec: Any) -> Manifest:
+    """A DatabaseBackup from a policy, by default the one of its own name."""
+    return _resource("DatabaseBackup", namespace, name, {"policyRef": {"name": policy or name}} | spec)
+
+
+def until(look: Callable[[], Any], good: Callable[[Any], bool], timeout: float) -> Any:
+    """Look again and again until it is good; fail with what was seen last."""
+    deadline = time.monotonic() + timeout
+    while not good(seen := look()):
+        assert time.monotonic() < deadline, (
+            f"not within {timeout:.0f} s; last seen: {json.dumps(seen, default=str)[:3000]}"
+        )
+        time.sleep(0.25)
+    return seen
+
+
+def gone(world: World, kind: str, namespace: str, name: str) -> bool:
+    """Whether the resource is not there any more."""
+    try:
+        world.get(kind, namespace, name)
+    except KubectlError as error:
+        assert "NotFound" in str(error)
+        return True
+    return False
+
+
+def _resource(kind: str, namespace: str, name: str, spec: Mapping[str, Any]) -> Manifest:
+    meta = {"name": name, "namespace": namespace}
+    return {"apiVersion": "holdfast.dev/v1alpha1", "kind": kind, "metadata": meta, "spec": dict(spec)}
+
+
+def _laid_over(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Objects are merged, everything else is taken from `changes`; None removes."""
+    merged = dict(base)
+    for key, value in changes.items():
+        below = merged.get(key)
+        merged[key] = _laid_over(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return {key: value for key, value in merged.items() if value is not None}
