@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ class Overrides:
     """Where a restore goes instead of where its task says: what a person changes in a pasted Job."""
 
     host: str | None = None
-    port: int | None = None
+    port: str | None = None
     database: str | None = None
 
 
@@ -52,18 +53,18 @@ class Ended:
 
 def main(arguments: Sequence[str] | None = None, places: Places | None = None) -> int:
     """Run the task in the environment; return the exit code."""
-    started = clock.now()
+    started, begun = clock.now(), time.monotonic()
     overrides = _parse(arguments)
     places = places or Places()
     try:
         task = tasks.parse(os.environ.get(TASK_VARIABLE, ""))
     except HoldfastError as error:
-        return _end("unknown", Ended(failure=error), Log(), places, started)
+        return _end("unknown", Ended(failure=error), Log(), places, started, begun)
     log = _log(task)
     log.line("started", kind=task.kind, deadlineSeconds=task.deadline_seconds)
     context = Context(places, Stop(), log, os.environ.get(POD_UID_VARIABLE, "") or "no-pod-uid", started)
     ended = supervise(lambda: _work(task, context, overrides), context, task.deadline_seconds)
-    code = _end(task.kind, ended, log, places, started)
+    code = _end(task.kind, ended, log, places, started, begun)
     if threading.active_count() > 1 and ended.failure is not None:
         sys.stdout.flush()
         os._exit(code)  # a thread that waits for a dead store would keep the container
@@ -147,7 +148,7 @@ def _work(task: Task, context: Context, overrides: Overrides) -> Done:
             return cleanup.run(task, context)
 
 
-def _end(kind: str, ended: Ended, log: Log, places: Places, started: datetime) -> int:
+def _end(kind: str, ended: Ended, log: Log, places: Places, started: datetime, begun: float) -> int:
     """Write the report and the last line of the log; return the exit code."""
     now, failure, done = clock.now(), ended.failure, ended.done or Done()
     code = failure.exit_code if failure else ExitCode.SUCCESS
@@ -157,7 +158,7 @@ def _end(kind: str, ended: Ended, log: Log, places: Places, started: datetime) -
         outcome=Outcome.FAILED if failure else Outcome.SUCCEEDED,
         started_at=started,
         completed_at=now,
-        duration_seconds=(now - started).total_seconds(),
+        duration_seconds=round(time.monotonic() - begun, 2),
         backup=done.backup,
         failure=failure
         and FailureReport(reason=failure.reason, exit_code=code, message=failure.message, remedy=failure.remedy),
@@ -183,11 +184,10 @@ def _log(task: Task) -> Log:
 
 def _parse(arguments: Sequence[str] | None) -> Overrides:
     parser = argparse.ArgumentParser(prog="holdfast-runner", description="Run the task in HOLDFAST_TASK.")
-    parser.add_argument("--target-host", help="restore to this host instead of the task's")
-    parser.add_argument("--target-port", type=int, help="restore to this port instead of the task's")
-    parser.add_argument("--target-database", help="restore into this database instead of the task's")
+    for name in ("host", "port", "database"):
+        parser.add_argument(f"--target-{name}", help=f"restore to this {name}; empty: the task's own")
     said = parser.parse_args(arguments)
-    return Overrides(said.target_host, said.target_port, said.target_database)
+    return Overrides(said.target_host or None, said.target_port or None, said.target_database or None)
 
 
 def _interrupted(name: str) -> HoldfastError:

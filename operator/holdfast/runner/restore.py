@@ -36,7 +36,7 @@ PG_RESTORE = ("pg_restore", "--exit-on-error", "--no-owner", "--no-acl", "--no-p
 
 
 def run(
-    task: RestoreTask, context: Context, host: str | None = None, port: int | None = None, database: str | None = None
+    task: RestoreTask, context: Context, host: str | None = None, port: str | None = None, database: str | None = None
 ) -> Done:
     """Restore into the task's database, or into the one that a person named instead. Raises HoldfastError."""
     context.log.line("step", phase="validating")
@@ -45,9 +45,7 @@ def run(
     if manifest is None:
         raise store.not_found(opened, task.key_prefix + MANIFEST_NAME)
     target = connection.resolve(task.database, context.places)
-    target = replace(
-        target, host=host or target.host, port=str(port or target.port), database=database or target.database
-    )
+    target = replace(target, host=host or target.host, port=port or target.port, database=database or target.database)
     _require_empty(target, context)
     total = manifest.artifact.uncompressed_bytes
     with Progress(context.log, "checking", total) as progress:
