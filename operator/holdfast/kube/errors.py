@@ -5,7 +5,8 @@
     ├── AlreadyExists   409 on create
     ├── Conflict        409 on everything else: somebody changed the object, or the uid is another's
     ├── Refused         any other 4xx: asking again the same way gets the same answer; the server's sentence says why
-    └── Unavailable     429, 5xx, no answer in time, no connection, 401 (a token being rotated): ask again later
+    └── Unavailable     429, 5xx, no answer in time, no connection, 401 (a token being rotated), 410 (the rest of a list
+                        has expired): ask again later
 
 The messages are the server's own sentences: they name fields and objects, and hold no secrets, since nothing that
 the operator sends does.
@@ -55,7 +56,7 @@ def from_response(status: int, headers: Mapping[str, str], body: bytes) -> KubeE
     """Map an answer that is no success; the body is a `metav1.Status` unless something else than Kubernetes spoke."""
     answer = _status_object(body)
     message = str(answer.get("message") or body[:512].decode(errors="replace") or f"HTTP {status}")
-    if status in {401, 429} or status >= 500:
+    if status in {401, 410, 429} or status >= 500:
         return Unavailable(message, status, _retry_after(headers))
     if status == 404:
         return NotFound(message, status)

@@ -1,0 +1,139 @@
+"""The cache: never older than what was seen, never bigger than what is needed, always found by its indexes."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from holdfast import naming
+from holdfast.kube.kinds import BACKUPS, EVENTS, JOBS, PODS, POLICIES
+from holdfast.reconcile.cache import Cache, is_older
+
+
+def meta(name: str, version: int, *, uid: str | None = None, namespace: str = "shop", **labels: str) -> dict[str, Any]:
+    return {
+        "namespace": namespace,
+        "name": name,
+        "uid": uid or f"uid-{name}",
+        "resourceVersion": str(version),
+        "creationTimestamp": "2026-11-22T08:45:00Z",
+        "managedFields": [{"manager": "somebody"}],
+        "annotations": {"big": "x" * 1000},
+        "labels": labels,
+    }
+
+
+def a_backup(name: str, version: int = 1, *, policy: str | None = "orders", **kw: Any) -> dict[str, Any]:
+    spec = {"policyRef": {"name": policy}} if policy else {"policy": {}}
+    return {"metadata": meta(name, version, **kw), "spec": spec, "status": {"phase": "Pending"}}
+
+
+def a_job(name: str, version: int = 1, *, backup_uid: str = "uid-b", **kw: Any) -> dict[str, Any]:
+    return {"metadata": meta(name, version, **kw) | {"labels": {naming.LABEL_BACKUP_UID: backup_uid}}, "spec": {}}
+
+
+def a_pod(name: str, version: int = 1, *, job: str = "j", **kw: Any) -> dict[str, Any]:
+    return {"metadata": meta(name, version, **kw) | {"labels": {"batch.kubernetes.io/job-name": job}}}
+
+
+def an_event(name: str, version: int = 1, *, job_uid: str = "uid-j", seen: str, message: str) -> dict[str, Any]:
+    about = {"kind": "Job", "name": "j", "uid": job_uid}
+    return {"metadata": meta(name, version), "involvedObject": about, "message": message, "lastTimestamp": seen}
+
+
+def test_an_older_version_does_not_replace_a_newer_one() -> None:
+    cache = Cache()
+    assert cache.put(BACKUPS, a_backup("b", 10))
+    assert not cache.put(BACKUPS, a_backup("b", 9) | {"status": {"phase": "Running"}})
+    assert cache.backup("shop", "b").status == {"phase": "Pending"}
+    assert cache.put(BACKUPS, a_backup("b", 11) | {"status": {"phase": "Running"}})
+    assert cache.backup("shop", "b").status == {"phase": "Running"}
+
+
+@pytest.mark.parametrize(
+    ("version", "than", "older"),
+    [("9", "10", True), ("10", "9", False), ("10", "10", False), ("a", "b", False), ("9", "b", False)],
+)
+def test_versions_are_compared_as_numbers_where_they_are(version: str, than: str, older: bool) -> None:
+    assert is_older(version, than) is older
+
+
+def test_the_answer_to_an_earlier_write_does_not_bring_back_what_is_gone() -> None:
+    cache = Cache()
+    cache.put(JOBS, a_job("j", 10))
+    cache.remove(JOBS, a_job("j", 12))
+    assert not cache.put(JOBS, a_job("j", 11))
+    assert cache.job("shop", "j") is None
+    assert cache.put(JOBS, a_job("j", 13, uid="another"))
+    assert cache.job("shop", "j").uid == "another"
+
+
+def test_the_end_of_a_former_object_does_not_remove_its_successor() -> None:
+    cache = Cache()
+    cache.put(JOBS, a_job("j", 20, uid="successor"))
+    cache.remove(JOBS, a_job("j", 10))
+    assert cache.job("shop", "j").uid == "successor"
+
+
+def test_the_end_of_what_was_never_seen_is_no_fault() -> None:
+    cache = Cache()
+    cache.remove(PODS, a_pod("p", 5))
+    assert cache.store(PODS).knows("shop", "p", "4")
+    assert not cache.store(PODS).knows("shop", "p", "6")
+
+
+def test_children_are_found_by_what_they_belong_to_in_their_namespace_alone() -> None:
+    cache = Cache()
+    cache.put(BACKUPS, a_backup("b"))
+    cache.put(JOBS, a_job("j"))
+    cache.put(JOBS, a_job("other", backup_uid="uid-x"))
+    cache.put(JOBS, a_job("foreign", namespace="elsewhere"))
+    cache.put(PODS, a_pod("p"))
+    cache.put(PODS, a_pod("other", job="other"))
+    backup, job = cache.backup("shop", "b"), cache.job("shop", "j")
+    assert [it.name for it in cache.jobs_of(backup)] == ["j"]
+    assert [it.name for it in cache.pods_of(job)] == ["p"]
+    assert cache.backup_of(job) is backup
+    assert cache.backup_of(cache.job("elsewhere", "foreign")) is None
+
+
+def test_backups_are_found_by_their_policy() -> None:
+    cache = Cache()
+    for name, policy in (("a", "orders"), ("b", "orders"), ("c", "users"), ("d", None)):
+        cache.put(BACKUPS, a_backup(name, policy=policy))
+    assert [it.name for it in cache.backups_of("shop", "orders")] == ["a", "b"]
+    cache.remove(BACKUPS, a_backup("a", 2))
+    assert [it.name for it in cache.backups_of("shop", "orders")] == ["b"]
+
+
+def test_of_several_refusals_the_latest_is_told() -> None:
+    cache = Cache()
+    cache.put(JOBS, a_job("j"))
+    job = cache.job("shop", "j")
+    assert cache.refusal_of(job) is None
+    cache.put(EVENTS, an_event("e1", seen="2026-11-22T08:50:00Z", message="exceeded quota"))
+    cache.put(EVENTS, an_event("e2", seen="2026-11-22T08:46:00Z", message="no ServiceAccount"))
+    assert cache.refusal_of(job).message == "exceeded quota"
+
+
+def test_what_nobody_decides_by_is_not_kept() -> None:
+    cache = Cache()
+    cache.put(POLICIES, {"metadata": meta("p", 1), "spec": {"environment": "dev"}})
+    assert "x" * 100 not in repr(cache.policy("shop", "p"))
+    assert "somebody" not in repr(cache.policy("shop", "p"))
+
+
+names = st.sampled_from(["a", "b", "c"])
+steps = st.lists(st.tuples(st.booleans(), names, st.sampled_from(["orders", "users", None])), max_size=40)
+
+
+@given(steps)
+def test_indexes_never_differ_from_the_objects(history: list[tuple[bool, str, str | None]]) -> None:
+    cache = Cache()
+    for version, (is_put, name, policy) in enumerate(history, start=1):
+        body = a_backup(name, version, policy=policy, uid=f"uid-{name}-{policy}")
+        cache.put(BACKUPS, body) if is_put else cache.remove(BACKUPS, body)
+    for policy in ("orders", "users"):
+        expected = {it.name for it in cache.backups.all() if it.policy_name == policy}
+        assert {it.name for it in cache.backups_of("shop", policy)} == expected
