@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from tests.chart.rendering import Rendered, render
 
+from holdfast.handlers.main import LEASE_NAME
+
 pytestmark = pytest.mark.integration
 
 Right = tuple[str, str, str]  # group, resource, verb
@@ -23,16 +25,19 @@ WORK = (
     | rights("", ("pods",), "get", "list", "watch")
     | rights("", ("events",), "get", "list", "watch", "create", "patch")
 )
-LEADER = rights("coordination.k8s.io", ("leases",), "get", "create", "update", "patch")
+LEADER = rights("coordination.k8s.io", ("leases",), "create") | rights(
+    "coordination.k8s.io", (f"leases {LEASE_NAME}",), "get", "update", "patch"
+)
 
 
 def granted(role: dict[str, Any]) -> set[Right]:
-    assert all(set(rule) == {"apiGroups", "resources", "verbs"} for rule in role["rules"])
+    """Each right of a role; one that is about a single object has its name behind the resource."""
     return {
-        (group, resource, verb)
+        (group, f"{resource} {name}".strip(), verb)
         for rule in role["rules"]
         for group in rule["apiGroups"]
         for resource in rule["resources"]
+        for name in rule.get("resourceNames", [""])
         for verb in rule["verbs"]
     }
 
