@@ -37,7 +37,7 @@ def configure(level: str = "info") -> None:
         )
     )
     root = logging.getLogger()
-    root.handlers = [handler]
+    root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("holdfast").setLevel(level.upper())
 

@@ -40,7 +40,7 @@ def main() -> None:
     logs.configure(options.log_level)
     try:
         code = asyncio.run(_run(options))
-    except (HoldfastError, KubeError) as error:
+    except (HoldfastError, KubeError, OSError) as error:
         log.critical("Cannot start", error=str(error))
         code = 1
     sys.exit(code)
@@ -72,8 +72,8 @@ async def _run(options: argparse.Namespace) -> int:
     async with contextlib.AsyncExitStack() as stack:
         client = KubeClient(configuration)
         stack.push_async_callback(client.close)
-        port = await stack.enter_async_context(serve(options.port, health))
-        log.info("Started", version=__version__, port=port)
+        await stack.enter_async_context(serve(options.port, health))
+        log.info("Started", version=__version__, port=options.port)
         lease = None
         if not options.no_leader_election:
             lease = Lease(client, options.namespace, LEASE_NAME, f"{socket.gethostname()}_{uuid.uuid4()}")

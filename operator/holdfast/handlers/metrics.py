@@ -7,13 +7,15 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 
-from prometheus_client import Gauge, Info
+from prometheus_client import Gauge, Info, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from holdfast import __version__, clock
 from holdfast.api.backup import Phase
 from holdfast.reconcile.cache import Cache, Resource
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, which nobody reads
 
 LEADER = Gauge("holdfast_leader", "1 while this replica leads, else 0.")
 BUILD = Info("holdfast_build", "The operator's version.")

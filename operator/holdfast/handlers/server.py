@@ -29,8 +29,8 @@ class Health:
 
 
 @asynccontextmanager
-async def serve(port: int, health: Health) -> AsyncIterator[int]:
-    """Listen on all addresses while the context lasts; gives the port (the system's choice for 0)."""
+async def serve(port: int, health: Health) -> AsyncIterator[None]:
+    """Listen on all addresses, of IPv4 and IPv6, while the context lasts. Raises OSError when the port is taken."""
 
     async def healthz(_: web.Request) -> web.Response:
         problem = health.problem()
@@ -50,6 +50,6 @@ async def serve(port: int, health: Health) -> AsyncIterator[int]:
     try:
         site = web.TCPSite(runner, port=port)
         await site.start()
-        yield runner.addresses[0][1]
+        yield
     finally:
         await runner.cleanup()

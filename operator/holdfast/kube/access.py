@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
 from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
@@ -41,7 +42,7 @@ async def configure(kubeconfig: Path | None = None, context: str | None = None) 
         else:
             file = str(kubeconfig) if kubeconfig else None
             await load_kube_config(file, context, client_configuration=configuration, persist_config=False)
-    except (ConfigException, OSError) as error:
+    except (ConfigException, OSError, yaml.YAMLError) as error:
         raise KubeError(f"no access to a cluster: {error}") from error
     return configuration
 

@@ -1,0 +1,127 @@
+"""What the watches do with an event: a trimmed copy into the cache, a key into the queue, and nothing else."""
+
+from typing import Any
+
+import pytest
+
+from holdfast import naming
+from holdfast.handlers import watches
+from holdfast.handlers.watches import WATCHES, keys_of
+from holdfast.kube.kinds import BACKUPS, EVENTS, JOBS, PODS, POLICIES, Kind
+from holdfast.reconcile.cache import Cache
+from holdfast.reconcile.queue import Key
+
+BACKUP_KEY = Key("DatabaseBackup", "shop", "b")
+
+
+class Queue:
+    """Remembers what was added."""
+
+    def __init__(self) -> None:
+        self.added: list[Key] = []
+
+    def add(self, key: Key) -> None:
+        self.added.append(key)
+
+
+def an_object(name: str, version: int = 1, labels: dict[str, str] | None = None, **rest: Any) -> dict[str, Any]:
+    meta = {
+        "namespace": "shop",
+        "name": name,
+        "uid": f"uid-{name}",
+        "resourceVersion": str(version),
+        "creationTimestamp": "2026-11-22T08:45:00Z",
+        "labels": labels or {},
+    }
+    return {"metadata": meta, "spec": {}, **rest}
+
+
+A_JOB = an_object("j", labels={naming.LABEL_BACKUP_UID: "uid-b"})
+A_POD = an_object("p", labels={naming.LABEL_BACKUP_UID: "uid-b", "batch.kubernetes.io/job-name": "j"})
+A_REFUSAL = an_object(
+    "e", involvedObject={"kind": "Job", "name": "j", "uid": "uid-j"}, message="exceeded quota", lastTimestamp=None
+)
+
+
+@pytest.fixture
+def cache() -> Cache:
+    cache = Cache()
+    cache.put(BACKUPS, an_object("b"))
+    cache.put(JOBS, A_JOB)
+    return cache
+
+
+async def send(kind: Kind, type_: str | None, body: dict[str, Any], cache: Cache) -> list[Key]:
+    """Send an event through the handler that kopf would call."""
+    queue = Queue()
+    registry = watches.registry(cache, queue, login=None)
+    (handler,) = [it for it in registry._watching.get_all_handlers() if it.id == kind.plural]
+    await handler.fn(event={"type": type_, "object": body}, body=body, logger=None)
+    return queue.added
+
+
+@pytest.mark.parametrize("type_", [None, "ADDED", "MODIFIED"], ids=["listed", "added", "modified"])
+@pytest.mark.parametrize(
+    ("kind", "body", "key"),
+    [
+        (BACKUPS, an_object("b", 2), BACKUP_KEY),
+        (POLICIES, an_object("orders"), Key("BackupPolicy", "shop", "orders")),
+        (JOBS, A_JOB, BACKUP_KEY),
+        (PODS, A_POD, BACKUP_KEY),
+        (EVENTS, A_REFUSAL, BACKUP_KEY),
+    ],
+    ids=lambda it: it.kind if isinstance(it, Kind) else "",
+)
+async def test_an_object_is_kept_and_what_it_belongs_to_is_queued(
+    kind: Kind, body: dict[str, Any], key: Key, type_: str | None, cache: Cache
+) -> None:
+    assert await send(kind, type_, body, cache) == [key]
+    assert cache.store(kind).get("shop", body["metadata"]["name"]) is not None
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"), [(BACKUPS, an_object("b", 2)), (JOBS, A_JOB), (PODS, A_POD), (EVENTS, A_REFUSAL)],
+    ids=lambda it: it.kind if isinstance(it, Kind) else "",
+)  # fmt: skip
+async def test_a_deleted_object_is_forgotten_and_its_backup_queued(
+    kind: Kind, body: dict[str, Any], cache: Cache
+) -> None:
+    cache.put(kind, body)
+    assert await send(kind, "DELETED", body, cache) == [BACKUP_KEY]
+    assert cache.store(kind).get("shop", body["metadata"]["name"]) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (JOBS, an_object("x", labels={naming.LABEL_BACKUP_UID: "uid-nobody"})),
+        (JOBS, an_object("x")),
+        (PODS, an_object("x")),
+        (EVENTS, an_object("e", involvedObject={"kind": "Job", "name": "a-strangers", "uid": "u"}, message="m")),
+    ],
+    ids=["a Job of an unknown backup", "a Job without our label", "a Pod without our label", "a stranger's Event"],
+)
+async def test_what_belongs_to_no_backup_of_ours_queues_nothing(kind: Kind, body: dict[str, Any], cache: Cache) -> None:
+    assert await send(kind, "ADDED", body, cache) == []
+
+
+def test_nothing_is_found_for_what_was_never_seen() -> None:
+    assert list(keys_of(PODS, A_POD, Cache())) == []
+
+
+def test_kopf_has_no_reason_to_write() -> None:
+    registry = watches.registry(Cache(), Queue(), login=None)
+    assert not registry._changing.get_all_handlers()
+    assert not registry._spawning.get_all_handlers()
+    assert not registry._indexing.get_all_handlers()
+    assert not registry._webhooks.get_all_handlers()
+    assert watches.settings().posting.enabled is False
+
+
+def test_children_and_events_are_selected_by_the_server() -> None:
+    settings = watches.settings()
+    for watch in WATCHES:
+        where = (watch.kind.group, watch.kind.version, watch.kind.plural)
+        assert settings.watching.label_selectors.get(where) == watch.label_selector
+        assert settings.watching.field_selectors.get(where) == watch.field_selector
+        assert (watch.kind in (BACKUPS, POLICIES)) is not bool(watch.label_selector or watch.field_selector)
