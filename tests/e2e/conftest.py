@@ -9,6 +9,8 @@ import pytest
 from tests.cluster import api
 from tests.cluster.api import Cluster
 from tests.e2e.kubectl import Kubectl
+from tests.e2e.session import a_world
+from tests.e2e.world import World
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -63,3 +65,10 @@ def shared_namespace(kubectl: Kubectl) -> Iterator[str]:
     """One for a whole module, whose tests leave nothing behind that would matter to the others."""
     with fresh_namespace(kubectl, "test") as name:
         yield name
+
+
+@pytest.fixture(scope="session")
+def world(cluster: Cluster, kubectl: Kubectl, crds: None) -> Iterator[World]:
+    """Holdfast installed, with a database and a store."""
+    with a_world(cluster, kubectl) as the_world:
+        yield the_world

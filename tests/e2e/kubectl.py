@@ -17,6 +17,7 @@ class Kubectl:
     def __init__(self, cluster: Cluster) -> None:
         self.argv = ["kubectl", f"--kubeconfig={cluster.kubeconfig}", f"--context={cluster.context}"]
         self.environment = cluster.environment
+        self.context = cluster.context
 
     def __call__(self, *arguments: str, stdin: str | list[dict[str, Any]] | None = None, timeout: float = 60) -> str:
         """Run it and return what it prints; `stdin` is text, or objects for `-f -`. Raises KubectlError."""

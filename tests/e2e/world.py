@@ -13,12 +13,12 @@ from typing import Any
 
 from mypy_boto3_s3 import S3Client
 from tests import stack
-from tests.e2e.kubectl import Kubectl, KubectlError
+from tests.e2e.kubectl import Kubectl
 from tests.stack.postgres import secret
 
 Manifest = dict[str, Any]
 KEYS = ("accessKeyID", "secretAccessKey")
-PASSWORD = "s3cret-$(HOME)-p&ss%w\\rd"  # noqa: S105 - of the tests' own server; hostile on purpose
+PASSWORD = "s3cret-$(HOME)-p&ss%w\\rd"
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,10 @@ class World:
         with subprocess.Popen(
             command, env=self.kubectl.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as held:
-            locks = f"select count(*) from pg_locks where relation = '{table}'::regclass and mode = 'AccessExclusiveLock' and granted"
+            locks = (
+                f"select count(*) from pg_locks where relation = '{table}'::regclass "
+                "and mode = 'AccessExclusiveLock' and granted"
+            )
             try:
                 until(lambda: self.psql(locks, database).strip(), lambda count: count == "1", 20)
                 yield
@@ -170,12 +173,7 @@ def until(look: Callable[[], Any], good: Callable[[Any], bool], timeout: float) 
 
 def gone(world: World, kind: str, namespace: str, name: str) -> bool:
     """Whether the resource is not there any more."""
-    try:
-        world.get(kind, namespace, name)
-    except KubectlError as error:
-        assert "NotFound" in str(error)
-        return True
-    return False
+    return world.kubectl("get", kind, "-n", namespace, name, "--ignore-not-found").strip() == ""
 
 
 def _resource(kind: str, namespace: str, name: str, spec: Mapping[str, Any]) -> Manifest:

@@ -1,0 +1,41 @@
+"""Brings up what a whole e2e session shares, and takes it down again."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+from tests import stack
+from tests.cluster.api import Cluster
+from tests.e2e import installation
+from tests.e2e.kubectl import Kubectl
+from tests.e2e.world import PASSWORD, World
+
+
+@contextmanager
+def a_world(cluster: Cluster, kubectl: Kubectl) -> Iterator[World]:
+    """Holdfast, a database with the sample, a store, and namespaces under PodSecurity's strictest rule."""
+    os.environ.update(cluster.environment)  # the stack's helpers find the cluster there
+    token = secrets.token_hex(3)
+    names = [f"hf-{part}-{token}" for part in ("operator", "servers", "backups", "faults", "races", "unwatched")]
+    operator, servers, backups, faults, races, _ = names
+    installation.load_images(cluster)
+    stack.apply(stack.namespace(name) for name in names)
+    try:
+        with ThreadPoolExecutor() as pool:
+            installing = pool.submit(
+                installation.install, cluster, operator, {"watchNamespaces": [backups, faults, races]}
+            )
+            stack.apply([*stack.postgres(servers, "db", password=PASSWORD), *stack.seaweedfs(servers)])
+            stack.wait_ready(servers, "db", "s3")
+            stack.load_sample(servers, "db", scale=0.02)
+            installing.result()
+        with stack.s3_client(servers) as s3:
+            world = World(kubectl, *names, s3=s3)
+            for name in (backups, faults, races, world.unwatched):
+                world.apply(*world.credentials(name))
+            yield world
+    finally:
+        installation.uninstall(cluster, operator)
+        kubectl("delete", "namespace", *names, "--wait=false")

@@ -1,0 +1,168 @@
+"""The operator killed at every step of a backup, on a real cluster with real Jobs: one artifact, one manifest, the truth.
+
+Here the test is the operator, in a namespace that the installed one does not watch. Every look at the cluster is a
+fresh start with an empty cache, as after a kill; on top of that, one life in each test ends before or right after one
+of its calls.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.e2e.installation import RUNNER
+from tests.e2e.world import World, backup, until
+
+from holdfast import clock
+from holdfast.kube import access
+from holdfast.kube.client import KubeClient
+from holdfast.kube.events import EventRecorder
+from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES
+from holdfast.reconcile.backup import BackupReconciler
+from holdfast.reconcile.cache import Cache
+from holdfast.reconcile.queue import Key
+from holdfast.settings import Settings
+
+pytestmark = pytest.mark.timeout(300)
+CALLS = 9  # more than the writes and reads that one backup takes; the last ones kill nobody
+OPERATOR = Settings(images={"postgres-17": RUNNER})
+
+
+class Killed(BaseException):
+    """The operator is dead; nothing may catch it."""
+
+
+class Mortal:
+    """A client whose owner dies at its n-th call: before it is made, or before its answer is seen."""
+
+    def __init__(self, client: KubeClient, dies_at: int, answered: bool) -> None:
+        self._client, self._left, self._answered = client, dies_at, answered
+        self.died = False
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
+        call = getattr(self._client, name)
+
+        async def counted(*args: Any, **kwargs: Any) -> Any:
+            self._left -= 1
+            if self._left == 0 and not self._answered:
+                raise self._death()
+            answer = await call(*args, **kwargs)
+            if self._left == 0:
+                raise self._death()
+            return answer
+
+        return counted
+
+    def _death(self) -> Killed:
+        self.died = True
+        return Killed()
+
+
+@pytest.fixture
+async def client(world: World):
+    configuration = await access.configure(Path(world.kubectl.environment["KUBECONFIG"]), world.kubectl.context)
+    the_client = KubeClient(configuration)
+    yield the_client
+    await the_client.close()
+
+
+async def a_life(world: World, client: KubeClient, acting: Any, name: str) -> None:
+    """Start with an empty cache, read what there is, reconcile once."""
+    cache = Cache()
+    for kind in (POLICIES, BACKUPS, JOBS, PODS):
+        selector = "app.kubernetes.io/managed-by=holdfast" if kind in (JOBS, PODS) else None
+        for body in await client.list(kind, world.unwatched, label_selector=selector):
+            cache.put(kind, body)
+    reconciler = BackupReconciler(cache, acting, EventRecorder(acting), OPERATOR, clock.now)
+    await reconciler.reconcile(Key(BACKUPS.kind, world.unwatched, name))
+
+
+async def lives_until(world: World, client: KubeClient, acting: Any, name: str, good: Callable[[dict], bool]) -> dict:
+    """Live again and again until the backup's status is as wanted."""
+    async with asyncio.timeout(240):
+        while True:
+            try:
+                await a_life(world, client, acting, name)
+            except Killed:
+                continue
+            status = (await client.get(BACKUPS, world.unwatched, name)).get("status", {})
+            if good(status):
+                return status
+            await asyncio.sleep(0.5)
+
+
+def is_settled(status: dict) -> bool:
+    return status.get("phase") in ("Succeeded", "Failed") and status.get("cleanup", {}).get("state") != "Running"
+
+
+def assert_one_backup(world: World, name: str, status: dict, attempt: int = 1) -> None:
+    assert status["phase"] == "Succeeded", status
+    assert status["attempt"] == attempt
+    assert status["restore"]
+    keys = world.keys(status["location"])
+    assert len(keys) == 2, keys
+    assert world.manifest(status["location"])["artifact"]["key"] in keys
+    assert world.uploads(status["location"]) == []
+    assert len({job["metadata"]["name"] for job in world.jobs(world.unwatched, name)}) == attempt
+
+
+async def test_killed_at_any_call_it_still_makes_exactly_one_backup(world: World, client: KubeClient):
+    # Given a backup for each call that an operator might die at, before it or before its answer
+    world.apply(world.policy(world.unwatched, "killed"))
+    cases = {f"killed-{n}-{'after' if answered else 'before'}": (n, answered)
+             for n in range(1, CALLS + 1) for answered in (False, True)}  # fmt: skip
+    world.apply(*(backup(world.unwatched, name, policy="killed") for name in cases))
+
+    # When each operator dies there once, and starts again
+    mortals = {name: Mortal(client, *case) for name, case in cases.items()}
+    statuses = await asyncio.gather(
+        *(lives_until(world, client, mortal, name, is_settled) for name, mortal in mortals.items())
+    )
+
+    # Then each backup is there once, with the right status
+    for name, status in zip(mortals, statuses, strict=True):
+        assert_one_backup(world, name, status)
+    died = {name for name, mortal in mortals.items() if mortal.died}
+    assert len(died) >= 10, "most of the calls were made, and killed at"
+
+
+async def test_a_report_that_is_gone_is_asked_for_again_and_nothing_is_dumped_twice(world: World, client: KubeClient):
+    # Given a Job that succeeded while no operator was there, and whose Pod is gone, with its report
+    world.apply(world.policy(world.unwatched, "lost"), backup(world.unwatched, "lost"))
+    await lives_until(world, client, client, "lost", lambda status: "jobName" in status)
+    await asyncio.to_thread(
+        until, lambda: world.jobs(world.unwatched, "lost"),
+        lambda jobs: jobs and jobs[0].get("status", {}).get("succeeded") == 1, 90,
+    )  # fmt: skip
+    world.kubectl("delete", "pods", "-n", world.unwatched, "-l", "holdfast.dev/backup=lost")
+
+    # When the operator is back
+    status = await lives_until(world, client, client, "lost", is_settled)
+
+    # Then a second Job has found the backup in the bucket, and it is the first one's
+    assert_one_backup(world, "lost", status, attempt=2)
+    assert "found in the bucket" in status["message"]
+
+
+async def test_an_image_that_cannot_be_pulled_is_named_with_what_to_check(world: World, client: KubeClient):
+    world.apply(world.policy(world.unwatched, "no-image", {"job": {"startTimeoutSeconds": 10}}))
+    world.apply(backup(world.unwatched, "no-image"))
+    settings = Settings(images={"postgres-17": "registry.invalid/no-such-image:1"})
+
+    async def life() -> dict:
+        cache = Cache()
+        for kind in (POLICIES, BACKUPS, JOBS, PODS):
+            for body in await client.list(kind, world.unwatched, label_selector=None):
+                cache.put(kind, body)
+        reconciler = BackupReconciler(cache, client, EventRecorder(client), settings, clock.now)
+        await reconciler.reconcile(Key(BACKUPS.kind, world.unwatched, "no-image"))
+        return (await client.get(BACKUPS, world.unwatched, "no-image")).get("status", {})
+
+    async with asyncio.timeout(60):
+        while (status := await life()).get("phase") != "Failed":
+            await asyncio.sleep(0.5)
+
+    assert status["failure"]["reason"] == "ImagePull"
+    assert "registry.invalid/no-such-image:1" in status["failure"]["message"]
+    assert "runner.images" in status["failure"]["remedy"]

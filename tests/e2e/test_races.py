@@ -1,0 +1,140 @@
+"""What happens to a running backup when something happens to it: nothing is lost, nothing is done twice."""
+
+import json
+import subprocess
+
+import pytest
+from tests.e2e.world import World, backup, gone, until
+
+pytestmark = pytest.mark.timeout(240)
+
+
+def running(world: World, name: str, changes: dict | None = None) -> dict:
+    """Start a backup of a database that somebody holds a lock in; returns its status once the dump waits there."""
+    merged = {"database": {"name": name.replace("-", "_")}} | (changes or {})
+    world.apply(world.policy(world.races, name, merged), backup(world.races, name))
+    status = world.reaches(world.races, name, lambda status: status.get("phase") == "Running")
+    waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and application_name = 'holdfast'"
+    until(lambda: world.psql(f"{waits} and datname = '{name.replace('-', '_')}'").strip(), lambda it: it != "0", 30)
+    return status
+
+
+def the_pod(world: World, name: str) -> str:
+    return next(pod["metadata"]["name"] for pod in world.pods(world.races, name) if pod["status"]["phase"] == "Running")
+
+
+def assert_one_backup(world: World, status: dict) -> None:
+    keys = world.keys(status["location"])
+    assert len(keys) == 2, keys
+    assert world.manifest(status["location"])["artifact"]["key"] in keys
+    assert world.uploads(status["location"]) == []
+
+
+def test_a_deleted_pod_is_replaced_and_one_backup_comes_of_it(world: World):
+    # Given a backup in the midst of its dump
+    with world.locked(world.a_database("pod_deleted")):
+        running(world, "pod-deleted")
+
+        # When its Pod is deleted
+        world.kubectl("delete", "pod", "-n", world.races, the_pod(world, "pod-deleted"), "--wait=false")
+        status = world.reaches(world.races, "pod-deleted", lambda status: status.get("retries", 0) == 1, timeout=90)
+        assert "retry 1" in status["message"]
+
+    # Then another one takes the backup, once
+    status = world.finished(world.races, "pod-deleted")
+    assert status["phase"] == "Succeeded", status
+    assert_one_backup(world, status)
+
+
+def test_a_killed_container_fails_the_backup_and_is_cleaned_up_after(world: World, cluster):
+    if not cluster.kind:
+        pytest.skip("the node of a cluster of your own cannot be entered")
+    # Given a running backup that may not be retried
+    with world.locked(world.a_database("killed")):
+        status = running(world, "killed", {"job": {"backoffLimit": 0}})
+        until(lambda: world.uploads(status["location"]), lambda uploads: len(uploads) == 1, 20)
+
+        # When every process of its container is killed at once
+        pod = world.get("pod", world.races, the_pod(world, "killed"))
+        container = pod["status"]["containerStatuses"][0]["containerID"].removeprefix("containerd://")
+        kill = ["ctr", "-n", "k8s.io", "tasks", "kill", "--signal", "SIGKILL", "--all", container]
+        subprocess.run(
+            ["docker", "exec", f"{cluster.name}-control-plane", *kill], env=cluster.environment, check=True, timeout=30
+        )
+
+        # Then it is Failed, says how, and what it left in the bucket is removed
+        status = world.finished(world.races, "killed")
+        assert status["failure"]["reason"] == "ContainerKilled", status
+        status = world.reaches(world.races, "killed", lambda it: it.get("cleanup", {}).get("state") == "Done")
+    assert world.uploads(status["location"]) == []
+    assert world.keys(status["location"]) == {}
+
+
+def test_a_deleted_backup_ends_its_job_and_leaves_nothing_half_written(world: World):
+    with world.locked(world.a_database("deleted")):
+        status = running(world, "deleted")
+
+        world.kubectl("delete", "dbb", "-n", world.races, "deleted")  # waits: nothing holds it up
+
+        until(lambda: world.pods(world.races, "deleted"), lambda pods: pods == [], 60)
+    assert world.jobs(world.races, "deleted") == []
+    assert world.uploads(status["location"]) == []
+    assert world.keys(status["location"]) == {}
+
+
+def test_deleting_a_finished_backup_keeps_its_data(world: World):
+    world.apply(world.policy(world.races, "kept"), backup(world.races, "kept"))
+    status = world.finished(world.races, "kept")
+
+    world.kubectl("delete", "dbb,bpol", "-n", world.races, "kept")
+
+    assert gone(world, "databasebackup", world.races, "kept")
+    assert_one_backup(world, status)
+
+
+def test_a_policy_that_is_edited_or_deleted_changes_nothing_for_a_running_backup(world: World):
+    # Given a running backup
+    with world.locked(world.a_database("edited")):
+        before = running(world, "edited")
+
+        # When its policy is edited and then deleted
+        edited = world.policy(
+            world.races, "edited", {"retention": {"days": 1}, "storage": {"s3": {"bucket": "elsewhere"}}}
+        )
+        world.apply(edited)
+        world.kubectl("delete", "bpol", "-n", world.races, "edited")
+
+    # Then it ends where and for as long as it was meant to
+    status = world.finished(world.races, "edited")
+    assert status["phase"] == "Succeeded", status
+    assert status["location"] == before["location"]
+    assert status["resolved"]["retention"]["days"] == 30
+    assert_one_backup(world, status)
+
+
+def test_the_leader_is_killed_in_the_midst_and_the_other_replica_goes_on(world: World):
+    with world.locked(world.a_database("leader_killed")):
+        running(world, "leader-killed")
+        lease = world.get("lease", world.operator, "holdfast-operator")
+        leader = lease["spec"]["holderIdentity"].split("_")[0]
+
+        world.kubectl("delete", "pod", "-n", world.operator, leader, "--grace-period=0", "--force")
+
+    status = world.finished(world.races, "leader-killed", timeout=120)
+    assert status["phase"] == "Succeeded", status
+    assert_one_backup(world, status)
+    assert len(world.jobs(world.races, "leader-killed")) == 1
+
+
+def test_a_namespace_with_a_running_backup_can_be_deleted(world: World):
+    """Nothing of ours holds it up: there is no finalizer, and a Job that ends aborts its upload."""
+    with world.locked(world.a_database("in_terminating")):
+        status = running(world, "in-terminating")
+        meta = world.get("databasebackup", world.races, "in-terminating")["metadata"]
+
+        assert "finalizers" not in meta
+        assert "annotations" not in meta or not any("kopf" in key for key in meta["annotations"])
+        owners = json.dumps([job["metadata"]["ownerReferences"] for job in world.jobs(world.races, "in-terminating")])
+        assert meta["uid"] in owners
+        world.kubectl("delete", "dbb", "-n", world.races, "in-terminating")
+        until(lambda: world.uploads(status["location"]), lambda uploads: uploads == [], 60)
