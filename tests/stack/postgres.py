@@ -1,5 +1,7 @@
 """A PostgreSQL server in a namespace that admits only `restricted` Pods: manifests, and SQL by kubectl exec."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -38,10 +40,12 @@ def postgres(
     Ready means that the database answers SQL. `tls_secret` (tls.crt, tls.key) switches TLS on; `arguments` go to the
     server. The data goes with the Pod.
     """
+    credentials = secret(namespace, name, {"username": username, "password": password})
+    container = _container(name, database, image, tls_secret, arguments)
     return [
-        secret(namespace, name, {"username": username, "password": password}),
+        credentials,
         service(namespace, name, 5432),
-        deployment(namespace, name, _container(name, database, image, tls_secret, arguments), _volumes(tls_secret)),
+        deployment(namespace, name, container, _volumes(tls_secret), credentials),
     ]
 
 
@@ -60,8 +64,16 @@ def conninfo(database: str) -> str:
     return f"dbname='{quoted}'"
 
 
-def deployment(namespace: str, name: str, container: Manifest, volumes: list[Manifest], user_id: int = USER_ID) -> Any:
-    """One Pod of one container, `restricted`, replaced (never doubled) when its template changes."""
+def deployment(
+    namespace: str,
+    name: str,
+    container: Manifest,
+    volumes: list[Manifest],
+    credentials: Manifest,
+    user_id: int = USER_ID,
+) -> Manifest:
+    """One Pod of one container, `restricted`, replaced (never doubled) when its template or its Secret changes."""
+    digest = hashlib.sha256(json.dumps(credentials["stringData"]).encode()).hexdigest()
     labels = {"app.kubernetes.io/name": name, "app.kubernetes.io/part-of": "holdfast-stand-ins"}
     return {
         "apiVersion": "apps/v1",
@@ -72,7 +84,7 @@ def deployment(namespace: str, name: str, container: Manifest, volumes: list[Man
             "strategy": {"type": "Recreate"},
             "selector": {"matchLabels": {"app.kubernetes.io/name": name}},
             "template": {
-                "metadata": {"labels": labels},
+                "metadata": {"labels": labels, "annotations": {"checksum/secret": digest}},
                 "spec": {
                     "automountServiceAccountToken": False,
                     "enableServiceLinks": False,

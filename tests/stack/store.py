@@ -30,10 +30,11 @@ def seaweedfs(
     Ready means that the buckets are there and objects can be written. What is stored goes with the Pod.
     """
     volumes = [{"name": "data", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}]
+    credentials = secret(namespace, SECRET, {"accessKeyID": access_key, "secretAccessKey": secret_key})
     return [
-        secret(namespace, SECRET, {"accessKeyID": access_key, "secretAccessKey": secret_key}),
+        credentials,
         service(namespace, name, PORT),
-        deployment(namespace, name, _container(buckets, image), volumes, USER_ID),
+        deployment(namespace, name, _container(buckets, image), volumes, credentials, USER_ID),
     ]
 
 
