@@ -95,7 +95,7 @@ def _with_plain_default(schema: Schema) -> Schema:
     """Write an object's default as `{}`: its fields' own defaults fill it. One without any needs no default."""
     default = schema.get("default")
     rest = {key: value for key, value in schema.items() if key != "default"}
-    if default is None or default == []:
+    if default is None:
         return rest
     if not isinstance(default, dict):
         return schema
