@@ -101,12 +101,7 @@ def test_everything_has_a_maximum():
 
     def holds(path, node):
         return (
-            (
-                node.get("type") != "string"
-                or node.get("maxLength", 0)
-                or "enum" in node
-                or "format" in node
-            )
+            (node.get("type") != "string" or node.get("maxLength", 0) or "enum" in node or "format" in node)
             and (node.get("type") != "array" or 0 < node.get("maxItems", 0) <= 16)
             and ("additionalProperties" not in node or 0 < node.get("maxProperties", 0) <= 16)
             and ("x-kubernetes-int-or-string" not in node or 0 < node.get("maxLength", 0) <= 64)
