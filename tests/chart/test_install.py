@@ -1,0 +1,272 @@
+"""A release's life on a real cluster: installed, upgraded with its CRDs, uninstalled, installed again.
+
+The CRDs that this chart brings get a group of their own here, since a cluster has only one set of the real ones and
+its other users must not lose them. The operators watch the real ones, in one namespace.
+"""
+
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.chart.rendering import CHART, Manifest
+from tests.cluster import api
+from tests.e2e.kubectl import Kubectl
+
+from holdfast.handlers.main import LEASE_NAME
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60, func_only=True)]
+
+IMAGES = ("holdfast-operator:dev", "holdfast-runner-postgres:17")
+HELM_TIMEOUT = "180s"
+NAMESPACED = "deployments,replicasets,pods,services,configmaps,serviceaccounts,roles,rolebindings,poddisruptionbudgets"
+OF_THE_CLUSTER = "clusterroles,clusterrolebindings,validatingadmissionpolicies,validatingadmissionpolicybindings"
+
+
+@dataclass(frozen=True)
+class Release:
+    """One Helm, one release, and where it lives."""
+
+    helm: Path
+    cluster: api.Cluster
+    kubectl: Kubectl
+    home: str
+    tenant: str
+
+    @property
+    def name(self) -> str:
+        return f"life-{self.helm.name}"
+
+    @property
+    def group(self) -> str:
+        return f"{self.helm.name}.chart-test.holdfast.dev"
+
+    def run(self, *arguments: str | Path, values: Manifest | None = None) -> str:
+        """Run Helm to its end; whatever it refuses fails the test with its own words."""
+        cluster = (f"--kubeconfig={self.cluster.kubeconfig}", f"--kube-context={self.cluster.context}")
+        done = subprocess.run(
+            [self.helm, *arguments, "--namespace", self.home, "--wait", "--timeout", HELM_TIMEOUT, *cluster],
+            input=json.dumps(values or {}),
+            env=self.cluster.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"helm {arguments[0]}: {done.stderr}\n{self.state()}"
+        return done.stdout
+
+    def state(self) -> str:
+        return self.kubectl("-n", self.home, "get", "pods", "-o", "wide") + self.kubectl(
+            "-n", self.home, "get", "events", "--field-selector=type=Warning"
+        )
+
+    def values(self, **more: Any) -> Manifest:
+        return {
+            "image": {"tag": "dev"},
+            "watchNamespaces": [self.tenant],
+            "rbac": {"aggregateClusterRoles": False},
+            "defaults": {"storage": {"s3": {"bucket": "backups", "secretName": "store"}}},
+            **more,
+        }
+
+    def objects(self, kinds: str, *options: str) -> list[Manifest]:
+        return json.loads(self.kubectl("get", kinds, "-o", "json", *options))["items"]
+
+    def parts(self) -> list[str]:
+        """What is there of the release, in its namespace, in the tenant's, and in the cluster."""
+        mine = f"--selector=app.kubernetes.io/instance={self.name}"
+        found = self.objects(OF_THE_CLUSTER, mine)
+        for namespace in (self.home, self.tenant):
+            found += self.objects(NAMESPACED, mine, "-n", namespace)
+        return sorted(f"{each['kind']}/{each['metadata']['name']}" for each in found)
+
+    def pods(self) -> list[Manifest]:
+        return self.objects("pods", f"--selector=app.kubernetes.io/instance={self.name}", "-n", self.home)
+
+    def policy_crd(self) -> Manifest:
+        return json.loads(self.kubectl("get", "crd", f"backuppolicies.{self.group}", "-o", "json"))
+
+    def eventually(self, what: str, look: Callable[[], Any], seconds: float = 40) -> Any:
+        deadline = time.monotonic() + seconds
+        while not (found := look()):
+            assert time.monotonic() < deadline, f"no {what} after {seconds} s\n{self.state()}"
+        return found
+
+
+def chart_copy(place: Path, group: str, version: str, added: Manifest | None = None) -> Path:
+    """Copy the chart with CRDs of another group; `added` are fields that this version adds to a policy's spec."""
+    shutil.copytree(CHART, place)
+    about = yaml.safe_load((place / "Chart.yaml").read_text())
+    (place / "Chart.yaml").write_text(yaml.safe_dump(about | {"version": version}))
+    for path in (place / "files/crds").glob("*.yaml"):
+        crd = yaml.safe_load(path.read_text().replace("holdfast.dev", group))
+        if added and crd["spec"]["names"]["plural"] == "backuppolicies":
+            (of_version,) = crd["spec"]["versions"]
+            of_version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"] |= added
+        path.write_text(yaml.safe_dump(crd))
+    return place
+
+
+def a_policy(api_version: str) -> Manifest:
+    connection = {"host": "orders-db", "secretName": "orders-db"}
+    database = {"engine": "postgresql", "name": "orders", "connection": connection}
+    return {
+        "apiVersion": api_version,
+        "kind": "BackupPolicy",
+        "metadata": {"name": "orders"},
+        "spec": {"environment": "dev", "database": database},
+    }
+
+
+def a_backup(name: str) -> Manifest:
+    return {
+        "apiVersion": "holdfast.dev/v1alpha1",
+        "kind": "DatabaseBackup",
+        "metadata": {"name": name},
+        "spec": {"policyRef": {"name": "orders"}},
+    }
+
+
+@dataclass
+class Life:
+    """What was seen, step by step; the tests below look at it."""
+
+    release: Release
+    installed: list[str] = field(default_factory=list)
+    first_pods: list[Manifest] = field(default_factory=list)
+    lease: Manifest = field(default_factory=dict)
+    begun: Manifest = field(default_factory=dict)
+    second_pods: list[Manifest] = field(default_factory=list)
+    upgraded_crd: Manifest = field(default_factory=dict)
+    upgrade_seconds: float = 0
+    left_over: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    uninstall_seconds: float = 0
+    pods_again: list[Manifest] = field(default_factory=list)
+    notes: str = ""
+
+
+@pytest.fixture(scope="module")
+def life(
+    helm: Path,
+    cluster: api.Cluster,
+    kubectl: Kubectl,
+    crds: None,
+    make_namespace: Callable[[str], str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Life]:
+    if cluster.kind:
+        api.load(IMAGES)
+    release = Release(helm, cluster, kubectl, make_namespace("life"), make_namespace("tenant"))
+    place = tmp_path_factory.mktemp(helm.name)
+    former = chart_copy(place / "former", release.group, "0.0.9")
+    newer = chart_copy(place / "newer", release.group, "0.2.0", {"addedLater": {"type": "string"}})
+    try:
+        yield live(release, former, newer)
+    finally:
+        release.run("uninstall", release.name, "--ignore-not-found")
+        for plural in ("backuppolicies", "databasebackups"):
+            kubectl("delete", "crd", f"{plural}.{release.group}", "--ignore-not-found")
+
+
+def live(release: Release, former: Path, newer: Path) -> Life:
+    seen, kubectl = Life(release), release.kubectl
+    in_tenant = ("-n", release.tenant)
+
+    seen.notes = release.run("install", release.name, former, "--values", "-", values=release.values())
+    seen.installed, seen.first_pods = release.parts(), release.pods()
+    kubectl(*in_tenant, "create", "-f", "-", stdin=[a_policy("holdfast.dev/v1alpha1"), a_backup("first")])
+    kubectl(*in_tenant, "create", "-f", "-", stdin=[a_policy(f"{release.group}/v1alpha1")])
+    lease = ("-n", release.home, "get", "lease", LEASE_NAME, "-o", "json")
+    seen.lease = release.eventually("leader", lambda: json.loads(kubectl(*lease)))
+    seen.begun = release.eventually("Job of the backup", lambda: release.objects("jobs", *in_tenant))[0]
+
+    begun = time.monotonic()
+    release.run("upgrade", release.name, newer, "--values", "-", values=release.values(logLevel="debug"))
+    seen.upgrade_seconds = time.monotonic() - begun
+    seen.second_pods, seen.upgraded_crd = release.pods(), release.policy_crd()
+
+    begun = time.monotonic()
+    release.run("uninstall", release.name)
+    seen.uninstall_seconds = time.monotonic() - begun
+    seen.left_over = release.eventually("end of the Pods", lambda: not release.pods()) and release.parts()
+    kinds = f"backuppolicies.{release.group},backuppolicies.holdfast.dev,databasebackups.holdfast.dev,jobs"
+    seen.kept = [f"{o['apiVersion']}/{o['kind']}" for o in release.objects(kinds, *in_tenant)]
+
+    release.run("install", release.name, newer, "--values", "-", values=release.values())
+    seen.pods_again = release.pods()
+    return seen
+
+
+def ready(pod: Manifest) -> bool:
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"]["conditions"])
+
+
+def test_install_waits_until_both_operators_are_ready(life: Life):
+    assert len(life.first_pods) == 2
+    assert all(ready(pod) for pod in life.first_pods)
+
+
+def test_install_says_what_to_do_next(life: Life):
+    assert f"watches the namespaces {life.release.tenant}." in life.notes
+    assert f"kubectl get databasebackups -n {life.release.tenant} --watch" in life.notes
+    assert "WARNING" not in life.notes
+
+
+def test_one_operator_leads(life: Life):
+    holder = life.lease["spec"]["holderIdentity"]
+
+    assert holder.split("_")[0] in {pod["metadata"]["name"] for pod in life.first_pods}
+
+
+def test_the_rights_of_the_chart_suffice_to_begin_a_backup(life: Life):
+    (owner,) = life.begun["metadata"]["ownerReferences"]
+    (container,) = life.begun["spec"]["template"]["spec"]["containers"]
+
+    assert (owner["kind"], owner["name"]) == ("DatabaseBackup", "first")
+    assert container["image"] == "holdfast-runner-postgres:17"
+
+
+def test_upgrade_rolls_the_operators_with_the_new_values(life: Life):
+    def names(pods: list[Manifest]) -> set[str]:
+        return {pod["metadata"]["name"] for pod in pods if "deletionTimestamp" not in pod["metadata"]}
+
+    fresh = [pod for pod in life.second_pods if pod["metadata"]["name"] in names(life.second_pods)]
+    assert len(fresh) == 2
+    assert not names(fresh) & names(life.first_pods)
+    assert all(ready(pod) and "debug" in pod["spec"]["containers"][0]["args"] for pod in fresh)
+
+
+def test_upgrade_brings_the_new_fields_of_the_crds(life: Life):
+    (version,) = life.upgraded_crd["spec"]["versions"]
+
+    assert "addedLater" in version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+
+
+def test_uninstall_leaves_nothing_of_the_release(life: Life):
+    assert len(life.installed) > 10
+    assert life.left_over == []
+
+
+def test_uninstall_keeps_the_crds_and_every_policy_and_backup(life: Life):
+    assert sorted(life.kept) == [
+        "batch/v1/Job",
+        f"{life.release.group}/v1alpha1/BackupPolicy",
+        "holdfast.dev/v1alpha1/BackupPolicy",
+        "holdfast.dev/v1alpha1/DatabaseBackup",
+    ]
+
+
+def test_neither_upgrade_nor_uninstall_hangs(life: Life):
+    assert life.upgrade_seconds < 120
+    assert life.uninstall_seconds < 60
+
+
+def test_a_release_can_be_installed_again_over_the_crds_that_it_left(life: Life):
+    assert len([pod for pod in life.pods_again if ready(pod)]) == 2
