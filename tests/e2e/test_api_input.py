@@ -22,6 +22,7 @@ POLICY_SPEC = {
     "storage": {"s3": {"bucket": "backups", "endpoint": "https://s3:8333", "secretName": "s3"}},
 }
 REMOVED = object()
+DBB = "databasebackups.holdfast.dev"  # in full: other definitions with the same short name may be there
 NAME_40, NAME_63 = "a" * 40, "b" * 63
 
 
@@ -350,10 +351,10 @@ def test_what_a_backup_is_cannot_change(kubectl, namespace, spec, patch, field):
 def test_how_long_a_backup_is_kept_may_change(kubectl, namespace, days):
     kubectl("create", "-n", namespace, "-f", "-", stdin=[a_resource("DatabaseBackup", REFERRING)])
     merge(kubectl, namespace, {"retentionDays": days})
-    shown = kubectl("get", "dbb", "orders", "-n", namespace, "-o", "jsonpath={.spec.retentionDays}")
+    shown = kubectl("get", DBB, "orders", "-n", namespace, "-o", "jsonpath={.spec.retentionDays}")
     assert shown == ("" if days is None else str(days))
 
 
 def merge(kubectl, namespace, spec, *options):
     patch = json.dumps({"spec": spec})
-    return kubectl("patch", "dbb", "orders", "-n", namespace, "--type=merge", "-p", patch, *options)
+    return kubectl("patch", DBB, "orders", "-n", namespace, "--type=merge", "-p", patch, *options)
