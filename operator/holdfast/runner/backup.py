@@ -115,6 +115,7 @@ def _take(
     upload = Upload(store, key, context.stop)
     try:
         upload.begin()
+        context.log.line("step", phase="dumping")
         with Progress(context.log, "dumping", ready.server.database_size) as progress:
             sink = Sink(compressor(compression), upload, progress)
             readable = dump.stream(sink, progress)

@@ -1,0 +1,90 @@
+"""Fixtures of the integration tests: the runner's real image against real servers, in containers of our own."""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.integration.runner.containers import docker, remove
+from tests.integration.runner.servers import Postgres, Store
+from tests.integration.runner.world import World
+
+TIMEOUT = 180  # seconds; the first test waits for the servers and their data
+HERE = Path(__file__).parent
+IMAGES = (
+    "holdfast-runner-postgres:17",
+    "holdfast-runner-postgres:15",
+    "holdfast-test-postgres:17",
+    "holdfast-test-seaweedfs:latest",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.integration)
+            item.add_marker(pytest.mark.timeout(TIMEOUT))
+
+
+@pytest.fixture(scope="session")
+def network() -> Iterator[str]:
+    if shutil.which("docker") is None:
+        pytest.fail('there is no docker; run `make test-integration`, or first: eval "$(python3 -m tests.cluster env)"')
+    missing = [image for image in IMAGES if not docker("images", "--quiet", image)]
+    if missing:
+        pytest.fail(f"{', '.join(missing)} is not built: python3 images/build.py --suite trixie --suite bookworm")
+    remove_abandoned()
+    name = f"holdfast-it-{os.getpid()}"
+    docker("network", "create", name)
+    yield name
+    docker("network", "rm", name, check=False)
+
+
+@pytest.fixture(scope="session")
+def world(network: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    names = [f"{network}-db", f"{network}-store"]
+    folder = tmp_path_factory.mktemp("pods")
+    folder.chmod(0o755)
+    for parent in folder.parents[:2]:
+        parent.chmod(0o755)  # the runner's user reads its Secrets through these
+    try:
+        store = Store(network, names[1])
+        db = Postgres(network, names[0])
+        db.create_sample("shop", 0.05)
+        yield World(folder, network, db, store)
+    finally:
+        remove(*names)
+
+
+@pytest.fixture(scope="session")
+def big(world: World) -> str:
+    """A database whose dump takes some seconds and hardly compresses: time to interfere."""
+    world.db.create("big")
+    world.db.sql(
+        "big",
+        "create unlogged table noise as select i, md5(i::text) || md5((i * 7)::text) || md5((i * 13)::text) as words "
+        "from generate_series(1, 1500000) i",
+        "holdfast",
+    )
+    return "big"
+
+
+@pytest.fixture(autouse=True)
+def pods_end(world: World) -> Iterator[None]:
+    """Whatever a test leaves running is ended."""
+    yield
+    running = [pod for pod in world.pods if pod.running]
+    world.pods.clear()
+    for pod in running:
+        pod.remove()
+
+
+def remove_abandoned() -> None:
+    """Remove what a session that was killed could not."""
+    for kind, options, column in (("container", ["--all"], "{{.Names}}"), ("network", [], "{{.Name}}")):
+        for name in docker(kind, "ls", *options, "--format", column).split():
+            found = re.match(r"holdfast-it-(\d+)(-|$)", name)
+            if found and not Path(f"/proc/{found[1]}").exists():
+                docker(kind, "rm", *(["--force"] if kind == "container" else []), name)

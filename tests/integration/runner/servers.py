@@ -1,0 +1,142 @@
+"""The real servers that the runner works with: PostgreSQL and an S3 store, each in a container."""
+
+import csv
+import secrets
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError
+from tests.integration.runner.containers import docker, published_port, remove, wait_for
+from tests.stack.fingerprint import SQL as FINGERPRINT_SQL
+from tests.stack.fingerprint import Fingerprint
+from tests.stack.sample import SQL as SAMPLE_SQL
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+USER = "holdfast"
+BUCKET = "backups"
+# What a shell, a URL, a pgpass file, Kubernetes and a naive template would each trip over.
+PASSWORD = r"""p:w\d "quoted" 'single' $HOME $$ $(HOME) & % ü€ #?/@ """ + secrets.token_hex(4)
+
+
+class Postgres:
+    """One server; its superuser is reached from within, without a password."""
+
+    def __init__(self, network: str, name: str, version: str = "17", tls: Path | None = None) -> None:
+        self.name = name
+        mounts = ["--volume", f"{tls}:/tls:ro"] if tls else []
+        docker(
+            "run", "--detach", "--name", name, "--network", network, "--network-alias", name, *mounts,
+            "--env", "POSTGRES_PASSWORD=superuser", f"holdfast-test-postgres:{version}",
+            "postgres", "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_wal_size=4GB",
+        )  # fmt: skip
+        wait_for(self._answers, f"PostgreSQL in {name}")
+        self.sql("postgres", f"create role {USER} login createdb password {literal(PASSWORD)}")
+
+    def _answers(self) -> bool:
+        done = subprocess.run(
+            ["docker", "exec", self.name, "psql", "-h", "127.0.0.1", "-U", "nobody", "-w", "postgres"],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        return "no password supplied" in done.stderr  # TCP opens only when initdb and all else is done
+
+    def sql(self, database: str, script: str, user: str = "postgres") -> str:
+        """Run SQL within the server; return what it printed, unaligned."""
+        return docker(
+            "exec", "--interactive", self.name, "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", user,
+            "-d", f"dbname={conninfo_value(database)}", "-f", "-", stdin=script,
+        )  # fmt: skip
+
+    def create(self, database: str) -> None:
+        """Create an empty database that belongs to the runner's user."""
+        self.sql("postgres", f"create database {identifier(database)} owner {USER} template template0")
+
+    def create_sample(self, database: str, scale: float) -> None:
+        """Create a shop's database, with a large object, enums, views, triggers and so on."""
+        self.create(database)
+        self.sql(database, f"\\set scale {scale}\nbegin;\n{SAMPLE_SQL.read_text()}\ncommit;\n", USER)
+
+    def fingerprint(self, database: str) -> Fingerprint:
+        """Return what is in a database, by name, hashed."""
+        lines = self.sql(database, FINGERPRINT_SQL.read_text()).splitlines()
+        return {name: (int(count), digest) for name, count, digest in csv.reader(lines)}
+
+    def pause(self) -> None:
+        """Freeze the server: a dump then waits in the middle for as long as a test needs."""
+        docker("pause", self.name)
+
+    def unpause(self) -> None:
+        docker("unpause", self.name)
+
+    def remove(self) -> None:
+        remove(self.name)
+
+
+class Store:
+    """One S3 store with the bucket `backups`."""
+
+    access_key = "holdfast-it"
+    secret_key = f"secret-$key$$(HOME)-{secrets.token_hex(8)}"
+
+    def __init__(self, network: str, name: str) -> None:
+        self.name = name
+        docker(
+            "run", "--detach", "--name", name, "--network", network, "--network-alias", name,
+            "--publish", "127.0.0.1::8333", "--env", f"S3_ACCESS_KEY={self.access_key}",
+            "--env", f"S3_SECRET_KEY={self.secret_key}", "--env", f"S3_BUCKETS={BUCKET}",
+            "holdfast-test-seaweedfs:latest",
+        )  # fmt: skip
+        port = published_port(name, 8333)
+        self.endpoint = f"http://{name}:8333"
+        self.client: S3Client = boto3.client(
+            "s3", endpoint_url=f"http://127.0.0.1:{port}", region_name="us-east-1", aws_access_key_id=self.access_key,
+            aws_secret_access_key=self.secret_key,
+            config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 0}),
+        )  # fmt: skip
+        wait_for(self._answers, f"the store in {name}")
+
+    def _answers(self) -> bool:
+        try:
+            self.client.list_buckets()
+        except BotoCoreError:
+            return False
+        return True
+
+    def keys(self, prefix: str) -> list[str]:
+        found = self.client.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])
+        return [item["Key"] for item in found]
+
+    def uploads(self, prefix: str) -> list[tuple[str, str]]:
+        found = self.client.list_multipart_uploads(Bucket=BUCKET, Prefix=prefix).get("Uploads", [])
+        return [(item["Key"], item["UploadId"]) for item in found]
+
+    def parts_in_flight(self, prefix: str) -> int:
+        """Return how many parts the uploads under a prefix have."""
+        return sum(
+            len(self.client.list_parts(Bucket=BUCKET, Key=key, UploadId=upload_id).get("Parts", []))
+            for key, upload_id in self.uploads(prefix)
+        )
+
+    def read(self, key: str) -> bytes:
+        return self.client.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+
+    def remove(self) -> None:
+        self.client.close()
+        remove(self.name)
+
+
+def literal(text: str) -> str:
+    """Quote as an SQL literal (E'…', so that a backslash means itself)."""
+    return "E'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def identifier(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
+
+
+def conninfo_value(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

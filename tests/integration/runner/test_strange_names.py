@@ -1,0 +1,72 @@
+"""Names and passwords that shells, URLs, pgpass files or Kubernetes would rewrite reach the database as they are."""
+
+from urllib.parse import quote
+
+import pytest
+from tests.integration.runner.servers import PASSWORD, USER, identifier, literal
+from tests.integration.runner.world import World, secrets_in
+
+NAMES = [
+    "with space", "a=b", "dbname=postgres", "postgres://x", 'double"quote', "single'quote", "$HOME", "$$", "$(HOME)",
+    "a&b", "100%", "%20", r"back\slash", "co:lon", "ünïcödé 桜 🦊", "-dash", ";semi", "*", "host=evil dbname=x",
+]  # fmt: skip
+FORMS = ["sql", "directory", "custom"]
+
+
+@pytest.mark.parametrize(("number", "name"), enumerate(NAMES), ids=NAMES)
+def test_a_database_is_backed_up_and_restored_by_its_very_name(world: World, number: int, name: str) -> None:
+    world.db.create(name)
+    world.db.sql(name, f"create table who as select {literal(name)} as am_i", USER)
+    task = world.backup(name, FORMS[number % 3])
+    world.assert_backed_up(task, world.pod(task).run())
+    assert world.manifest(task).database.name == name
+    world.db.sql("postgres", f"drop database {identifier(name)}")
+    world.db.create(name)
+    restored = world.pod(world.restore(task, name)).run()
+    assert restored.exit_code == 0, restored.log
+    assert world.db.sql(name, "select am_i from who") == f"{name}\n"
+
+
+PASSWORDS = ["a:b", "back\\slash\\", "\\:", "$$", "$(HOME)", "sp ace ", "'\"`", "100%", "ünï🦊", "#?/@&=", "\ttab"]
+
+
+@pytest.mark.parametrize("password", PASSWORDS)
+def test_a_password_opens_the_database_whatever_is_in_it(world: World, password: str) -> None:
+    role = f"role_{PASSWORDS.index(password)}"
+    world.db.sql("postgres", f"create role {role} login in role {USER}, pg_read_all_data password {literal(password)}")
+    task = world.backup()
+    world.assert_backed_up(task, world.pod(task, database_secret={"username": role, "password": password}).run())
+
+
+@pytest.mark.parametrize("key", ["url", "uri"])
+def test_a_connection_url_is_decoded_and_the_policys_database_wins(world: World, key: str) -> None:
+    url = f"postgresql://{USER}:{quote(PASSWORD, safe='')}@{world.db.name}:5432/postgres?sslmode=disable"
+    task = world.backup(connection={"host": None, "port": None})
+    pod = world.pod(task, database_secret={key: url})
+    result = pod.run()
+    world.assert_backed_up(task, result)
+    assert world.manifest(task).database.host == world.db.name
+    assert world.manifest(task).database.name == "shop"
+    assert quote(PASSWORD, safe="") not in result.log
+
+
+def test_keys_of_the_secret_may_have_other_names(world: World) -> None:
+    keys = {"username": "DB_USER", "password": "db.pass-word"}
+    task = world.backup(connection={"secretKeys": keys})
+    secret = {"DB_USER": USER, "db.pass-word": PASSWORD}
+    world.assert_backed_up(task, world.pod(task, database_secret=secret).run())
+
+
+def test_no_process_has_a_secret_in_its_arguments_or_environment(world: World, big: str) -> None:
+    task = world.backup(big)
+    pod = world.pod(task).start()
+    pod.wait_for_phase("dumping")
+    world.db.pause()
+    try:
+        seen = pod.processes()
+    finally:
+        world.db.unpause()
+    assert "pg_dump" in seen
+    assert "HOLDFAST_TASK" in seen
+    assert secrets_in(seen) == []
+    world.assert_backed_up(task, pod.result())
