@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.builders import a_begun_backup, settings
-from tests.chart.rendering import SERVED, render
+import yaml
+from tests.builders import a_begun_backup
+from tests.chart.rendering import CHART, SERVED, render
 from tests.e2e.kubectl import Kubectl, KubectlError
 
 from holdfast.manifests import jobs, tasks
@@ -23,6 +24,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180, func_only=True)]
 Job = dict[str, Any]
 MINE = {"app.kubernetes.io/managed-by": "holdfast"}
 RELEASE_SECONDS = 30
+IMAGE = yaml.safe_load((CHART / "values.yaml").read_text())["runner"]["images"]["postgres-17"]
 
 
 @dataclass(frozen=True)
@@ -83,14 +85,14 @@ def a_job(namespace: str, format_: str = "sql") -> Job:
     resolved = tasks.resolved_of(status)
     resolved = resolved.model_validate({**resolved.to_dict(), "dump": {"format": format_}})
     owner = jobs.Owner(namespace, "orders-1", "0f6bd1c4-5a0e-4a8a-9a5e-6d1f5a0c7b11", "orders")
-    runner = jobs.Runner(settings().images["postgres-17"], "IfNotPresent", {"HTTPS_PROXY": "http://proxy:3128"})
+    runner = jobs.Runner(IMAGE, "IfNotPresent", {"HTTPS_PROXY": "http://proxy:3128"})
     return jobs.backup_job("orders-1-backup", owner, 1, tasks.backup_task(owner, spec, status), resolved, runner)
 
 
 def a_cleanup_job(namespace: str) -> Job:
     status = a_begun_backup().status
     owner = jobs.Owner(namespace, "orders-1", "0f6bd1c4-5a0e-4a8a-9a5e-6d1f5a0c7b11", None)
-    runner = jobs.Runner(settings().images["postgres-17"], "IfNotPresent", {})
+    runner = jobs.Runner(IMAGE, "IfNotPresent", {})
     return jobs.cleanup_job(
         "orders-1-cleanup", owner, tasks.cleanup_task(owner, status), tasks.resolved_of(status).job, runner
     )
@@ -198,7 +200,7 @@ def test_the_refusal_of_an_image_names_the_images_that_are_allowed(confined: Con
 
     said = confined.refusal("create", "--dry-run=server", "-f", "-", stdin=json.dumps(job))
 
-    assert "runner.images: holdfast-runner-postgres:17" in said
+    assert f"runner.images: {IMAGE}" in said
 
 
 @pytest.fixture(scope="module")
@@ -261,7 +263,7 @@ def test_the_operator_cannot_touch_a_job(confined: Confined, arguments: tuple[st
 def test_an_upgrade_that_changes_the_images_does_not_lock_out_a_running_job(confined: Confined, crds: None):
     """The Pod template cannot change any more; refusing its image now would only leave the Job without its end."""
     job = a_job(confined.tenant)
-    container(image="holdfast-runner-postgres:16")(job)
+    container(image="holdfast-runner-postgres:17-former")(job)
     job["metadata"].update(name="former")
     job["metadata"]["ownerReferences"][0]["apiVersion"] = "holdfast.dev/v0"  # not served: nobody collects the Job
     job["spec"]["suspend"] = True

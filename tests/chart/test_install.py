@@ -23,7 +23,7 @@ from holdfast.handlers.main import LEASE_NAME
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60, func_only=True)]
 
-IMAGES = ("holdfast-operator:dev", "holdfast-runner-postgres:17")
+OPERATOR, RUNNER = "holdfast-operator:dev", "holdfast-runner-postgres:17"
 HELM_TIMEOUT = "180s"
 NAMESPACED = "deployments,replicasets,pods,services,configmaps,serviceaccounts,roles,rolebindings,poddisruptionbudgets"
 OF_THE_CLUSTER = "clusterroles,clusterrolebindings,validatingadmissionpolicies,validatingadmissionpolicybindings"
@@ -68,7 +68,8 @@ class Release:
 
     def values(self, **more: Any) -> Manifest:
         return {
-            "image": {"tag": "dev"},
+            "image": {"tag": OPERATOR.partition(":")[2]},
+            "runner": {"images": {"postgres-17": RUNNER}},
             "watchNamespaces": [self.tenant],
             "rbac": {"aggregateClusterRoles": False},
             "defaults": {"storage": {"s3": {"bucket": "backups", "secretName": "store"}}},
@@ -162,7 +163,7 @@ def life(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Life]:
     if cluster.kind:
-        api.load(IMAGES)
+        api.load((OPERATOR, RUNNER))
     release = Release(helm, cluster, kubectl, make_namespace("life"), make_namespace("tenant"))
     place = tmp_path_factory.mktemp(helm.name)
     former = chart_copy(place / "former", release.group, "0.0.9")
@@ -230,7 +231,7 @@ def test_the_rights_of_the_chart_suffice_to_begin_a_backup(life: Life):
     (container,) = life.begun["spec"]["template"]["spec"]["containers"]
 
     assert (owner["kind"], owner["name"]) == ("DatabaseBackup", "first")
-    assert container["image"] == "holdfast-runner-postgres:17"
+    assert container["image"] == RUNNER
 
 
 def test_upgrade_rolls_the_operators_with_the_new_values(life: Life):

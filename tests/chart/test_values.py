@@ -62,6 +62,12 @@ def test_the_chart_has_the_version_of_the_package():
     assert chart["version"] == chart["appVersion"] == holdfast.__version__
 
 
+def test_the_runners_are_those_of_the_same_release():
+    """A runner of another release might not understand its task; a tag that moves would not be pulled again."""
+    for image in VALUES["runner"]["images"].values():
+        assert image.endswith(f"-{holdfast.__version__}")
+
+
 def test_every_kind_is_announced_to_artifact_hub_as_it_is_defined():
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
     announced = yaml.safe_load(chart["annotations"]["artifacthub.io/crds"])
