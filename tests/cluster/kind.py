@@ -41,7 +41,7 @@ class Kind:
 
     @property
     def complete(self) -> Path:
-        """Written when `kind create` has ended well: a cluster without it is half a cluster."""
+        """Written when `kind create` has ended well: a cluster without it is half a cluster. Holds `started()`."""
         return self.settings.kubeconfig.with_name("complete")
 
     def kind(self, *args: str) -> str:
@@ -59,6 +59,10 @@ class Kind:
         argv = [self.daemon.cli, "ps", "-a", "--filter", f"label=io.x-k8s.kind.cluster={self.settings.cluster}"]
         lines = run([*argv, "--format", "{{.Names}} {{.State}}"], env=self.env).splitlines()
         return dict(line.split(maxsplit=1) for line in lines)
+
+    def started(self) -> str:
+        """When the node's containers started last."""
+        return run([self.daemon.cli, "inspect", "--format", "{{.State.StartedAt}}", *self.nodes()], env=self.env)
 
     def image_in_use(self) -> str:
         argv = [self.daemon.cli, "inspect", "--format", "{{.Config.Image}}", *self.nodes()]
@@ -118,12 +122,17 @@ class Kind:
                 env=self.env,
                 remedy="Run the same with `-v 3 --retain` added, then `kind export logs`, to see why.",
             )
-        self.complete.touch()
+        self.complete.write_text(self.started())
 
     def wait_for_addons(self) -> None:
         """kind's --wait covers the control plane only: DNS and storage come a little later."""
+        if self.complete.read_text() != self.started():
+            # after a restart the API server still shows the pods of before as ready; fresh ones tell the truth
+            for namespace, what in ADDONS:
+                run(self.kubectl("rollout", "restart", "-n", namespace, what), env=self.env)
         for namespace, what in ADDONS:
             run(self.kubectl("rollout", "status", "-n", namespace, what, "--timeout=180s"), env=self.env)
+        self.complete.write_text(self.started())
 
     def load(self, images: Sequence[str]) -> None:
         self.kind("load", "docker-image", "--name", self.settings.cluster, *images)
