@@ -71,6 +71,25 @@ async def test_a_released_lease_is_taken_at_once(client: KubeClient, namespace: 
     assert time.monotonic() - began < DURATION / 2
 
 
+async def test_a_lease_is_released_though_its_last_renewal_was_cut_off(
+    client: KubeClient, namespace: str, unique: str
+) -> None:
+    leader = a_contender(client, namespace, unique, "first")
+    await leader.acquire()
+    await client.patch(LEASES, namespace, unique, {"spec": {"renewTime": "2026-11-22T08:45:00.000000Z"}})
+    await leader.release()
+    assert await holder(client, namespace, unique) == ""
+
+
+async def test_another_ones_lease_is_not_released(client: KubeClient, namespace: str, unique: str) -> None:
+    first, second = (a_contender(client, namespace, unique, it) for it in ("first", "second"))
+    await first.acquire()
+    await second.acquire()
+    with pytest.raises(LeaseLost, match="held by second"):
+        await first.release()
+    assert await holder(client, namespace, unique) == "second"
+
+
 async def test_a_label_on_the_lease_costs_no_leadership(client: KubeClient, namespace: str, unique: str) -> None:
     leader = a_contender(client, namespace, unique, "first")
     await leader.acquire()

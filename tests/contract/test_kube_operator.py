@@ -151,18 +151,19 @@ async def test_a_leader_whose_lease_was_taken_ends_and_does_not_free_it(
     operator = await start()
     await until(operator.leads)
     await client.patch(LEASES, namespace, "holdfast-operator", {"spec": {"holderIdentity": "another"}})
-    assert await asyncio.wait_for(operator.process.wait(), timeout=15) == 1
+    assert await asyncio.wait_for(operator.process.wait(), timeout=30) == 1
     assert "held by another" in await operator.log()
     assert (await client.get(LEASES, namespace, "holdfast-operator"))["spec"]["holderIdentity"] == "another"
 
 
+@pytest.mark.timeout(150, func_only=True)
 async def test_a_killed_leader_is_replaced_when_its_lease_lapses(start: Start) -> None:
     first = await start()
     await until(first.leads)
     second = await start()
     await until(second.is_ready)
     await first.stop(signal.SIGKILL)
-    await until(second.leads, seconds=30)
+    await until(second.leads, seconds=60)
 
 
 def _object(kind: object, name: str, spec: dict[str, object]) -> dict[str, object]:

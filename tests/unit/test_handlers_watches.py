@@ -118,6 +118,12 @@ def test_kopf_has_no_reason_to_write() -> None:
     assert watches.settings().posting.enabled is False
 
 
+@pytest.mark.parametrize("method", ["store", "purge", "touch"])
+def test_a_write_by_kopf_would_be_a_fault(method: str) -> None:
+    with pytest.raises(NotImplementedError):
+        getattr(watches.settings().persistence.progress_storage, method)(body={}, patch={}, key="x")
+
+
 def test_children_and_events_are_selected_by_the_server() -> None:
     settings = watches.settings()
     for watch in WATCHES:

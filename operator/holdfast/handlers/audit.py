@@ -72,7 +72,7 @@ class Audit:
         """Wait until the watches have brought what is missing; return what they have not, and the cluster has."""
         until = time.monotonic() + seconds
         while missing and time.monotonic() < until:
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(min(0.2, self._grace / 4))
             missing = [(watch, item) for watch, item in missing if not self._knows(watch, item)]
         if missing:  # deleted, perhaps, before a watch could see it
             still = {_name(watch, item) for watch, item in await self._compare()}

@@ -113,7 +113,7 @@ async def _first(*work: Awaitable[object]) -> BaseException | None:
 async def _release(lease: Lease) -> None:
     try:
         await lease.release()
-    except (KubeError, TimeoutError) as error:
+    except (KubeError, TimeoutError, LeaseLost) as error:
         log.warning("Lease not released: the next leader waits until it lapses", error=str(error))
 
 

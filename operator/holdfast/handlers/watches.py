@@ -11,6 +11,7 @@ from typing import Any
 import kopf
 
 from holdfast import naming
+from holdfast.handlers.storage import NoDiffBase, NoProgress
 from holdfast.kube.access import Credentials
 from holdfast.kube.kinds import BACKUPS, EVENTS, JOBS, PODS, POLICIES, Kind
 from holdfast.reconcile.cache import Body, Cache
@@ -102,10 +103,9 @@ def settings() -> kopf.OperatorSettings:
     result.watching.inactivity_timeout = 70  # bookmarks come each minute; a silent stream is opened anew
     result.networking.request_timeout = 30
     result.networking.connect_timeout = 10
-    # Never written, as no handler needs them; ours nevertheless, so that nothing of kopf's could ever show.
-    result.persistence.finalizer = f"{naming.GROUP}/operator"
-    result.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=naming.GROUP)
-    result.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=naming.GROUP)
+    result.persistence.finalizer = f"{naming.GROUP}/operator"  # never written, as no handler needs one
+    result.persistence.progress_storage = NoProgress()
+    result.persistence.diffbase_storage = NoDiffBase()
     for watch in WATCHES:
         where = (watch.kind.group, watch.kind.version, watch.kind.plural)
         if watch.label_selector:

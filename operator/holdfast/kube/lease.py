@@ -34,9 +34,9 @@ class Lease:
         name: str,
         identity: str,
         *,
-        duration: float = 15,
-        deadline: float = 10,
-        period: float = 2,
+        duration: float = 30,
+        deadline: float = 20,
+        period: float = 4,
     ) -> None:
         """Take an identity that no other process ever has, and times in seconds.
 
@@ -69,7 +69,7 @@ class Lease:
             began = time.monotonic()
             try:
                 async with asyncio.timeout(min(self._deadline / 2, max(0, renewed + self._deadline - began))):
-                    await self._renew()
+                    await self._write_as_holder(self._mine())
             except (KubeError, TimeoutError) as error:
                 log.warning("Lease not renewed", lease=self._name, error=str(error) or "no answer in time")
             else:
@@ -78,9 +78,12 @@ class Lease:
                 raise LeaseLost(f"not renewed for {self._deadline:g} s")
 
     async def release(self) -> None:
-        """Free the Lease, so that another replica leads at once. Raises KubeError when that cannot be said."""
+        """Free the Lease, so that another replica leads at once.
+
+        Raises LeaseLost when another one holds it, KubeError or TimeoutError when it cannot be told.
+        """
         async with asyncio.timeout(self._deadline / 2):
-            await self._write({"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": _now()})
+            await self._write_as_holder({"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": _now()})
 
     async def _try(self) -> bool:
         try:
@@ -117,15 +120,15 @@ class Lease:
             return False
         return True
 
-    async def _renew(self) -> None:
+    async def _write_as_holder(self, spec: Object) -> None:
         try:
-            await self._write(self._mine())
-        except Conflict:  # somebody took it, or only touched its labels
+            await self._write(spec)
+        except Conflict:  # somebody took it, or only touched its labels; or a write of ours was cut off
             held = await self._client.get(LEASES, self._namespace, self._name)
             if held["spec"].get("holderIdentity") != self._identity:
                 raise LeaseLost(f"held by {held['spec'].get('holderIdentity') or 'nobody'}") from None
             self._version = held["metadata"]["resourceVersion"]
-            await self._write(self._mine())
+            await self._write(spec)
         except NotFound:
             raise LeaseLost("deleted") from None
 
