@@ -17,6 +17,7 @@ from holdfast.api.base import SpecModel
 from holdfast.api.database import Engine, TLSMode
 from holdfast.api.policy import Algorithm, Environment, Format, Method
 from holdfast.api.storage import AddressingStyle
+from holdfast.contract.paths import MAX_REPORT_BYTES
 
 ROOT = Path(__file__).parents[2]
 CLIENT_SIDE_APPLY_LIMIT = 262_144  # bytes of all annotations together: `kubectl apply` keeps a copy there
@@ -102,12 +103,22 @@ def test_everything_has_a_maximum():
     def holds(path, node):
         return (
             (node.get("type") != "string" or node.get("maxLength", 0) or "enum" in node or "format" in node)
-            and (node.get("type") != "array" or 0 < node.get("maxItems", 0) <= 16)
+            and (node.get("type") != "array" or 0 < node.get("maxItems", 0) <= 64)
             and ("additionalProperties" not in node or 0 < node.get("maxProperties", 0) <= 16)
             and ("x-kubernetes-int-or-string" not in node or 0 < node.get("maxLength", 0) <= 64)
         )
 
     assert breaking(holds) == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["toolVersion", "serverVersion", "verification.integrityCheck", "verification.fileReadable", "failure.message",
+     "failure.remedy"],
+)  # fmt: skip
+def test_a_status_has_room_for_whatever_a_report_says(path):
+    """A status that the API server refuses would leave a finished backup running for ever."""
+    assert at("DatabaseBackup", f"status.{path}")["maxLength"] >= MAX_REPORT_BYTES
 
 
 def test_every_schema_is_structural():

@@ -89,21 +89,26 @@ class Phase(StrEnum):
         return self in (Phase.SUCCEEDED, Phase.FAILED)
 
 
+# What a Job's report says goes into the status as it is, and a report has at most 4,096 bytes: a lower limit here
+# could make the API server refuse the status of a backup that is there.
+Reported = Annotated[str, Field(max_length=4096)]
+
+
 class Failure(StatusModel):
     """Why a backup failed, and what to do about it."""
 
     reason: str = Field(max_length=128, description="One word for machines; docs/reference/failures.md lists them.")
     exit_code: int | None = Field(None, description="Exit code of the Job's container, where it had one.")
-    message: str = Field(max_length=4096, description="What happened, and why.")
-    remedy: str = Field(max_length=2048, description="What to do about it.")
+    message: Reported = Field(description="What happened, and why.")
+    remedy: Reported = Field(description="What to do about it.")
 
 
 class Verification(StatusModel):
     """What was checked before the backup was called one."""
 
-    integrity_check: str = Field(max_length=256, description="What the store's own checksums said: passed.")
-    file_readable: str = Field(max_length=256, description="How the dump was seen to be whole.")
-    verified_at: datetime = Field(description="When, UTC.")
+    integrity_check: Reported = Field(description="What the store's own checksums said: passed.")
+    file_readable: Reported = Field(description="How the dump was seen to be whole.")
+    verified_at: datetime = Field(description="When it was checked, UTC.")
 
 
 class Cleanup(StatusModel):
@@ -142,15 +147,15 @@ class DatabaseBackupStatus(StatusModel):
     duration: str | None = Field(None, max_length=32, description="The same for people, e.g. 2m5s.")
     expires_at: datetime | None = Field(None, description="When it expires, UTC. This version deletes nothing.")
     expires: str | None = Field(None, max_length=32, description="The day on which it expires, for people.")
-    tool_version: str | None = Field(None, max_length=128, description="The dump tool, with its version.")
-    server_version: str | None = Field(None, max_length=128, description="The server, with its version.")
+    tool_version: Reported | None = Field(None, description="The dump tool, with its version.")
+    server_version: Reported | None = Field(None, description="The server, with its version.")
     verification: Verification | None = Field(None, description="What was checked before it was called a backup.")
-    warnings: list[Annotated[str, Field(max_length=1024)]] | None = Field(
-        None, max_length=16, description="What is worth knowing though it succeeded."
+    warnings: list[Reported] | None = Field(
+        None, max_length=64, description="What is worth knowing though it succeeded."
     )
     failure: Failure | None = Field(None, description="Why it failed, and what to do.")
     cleanup: Cleanup | None = Field(None, description="The removal of what a killed attempt left in the bucket.")
-    restore: str | None = Field(None, max_length=16384, description="What to paste into a shell to get it back.")
+    restore: str | None = Field(None, max_length=131072, description="What to paste into a shell to get it back.")
     resolved: BackupPolicySpec | None = Field(
         None, description="The policy as it was when the backup began, with every default filled in. No secrets."
     )

@@ -76,7 +76,8 @@ class S3Storage(SpecModel):
         None,
         min_length=1,
         max_length=64,
-        description="Region of the bucket, e.g. eu-central-1. Default: what the store's client finds.",
+        description="Region of the bucket, e.g. eu-central-1. Default: us-east-1 where there is an endpoint, else what "
+        "the Job's environment says.",
     )
     endpoint: str | None = Field(
         None,
