@@ -41,6 +41,8 @@ class Scene:
     release: str = "holdfast"
     namespace: str = EXAMPLE_NAMESPACE
     scale: float = 1.0
+    definitions: bool = True
+    """Whether the CRDs come with the release; the e2e suite has them there already."""
 
     @property
     def registry(self) -> str:
@@ -93,8 +95,7 @@ class Scene:
 
     def _definitions(self) -> list[str]:
         """On kind, the definitions become this release's; on a user's own cluster, another release keeps its own."""
-        owner = self._definitions_owner()
-        if owner in ("", self.release) or self.cluster.kind:
+        if self.definitions and (self.cluster.kind or self._definitions_owner() in ("", self.release)):
             return ["--take-ownership"]
         return ["--set", "crds.enabled=false"]
 

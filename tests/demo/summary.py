@@ -1,6 +1,8 @@
 """The end of the demo: what kubectl shows, the whole status, what lies in the bucket, and what to try next."""
 
+import os
 import shlex
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -22,8 +24,20 @@ def show(scene: Scene, name: str, status: dict[str, Any], narrator: Narrator) ->
     narrator.say("(and `restore`, what to paste to get it back; see below)")
     narrator.heading("What lies in the bucket `backups`")
     narrator.block("\n".join(_objects(scene)))
-    narrator.heading("What to try next (each block can be pasted)")
-    narrator.block(next_commands(scene, name), "bash")
+    narrator.heading("What to try next: each block can be pasted")
+    narrator.block("\n\n".join(str(block) for block in next_commands(scene, name)), "bash")
+
+
+@dataclass(frozen=True)
+class Block:
+    """Commands to paste, with what they are for. `watch` is a last one that runs until somebody ends it."""
+
+    what: str
+    commands: str
+    watch: str = ""
+
+    def __str__(self) -> str:
+        return "\n".join(filter(None, [f"# {self.what}", self.commands, self.watch]))
 
 
 def _objects(scene: Scene) -> list[str]:
@@ -31,58 +45,58 @@ def _objects(scene: Scene) -> list[str]:
         return [f"{size_for_people(size):>8}  {key}" for key, size in keys_in_bucket(client).items()]
 
 
-def next_commands(scene: Scene, name: str) -> str:
-    """Commands for a fresh shell: the first line points kubectl at the cluster, all others follow from it."""
-    environment = scene.cluster.environment
-    path = shlex.quote(environment["PATH"].partition(":")[0])
-    return _NEXT.format(
-        kubeconfig=shlex.quote(str(scene.cluster.kubeconfig)),
-        path=path,
-        alias=_alias(scene),
-        name=name,
-        empty=EMPTY_DATABASE,
-        release=scene.release,
-    )
-
-
-def _alias(scene: Scene) -> str:
+def next_commands(scene: Scene, name: str) -> list[Block]:
+    """For a fresh shell: the first block points kubectl at the cluster, each other one stands alone after it."""
     context = "" if scene.cluster.kind else f" --context={shlex.quote(scene.cluster.context)}"
-    return f"kubectl{context} -n {scene.namespace}"
+    kubectl = f"kubectl{context} -n {scene.namespace}"
+    tools = scene.cluster.environment["PATH"].partition(os.pathsep)[0]
+    point = f'export KUBECONFIG={shlex.quote(str(scene.cluster.kubeconfig))} PATH={shlex.quote(tools)}:"$PATH"'
+    psql = "psql -U orders -c 'select * from revenue_by_month order by 1, 2 limit 5'"
+    return [
+        Block("First, in the shell that you will use:", point),
+        Block("Read it as a person would:", f"{kubectl} describe databasebackup {name}"),
+        Block(
+            f"Restore it into the empty database server {EMPTY_DATABASE}, and look at what came back:",
+            f"{kubectl} get databasebackup {name} -o jsonpath='{{.status.restore}}' > restore.sh\n"
+            f"TARGET_HOST={EMPTY_DATABASE} TARGET_SECRET={EMPTY_DATABASE} bash restore.sh\n"
+            f"{kubectl} exec deployment/{EMPTY_DATABASE} -- {psql}",
+        ),
+        Block(
+            "Take another backup, and watch it:", _create(kubectl, _ANOTHER), f"{kubectl} get databasebackups --watch"
+        ),
+        Block(
+            "Give a wrong password, and see how a failure reads:",
+            f"{kubectl} create secret generic wrong --from-literal=username=orders --from-literal=password=guessed\n"
+            + _create(kubectl, _WRONG),
+            f"{kubectl} get databasebackups --watch -o wide",
+        ),
+        Block("What a field means:", "kubectl explain databasebackup.spec"),
+        Block(
+            "What the operator says:",
+            f"kubectl{context} -n {scene.release} logs deployment/{scene.release} --all-pods --prefix",
+        ),
+    ]
 
 
-_NEXT = """\
-# First, in the shell that you will use:
-export KUBECONFIG={kubeconfig} PATH={path}:"$PATH"
+def _create(kubectl: str, manifest: str) -> str:
+    return f"{kubectl} create -f - <<'END'\n{manifest}END"
 
-# Look at it as a person would:
-{alias} describe databasebackup {name}
 
-# Restore it into the empty database {empty}, and look at what came back:
-{alias} get dbb {name} -o jsonpath='{{.status.restore}}' > restore.sh
-TARGET_HOST={empty} TARGET_SECRET={empty} bash restore.sh
-{alias} exec deploy/{empty} -- psql -U orders -c 'select * from revenue_by_month order by 1, 2 limit 5'
-
-# Take another backup, and watch it:
-{alias} create -f - <<'END'
-{{apiVersion: holdfast.dev/v1alpha1, kind: DatabaseBackup,
- metadata: {{generateName: orders-}}, spec: {{policyRef: {{name: orders}}, reason: to watch it}}}}
-END
-{alias} get dbb --watch
-
-# A wrong password: see how a failure reads.
-{alias} create secret generic wrong --from-literal=username=orders --from-literal=password=guessed
-{alias} create -f - <<'END'
+_ANOTHER = """\
 apiVersion: holdfast.dev/v1alpha1
 kind: DatabaseBackup
-metadata: {{generateName: orders-wrong-}}
+metadata: {generateName: orders-}
+spec: {policyRef: {name: orders}, reason: to watch it}
+"""
+
+_WRONG = """\
+apiVersion: holdfast.dev/v1alpha1
+kind: DatabaseBackup
+metadata: {generateName: orders-wrong-}
 spec:
+  reason: to see a failure
   policy:
     environment: dev
-    database: {{engine: postgresql, name: orders, connection: {{host: orders-db, secretName: wrong}}}}
-    storage: {{s3: {{bucket: backups, endpoint: "http://s3:8333", addressingStyle: path, secretName: s3-credentials}}}}
-END
-{alias} get dbb --watch -o wide
-
-# What each field means, and what the operator says:
-kubectl explain databasebackup.spec
-kubectl -n {release} logs deploy/{release} --follow"""
+    database: {engine: postgresql, name: orders, connection: {host: orders-db, secretName: wrong}}
+    storage: {s3: {bucket: backups, endpoint: "http://s3:8333", addressingStyle: path, secretName: s3-credentials}}
+"""

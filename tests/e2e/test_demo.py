@@ -1,0 +1,115 @@
+"""The demo's promise: what it leaves behind is a backup that restores by pasting what it says, to equal content."""
+
+import io
+import os
+import secrets
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from tests import stack
+from tests.cluster.api import Cluster
+from tests.demo import summary, watch
+from tests.demo.errors import DemoError
+from tests.demo.narrator import Narrator
+from tests.demo.scene import DATABASE, EMPTY_DATABASE, FIRST, Scene
+from tests.demo.summary import Block
+
+pytestmark = pytest.mark.timeout(400, func_only=True)
+
+
+@pytest.fixture(scope="module")
+def scene(cluster: Cluster, crds: None) -> Iterator[Scene]:
+    """The demo's pieces in namespaces of its own, with less of the sample, up to where the backup is asked for."""
+    name = f"demo-{secrets.token_hex(3)}"
+    scene = Scene(cluster, release=name, namespace=f"{name}-data", scale=0.05, definitions=False)
+    scene.select()
+    scene.deliver_images()
+    try:
+        scene.install()
+        scene.start_servers()
+        assert scene.load_sample()
+        yield scene
+    finally:
+        scene.uninstall()
+
+
+@pytest.fixture
+def told() -> Narrator:
+    """A narrator whose words can be read."""
+    return Narrator(Console(file=io.StringIO(), soft_wrap=True, highlight=False))
+
+
+def words(narrator: Narrator) -> str:
+    assert isinstance(narrator.console.file, io.StringIO)
+    return narrator.console.file.getvalue()
+
+
+def paste(blocks: list[Block], wanted: str, folder: Path, shell: str = "bash") -> str:
+    """What a person sees who pastes the first block, and then the one that begins so, into a fresh shell."""
+    block = next(block for block in blocks if block.what.startswith(wanted))
+    script = f"set -eu\n{blocks[0].commands}\n{block.commands}"
+    environment = {"HOME": str(folder), "PATH": os.environ["PATH"]}
+    done = subprocess.run(
+        [shell], input=script, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_the_demo_ends_with_a_backup_that_restores_by_pasting_to_equal_content(
+    scene: Scene, told: Narrator, tmp_path: Path
+):
+    # Given the example is applied, and its backup has succeeded before the eyes of whoever watches
+    name = scene.request_backup()
+    status = watch.to_the_end(scene, name, told)
+    assert (name, status["phase"]) == (FIRST, "Succeeded")
+
+    # When exactly what the demo says is pasted, which is what status.restore says
+    blocks = summary.next_commands(scene, name)
+    seen = paste(blocks, "Restore it", tmp_path)
+
+    # Then the empty database equals the original in every table, sequence, view, index and large object
+    assert (tmp_path / "restore.sh").read_text() == status["restore"]
+    assert "revenue" in seen
+    original = stack.fingerprint(scene.namespace, DATABASE)
+    assert len([what for what in original if what.startswith("table ")]) == 8
+    assert stack.differences(original, stack.fingerprint(scene.namespace, EMPTY_DATABASE)) == []
+
+
+def test_the_demo_run_again_takes_a_further_backup_and_leaves_the_first_alone(scene: Scene, told: Narrator):
+    scene.request_backup()
+    watch.to_the_end(scene, FIRST, told)
+    before = scene.backup(FIRST)
+
+    scene.install()
+    assert not scene.load_sample()
+    name = scene.request_backup()
+    assert watch.to_the_end(scene, name, told)["phase"] == "Succeeded"
+    assert name != FIRST
+    assert scene.backup(FIRST)["status"] == before["status"]
+
+
+def test_the_summary_shows_kubectl_the_status_and_the_bucket_and_no_secret(scene: Scene, told: Narrator):
+    scene.request_backup()
+    status = watch.to_the_end(scene, FIRST, told)
+    summary.show(scene, FIRST, status, told)
+    text = words(told)
+    for fact in (status["backupID"], status["sha256"], "manifest.json", "SIZE", "Succeeded", "kubectl explain"):
+        assert fact in text
+    for secret in ("correct horse", "staple %41", "holdfast-secret-key"):
+        assert secret not in text
+
+
+def test_the_wrong_password_that_one_is_invited_to_try_reads_as_it_should(scene: Scene, told: Narrator, tmp_path: Path):
+    scene.request_backup()
+    watch.to_the_end(scene, FIRST, told)
+    created = paste(summary.next_commands(scene, FIRST), "Give a wrong password", tmp_path)
+    name = created.split("databasebackup.holdfast.dev/")[1].split()[0]
+
+    with pytest.raises(DemoError, match=r"AuthenticationFailed.*user 'orders'") as error:
+        watch.to_the_end(scene, name, told)
+    assert "guessed" not in str(error.value)
+    assert scene.backup(name)["status"]["failure"]["exitCode"] == 3
