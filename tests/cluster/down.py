@@ -59,4 +59,5 @@ def _remove_cache(settings: Settings, daemon: Daemon | None, others: list[str]) 
         found = run([daemon.cli, "image", "ls", "-q", node_image.REPOSITORY], env=env).split()
         if found:
             run([daemon.cli, "image", "rm", *found], env=env)
+    daemons.unmount(settings)
     artefact.remove(settings.cache)

@@ -1,5 +1,6 @@
 """What is there, as a table for people. It must change nothing."""
 
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def size(place: Path) -> int:
                 found = entry.lstat()
             except FileNotFoundError:
                 continue
-            if entry.is_dir() and not entry.is_symlink() and entry.name != "merged":  # a container's mounted view
+            if stat.S_ISDIR(found.st_mode) and entry.name != "merged":  # that is a container's mounted view
                 left.append(entry)
             elif found.st_ino not in seen:
                 seen.add(found.st_ino)
