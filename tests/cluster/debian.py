@@ -113,7 +113,7 @@ def ensure_base(settings: Settings, daemon: Daemon, suite: str, steps: Steps) ->
         raise ClusterError(f"{suite!r} is no Debian suite used here; choose one of {', '.join(SUITES)}.")
     image, env = image_name(suite), daemon.environment(settings.tools_dir)
     with locked(settings.cache / "locks" / f"debian-{suite}", steps.waiting):
-        if not images.present(daemon, env, image) and not images.pull(daemon, env, image):
+        if not images.present(daemon, env, image) and not images.pull(daemon, env, f"docker.io/library/{image}"):
             _make(settings, daemon, suite, steps)
     return image
 

@@ -18,7 +18,7 @@ def present(daemon: Daemon, env: Mapping[str, str], image: str) -> bool:
 def pull(daemon: Daemon, env: Mapping[str, str], image: str) -> bool:
     """Whether the image could be pulled. A registry that stays silent is given up on soon: many firewalls drop."""
     argv = [daemon.cli, "pull", image]
-    with subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
+    with subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as child:
         try:
             if child.stdout and not select.select([child.stdout], [], [], FIRST_WORD_SECONDS)[0]:
                 child.kill()

@@ -65,8 +65,7 @@ class Kind:
         return run([self.daemon.cli, "inspect", "--format", "{{.State.StartedAt}}", *self.nodes()], env=self.env)
 
     def image_in_use(self) -> str:
-        argv = [self.daemon.cli, "inspect", "--format", "{{.Config.Image}}", *self.nodes()]
-        return run(argv, env=self.env).split()[0]
+        return (self.settings.kubeconfig.parent / "image").read_text()
 
     def locked(self, steps: Steps) -> AbstractContextManager[None]:
         return locked(self.settings.cache / "locks" / f"cluster-{self.settings.cluster}", steps.waiting)
@@ -112,6 +111,7 @@ class Kind:
         place.mkdir(parents=True, exist_ok=True)
         self.complete.unlink(missing_ok=True)
         (place / "kind.yaml").write_text(CONFIGURATION)
+        (place / "image").write_text(image)
         with steps.part("kind create cluster (about 20 s)"):
             run(
                 [

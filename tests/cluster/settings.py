@@ -16,9 +16,9 @@ KUBERNETES = "v1.34.4"
 HELM3 = "v3.19.0"
 HELM4 = "v4.3.1"
 PULLED_NODE_IMAGES = (
-    f"kindest/node:{KUBERNETES}",
+    f"docker.io/kindest/node:{KUBERNETES}",  # in full, since Podman has no default registry
     # what this kind was released with, should the registry at hand lack the former
-    "kindest/node:v1.34.0@sha256:7416a61b42b1662ca6ca89f02028ac133a309a2a30ba309614e8ec94d976dc5a",
+    "docker.io/kindest/node:v1.34.0@sha256:7416a61b42b1662ca6ca89f02028ac133a309a2a30ba309614e8ec94d976dc5a",
 )
 HERE = Path(__file__).parent
 
