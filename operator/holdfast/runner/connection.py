@@ -16,6 +16,7 @@ APPLICATION = "holdfast"
 CONNECT_TIMEOUT = 5  # seconds for one attempt at one address
 DEFAULT_PORT = "5432"
 _STRICTNESS = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
+_SCHEMES = ("postgresql://", "postgres://")
 _USED = {"host", "port", "user", "password", "dbname", "sslmode"}
 
 
@@ -111,12 +112,12 @@ def _from_url(connection: Connection, secret: MountedSecret) -> dict[str, str]:
     text = secret.read(key)
     try:
         # libpq's own parser; its message would quote the URL, password and all, so it goes no further.
-        said = {name: str(value) for name, value in conninfo_to_dict(text).items()}
+        said = {name: str(value) for name, value in conninfo_to_dict(text).items() if text.startswith(_SCHEMES)}
     except ProgrammingError:
         raise secret.invalid(key, "is not a connection URL (postgresql://user:password@host:port/name)") from None
     missing = [name for name in ("host", "user", "password") if not said.get(name)]
-    if missing or not text.startswith(("postgresql://", "postgres://")):
-        raise secret.invalid(key, f"is a connection URL without {', '.join(missing) or 'postgresql://'}")
+    if missing:
+        raise secret.invalid(key, f"is not a connection URL (postgresql://…) with {', '.join(missing)}")
     return said | {"password_key": key}
 
 

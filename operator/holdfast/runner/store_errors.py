@@ -30,12 +30,12 @@ _DENIED_REMEDY = (
 
 def classify(code: str, status: int) -> tuple[Reason, str]:
     """Return the reason and the remedy for an error that the store answered with (its code, its HTTP status)."""
+    if code == "RequestTimeTooSkewed":
+        return Reason.STORAGE_FAILED, "the node's clock and the store's differ too much: correct the time"
     if code in _BUCKET or status == 301:
         return Reason.BUCKET_NOT_FOUND, "check s3.bucket, s3.region and s3.endpoint: the bucket must exist there"
     if code in _DENIED or status in (401, 403):
         return Reason.STORAGE_ACCESS_DENIED, _DENIED_REMEDY
-    if code == "RequestTimeTooSkewed":
-        return Reason.STORAGE_FAILED, "the node's clock and the store's differ too much: correct the time"
     if code in _UNAVAILABLE or status in (429, 500, 502, 503, 504):
         return Reason.STORAGE_UNAVAILABLE, "the store did not serve, several times over: look at its state, try again"
     return Reason.STORAGE_FAILED, "look the store's code up in its documentation; check s3.endpoint and s3.region"

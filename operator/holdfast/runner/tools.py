@@ -5,6 +5,7 @@ in which there is no secret, and passwords only by the pgpass file. What it says
 """
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -111,8 +112,12 @@ def find(name: str) -> str:
 def version(name: str) -> tuple[str, int]:
     """Return what `NAME --version` says, e.g. `pg_dump (PostgreSQL) 17.5`, and its major version."""
     said = subprocess.run([find(name), "--version"], capture_output=True, text=True, check=True).stdout.strip()
-    words = said.split("(PostgreSQL)")[-1].split()
-    return f"{name} {words[0]}", int(words[0].split(".")[0].rstrip("abcdefghijklmnopqrstuvwxyz"))
+    found = re.search(r"\(PostgreSQL\) ((\d+)\S*)", said)
+    if found is None:
+        raise HoldfastError(
+            Reason.TOOL_NOT_FOUND, f"{name} --version says {said!r}", "use a runner image of Holdfast's"
+        )
+    return f"{name} {found[1]}", int(found[2])
 
 
 def enlarge(descriptor: int) -> None:

@@ -1,0 +1,118 @@
+"""A store in memory with S3's words, for what no real store does on request: lying, losing answers, failing once."""
+
+# ruff: noqa: N803 - the names are S3's
+import base64
+import hashlib
+import io
+from collections.abc import Callable
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+Answer = dict[str, Any]
+
+
+def client_error(code: str, status: int, operation: str = "Operation") -> ClientError:
+    return ClientError(
+        {"Error": {"Code": code, "Message": "as asked"}, "ResponseMetadata": {"HTTPStatusCode": status}}, operation
+    )
+
+
+def sha256(data: bytes) -> str:
+    return base64.b64encode(hashlib.sha256(data).digest()).decode()
+
+
+class FakeS3:
+    """The part of boto3's client that the runner uses. `faults` are called before an operation and may raise."""
+
+    def __init__(self, checksums: bool = True) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.checksum: dict[str, str] = {}
+        self.uploads: dict[str, dict[int, bytes]] = {}
+        self.keys: dict[str, str] = {}
+        self.faults: dict[str, Callable[..., None]] = {}
+        self.after: dict[str, Callable[[Answer], Answer]] = {}
+        self.calls: list[str] = []
+        self._checksums = checksums
+
+    def create_multipart_upload(self, Key: str, **_: Any) -> Answer:
+        self._begin("create_multipart_upload")
+        upload = f"upload-{len(self.keys)}"
+        self.uploads[upload], self.keys[upload] = {}, Key
+        return self._end("create_multipart_upload", {"UploadId": upload})
+
+    def upload_part(self, UploadId: str, PartNumber: int, Body: bytes, ChecksumSHA256: str, **_: Any) -> Answer:
+        self._begin("upload_part")
+        if sha256(Body) != ChecksumSHA256:
+            raise client_error("BadDigest", 400)
+        self.uploads[UploadId][PartNumber] = bytes(Body)
+        return self._end("upload_part", {"ETag": f"{PartNumber}"} | self._stated(ChecksumSHA256))
+
+    def complete_multipart_upload(self, Key: str, UploadId: str, MultipartUpload: Answer, **_: Any) -> Answer:
+        self._begin("complete_multipart_upload")
+        if UploadId not in self.uploads:
+            raise client_error("NoSuchUpload", 404)
+        parts = self.uploads.pop(UploadId)
+        order = [part["PartNumber"] for part in MultipartUpload["Parts"]]
+        assert order == sorted(parts)
+        self.objects[Key] = b"".join(parts[number] for number in order)
+        digests = b"".join(hashlib.sha256(parts[number]).digest() for number in order)
+        self.checksum[Key] = f"{sha256(digests)}-{len(order)}"
+        return self._end("complete_multipart_upload", self._stated(self.checksum[Key]))
+
+    def abort_multipart_upload(self, UploadId: str, **_: Any) -> Answer:
+        self._begin("abort_multipart_upload")
+        if self.uploads.pop(UploadId, None) is None:
+            raise client_error("NoSuchUpload", 404)
+        return {}
+
+    def put_object(self, Key: str, Body: bytes, IfNoneMatch: str | None = None, **_: Any) -> Answer:
+        self._begin("put_object")
+        if IfNoneMatch and Key in self.objects:
+            raise client_error("PreconditionFailed", 412)
+        self.objects[Key] = bytes(Body)
+        self.checksum[Key] = sha256(Body)
+        return self._end("put_object", {})
+
+    def head_object(self, Key: str, **_: Any) -> Answer:
+        self._begin("head_object")
+        if Key not in self.objects:
+            raise client_error("404", 404)
+        answer = {"ContentLength": len(self.objects[Key]), "ETag": "etag"}
+        return self._end("head_object", answer | self._stated(self.checksum[Key]))
+
+    def get_object(self, Key: str, **_: Any) -> Answer:
+        self._begin("get_object")
+        if Key not in self.objects:
+            raise client_error("NoSuchKey", 404)
+        return {"Body": io.BytesIO(self.objects[Key])}
+
+    def delete_object(self, Key: str, **_: Any) -> Answer:
+        self._begin("delete_object")
+        self.objects.pop(Key, None)
+        return {}
+
+    def get_paginator(self, operation: str) -> "FakeS3.Pages":
+        return FakeS3.Pages(self, operation)
+
+    class Pages:
+        def __init__(self, store: "FakeS3", operation: str) -> None:
+            self._store, self._operation = store, operation
+
+        def paginate(self, Prefix: str, **_: Any) -> list[Answer]:
+            self._store._begin(self._operation)
+            if self._operation == "list_objects_v2":
+                return [{"Contents": [{"Key": key}]} for key in self._store.objects if key.startswith(Prefix)]
+            open_uploads = [(upload, self._store.keys[upload]) for upload in self._store.uploads]
+            return [{"Uploads": [{"Key": key, "UploadId": u}]} for u, key in open_uploads if key.startswith(Prefix)]
+
+    def _stated(self, checksum: str) -> Answer:
+        return {"ChecksumSHA256": checksum} if self._checksums else {}
+
+    def _begin(self, operation: str) -> None:
+        self.calls.append(operation)
+        if operation in self.faults:
+            self.faults[operation]()
+
+    def _end(self, operation: str, answer: Answer) -> Answer:
+        return self.after.get(operation, lambda same: same)(answer)

@@ -1,0 +1,82 @@
+"""The task: nothing that Kubernetes or a shell might rewrite is in it, and it is read back as it was written."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.builders import NOW, UID, a_policy, ago, policy_dict
+
+from holdfast.contract import task as tasks
+from holdfast.contract.task import BackupIdentity, BackupTask, CleanupTask, RestoreTask
+from holdfast.errors import HoldfastError, Reason
+
+POLICY = a_policy()
+
+
+def a_task(name="orders", label=None):
+    database = policy_dict()["database"] | {"name": name}
+    identity = BackupIdentity(
+        uid=UID, namespace="shop", name="orders-1", backup_id="backup-20261122-084500", environment="production",
+        label=label, reason="why: $$", retention_days=90,
+    )  # fmt: skip
+    return BackupTask(
+        backup=identity, database=a_policy(database=database).database, dump=POLICY.dump, s3=POLICY.storage.s3,
+        key_prefix="eu-1/shop/orders/backup-20261122-084500/", deadline_seconds=60,
+    )  # fmt: skip
+
+
+def kubelet(value):
+    """Expand `$(NAME)` and `$$` as Kubernetes does in the values of environment variables."""
+    return re.sub(r"\$(\$|\(\w+\))", lambda found: "$" if found[1] == "$" else "/root", value)
+
+
+@pytest.mark.parametrize("name", ["$", "$$", "$(HOME)", "$$(HOME)", "$$$(HOME)", "a$b", "\\$", "$\\u0024", "${HOME}"])
+def test_dollars_survive_kubernetes(name):
+    written = tasks.to_environment(a_task(name))
+    assert "$" not in written
+    read = tasks.parse(kubelet(written))
+    assert isinstance(read, BackupTask)
+    assert read.database.name == name
+
+
+@given(st.text(st.characters(blacklist_characters="\0", blacklist_categories=["Cs"]), min_size=1, max_size=63))
+def test_any_name_is_read_back_as_it_was_written(name):
+    assert tasks.parse(kubelet(tasks.to_environment(a_task(name)))) == a_task(name)
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        a_task(label="before-v2"),
+        RestoreTask(
+            backup_uid=UID, database=POLICY.database, s3=POLICY.storage.s3, key_prefix="a/b/c/", deadline_seconds=1
+        ),
+        CleanupTask(backup_uid=UID, s3=POLICY.storage.s3, key_prefix="a/b/c/", deadline_seconds=1),
+    ],
+    ids=["backup", "restore", "cleanup"],
+)
+def test_every_kind_is_read_back_as_its_own(work):
+    assert tasks.parse(tasks.to_environment(work)) == work
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "JSON"),
+        ("{}", "kind"),
+        ('{"kind": "brew"}', "kind"),
+        ('{"kind": "cleanup"}', "backupUid"),
+        ("[", "JSON"),
+    ],
+)
+def test_what_is_no_task_is_refused_with_the_field(text, says):
+    with pytest.raises(HoldfastError, match="cannot be read") as caught:
+        tasks.parse(text)
+    assert caught.value.reason is Reason.INVALID_TASK
+    assert says in caught.value.message
+
+
+def test_what_is_left_of_the_time_is_counted_from_the_start():
+    assert tasks.seconds_left(ago(45), 60, NOW) == 15
+    assert tasks.seconds_left(ago(90), 60, NOW) == -30

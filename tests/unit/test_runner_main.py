@@ -1,0 +1,173 @@
+"""The runner's frame: whatever happens, there is a report, the documented exit code, and no secret in either."""
+
+import io
+import json
+import os
+import signal
+import threading
+
+import pytest
+from tests.builders import NOW, UID, a_policy
+
+from holdfast.contract import report as reports
+from holdfast.contract import task as tasks
+from holdfast.contract.paths import TASK_VARIABLE
+from holdfast.contract.task import CleanupTask
+from holdfast.errors import HoldfastError, Reason
+from holdfast.runner import main as runner
+from holdfast.runner.context import Context, Places
+from holdfast.runner.log import Log
+from holdfast.runner.outcome import Done, UncleanError
+from holdfast.runner.stop import Stop
+
+
+@pytest.fixture
+def places(tmp_path):
+    return Places(termination_log=tmp_path / "termination-log", storage_secret=tmp_path / "absent")
+
+
+@pytest.fixture
+def log():
+    return io.StringIO()
+
+
+@pytest.fixture
+def context(places, log):
+    return Context(places, Stop(), Log(log), "pod-uid", NOW)
+
+
+@pytest.fixture(autouse=True)
+def signals_as_before():
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def a_cleanup(**changes):
+    fields = {
+        "backup_uid": UID, "s3": a_policy(storage={"s3": {"bucket": "backups", "secretName": "s3"}}).storage.s3,
+        "key_prefix": "shop/orders/backup-1/", "deadline_seconds": 60,
+    }  # fmt: skip
+    return CleanupTask(**(fields | changes))
+
+
+def run(monkeypatch, places, text):
+    monkeypatch.setenv(TASK_VARIABLE, text)
+    code = runner.main([], places)
+    report = reports.parse(places.termination_log.read_text())
+    assert report is not None
+    return code, report
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"kind": "brew"}'])
+def test_a_task_that_cannot_be_read_is_reported(monkeypatch, places, text):
+    code, report = run(monkeypatch, places, text)
+    assert (code, report.failure.reason, report.failure.exit_code) == (1, "InvalidTask", 1)
+
+
+def test_a_failure_is_reported_and_logged_with_its_remedy(monkeypatch, places, capsys):
+    code, report = run(monkeypatch, places, tasks.to_environment(a_cleanup()))
+    assert (code, report.kind, report.failure.reason, report.clean) == (1, "cleanup", "SecretMissing", True)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["event"] for line in lines] == ["started", "step", "ended"]
+    assert lines[-1]["failure"]["remedy"] == report.failure.remedy
+
+
+def test_a_report_that_cannot_be_written_is_never_a_success(monkeypatch, tmp_path, context, log):
+    nowhere = Places(termination_log=tmp_path / "absent" / "log")
+    code = runner._end("backup", runner.Ended(done=Done()), Log(log), nowhere, NOW, 0.0)
+    assert code == 10
+    assert "the report cannot be written" in log.getvalue()
+
+
+def test_what_the_work_returns_is_the_end(context):
+    assert runner.supervise(lambda: Done(message="m"), context, 5).done == Done(message="m")
+
+
+def test_a_fault_of_our_own_is_told_without_its_values(context, log):
+    def work():
+        raise ValueError("the password is hush-hush")
+
+    ended = runner.supervise(work, context, 5)
+    assert ended.failure.reason is Reason.INTERNAL_ERROR
+    assert "ValueError at test_runner_main.py:" in ended.failure.message
+    assert "hush" not in ended.failure.message + ended.failure.remedy + log.getvalue()
+
+
+def test_a_full_disk_is_told_as_one(context):
+    def work():
+        raise OSError(28, "No space left on device")
+
+    assert runner.supervise(work, context, 5).failure.reason is Reason.DISK_FULL
+
+
+def test_what_could_not_be_removed_is_told(context):
+    def work():
+        first = HoldfastError(Reason.STORAGE_UNAVAILABLE, "gone", "look")
+        raise UncleanError(first, HoldfastError(Reason.STORAGE_UNAVAILABLE, "no abort", "look"))
+
+    ended = runner.supervise(work, context, 5)
+    assert (ended.failure.message, ended.clean, ended.leftover.message) == ("gone", False, "no abort")
+
+
+def test_the_deadline_ends_the_work_and_is_the_failure(context):
+    def work():
+        context.stop.wait(30)
+        return Done()
+
+    ended = runner.supervise(work, context, 0.05)
+    assert (ended.failure.reason, ended.clean) == (Reason.DEADLINE_EXCEEDED, True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_a_signal_ends_the_work_and_is_the_failure_whatever_broke_because_of_it(context, number):
+    def work():
+        os.kill(os.getpid(), number)
+        try:
+            context.stop.wait(30)
+        except HoldfastError:
+            raise BrokenPipeError from None
+
+    ended = runner.supervise(work, context, 30)
+    assert ended.failure.reason is Reason.INTERRUPTED
+    assert number.name in ended.failure.message
+
+
+def test_work_that_does_not_end_is_left_behind_and_called_unclean(context, monkeypatch):
+    monkeypatch.setattr(runner, "ENDING_SECONDS", 0.05)
+    hanging = threading.Event()
+
+    def work():
+        hanging.wait()
+        return Done()
+
+    ended = runner.supervise(work, context, 0.05)
+    hanging.set()
+    assert (ended.failure.reason, ended.clean) == (Reason.DEADLINE_EXCEEDED, False)
+
+
+def test_work_that_finished_in_spite_of_a_stop_is_finished(context):
+    """The manifest was written before the signal was seen: it is a backup, and saying otherwise would be a lie."""
+
+    def work():
+        os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(HoldfastError):
+            context.stop.wait(30)
+        return Done(message="published")
+
+    assert runner.supervise(work, context, 30) == runner.Ended(done=Done(message="published"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], (None, None, None)),
+        (["--target-host=", "--target-port=", "--target-database="], (None, None, None)),
+        (["--target-host=h", "--target-port=6000", "--target-database=a=b"], ("h", "6000", "a=b")),
+    ],
+    ids=["none", "as pasted, with nothing set", "all"],
+)
+def test_a_restores_target_may_be_given_as_arguments(arguments, expected):
+    overrides = runner._parse(arguments)
+    assert (overrides.host, overrides.port, overrides.database) == expected

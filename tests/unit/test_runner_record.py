@@ -1,0 +1,130 @@
+"""The manifest is the last word: written once, never over another's, and an artifact is checked against it."""
+
+from datetime import timedelta
+
+import pytest
+from tests.builders import NOW, UID
+from tests.fake_s3 import FakeS3, client_error, sha256
+
+from holdfast.api.storage import S3Storage
+from holdfast.contract.manifest import Manifest, ManifestArtifact, ManifestDatabase, ManifestTool, ManifestVerification
+from holdfast.contract.task import BackupIdentity
+from holdfast.errors import HoldfastError, Reason
+from holdfast.runner import record
+from holdfast.runner.store import Store
+
+PREFIX = "shop/orders/backup-1/"
+DATA = b"a dump"
+SHA256 = "4e9c0c0f2a4b5c7c0e6f0c0e4e5f4f0b4ee1f8d9b6a3c1d2e3f405162738495a"
+
+
+@pytest.fixture
+def s3():
+    return FakeS3()
+
+
+@pytest.fixture
+def store(s3):
+    return Store(S3Storage(bucket="backups"), s3)
+
+
+def a_manifest(pod="pod-1", uid=UID, key=f"{PREFIX}pod-1.sql.gz", **artifact):
+    fields = {
+        "key": key, "format": "sql", "compression": "gzip", "size_bytes": len(DATA), "uncompressed_bytes": 100,
+        "sha256": SHA256, "parts": 1, "store_checksum": sha256(DATA),
+    }  # fmt: skip
+    return Manifest(
+        backup=BackupIdentity(
+            uid=uid, namespace="shop", name="orders-1", backup_id="backup-1", environment="dev", retention_days=30
+        ),
+        database=ManifestDatabase(engine="postgresql", name="orders", host="db", server_version="PostgreSQL 17.5"),
+        artifact=ManifestArtifact(**(fields | artifact)),
+        tool=ManifestTool(name="pg_dump", version="pg_dump 17.5", arguments=[]),
+        verification=ManifestVerification(integrity_check="passed", file_readable="seen", verified_at=NOW),
+        started_at=NOW, completed_at=NOW, expires_at=NOW + timedelta(days=30), pod_uid=pod, holdfast_version="0",
+    )  # fmt: skip
+
+
+def test_the_first_manifest_is_in_force(store):
+    assert record.publish(store, PREFIX, a_manifest()) == a_manifest()
+    assert record.find(store, PREFIX, UID) == a_manifest()
+
+
+def test_a_second_pod_of_the_same_backup_gets_the_firsts(store):
+    record.publish(store, PREFIX, a_manifest("pod-1"))
+    assert record.publish(store, PREFIX, a_manifest("pod-2")).pod_uid == "pod-1"
+
+
+def test_another_backups_manifest_is_a_conflict_and_stays(store, s3):
+    record.publish(store, PREFIX, a_manifest(uid="theirs"))
+    before = dict(s3.objects)
+    with pytest.raises(HoldfastError, match="another backup") as caught:
+        record.publish(store, PREFIX, a_manifest())
+    assert caught.value.reason is Reason.MANIFEST_CONFLICT
+    assert s3.objects == before
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"not json", b'{"version": 99}'])
+def test_what_is_no_manifest_is_a_conflict(store, s3, data):
+    s3.put_object(Key=PREFIX + "manifest.json", Body=data)
+    with pytest.raises(HoldfastError) as caught:
+        record.find(store, PREFIX, UID)
+    assert caught.value.reason is Reason.MANIFEST_CONFLICT
+
+
+def test_a_manifest_that_points_outside_its_folder_is_a_conflict(store):
+    with pytest.raises(HoldfastError, match="outside its own folder"):
+        record.publish(store, PREFIX, a_manifest(key="shop/orders/backup-2/pod-1.sql.gz"))
+
+
+def test_an_error_while_looking_is_no_absence(store, s3):
+    def denied():
+        raise client_error("AccessDenied", 403)
+
+    s3.faults["get_object"] = denied
+    with pytest.raises(HoldfastError) as caught:
+        record.find(store, PREFIX, UID)
+    assert caught.value.reason is Reason.STORAGE_ACCESS_DENIED
+
+
+def put(s3, manifest, data=DATA):
+    s3.put_object(Key=manifest.artifact.key, Body=data)
+
+
+def test_an_artifact_with_the_stores_right_checksum_is_verified_without_being_read(store, s3):
+    put(s3, a_manifest())
+    record.verify(store, a_manifest())
+    assert "get_object" not in s3.calls
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"a dumb", Reason.CHECKSUM_MISMATCH),
+        (b"a dump and more", Reason.SIZE_IMPLAUSIBLE),
+        (b"", Reason.SIZE_IMPLAUSIBLE),
+    ],
+)
+@pytest.mark.parametrize("checksums", [True, False], ids=["a store with checksums", "a store without"])
+def test_an_artifact_that_changed_is_noticed(data, reason, checksums):
+    s3 = FakeS3(checksums)
+    put(s3, a_manifest(), data)
+    with pytest.raises(HoldfastError) as caught:
+        record.verify(Store(S3Storage(bucket="backups"), s3), a_manifest())
+    assert caught.value.reason is reason
+
+
+def test_an_artifact_that_is_gone_is_noticed(store):
+    with pytest.raises(HoldfastError) as caught:
+        record.verify(store, a_manifest())
+    assert caught.value.reason is Reason.BACKUP_NOT_FOUND
+
+
+def test_a_store_without_checksums_is_read_back():
+    import hashlib
+
+    s3 = FakeS3(checksums=False)
+    manifest = a_manifest(sha256=hashlib.sha256(DATA).hexdigest(), store_checksum=None)
+    put(s3, manifest)
+    record.verify(Store(S3Storage(bucket="backups"), s3), manifest)
+    assert "get_object" in s3.calls

@@ -1,0 +1,125 @@
+"""The store over HTTP: what a real client makes of answers that a real server gives only on bad days."""
+
+import threading
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from holdfast.api.storage import S3Storage
+from holdfast.errors import HoldfastError, Reason
+from holdfast.runner import store as stores
+from holdfast.runner.context import Places
+from holdfast.runner.stop import Stop
+from holdfast.runner.upload import Upload
+
+BEGUN = b"<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>"
+FAILED_IN_THE_END = b"<?xml version='1.0'?>\n<Error><Code>InternalError</Code><Message>try again</Message></Error>"
+COMPLETED = b"<CompleteMultipartUploadResult><ETag>x</ETag></CompleteMultipartUploadResult>"
+
+
+class BadDay:
+    """An S3 server that answers as it is told, and counts."""
+
+    def __init__(self, completions):
+        self.seen = Counter()
+        self.headers = []
+        day = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_):
+                """Say nothing."""
+
+            def answer(self, status, body=b"", **headers):
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def do_POST(self):
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                if "uploads" in self.path:
+                    return self.answer(200, BEGUN)
+                day.seen["complete"] += 1
+                return self.answer(200, completions[min(day.seen["complete"], len(completions)) - 1])
+
+            def do_PUT(self):
+                day.headers.append(dict(self.headers))
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                self.answer(200, ETag="x")
+
+            def do_DELETE(self):
+                day.seen["delete" if "uploadId" not in self.path else "abort"] += 1
+                self.answer(204)
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+    def upload(self, tmp_path):
+        secret = tmp_path / "storage"
+        secret.mkdir()
+        (secret / "accessKeyID").write_text("key\n")
+        (secret / "secretAccessKey").write_text("secret\n")
+        s3 = S3Storage(
+            bucket="backups", endpoint=f"http://127.0.0.1:{self.server.server_port}", addressing_style="path",
+            secret_name="s3",
+        )  # fmt: skip
+        store = stores.connect(s3, Places(storage_secret=secret))
+        upload = Upload(store, "k", Stop())
+        upload.begin()
+        upload.write(b"x")
+        return upload
+
+
+@pytest.fixture(autouse=True)
+def quick_retries(monkeypatch):
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
+
+
+def test_an_error_in_the_body_of_a_200_is_no_completion(tmp_path):
+    with BadDay([FAILED_IN_THE_END]) as day:
+        upload = day.upload(tmp_path)
+        with pytest.raises(HoldfastError, match="InternalError") as caught:
+            upload.complete()
+        assert caught.value.reason is Reason.STORAGE_UNAVAILABLE
+        assert day.seen["complete"] == 4
+        upload.discard()
+        assert (day.seen["abort"], day.seen["delete"]) == (1, 1)
+
+
+def test_such_an_error_that_passes_is_tried_again(tmp_path):
+    with BadDay([FAILED_IN_THE_END, COMPLETED]) as day:
+        day.upload(tmp_path).complete()
+        assert day.seen["complete"] == 2
+
+
+def test_each_part_carries_our_own_sha256_and_no_checksum_of_botocores(tmp_path):
+    with BadDay([COMPLETED]) as day:
+        day.upload(tmp_path).complete()
+        (headers,) = day.headers
+        assert headers["x-amz-checksum-sha256"] == "LXEWQrcmsEQBYnyp+6wy9chTD7GQPMTbAiWHF5IaSIE="
+        assert not any("crc" in name.lower() or name.lower() == "x-amz-trailer" for name in headers)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [({"endpoint": "http://"}, Reason.STORAGE_FAILED), ({"secret_name": "absent"}, Reason.SECRET_MISSING)],
+)
+def test_settings_that_cannot_be_used_are_told(tmp_path, fields, reason):
+    s3 = S3Storage.model_construct(**({"bucket": "backups", "region": "eu-central-1"} | fields))
+    with pytest.raises(HoldfastError) as caught:
+        stores.connect(s3, Places(storage_secret=tmp_path / "absent"))
+    assert caught.value.reason is reason
