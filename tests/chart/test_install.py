@@ -44,13 +44,22 @@ class Release:
         return f"life-{self.helm.name}"
 
     @property
+    def other(self) -> str:
+        return f"other-{self.helm.name}"
+
+    @property
     def group(self) -> str:
         return f"{self.helm.name}.chart-test.holdfast.dev"
 
     def run(self, *arguments: str | Path, values: Manifest | None = None) -> str:
         """Run Helm to its end; whatever it refuses fails the test with its own words."""
+        done = self.attempt(*arguments, values=values)
+        assert done.returncode == 0, f"helm {arguments[0]}: {done.stderr}\n{self.state()}"
+        return done.stdout
+
+    def attempt(self, *arguments: str | Path, values: Manifest | None = None) -> subprocess.CompletedProcess[str]:
         cluster = (f"--kubeconfig={self.cluster.kubeconfig}", f"--kube-context={self.cluster.context}")
-        done = subprocess.run(
+        return subprocess.run(
             [self.helm, *arguments, "--namespace", self.home, "--wait", "--timeout", HELM_TIMEOUT, *cluster],
             input=json.dumps(values or {}),
             env=self.cluster.environment,
@@ -58,8 +67,6 @@ class Release:
             text=True,
             check=False,
         )
-        assert done.returncode == 0, f"helm {arguments[0]}: {done.stderr}\n{self.state()}"
-        return done.stdout
 
     def state(self) -> str:
         return self.kubectl("-n", self.home, "get", "pods", "-o", "wide") + self.kubectl(
@@ -150,6 +157,8 @@ class Life:
     kept: list[str] = field(default_factory=list)
     uninstall_seconds: float = 0
     pods_again: list[Manifest] = field(default_factory=list)
+    refused: str = ""
+    taken_over: Manifest = field(default_factory=dict)
     notes: str = ""
 
 
@@ -171,7 +180,8 @@ def life(
     try:
         yield live(release, former, newer)
     finally:
-        release.run("uninstall", release.name, "--ignore-not-found")
+        for name in (release.name, release.other):
+            release.run("uninstall", name, "--ignore-not-found")
         for plural in ("backuppolicies", "databasebackups"):
             kubectl("delete", "crd", f"{plural}.{release.group}", "--ignore-not-found")
 
@@ -202,6 +212,12 @@ def live(release: Release, former: Path, newer: Path) -> Life:
 
     release.run("install", release.name, newer, "--values", "-", values=release.values())
     seen.pods_again = release.pods()
+    release.run("uninstall", release.name)
+
+    small = release.values(replicas=0)
+    seen.refused = release.attempt("install", release.other, newer, "--values", "-", values=small).stderr
+    release.run("install", release.other, newer, "--values", "-", "--take-ownership", values=small)
+    seen.taken_over = release.policy_crd()
     return seen
 
 
@@ -271,3 +287,9 @@ def test_neither_upgrade_nor_uninstall_hangs(life: Life):
 
 def test_a_release_can_be_installed_again_over_the_crds_that_it_left(life: Life):
     assert len([pod for pod in life.pods_again if ready(pod)]) == 2
+
+
+def test_another_release_takes_the_crds_over_only_when_it_is_told_to(life: Life):
+    assert "CustomResourceDefinition" in life.refused
+    assert life.release.name in life.refused
+    assert life.taken_over["metadata"]["annotations"]["meta.helm.sh/release-name"] == life.release.other

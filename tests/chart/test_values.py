@@ -144,3 +144,24 @@ def test_a_field_of_every_default_reaches_helm_as_the_models_have_it(helm: Path)
     done = refusal(helm, {"defaults": {"job": {"tolerations": [{"effect": "Sometimes"}]}}})
 
     assert re.search("effect.*NoSchedule", done)
+
+
+@pytest.mark.integration
+def test_the_values_of_the_install_page_are_accepted_and_read(helm: Path):
+    page = (CHART.parents[1] / "docs/how-to/install.md").read_text()
+    (values,) = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", page, flags=re.DOTALL)]
+    settings = Settings.model_validate_json(render(helm, values).settings)
+
+    assert settings.defaults.to_dict() == values["defaults"]
+
+
+@pytest.mark.parametrize("page", ["docs/how-to/install.md", "docs/how-to/upgrade-and-uninstall.md"])
+def test_every_value_that_a_page_names_is_one_of_the_charts(page: str):
+    text = (CHART.parents[1] / page).read_text()
+    known = paths(VALUES)
+    named = set(re.findall(r"`([a-zA-Z]+(?:\.[a-zA-Z]+)+)(?::[^`]*)?`", text))
+    of_values = {name for name in named if name.split(".")[0] in VALUES}
+
+    assert {
+        n for n in of_values if n not in known and not n.startswith(("defaults.storage.", "defaults.job."))
+    } == set()
