@@ -107,8 +107,12 @@ def main(argv: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         args.run(from_environment(), args)
-    except (ClusterError, OSError) as error:
+    except ClusterError as error:
         print(f"\n{error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        remedy = "check that the cache is yours to write to and the disk not full, or set HOLDFAST_CACHE elsewhere"
+        print(f"\nThe operating system refused: {error}; {remedy}.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\ninterrupted; run the same again to go on", file=sys.stderr)

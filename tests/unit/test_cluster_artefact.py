@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from tests.cluster import artefact, gobuild, node_image
+from tests.cluster.errors import ClusterError
 
 
 def test_a_key_changes_with_words_files_and_their_names(tmp_path: Path):
@@ -77,3 +78,21 @@ def test_every_module_has_its_pins_committed():
     for program in gobuild.NODE_PROGRAMS:
         assert program.module or "@v" in program.package
         assert all(path.is_file() for path in program.sources())
+
+
+@pytest.mark.parametrize(
+    ("says", "reason"), [("go version go1.22.1 linux/amd64", "not 'go version go1.22.1"), ("", "")]
+)
+def test_an_old_go_is_named_with_its_remedy(says: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "go").write_text(f"#!/bin/sh\necho '{says}'\n")
+    (tmp_path / "go").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ClusterError, match=r"kind is not here.* install Go 1\.24 or newer") as caught:
+        gobuild.check_go("kind")
+    assert reason in str(caught.value)
+
+
+def test_without_go_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ClusterError, match=r"kind is not here, so it must be built, and there is no `go` on PATH"):
+        gobuild.check_go("kind")
