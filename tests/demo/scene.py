@@ -69,7 +69,8 @@ class Scene:
 
     def deliver_images(self) -> None:
         if self.cluster.kind:
-            api.load(IMAGES)
+            for name in IMAGES:  # each by itself: given all at once, kind loads all where one is new
+                api.load([name])
             return
         for name in IMAGES:
             api.docker("tag", name, self.image(name))
@@ -88,6 +89,7 @@ class Scene:
         return {
             "registry": self.registry,
             "image": {"tag": "dev"},
+            "runner": {"images": {"postgres-17": RUNNER}},
             "watchNamespaces": [self.namespace],
             # the tag stays the same from build to build; this rolls the operator when the image is another
             "podAnnotations": {"holdfast.dev/demo-image": self._image_id()},

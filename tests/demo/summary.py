@@ -47,10 +47,9 @@ def _objects(scene: Scene) -> list[str]:
 
 def next_commands(scene: Scene, name: str) -> list[Block]:
     """For a fresh shell: the first block points kubectl at the cluster, each other one stands alone after it."""
-    context = "" if scene.cluster.kind else f" --context={shlex.quote(scene.cluster.context)}"
-    kubectl = f"kubectl{context} -n {scene.namespace}"
+    kubectl = f"kubectl -n {scene.namespace}"
     tools = scene.cluster.environment["PATH"].partition(os.pathsep)[0]
-    point = f'export KUBECONFIG={shlex.quote(str(scene.cluster.kubeconfig))} PATH={shlex.quote(tools)}:"$PATH"'
+    point = f'{_kubeconfig(scene)}\nexport PATH={shlex.quote(tools)}:"$PATH"'
     psql = "psql -U orders -c 'select * from revenue_by_month order by 1, 2 limit 5'"
     return [
         Block("First, in the shell that you will use:", point),
@@ -73,9 +72,18 @@ def next_commands(scene: Scene, name: str) -> list[Block]:
         Block("What a field means:", "kubectl explain databasebackup.spec"),
         Block(
             "What the operator says:",
-            f"kubectl{context} -n {scene.release} logs deployment/{scene.release} --all-pods --prefix",
+            f"kubectl -n {scene.release} logs deployment/{scene.release} --all-pods --prefix",
         ),
     ]
+
+
+def _kubeconfig(scene: Scene) -> str:
+    """Of a cluster that is not ours, a copy, in which the named context is the current one."""
+    path = shlex.quote(str(scene.cluster.kubeconfig))
+    if scene.cluster.kind:
+        return f"export KUBECONFIG={path}"
+    view = f"kubectl --kubeconfig={path} --context={shlex.quote(scene.cluster.context)} config view"
+    return f'export KUBECONFIG="$(mktemp)"\n{view} --raw --minify --flatten > "$KUBECONFIG"'
 
 
 def _create(kubectl: str, manifest: str) -> str:

@@ -12,6 +12,7 @@ def load_sample(namespace: str, deployment: str, database: str = "orders", scale
     there = psql(namespace, deployment, "select to_regclass('public.customers') is not null", database)
     if there.strip() == "t":
         return False
-    # a transaction of its own would hide nothing but keep half a sample from ever being seen
-    psql(namespace, deployment, f"\\set scale {scale}\nbegin;\n{SQL.read_text()}\ncommit;\nanalyze;\n", database)
+    # one transaction: half a sample is never there to be taken for the whole
+    script = f"\\set scale {scale}\nbegin;\n{SQL.read_text()}\ncommit;\nanalyze;\n"
+    psql(namespace, deployment, script, database, timeout=900)
     return True

@@ -1,0 +1,116 @@
+"""The demo's own words: each failure named with its step and what to do, no traceback; commands ready to paste."""
+
+import io
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from tests.cluster.api import Cluster
+from tests.cluster.errors import ClusterError
+from tests.demo import __main__ as demo
+from tests.demo import summary, watch
+from tests.demo.errors import DemoError
+from tests.demo.narrator import Narrator
+from tests.demo.scene import Scene
+from tests.stack import KubectlError
+
+KIND = Cluster("holdfast", Path("/cache/kube config"), "kind-holdfast", {"PATH": "/cache/tools:/usr/bin"}, kind=True)
+OWN = Cluster("prod?", Path("/home/me/config"), "my context", {"PATH": "/cache/tools:/usr/bin"}, kind=False)
+
+
+def narrator() -> Narrator:
+    return Narrator(Console(file=io.StringIO(), soft_wrap=True, highlight=False))
+
+
+def words(told: Narrator) -> str:
+    assert isinstance(told.console.file, io.StringIO)
+    return told.console.file.getvalue()
+
+
+@pytest.mark.parametrize("error", [
+    pytest.param(DemoError("the backup Failed"), id="the demo's own"),
+    pytest.param(ClusterError("no daemon answers; start one"), id="the cluster's"),
+    pytest.param(KubectlError("kubectl apply ended with 1: no such host"), id="kubectl's"),
+    pytest.param(subprocess.CalledProcessError(3, ["helm"]), id="another program's"),
+])  # fmt: skip
+def test_a_failing_step_says_its_own_error_and_what_to_do(error, monkeypatch, capsys):
+    def up(told: Narrator) -> None:
+        with told.step("the images", 7):
+            raise error
+
+    monkeypatch.setattr(demo.journey, "up", up)
+    monkeypatch.setattr("sys.argv", ["demo", "up"])
+    assert demo.main() == 1
+    said = capsys.readouterr().out
+    assert "step 1 (the images) failed" in said
+    assert str(error) in said
+    assert "run `make demo` again" in said
+
+
+def test_ctrl_c_ends_without_a_traceback_and_says_that_one_can_go_on(monkeypatch, capsys):
+    def up(told: Narrator) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo.journey, "up", up)
+    monkeypatch.setattr("sys.argv", ["demo", "up"])
+    assert demo.main() == demo.INTERRUPTED
+    assert "run `make demo` again" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("status", "finished"), [
+    pytest.param({}, False, id="no status yet"),
+    pytest.param({"conditions": [{"type": "Finished", "status": "False"}]}, False, id="under way"),
+    pytest.param({"conditions": [{"type": "Succeeded", "status": "True"}]}, False, id="another condition"),
+    pytest.param({"conditions": [{"type": "Finished", "status": "True"}]}, True, id="ended"),
+])  # fmt: skip
+def test_a_backup_has_finished_when_its_condition_says_so(status, finished):
+    assert watch.finished(status) is finished
+
+
+def test_without_a_terminal_each_progress_line_of_the_runner_is_a_line_of_text():
+    told = narrator()
+    teller = watch.Teller(told)
+    line = {"event": "progress", "phase": "dumping", "bytes": 20_000_000, "uncompressedBytes": 90_000_000}
+    teller.log(line | {"rate": 45_000_000, "estimatedTotal": 250_000_000})
+    teller.log({"event": "step", "phase": "verifying"})
+    assert words(told).splitlines() == [
+        "  dumping: 90 MB read at 45 MB/s, 20 MB stored",
+        "  the Job's Pod: verifying",
+    ]
+
+
+def test_what_is_printed_keeps_brackets_and_backslashes_as_they_are():
+    told = narrator()
+    told.say("an [bold]odd[/] \\ name")
+    told.block("SIZE [red]\n1 MB")
+    assert words(told) == "  an [bold]odd[/] \\ name\nSIZE [red]\n1 MB\n"
+
+
+@pytest.mark.parametrize(
+    "cluster", [pytest.param(KIND, id="kind"), pytest.param(OWN, id="a cluster of the user's own")]
+)
+def test_each_block_to_paste_is_a_script_that_bash_can_read(cluster):
+    for block in summary.next_commands(Scene(cluster), "orders-first"):
+        done = subprocess.run(["bash", "-n"], input=str(block), capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_on_a_cluster_of_the_users_own_a_copy_of_the_kubeconfig_points_at_the_named_context(tmp_path):
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    kubectl.chmod(0o755)
+    first = summary.next_commands(Scene(OWN), "orders-first")[0].commands
+    done = subprocess.run(
+        ["bash", "-eu"], input=f'{first}\ncat "$KUBECONFIG"; rm "$KUBECONFIG"', capture_output=True, text=True,
+        check=False, env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+    )  # fmt: skip
+    asked = ["--kubeconfig=/home/me/config", "--context=my context", "config", "view", "--raw", "--minify", "--flatten"]
+    assert (done.stdout.splitlines(), done.stderr) == (asked, "")
+
+
+def test_on_a_cluster_of_the_users_own_the_images_need_a_registry(monkeypatch):
+    monkeypatch.delenv("HOLDFAST_REGISTRY", raising=False)
+    with pytest.raises(DemoError, match="HOLDFAST_REGISTRY"):
+        Scene(OWN).build_images()
