@@ -292,34 +292,3 @@ def test_the_api_server_finds_no_fault_in_the_policys_expressions(confined: Conf
         status = json.loads(kubectl("get", "validatingadmissionpolicies", name, "-o", "json")).get("status", {})
 
     assert status["typeChecking"] == {}
-
-
-@pytest.mark.parametrize(
-    ("verb", "resource"),
-    [
-        pytest.param(verb, resource, id=f"{verb}-{resource}")
-        for verb, resource in [
-            ("get", "secrets"),
-            ("list", "secrets"),
-            ("create", "pods/exec"),
-            ("create", "pods"),
-            ("delete", "pods"),
-            ("update", "jobs"),
-            ("deletecollection", "jobs"),
-            ("delete", "databasebackups.holdfast.dev"),
-            ("create", "databasebackups.holdfast.dev"),
-            ("create", "serviceaccounts/token"),
-        ]
-    ],
-)
-def test_the_operator_has_no_right_to(confined: Confined, verb: str, resource: str):
-    assert confined.refusal("auth", "can-i", verb, resource) == ""
-
-
-def test_the_operators_rights_end_with_the_listed_namespaces(confined: Confined):
-    assert confined.as_operator("auth", "can-i", "create", "jobs").strip() == "yes"
-    with pytest.raises(KubectlError):
-        confined.kubectl("auth", "can-i", "create", "jobs", "-n", "default", f"--as={confined.account}")
-    # all but this one: the end of a backup is recorded while its namespace terminates
-    status = ("patch", "databasebackups.holdfast.dev", "--subresource=status", "-n", "default")
-    assert confined.kubectl("auth", "can-i", *status, f"--as={confined.account}").strip() == "yes"
