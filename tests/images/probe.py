@@ -1,0 +1,77 @@
+"""Runs inside an image, under its own Python, and prints what it finds there as JSON: one start of a container each."""
+
+import importlib
+import importlib.util
+import json
+import os
+import shutil
+import ssl
+import subprocess
+import sysconfig
+import zoneinfo
+from pathlib import Path
+
+BUILDERS = ["gcc", "g++", "cc", "clang", "ld", "as", "make", "pip", "pip3", "uv", "hatchling", "curl", "wget", "git"]
+LIBRARIES = [
+    "aiohttp",
+    "boto3",
+    "botocore",
+    "isal",
+    "kopf",
+    "kubernetes",
+    "prometheus_client",
+    "psycopg",
+    "pydantic",
+    "pip",
+    "structlog",
+]
+TOOLS = ["pg_dump", "pg_restore", "psql"]
+OWN = ("/bin", "/etc", "/opt", "/sbin", "/usr", "/var/lib")
+
+
+def output(*argv: str) -> str:
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def writable() -> list[str]:
+    paths = (Path(folder, name) for top in OWN for folder, _, files in os.walk(top) for name in [".", *files])
+    return [str(path) for path in paths if not path.is_symlink() and os.access(path, os.W_OK)]
+
+
+def uncompiled() -> list[str]:
+    libraries = Path(sysconfig.get_path("purelib"))
+    standard = Path(sysconfig.get_path("stdlib"))
+    sources = [*libraries.rglob("*.py"), *standard.glob("*.py"), *(standard / "asyncio").glob("*.py")]
+    return [str(path) for path in sources if not Path(importlib.util.cache_from_source(str(path))).exists()]
+
+
+def services() -> list[str]:
+    import boto3
+
+    for name in ("s3", "sts"):
+        boto3.client(name, region_name="eu-central-1")
+    return boto3.Session().get_available_services()
+
+
+found = [name for name in LIBRARIES if importlib.util.find_spec(name)]
+for name in found:
+    importlib.import_module(name)
+package = Path("/etc/holdfast/client-version")
+print(
+    json.dumps(
+        {
+            "uid": os.getuid(),
+            "version": importlib.import_module("holdfast").__version__,
+            "libraries": found,
+            "builders": [name for name in BUILDERS if shutil.which(name)],
+            "perl": [name for name in output("dpkg-query", "-W", "-f", "${Package}\n").splitlines() if "perl" in name],
+            "writable": writable(),
+            "uncompiled": uncompiled(),
+            "authorities": len(ssl.create_default_context().get_ca_certs()),
+            "zone": str(zoneinfo.ZoneInfo("Europe/Berlin")),
+            "services": services() if "boto3" in found else [],
+            "tools": {name: output(name, "--version") for name in TOOLS if shutil.which(name)},
+            "package": package.read_text().strip() if package.exists() else "",
+        }
+    )
+)

@@ -1,0 +1,142 @@
+"""What the images promise, asked of the images themselves, run as confined as a Job's Pod is."""
+
+import functools
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.images.docker import AS_A_POD, Docker, built
+
+from holdfast import __version__
+
+# the first build of an image takes minutes
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
+
+MB = 1_000_000
+PROBE = Path(__file__).parents[1] / "images/probe.py"
+
+
+class Probed:
+    """An image, built now (mostly from the cache), and what the probe found in it."""
+
+    def __init__(self, docker: Docker, key: str, suite: str) -> None:
+        self.suite = suite
+        self.reference = built(key, suite)
+        self.name, _, self.tag = self.reference.partition(":")
+        self.inspected = docker.inspect(self.reference)
+        self.labels: dict[str, str] = self.inspected["Config"]["Labels"]
+        confined = ("run", "--rm", "--interactive", *AS_A_POD, "--network", "none", "--entrypoint", "python")
+        self.found: dict[str, Any] = json.loads(docker(*confined, self.reference, "-", stdin=PROBE.read_text()))
+
+
+RUNNERS = [("runner-postgres", suite) for suite in ("bookworm", "trixie", "sid")]
+
+
+def name(parameter: tuple[str, str]) -> str:
+    return " on ".join(parameter)
+
+
+@pytest.fixture(scope="session")
+def docker() -> Docker:
+    return Docker()
+
+
+@pytest.fixture(scope="session")
+def probed(docker: Docker) -> Callable[[str, str], Probed]:
+    return functools.cache(functools.partial(Probed, docker))
+
+
+@pytest.fixture(params=[("operator", "trixie"), *RUNNERS], ids=name)
+def image(request: pytest.FixtureRequest, probed: Callable[[str, str], Probed]) -> Probed:
+    return probed(*request.param)
+
+
+@pytest.fixture(params=RUNNERS, ids=name)
+def runner(request: pytest.FixtureRequest, probed: Callable[[str, str], Probed]) -> Probed:
+    return probed(*request.param)
+
+
+@pytest.fixture
+def operator(probed: Callable[[str, str], Probed]) -> Probed:
+    return probed("operator", "trixie")
+
+
+def test_it_runs_as_a_numeric_user_that_is_not_root(image: Probed) -> None:
+    assert image.inspected["Config"]["User"] == "65532:65532"
+    assert image.found["uid"] == 65532
+
+
+def test_nothing_that_compiles_installs_or_downloads_is_in_it(image: Probed) -> None:
+    assert image.found["builders"] == []
+    assert "pip" not in image.found["libraries"]
+
+
+def test_of_perl_it_has_only_what_debian_itself_cannot_be_without(image: Probed) -> None:
+    assert image.found["perl"] == ["perl-base"]
+
+
+def test_its_user_may_change_nothing_of_what_runs(image: Probed) -> None:
+    assert image.found["writable"] == []
+
+
+def test_its_python_code_is_compiled_beforehand_since_the_root_is_read_only(image: Probed) -> None:
+    assert image.found["uncompiled"] == []
+
+
+def test_it_trusts_public_authorities_and_knows_time_zones(image: Probed) -> None:
+    assert image.found["authorities"] > 100
+    assert image.found["zone"] == "Europe/Berlin"
+
+
+def test_it_has_the_code_of_this_checkout_and_says_so(image: Probed) -> None:
+    label = "org.opencontainers.image."
+    assert image.found["version"] == image.labels[label + "version"] == __version__
+    assert image.labels[label + "title"] == image.name
+    assert image.labels[label + "licenses"] == "Apache-2.0"
+    assert len(image.labels[label + "revision"].removesuffix("-dirty")) == 40
+    assert "Holdfast" in image.labels[label + "description"]
+
+
+def test_the_operator_is_smaller_than_300_mb(operator: Probed) -> None:
+    assert operator.inspected["Size"] < 300 * MB
+
+
+def test_a_runner_is_smaller_than_250_mb(runner: Probed) -> None:
+    assert runner.inspected["Size"] < 250 * MB
+
+
+def test_the_operator_has_no_library_for_databases_or_stores(operator: Probed) -> None:
+    assert operator.found["libraries"] == [
+        "aiohttp", "kopf", "kubernetes", "prometheus_client", "pydantic", "structlog"
+    ]  # fmt: skip
+
+
+def test_a_runner_has_no_library_for_kubernetes(runner: Probed) -> None:
+    assert runner.found["libraries"] == ["boto3", "botocore", "isal", "psycopg", "pydantic"]
+
+
+def test_a_runner_speaks_s3_and_sts_and_to_no_other_service(runner: Probed) -> None:
+    assert runner.found["services"] == ["s3", "sts"]
+
+
+def test_a_runners_tools_are_those_of_its_tag(runner: Probed) -> None:
+    assert runner.labels["dev.holdfast.client"] == "postgresql"
+    # sid moves on: whatever it has now, tag and tools must agree
+    assert runner.tag == {"bookworm": "15", "trixie": "17"}.get(runner.suite, runner.tag)
+    assert set(runner.found["tools"]) == {"pg_dump", "pg_restore", "psql"}
+    for tool, said in runner.found["tools"].items():
+        assert said.startswith(f"{tool} (PostgreSQL) {runner.tag}.")
+        assert runner.found["package"] in said
+
+
+def test_the_operator_starts_by_its_own_name(docker: Docker, operator: Probed) -> None:
+    assert docker("run", "--rm", *AS_A_POD, operator.reference, "--version") == __version__
+
+
+def test_a_runner_without_a_task_says_so_and_ends_with_1(docker: Docker, runner: Probed) -> None:
+    done = docker.attempt("run", "--rm", *AS_A_POD, "--network", "none", runner.reference)
+    assert done.returncode == 1
+    assert '"reason": "InvalidTask"' in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
