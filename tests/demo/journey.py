@@ -8,7 +8,7 @@ from tests.demo import summary, watch
 from tests.demo.narrator import Narrator
 from tests.demo.scene import EXAMPLE, ROOT, Scene
 
-STEPS = 7
+STEPS = 6
 
 
 def up(narrator: Narrator) -> None:
@@ -32,9 +32,10 @@ def up(narrator: Narrator) -> None:
         name = scene.request_backup()
         narrator.say(f"DatabaseBackup {name}" + ("" if name == "orders-first" else ": a further one"))
         status = watch.to_the_end(scene, name, narrator)
-    with narrator.step("what came of it", STEPS):
-        summary.show(scene, name, status, narrator)
-    narrator.say(f"all in all {narrator.total()}; `make demo-down` removes everything")
+    summary.show(scene, name, status, narrator)
+    narrator.heading(
+        f"All in all {narrator.total()}. Run it again: a further backup. `make demo-down` removes everything."
+    )
 
 
 def down(narrator: Narrator, *, keep_cluster: bool) -> None:

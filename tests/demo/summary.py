@@ -16,11 +16,12 @@ APART = "restore"  # it is what to paste, printed by a command of its own below
 
 
 def show(scene: Scene, name: str, status: dict[str, Any], narrator: Narrator) -> None:
-    narrator.heading("$ kubectl get databasebackups -o wide")
-    narrator.block(kubectl("get", "databasebackups", "-n", scene.namespace, "-o", "wide"))
+    listing = ("get", "databasebackups", "-n", scene.namespace, "-o", "wide")
+    narrator.heading(f"$ kubectl {' '.join(listing)}")
+    narrator.block(kubectl(*listing).rstrip())
     narrator.heading(f"The status of {name}")
     shown = {key: value for key, value in status.items() if key != APART}
-    narrator.block(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True, width=110), "yaml")
+    narrator.block(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True, width=110).rstrip(), "yaml")
     narrator.say("(and `restore`, what to paste to get it back; see below)")
     narrator.heading("What lies in the bucket `backups`")
     narrator.block("\n".join(_objects(scene)))

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from holdfast import errors
 from holdfast.api.conditions import ConditionType
@@ -97,6 +98,13 @@ def test_the_index_names_every_page_of_the_docs():
     listed = {(DOCS / link.partition("#")[0]).resolve() for link in LINK.findall(index) if "://" not in link}
     pages = {page for page in DOCS.rglob("*.md") if page.name != "README.md" and "adr" not in page.parts}
     assert sorted(str(page.relative_to(DOCS)) for page in pages - listed) == []
+
+
+def test_the_readme_shows_the_quickstart_that_the_demo_applies():
+    shown = re.search(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert shown is not None
+    applied = (DOCS / "examples/quickstart.yaml").read_text()
+    assert list(yaml.safe_load_all(shown[1])) == list(yaml.safe_load_all(applied))
 
 
 def test_each_decision_is_dated_and_has_its_four_parts():
