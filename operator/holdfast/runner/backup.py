@@ -4,8 +4,8 @@ Nothing but a dump that was seen to be whole is made an object, and nothing with
 every trace is removed again; what cannot be removed is reported.
 """
 
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -30,11 +30,12 @@ from holdfast.runner.postgres import Server
 from holdfast.runner.progress import Progress
 from holdfast.runner.stream import Sink
 
-if TYPE_CHECKING:  # boto3 takes half a second to import: a thread does it while the database is asked
+if TYPE_CHECKING:  # botocore takes half a second to import: a thread does it while the database is asked
     from holdfast.runner.store import Store
     from holdfast.runner.upload import Upload
 
 INTEGRITY = "passed"
+LOOK_SECONDS = 20.0  # for a manifest, after the database could not be used
 
 
 @dataclass(frozen=True)
@@ -58,19 +59,20 @@ class Dumped:
 
 def run(task: BackupTask, context: Context) -> Done:
     """Take the backup, or find that an earlier Pod has. Raises HoldfastError, or UncleanError."""
-    with ThreadPoolExecutor(1, thread_name_prefix="store") as pool:
-        looking = pool.submit(_look, task, context)
-        try:
-            ready = _validate(task, context)
-            dump = dumps.dumping(task.dump, ready.target, context, ready.server.database_size, task.scratch_bytes)
-            with dump:
-                store, manifest = looking.result()
-                if manifest is None:
-                    return _take(task, context, ready, dump, store)
-        except HoldfastError:
-            if not _was_published(looking):
-                raise
-    store, manifest = looking.result()
+    pool = ThreadPoolExecutor(1, thread_name_prefix="store")
+    looking = pool.submit(_look, task, context)
+    pool.shutdown(wait=False)  # a store that hangs must not hold back what the database said
+    try:
+        ready = _validate(task, context)
+        dump = dumps.dumping(task.dump, ready.target, context, ready.server.database_size, task.scratch_bytes)
+        with dump:
+            store, manifest = context.stop.result(looking)
+            if manifest is None:
+                return _take(task, context, ready, dump, store)
+    except HoldfastError:
+        if context.stop.error is not None or not _was_published(looking):
+            raise
+        store, manifest = looking.result()
     assert manifest is not None
     return _found(store, manifest, context)
 
@@ -83,7 +85,9 @@ def _look(task: BackupTask, context: Context) -> "tuple[Store, Manifest | None]"
 
 
 def _was_published(looking: "Future[tuple[Store, Manifest | None]]") -> bool:
-    return looking.exception() is None and looking.result()[1] is not None
+    """Tell whether the look found a manifest, waiting a while for it: the database's error must not wait for ever."""
+    wait([looking], timeout=LOOK_SECONDS)
+    return looking.done() and looking.exception() is None and looking.result()[1] is not None
 
 
 def _validate(task: BackupTask, context: Context) -> Ready:
@@ -181,9 +185,17 @@ def _record(
         # The manifest may be there in spite of the error: then its artifact must be, too. Cleanup tells the two apart.
         raise UncleanError(error, error) from error
     if in_force.pod_uid != context.pod_uid:
-        upload.discard()
-        return _found(store, in_force, context)
+        return _second(store, upload, in_force, context)
     return Done(backup=_report(manifest, found=False), warnings=ready.target.warnings)
+
+
+def _second(store: "Store", upload: "Upload", in_force: Manifest, context: Context) -> Done:
+    """Another Pod of this backup published first: remove our artifact, verify and report theirs."""
+    try:
+        upload.discard()
+    except HoldfastError as leftover:
+        return replace(_found(store, in_force, context), clean=False, warnings=[leftover.message])
+    return _found(store, in_force, context)
 
 
 def _found(store: "Store", manifest: Manifest, context: Context) -> Done:

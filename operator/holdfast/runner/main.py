@@ -163,7 +163,7 @@ def _end(kind: str, ended: Ended, log: Log, places: Places, started: datetime, b
         failure=failure
         and FailureReport(reason=failure.reason, exit_code=code, message=failure.message, remedy=failure.remedy),
         message=done.message,
-        clean=ended.clean,
+        clean=ended.clean and done.clean,
         warnings=warnings,
     )
     log.line("ended", **report.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"version", "kind"}))

@@ -13,6 +13,7 @@ class Done:
     backup: BackupReport | None = None
     message: str | None = None
     warnings: list[str] = field(default_factory=list)
+    clean: bool = True  # nothing of this Pod's is left in the bucket that should not be
 
 
 class UncleanError(Exception):

@@ -6,9 +6,14 @@ the work raises at its next `check`. So no upload is ever left between being beg
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
+from typing import TypeVar
 
 from holdfast.errors import HoldfastError
+
+T = TypeVar("T")
+POLL = 0.2  # seconds
 
 
 class Stop:
@@ -40,6 +45,12 @@ class Stop:
         """Sleep, seconds; raises at once when the task is asked to end."""
         if self._event.wait(seconds):
             self.check()
+
+    def result(self, future: "Future[T]") -> T:
+        """Wait for a future's result; raises at once when the task is asked to end, whatever the future waits for."""
+        while not wait([future], timeout=POLL).done:
+            self.check()
+        return future.result()
 
     @contextmanager
     def calling(self, action: Callable[[], None]) -> Iterator[None]:

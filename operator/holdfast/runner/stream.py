@@ -8,7 +8,7 @@ from holdfast.runner.compress import Compressor
 from holdfast.runner.progress import Progress
 from holdfast.runner.stop import Stop
 
-if TYPE_CHECKING:  # it imports boto3, which is slow
+if TYPE_CHECKING:  # it imports botocore, which is slow
     from holdfast.runner.upload import Upload
 
 BUFFER = 1 << 20  # bytes; what a pipe of ours holds

@@ -73,7 +73,7 @@ class Upload:
         """Send the rest, check every answer, make the object; return its composite checksum as S3 writes it."""
         if self._buffer or not self.parts:
             self._send()
-        parts = [future.result() for future in self._futures]
+        parts = [self._stop.result(future) for future in self._futures]
         self._stop.check()
         expected = composite(self._digests)
         self._maybe_complete = True

