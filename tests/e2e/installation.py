@@ -26,7 +26,13 @@ def install(cluster: Cluster, release: str, values: dict[str, Any]) -> None:
     """Install and wait until both replicas are ready."""
     settings = from_environment()
     tools.ensure(settings, [tools.HELM4], Steps(1))
-    merged = {"image": {"tag": "dev"}, "runner": {"images": {"postgres-17": RUNNER}}, "logLevel": "debug"} | values
+    # the session has applied the CRDs already, and another release may own them
+    merged = {
+        "crds": {"enabled": False},
+        "image": {"tag": "dev"},
+        "runner": {"images": {"postgres-17": RUNNER}},
+        "logLevel": "debug",
+    } | values
     helm(
         cluster, "upgrade", "--install", release, str(ROOT / "charts/holdfast"), "--namespace", release,
         "--values", "-", "--wait", "--timeout", "120s", stdin=json.dumps(merged),

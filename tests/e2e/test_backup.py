@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from tests import stack
-from tests.e2e.world import PASSWORD, World, backup, until
+from tests.e2e.world import BACKUPS, PASSWORD, World, backup, until
 
 AWKWARD = "or\"d'ers $$ $(HOME) & 100% \\x größe"
 
@@ -61,7 +61,7 @@ def test_the_bucket_holds_one_artifact_and_a_manifest_that_tells_the_truth(world
     assert sorted(keys) == sorted([artifact, artifact.rpartition("/")[0] + "/manifest.json"])
     assert keys[artifact] == status["sizeBytes"] == manifest["artifact"]["sizeBytes"] == len(body)
     assert __import__("hashlib").sha256(body).hexdigest() == status["sha256"] == manifest["artifact"]["sha256"]
-    assert manifest["backup"]["uid"] == world.get("databasebackup", world.backups, "truth")["metadata"]["uid"]
+    assert manifest["backup"]["uid"] == world.get(BACKUPS, world.backups, "truth")["metadata"]["uid"]
     assert (manifest["backup"]["reason"], manifest["backup"]["label"]) == ("release 2.0", "before-v2")
     assert status["backupID"].endswith("-before-v2")
     assert world.uploads(status["location"]) == []
@@ -71,12 +71,12 @@ def test_kubectl_get_shows_what_one_wants_to_know(world: World):
     world.apply(world.policy(world.backups, "shown"), backup(world.backups, "shown"))
     world.finished(world.backups, "shown")
 
-    header, row = world.kubectl("get", "dbb", "-n", world.backups, "shown").splitlines()
+    header, row = world.kubectl("get", BACKUPS, "-n", world.backups, "shown").splitlines()
 
     assert header.split() == ["NAME", "POLICY", "ENVIRONMENT", "ENGINE", "PHASE", "SIZE", "DURATION", "EXPIRES", "AGE"]
     assert row.split()[:5] == ["shown", "shown", "dev", "postgresql", "Succeeded"]
     assert "<" not in row
-    described = world.kubectl("describe", "dbb", "-n", world.backups, "shown")
+    described = world.kubectl("describe", BACKUPS, "-n", world.backups, "shown")
     assert "BackupSucceeded" in described
     assert "kubectl -n" in described, "the way back is shown"
 
@@ -110,7 +110,9 @@ def test_a_longer_retention_moves_the_expiry_of_a_finished_backup(world: World):
     world.apply(world.policy(world.backups, "longer"), backup(world.backups, "longer"))
     before = world.finished(world.backups, "longer")
 
-    world.kubectl("patch", "dbb", "-n", world.backups, "longer", "--type=merge", "-p", '{"spec":{"retentionDays":365}}')
+    world.kubectl(
+        "patch", BACKUPS, "-n", world.backups, "longer", "--type=merge", "-p", '{"spec":{"retentionDays":365}}'
+    )
     after = world.reaches(world.backups, "longer", lambda it: it["expiresAt"] != before["expiresAt"])
 
     assert datetime.fromisoformat(after["expiresAt"]) - datetime.fromisoformat(after["completedAt"]) == timedelta(
@@ -166,7 +168,7 @@ def test_settled_backups_cost_no_write_even_when_the_operator_starts_anew(world:
     world.finished(world.backups, "settled")
     jobs = until(lambda: world.jobs(world.backups, "settled"),
                  lambda jobs: jobs and "ttlSecondsAfterFinished" in jobs[0]["spec"], 30)  # fmt: skip
-    before = world.get("databasebackup", world.backups, "settled")["metadata"]["resourceVersion"]
+    before = world.get(BACKUPS, world.backups, "settled")["metadata"]["resourceVersion"]
 
     # When every replica of the operator is replaced and has looked at everything
     world.kubectl("rollout", "restart", "deployment", "-n", world.operator)
@@ -176,7 +178,7 @@ def test_settled_backups_cost_no_write_even_when_the_operator_starts_anew(world:
     world.finished(world.backups, "after-restart")
 
     # Then nothing was written
-    assert world.get("databasebackup", world.backups, "settled")["metadata"]["resourceVersion"] == before
+    assert world.get(BACKUPS, world.backups, "settled")["metadata"]["resourceVersion"] == before
     assert len(jobs) == 1
 
 

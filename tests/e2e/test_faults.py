@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from tests.e2e.world import PASSWORD, World, backup, until
+from tests.e2e.world import BACKUPS, PASSWORD, POLICIES, World, backup, until
 
 WRONG = "wr0ng-$$-pässword"
 APPARMOR = "container.apparmor.security.beta.kubernetes.io/runner"  # unconfined is what PodSecurity denies
@@ -140,9 +140,7 @@ def test_a_warning_event_says_what_happened_and_what_to_do(world: World, outcome
 def test_no_secret_is_anywhere_to_be_read(world: World, outcomes):
     """Not in resources (Secrets aside), nor in any log, nor in an argument or environment on the node."""
     seen = {
-        "resources": world.kubectl(
-            "get", "databasebackups,backuppolicies,jobs,pods,events", "-A", "-o", "json", timeout=120
-        ),
+        "resources": world.kubectl("get", f"{BACKUPS},{POLICIES},jobs,pods,events", "-A", "-o", "json", timeout=120),
         "operator": world.kubectl(
             "logs", "-n", world.operator, "-l", "app.kubernetes.io/name=holdfast", "--tail=-1", "--prefix"
         ),
@@ -171,7 +169,7 @@ def test_no_secret_is_in_a_process_on_the_node_while_a_dump_runs(world: World, c
         )
         world.reaches(world.faults, "watched", lambda status: status.get("phase") == "Running")
         processes = until(lambda: _processes(cluster), lambda text: "pg_dump" in text, 30)
-        world.kubectl("delete", "databasebackup", "-n", world.faults, "watched")
+        world.kubectl("delete", BACKUPS, "-n", world.faults, "watched")
 
     assert "dbname" in processes or "watched" in processes, "the dump's own arguments were seen"
     assert PASSWORD not in processes

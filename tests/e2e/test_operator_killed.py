@@ -1,4 +1,4 @@
-"""The operator killed at every step of a backup, on a real cluster with real Jobs: one artifact, one manifest, the truth.
+"""The operator killed at every step of a backup, with real Jobs: one artifact, one manifest, the truth.
 
 Here the test is the operator, in a namespace that the installed one does not watch. Every look at the cluster is a
 fresh start with an empty cache, as after a kill; on top of that, one life in each test ends before or right after one
@@ -67,15 +67,18 @@ async def client(world: World):
     await the_client.close()
 
 
-async def a_life(world: World, client: KubeClient, acting: Any, name: str) -> None:
-    """Start with an empty cache, read what there is, reconcile once."""
+async def a_life(
+    world: World, client: KubeClient, acting: Any, name: str, settings: Settings = OPERATOR
+) -> dict[str, Any]:
+    """Start with an empty cache, read what there is, reconcile once; return the backup's status after that."""
     cache = Cache()
     for kind in (POLICIES, BACKUPS, JOBS, PODS):
         selector = "app.kubernetes.io/managed-by=holdfast" if kind in (JOBS, PODS) else None
         for body in await client.list(kind, world.unwatched, label_selector=selector):
             cache.put(kind, body)
-    reconciler = BackupReconciler(cache, acting, EventRecorder(acting), OPERATOR, clock.now)
+    reconciler = BackupReconciler(cache, acting, EventRecorder(acting), settings, clock.now)
     await reconciler.reconcile(Key(BACKUPS.kind, world.unwatched, name))
+    return (await client.get(BACKUPS, world.unwatched, name)).get("status", {})
 
 
 async def lives_until(world: World, client: KubeClient, acting: Any, name: str, good: Callable[[dict], bool]) -> dict:
@@ -83,10 +86,9 @@ async def lives_until(world: World, client: KubeClient, acting: Any, name: str, 
     async with asyncio.timeout(240):
         while True:
             try:
-                await a_life(world, client, acting, name)
+                status = await a_life(world, client, acting, name)
             except Killed:
                 continue
-            status = (await client.get(BACKUPS, world.unwatched, name)).get("status", {})
             if good(status):
                 return status
             await asyncio.sleep(0.5)
@@ -150,17 +152,8 @@ async def test_an_image_that_cannot_be_pulled_is_named_with_what_to_check(world:
     world.apply(backup(world.unwatched, "no-image"))
     settings = Settings(images={"postgres-17": "registry.invalid/no-such-image:1"})
 
-    async def life() -> dict:
-        cache = Cache()
-        for kind in (POLICIES, BACKUPS, JOBS, PODS):
-            for body in await client.list(kind, world.unwatched, label_selector=None):
-                cache.put(kind, body)
-        reconciler = BackupReconciler(cache, client, EventRecorder(client), settings, clock.now)
-        await reconciler.reconcile(Key(BACKUPS.kind, world.unwatched, "no-image"))
-        return (await client.get(BACKUPS, world.unwatched, "no-image")).get("status", {})
-
     async with asyncio.timeout(60):
-        while (status := await life()).get("phase") != "Failed":
+        while (status := await a_life(world, client, client, "no-image", settings)).get("phase") != "Failed":  # noqa: ASYNC110
             await asyncio.sleep(0.5)
 
     assert status["failure"]["reason"] == "ImagePull"

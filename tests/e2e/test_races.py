@@ -4,7 +4,7 @@ import json
 import subprocess
 
 import pytest
-from tests.e2e.world import World, backup, gone, until
+from tests.e2e.world import BACKUPS, POLICIES, World, backup, gone, until
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -74,7 +74,7 @@ def test_a_deleted_backup_ends_its_job_and_leaves_nothing_half_written(world: Wo
     with world.locked(world.a_database("deleted")):
         status = running(world, "deleted")
 
-        world.kubectl("delete", "dbb", "-n", world.races, "deleted")  # waits: nothing holds it up
+        world.kubectl("delete", BACKUPS, "-n", world.races, "deleted")  # waits: nothing holds it up
 
         until(lambda: world.pods(world.races, "deleted"), lambda pods: pods == [], 60)
     assert world.jobs(world.races, "deleted") == []
@@ -86,9 +86,9 @@ def test_deleting_a_finished_backup_keeps_its_data(world: World):
     world.apply(world.policy(world.races, "kept"), backup(world.races, "kept"))
     status = world.finished(world.races, "kept")
 
-    world.kubectl("delete", "dbb,bpol", "-n", world.races, "kept")
+    world.kubectl("delete", f"{BACKUPS},{POLICIES}", "-n", world.races, "kept")
 
-    assert gone(world, "databasebackup", world.races, "kept")
+    assert gone(world, BACKUPS, world.races, "kept")
     assert_one_backup(world, status)
 
 
@@ -102,7 +102,7 @@ def test_a_policy_that_is_edited_or_deleted_changes_nothing_for_a_running_backup
             world.races, "edited", {"retention": {"days": 1}, "storage": {"s3": {"bucket": "elsewhere"}}}
         )
         world.apply(edited)
-        world.kubectl("delete", "bpol", "-n", world.races, "edited")
+        world.kubectl("delete", POLICIES, "-n", world.races, "edited")
 
     # Then it ends where and for as long as it was meant to
     status = world.finished(world.races, "edited")
@@ -130,11 +130,11 @@ def test_a_namespace_with_a_running_backup_can_be_deleted(world: World):
     """Nothing of ours holds it up: there is no finalizer, and a Job that ends aborts its upload."""
     with world.locked(world.a_database("in_terminating")):
         status = running(world, "in-terminating")
-        meta = world.get("databasebackup", world.races, "in-terminating")["metadata"]
+        meta = world.get(BACKUPS, world.races, "in-terminating")["metadata"]
 
         assert "finalizers" not in meta
         assert "annotations" not in meta or not any("kopf" in key for key in meta["annotations"])
         owners = json.dumps([job["metadata"]["ownerReferences"] for job in world.jobs(world.races, "in-terminating")])
         assert meta["uid"] in owners
-        world.kubectl("delete", "dbb", "-n", world.races, "in-terminating")
+        world.kubectl("delete", BACKUPS, "-n", world.races, "in-terminating")
         until(lambda: world.uploads(status["location"]), lambda uploads: uploads == [], 60)

@@ -18,6 +18,8 @@ from tests.stack.postgres import secret
 
 Manifest = dict[str, Any]
 KEYS = ("accessKeyID", "secretAccessKey")
+# in full, since a test of the chart may serve other kinds of the same short names
+BACKUPS, POLICIES = "databasebackups.holdfast.dev", "backuppolicies.holdfast.dev"
 PASSWORD = "s3cret-$(HOME)-p&ss%w\\rd"
 
 
@@ -52,7 +54,7 @@ class World:
         return json.loads(self.kubectl("get", kind, "-n", namespace, name, "-o", "json"))
 
     def status(self, namespace: str, name: str) -> Manifest:
-        return self.get("databasebackup", namespace, name).get("status", {})
+        return self.get(BACKUPS, namespace, name).get("status", {})
 
     def apply(self, *manifests: Manifest) -> None:
         self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=list(manifests))
@@ -60,7 +62,7 @@ class World:
     def finished(self, namespace: str, name: str, timeout: float = 90) -> Manifest:
         """The status once the backup has ended, either way."""
         self.kubectl(
-            "wait", "-n", namespace, f"databasebackup/{name}", "--for=condition=Finished", f"--timeout={timeout:.0f}s",
+            "wait", "-n", namespace, f"{BACKUPS}/{name}", "--for=condition=Finished", f"--timeout={timeout:.0f}s",
             timeout=timeout + 10,
         )  # fmt: skip
         return self.status(namespace, name)

@@ -26,12 +26,12 @@ def waiting(backup: BackupView, now: datetime, reason: str, sentence: str, retri
 
 def running(backup: BackupView, now: datetime, retries: int, sentence: str = "the Job is running") -> Status:
     """The Job's container runs, or a failed Pod of it is being replaced."""
-    if retries:
-        sentence = f"{sentence} (retry {retries})"
     return _under_way(backup, now, Phase.RUNNING, "Running", sentence, retries)
 
 
 def _under_way(backup: BackupView, now: datetime, phase: Phase, reason: str, sentence: str, retries: int) -> Status:
+    if retries:
+        sentence = f"{sentence} (retry {retries})"
     conditions = update(
         backup.status.conditions,
         [
@@ -86,7 +86,7 @@ def succeeded(backup: BackupView, report: Report, result: BackupReport, retries:
                 file_readable=result.file_readable,
                 verified_at=result.verified_at,
             ),
-            "warnings": report.warnings or None,
+            "warnings": report.warnings[:64] or None,
         }
     )
 
