@@ -7,6 +7,7 @@ values, which might be secret.
 
 import argparse
 import os
+import resource
 import signal
 import sys
 import threading
@@ -148,6 +149,12 @@ def _work(task: Task, context: Context, overrides: Overrides) -> Done:
             return cleanup.run(task, context)
 
 
+def _peak_memory() -> int:
+    """Return the most memory that this process held, plus the most that one of its tools did, bytes."""
+    peaks = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(peaks) * 1024  # Linux counts in KiB
+
+
 def _end(kind: str, ended: Ended, log: Log, places: Places, started: datetime, begun: float) -> int:
     """Write the report and the last line of the log; return the exit code."""
     now, failure, done = clock.now(), ended.failure, ended.done or Done()
@@ -166,7 +173,8 @@ def _end(kind: str, ended: Ended, log: Log, places: Places, started: datetime, b
         clean=ended.clean and done.clean,
         warnings=warnings,
     )
-    log.line("ended", **report.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"version", "kind"}))
+    told = report.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"version", "kind"})
+    log.line("ended", **told, peakMemoryBytes=_peak_memory())
     try:
         places.termination_log.write_bytes(report.to_bytes())
     except OSError as error:

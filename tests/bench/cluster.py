@@ -1,0 +1,89 @@
+"""What a person waits for on a cluster: a tiny backup from apply to Succeeded, and a thousand asked for at once."""
+
+import json
+import os
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.bench.figures import Figure
+from tests.cluster import api
+from tests.e2e.kubectl import Kubectl
+from tests.e2e.session import a_world
+from tests.e2e.world import World, backup, until
+
+TINY_RUNS = 11  # the first one warms up
+MANY = 1000
+PORT = "18997"
+
+
+def measure() -> list[Figure]:
+    """Bring Holdfast up as the e2e tests do, and measure."""
+    cluster = api.ensure_up()
+    kubectl = Kubectl(cluster)
+    for definition in sorted((Path(__file__).parents[2] / "crds").glob("*.yaml")):
+        kubectl("apply", "--server-side", "--force-conflicts", "-f", str(definition))
+    with a_world(cluster, kubectl) as world:
+        return [*_tiny(world), *_many(world)]
+
+
+def _tiny(world: World) -> list[Figure]:
+    world.a_database("tiny")
+    world.apply(world.policy(world.backups, "tiny", {"database": {"name": "tiny"}}))
+    times = []
+    for number in range(TINY_RUNS):
+        name = f"tiny-{number}"
+        began = time.monotonic()
+        world.apply(backup(world.backups, name, policy="tiny"))
+        world.finished(world.backups, name)
+        times.append(time.monotonic() - began)
+        assert world.status(world.backups, name)["phase"] == "Succeeded"
+    counted = times[1:]
+    return [
+        Figure("tiny database, apply to Succeeded, median", statistics.median(counted), "s", 6),
+        Figure("tiny database, apply to Succeeded, slowest", max(counted), "s"),
+    ]
+
+
+def _many(world: World) -> list[Figure]:
+    """Ask an operator of its own for a thousand; no node takes their Pods, so that only the operator is measured."""
+    policy = world.policy(world.unwatched, "many", {"job": {"nodeSelector": {"no-such": "node"}}})
+    asked = [backup(world.unwatched, f"many-{number}", policy="many") for number in range(MANY)]
+    world.apply(policy)
+    with _an_operator(world) as process:
+        began = time.monotonic()
+        world.kubectl("create", "-f", "-", stdin=[{"apiVersion": "v1", "kind": "List", "items": asked}], timeout=300)
+        created = time.monotonic() - began
+        until(lambda: _count(world), lambda count: count >= MANY, 300)
+        took = time.monotonic() - began
+        peak = next(line for line in Path(f"/proc/{process.pid}/status").read_text().splitlines() if "VmHWM" in line)
+    return [
+        Figure(f"{MANY} backups created by kubectl", created, "s"),
+        Figure(f"{MANY} backups, until each has its Job", took, "s", 30),
+        Figure(f"operator's peak memory with {MANY} backups", int(peak.split()[1]) / 1024, "MiB", 150),
+    ]
+
+
+def _count(world: World) -> int:
+    return len(world.kubectl("get", "jobs", "-n", world.unwatched, "-o", "name").split())
+
+
+@contextmanager
+def _an_operator(world: World) -> Iterator[subprocess.Popen[bytes]]:
+    settings = {"images": {"postgres-17": "holdfast-runner-postgres:17"}, "watchNamespaces": [world.unwatched]}
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file, tempfile.TemporaryFile() as log:
+        file.write(json.dumps(settings))
+        file.flush()
+        command = [
+            "holdfast-operator", "--settings", file.name, "--port", PORT, "--no-leader-election",
+            "--kubeconfig", os.environ["KUBECONFIG"], "--context", world.kubectl.context,
+        ]  # fmt: skip
+        with subprocess.Popen(command, stderr=log) as process:
+            try:
+                yield process
+            finally:
+                process.terminate()
