@@ -1,5 +1,6 @@
 """A real API server for every test here: kind's, or the user's own where KUBECONFIG and HOLDFAST_CONTEXT name one."""
 
+import asyncio
 import os
 import secrets
 import subprocess
@@ -68,3 +69,8 @@ async def client(cluster: Cluster) -> AsyncIterator[KubeClient]:
     client = KubeClient(await configure(cluster.kubeconfig, cluster.context))
     yield client
     await client.close()
+    # A call that was cut off closes its connection by TLS's rules, which take a moment longer.
+    open_files = asyncio.get_running_loop()._selector.get_map()
+    async with asyncio.timeout(10):
+        while len(open_files) > 1:  # noqa: ASYNC110 - the loop's own pipe stays
+            await asyncio.sleep(0.01)

@@ -9,7 +9,7 @@ from holdfast.kube.client import KubeClient
 from holdfast.kube.kinds import LEASES
 from holdfast.kube.lease import Lease, LeaseLost
 
-DURATION, DEADLINE, PERIOD = 3.0, 2.0, 0.2
+DURATION, DEADLINE, PERIOD = 8.0, 6.0, 0.2  # as short as a busy machine allows
 
 
 def a_contender(client: KubeClient, namespace: str, name: str, identity: str) -> Lease:
@@ -20,15 +20,20 @@ async def holder(client: KubeClient, namespace: str, name: str) -> str:
     return (await client.get(LEASES, namespace, name))["spec"]["holderIdentity"]
 
 
+async def cancel(*tasks: asyncio.Task[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+
+
 async def test_of_two_contenders_one_leads_while_it_renews(client: KubeClient, namespace: str, unique: str) -> None:
     first, second = (a_contender(client, namespace, unique, it) for it in ("first", "second"))
     await first.acquire()
     renewing, waiting = asyncio.create_task(first.keep()), asyncio.create_task(second.acquire())
-    done, _ = await asyncio.wait([renewing, waiting], timeout=2 * DURATION)
+    done, _ = await asyncio.wait([renewing, waiting], timeout=1.5 * DURATION)
     assert not done
     assert await holder(client, namespace, unique) == "first"
-    for task in (renewing, waiting):
-        task.cancel()
+    await cancel(renewing, waiting)
 
 
 async def test_many_contenders_at_once_make_one_leader(client: KubeClient, namespace: str, unique: str) -> None:
@@ -36,8 +41,7 @@ async def test_many_contenders_at_once_make_one_leader(client: KubeClient, names
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     await asyncio.wait(tasks, timeout=DURATION / 2)
     assert sum(task.done() for task in tasks) == 1
-    for task in tasks:
-        task.cancel()
+    await cancel(*tasks)
 
 
 async def test_a_silent_leader_is_replaced_after_the_duration_and_not_before(
@@ -47,7 +51,7 @@ async def test_a_silent_leader_is_replaced_after_the_duration_and_not_before(
     await first.acquire()
     began = time.monotonic()
     await second.acquire()
-    assert DURATION <= time.monotonic() - began < DURATION + 3
+    assert DURATION <= time.monotonic() - began < 2 * DURATION
     assert await holder(client, namespace, unique) == "second"
 
 
@@ -98,7 +102,7 @@ async def test_a_label_on_the_lease_costs_no_leadership(client: KubeClient, name
         await client.patch(LEASES, namespace, unique, {"metadata": {"labels": {"touched": str(number)}}})
         await asyncio.wait([renewing], timeout=PERIOD)
     assert not renewing.done()
-    renewing.cancel()
+    await cancel(renewing)
 
 
 async def test_a_deleted_lease_ends_the_leader(client: KubeClient, namespace: str, unique: str) -> None:
