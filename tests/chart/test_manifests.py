@@ -9,7 +9,8 @@ import pytest
 import yaml
 from tests.chart.rendering import CHART, NAMESPACE, SERVED, Rendered, render, template
 
-pytestmark = pytest.mark.integration
+# of the test alone: the first one to need a Helm may wait minutes until it is built
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(60, func_only=True)]
 
 CLUSTER_KINDS = {
     "ClusterRole",

@@ -8,7 +8,8 @@ from tests.chart.rendering import Rendered, render
 
 from holdfast.handlers.main import LEASE_NAME
 
-pytestmark = pytest.mark.integration
+# of the test alone: the first one to need a Helm may wait minutes until it is built
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(60, func_only=True)]
 
 Right = tuple[str, str, str]  # group, resource, verb
 OURS = ("backuppolicies", "databasebackups")

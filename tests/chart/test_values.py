@@ -14,6 +14,9 @@ from tests.chart.rendering import CHART, refusal, render
 import holdfast
 from holdfast.settings import Settings
 
+# of the test alone: the first one to need a Helm may wait minutes until it is built
+pytestmark = pytest.mark.timeout(60, func_only=True)
+
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
 OUR_OWN_OBJECTS = [
