@@ -1,0 +1,207 @@
+"""The backup task as a whole: whatever request to the store fails, what is told is true and no half looks whole."""
+
+import gzip
+import hashlib
+import io
+import os
+
+import pytest
+from botocore.exceptions import ReadTimeoutError
+from tests.builders import NOW, UID, a_policy
+from tests.fake_s3 import FakeS3, client_error
+
+from holdfast.api.storage import S3Storage
+from holdfast.contract.manifest import Manifest
+from holdfast.contract.task import BackupIdentity, BackupTask
+from holdfast.errors import HoldfastError, Reason
+from holdfast.runner import backup
+from holdfast.runner.context import Context, Places
+from holdfast.runner.log import Log
+from holdfast.runner.outcome import UncleanError
+from holdfast.runner.postgres import Server
+from holdfast.runner.stop import Stop
+from holdfast.runner.store import Store
+
+PREFIX = "eu-1/shop/orders/backup-20261122-084500/"
+MANIFEST = f"{PREFIX}manifest.json"
+PG_DUMP = """#!/bin/sh
+case $1 in --version) echo 'pg_dump (PostgreSQL) 17.5'; exit;; esac
+echo 'create table t();'; echo '-- PostgreSQL database dump complete'
+"""
+
+
+@pytest.fixture
+def s3(monkeypatch):
+    fake = FakeS3()
+    monkeypatch.setattr("holdfast.runner.store.connect", lambda s3, _: Store(s3, fake))
+    return fake
+
+
+@pytest.fixture(autouse=True)
+def a_database(monkeypatch, tmp_path):
+    monkeypatch.setattr("holdfast.runner.postgres.inspect", lambda *_: Server("PostgreSQL 17.5", 17, 1000))
+    (tmp_path / "pg_dump").write_text(PG_DUMP)
+    (tmp_path / "pg_dump").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+
+@pytest.fixture
+def context(tmp_path):
+    return a_context(tmp_path)
+
+
+def a_context(tmp_path, pod="pod-1", secret=True):
+    folder = tmp_path / f"secret-of-{pod}"
+    folder.mkdir()
+    if secret:
+        (folder / "username").write_text("u")
+        (folder / "password").write_text("p")
+    return Context(Places(database_secret=folder, run=tmp_path), Stop(), Log(io.StringIO()), pod, NOW)
+
+
+def a_task(uid=UID):
+    policy = a_policy()
+    identity = BackupIdentity(
+        uid=uid, namespace="shop", name="orders-1", backup_id="backup-20261122-084500", environment="production",
+        retention_days=90,
+    )  # fmt: skip
+    return BackupTask(
+        backup=identity, database=policy.database, dump=policy.dump, s3=S3Storage(bucket="backups"), key_prefix=PREFIX,
+        deadline_seconds=60,
+    )  # fmt: skip
+
+
+def assert_no_manifest_without_its_artifact(s3):
+    if MANIFEST in s3.objects:
+        artifact = Manifest.model_validate_json(s3.objects[MANIFEST]).artifact
+        stored = s3.objects[artifact.key]
+        assert hashlib.sha256(stored).hexdigest() == artifact.sha256
+        assert gzip.decompress(stored).endswith(b"dump complete\n")
+
+
+def test_a_backup_is_one_artifact_and_its_manifest(s3, context):
+    done = backup.run(a_task(), context)
+    assert sorted(s3.objects) == [MANIFEST, f"{PREFIX}pod-1.sql.gz"]
+    assert s3.uploads == {}
+    assert done.backup.artifact_key == f"{PREFIX}pod-1.sql.gz"
+    assert not done.backup.found
+    assert_no_manifest_without_its_artifact(s3)
+
+
+def test_the_manifest_is_the_last_thing_written(s3, context):
+    backup.run(a_task(), context)
+    writes = [call for call in s3.calls if call.startswith(("put", "upload", "complete", "delete", "abort"))]
+    assert writes == ["upload_part", "complete_multipart_upload", "put_object"]
+
+
+def failing_at(s3, number, how):
+    """Make the n-th request fail: before it has an effect, or after it (its answer is lost)."""
+    begin, end = s3._begin, s3._end
+
+    def error():
+        return client_error("InternalError", 500) if how != "lost" else ReadTimeoutError(endpoint_url="http://s3")
+
+    def failing_begin(operation):
+        begin(operation)
+        if (len(s3.calls) == number and how == "refused") or (how == "down" and len(s3.calls) >= number):
+            raise error()
+
+    def failing_end(operation, answer):
+        if len(s3.calls) == number and how == "lost":
+            raise error()
+        return end(operation, answer)
+
+    s3._begin, s3._end = failing_begin, failing_end
+
+
+@pytest.mark.parametrize("how", ["refused", "lost", "down"])
+@pytest.mark.parametrize("number", range(1, 9))
+def test_whatever_request_fails_the_outcome_is_true(s3, context, number, how):
+    failing_at(s3, number, how)
+    outcome = "unclean"
+    try:
+        backup.run(a_task(), context)
+        outcome = "done"
+    except HoldfastError:
+        outcome = "failed"
+    except UncleanError:
+        pass
+    assert_no_manifest_without_its_artifact(s3)
+    if outcome == "done":
+        assert sorted(s3.objects) == [MANIFEST, f"{PREFIX}pod-1.sql.gz"]
+        assert s3.uploads == {}
+    if outcome == "failed":
+        assert s3.objects == {}
+        assert s3.uploads == {}
+
+
+def test_the_requests_are_as_many_as_the_cases_above_think(s3, context):
+    backup.run(a_task(), context)
+    assert len(s3.calls) == 7
+
+
+def test_a_manifest_that_is_there_already_is_verified_and_nothing_is_dumped(s3, context, tmp_path):
+    backup.run(a_task(), context)
+    s3.calls.clear()
+    done = backup.run(a_task(), a_context(tmp_path, "pod-2", secret=False))  # not even the Secret is needed
+    assert done.backup.found
+    assert done.backup.artifact_key == f"{PREFIX}pod-1.sql.gz"
+    assert set(s3.calls) == {"get_object", "head_object"}
+
+
+def test_two_pods_at_once_leave_one_manifest_and_one_artifact(s3, context, tmp_path):
+    """The second looks before the first has published, and finishes after it."""
+    second = a_context(tmp_path, "pod-2")
+
+    def first_publishes():
+        s3.faults.clear()
+        backup.run(a_task(), context)
+
+    s3.faults["complete_multipart_upload"] = first_publishes
+    done = backup.run(a_task(), second)
+    assert done.backup.found
+    assert done.backup.artifact_key == f"{PREFIX}pod-1.sql.gz"
+    assert sorted(s3.objects) == [MANIFEST, f"{PREFIX}pod-1.sql.gz"]
+    assert s3.uploads == {}
+
+
+def test_another_backups_manifest_stays_and_ours_leaves_nothing(s3, context, tmp_path):
+    def another_publishes():
+        s3.faults.clear()
+        backup.run(a_task(uid="another"), context)
+
+    s3.faults["complete_multipart_upload"] = another_publishes
+    with pytest.raises(HoldfastError) as caught:
+        backup.run(a_task(), a_context(tmp_path, "pod-2"))
+    assert caught.value.reason is Reason.MANIFEST_CONFLICT
+    assert sorted(s3.objects) == [MANIFEST, f"{PREFIX}pod-1.sql.gz"]
+    assert Manifest.model_validate_json(s3.objects[MANIFEST]).backup.uid == "another"
+
+
+def test_an_artifact_that_the_store_has_otherwise_is_removed_and_not_published(s3, context):
+    def swapped(answer):
+        s3.objects[f"{PREFIX}pod-1.sql.gz"] = b"something else of another size"
+        return answer
+
+    s3.after["complete_multipart_upload"] = swapped
+    with pytest.raises(HoldfastError) as caught:
+        backup.run(a_task(), context)
+    assert caught.value.reason is Reason.SIZE_IMPLAUSIBLE
+    assert (s3.objects, s3.uploads) == ({}, {})
+
+
+def test_a_stop_before_the_manifest_leaves_nothing(s3, context):
+    asked = HoldfastError(Reason.INTERRUPTED, "told to end", "apply a new one")
+    s3.faults["head_object"] = lambda: context.stop.request(asked)
+    with pytest.raises(HoldfastError, match="told to end"):
+        backup.run(a_task(), context)
+    assert (s3.objects, s3.uploads) == ({}, {})
+
+
+def test_a_tool_older_than_the_server_is_told_with_the_image_that_is_needed(s3, context, monkeypatch):
+    monkeypatch.setattr("holdfast.runner.postgres.inspect", lambda *_: Server("PostgreSQL 18.1", 18, 1000))
+    with pytest.raises(HoldfastError, match=r"pg_dump 17\.5 cannot dump a server of PostgreSQL 18\.1") as caught:
+        backup.run(a_task(), context)
+    assert caught.value.reason is Reason.TOOL_TOO_OLD
+    assert "postgres-18" in caught.value.remedy
+    assert (s3.objects, s3.uploads) == ({}, {})
