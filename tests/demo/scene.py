@@ -31,6 +31,7 @@ IMAGES = (OPERATOR, RUNNER, POSTGRES, STORE)
 DATABASE = "orders-db"
 EMPTY_DATABASE = "orders-restored"
 FIRST = "orders-first"
+POLICIES, BACKUPS = "backuppolicies.holdfast.dev", "databasebackups.holdfast.dev"
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class Scene:
 
     def _definitions_owner(self) -> str:
         return kubectl(
-            *("get", "crd", "databasebackups.holdfast.dev", "--ignore-not-found"),
+            *("get", "crd", BACKUPS, "--ignore-not-found"),
             "-o=jsonpath={.metadata.annotations.meta\\.helm\\.sh/release-name}",
         )
 
@@ -121,7 +122,7 @@ class Scene:
 
     def _remove_definitions(self) -> None:
         """Only where they came with this release, and no resource of any namespace needs them."""
-        if not kubectl("get", "backuppolicies,databasebackups", "--all-namespaces", "-o=name").strip():
+        if not kubectl("get", f"{POLICIES},{BACKUPS}", "--all-namespaces", "-o=name").strip():
             kubectl("delete", "-f", str(ROOT / "crds"), timeout=60)
 
     def _helm(self, *arguments: str, stdin: str | None = None) -> None:
@@ -152,7 +153,7 @@ class Scene:
 
     def request_backup(self) -> str:
         """Apply the example; where its backup has ended already, ask for a further one. Returns the one to watch."""
-        found = ("get", "databasebackup", "-n", self.namespace, FIRST, "--ignore-not-found")
+        found = ("get", BACKUPS, "-n", self.namespace, FIRST, "--ignore-not-found")
         ended = kubectl(*found, "-o=jsonpath={.status.completedAt}")
         kubectl("apply", "-f", "-", stdin=self.example())
         if not ended.strip():
@@ -174,7 +175,7 @@ class Scene:
 
     def backup(self, name: str) -> dict[str, Any]:
         """The resource as it is now."""
-        found: dict[str, Any] = json.loads(kubectl("get", "databasebackup", "-n", self.namespace, name, "-o=json"))
+        found: dict[str, Any] = json.loads(kubectl("get", BACKUPS, "-n", self.namespace, name, "-o=json"))
         return found
 
 

@@ -57,7 +57,7 @@ def next_commands(scene: Scene, name: str) -> list[Block]:
         Block("Read it as a person would:", f"{kubectl} describe databasebackup {name}"),
         Block(
             f"Restore it into the empty database server {EMPTY_DATABASE}, and look at what came back:",
-            f"{kubectl} get databasebackup {name} -o jsonpath='{{.status.restore}}' > restore.sh\n"
+            f"{kubectl} get databasebackups.holdfast.dev {name} -o jsonpath='{{.status.restore}}' > restore.sh\n"
             f"TARGET_HOST={EMPTY_DATABASE} TARGET_SECRET={EMPTY_DATABASE} bash restore.sh\n"
             f"{kubectl} exec deployment/{EMPTY_DATABASE} -- {psql}",
         ),

@@ -16,6 +16,7 @@ from tests.demo.errors import DemoError
 from tests.demo.narrator import Narrator
 from tests.demo.scene import DATABASE, EMPTY_DATABASE, FIRST, Scene
 from tests.demo.summary import Block
+from tests.stack.fingerprint import Fingerprint
 
 pytestmark = pytest.mark.timeout(400, func_only=True)
 
@@ -34,6 +35,12 @@ def scene(cluster: Cluster, crds: None) -> Iterator[Scene]:
         yield scene
     finally:
         scene.uninstall()
+
+
+@pytest.fixture(scope="module")
+def original(scene: Scene) -> Fingerprint:
+    """What is in the database that is backed up."""
+    return stack.fingerprint(scene.namespace, DATABASE)
 
 
 @pytest.fixture
@@ -60,7 +67,7 @@ def paste(blocks: list[Block], wanted: str, folder: Path, shell: str = "bash") -
 
 
 def test_the_demo_ends_with_a_backup_that_restores_by_pasting_to_equal_content(
-    scene: Scene, told: Narrator, tmp_path: Path
+    scene: Scene, original: Fingerprint, told: Narrator, tmp_path: Path
 ):
     # Given the example is applied, and its backup has succeeded before the eyes of whoever watches
     name = scene.request_backup()
@@ -74,7 +81,6 @@ def test_the_demo_ends_with_a_backup_that_restores_by_pasting_to_equal_content(
     # Then the empty database equals the original in every table, sequence, view, index and large object
     assert (tmp_path / "restore.sh").read_text() == status["restore"]
     assert "revenue" in seen
-    original = stack.fingerprint(scene.namespace, DATABASE)
     assert len([what for what in original if what.startswith("table ")]) == 8
     assert stack.differences(original, stack.fingerprint(scene.namespace, EMPTY_DATABASE)) == []
 
@@ -113,3 +119,26 @@ def test_the_wrong_password_that_one_is_invited_to_try_reads_as_it_should(scene:
         watch.to_the_end(scene, name, told)
     assert "guessed" not in str(error.value)
     assert scene.backup(name)["status"]["failure"]["exitCode"] == 3
+
+
+@pytest.mark.parametrize(("change", "noticed"), [
+    pytest.param("update audit_log set actor = actor || ' ' where id = 7", "table public.audit_log", id="one row"),
+    pytest.param("delete from contracts", "table public.contracts", id="a missing row"),
+    pytest.param("select nextval('invoice_number')", "sequence public.invoice_number", id="a sequence's value"),
+    pytest.param("drop index orders_open", "index public.orders_open", id="an index"),
+    pytest.param("create or replace view revenue_by_month as select localtimestamp as month, ''::text as country_code, "
+                 "1::numeric as revenue", "view public.revenue_by_month", id="a view"),
+    pytest.param("select lo_put(document, 0, 'X') from contracts", "large object", id="a large object"),
+    pytest.param("alter table order_items drop constraint order_items_order_id_fkey",
+                 "constraint order_items_order_id_fkey of public.order_items", id="a foreign key"),
+    pytest.param("alter table products alter sku drop not null", "columns of public.products", id="a column"),
+    pytest.param("comment on table orders is null", "comment on public.orders", id="a comment"),
+])  # fmt: skip
+def test_equality_is_more_than_said_each_difference_is_noticed(
+    scene: Scene, original: Fingerprint, change: str, noticed: str
+):
+    stack.psql(scene.namespace, DATABASE, "drop database if exists twin; create database twin template orders")
+    stack.psql(scene.namespace, DATABASE, change, "twin")
+    found = stack.differences(original, stack.fingerprint(scene.namespace, DATABASE, "twin"))
+    assert any(line.startswith(noticed) for line in found)
+    assert len(found) <= 2
