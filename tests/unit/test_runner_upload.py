@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+import time
 
 import pytest
 from botocore.exceptions import ReadTimeoutError
@@ -178,8 +179,10 @@ def test_a_slow_store_slows_the_stream_and_memory_stays_bounded(s3):
 
     thread = threading.Thread(target=work)
     thread.start()
-    thread.join(timeout=0.5)
-    assert thread.is_alive()
+    until = time.monotonic() + 20
+    while not upload._room._waiters:
+        assert thread.is_alive()
+        assert time.monotonic() < until
     assert sum(taken) <= uploads.MEMORY + 2 * FIRST
     stop.request(INTERRUPTED)
     thread.join(timeout=5)

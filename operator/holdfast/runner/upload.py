@@ -111,7 +111,7 @@ class Upload:
             )
 
     def _send(self) -> None:
-        body, self._buffer = bytes(self._buffer), bytearray()
+        body, self._buffer = self._buffer, bytearray()
         self.parts += 1
         with self._room:
             while self._in_flight and self._in_flight + len(body) > MEMORY:
@@ -130,13 +130,13 @@ class Upload:
             if future.done() and (error := future.exception()):
                 raise error
 
-    def _put(self, number: int, body: bytes, digest: bytes) -> "CompletedPartTypeDef":
+    def _put(self, number: int, body: bytearray, digest: bytes) -> "CompletedPartTypeDef":
         checksum = base64.b64encode(digest).decode()
         try:
             with self._store.doing(f"uploading part {number} of {self.key}"):
                 answer = self._store.client.upload_part(
                     Bucket=self._store.bucket, Key=self.key, UploadId=self._upload_id or "", PartNumber=number,
-                    Body=body, ChecksumSHA256=checksum,
+                    Body=body, ChecksumSHA256=checksum,  # type: ignore[arg-type]  # the stubs know no bytearray, botocore does
                 )  # fmt: skip
         finally:
             with self._room:
