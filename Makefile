@@ -28,6 +28,7 @@ test-fast: sync ## What needs no cluster and no containers; seconds
 test-unit: test-fast
 
 test-integration: cluster-up images ## The runner's image against real servers in containers; the chart's rendering
+	python3 images/build.py runner-postgres --suite bookworm
 	$(WITH_CLUSTER) $(PYTEST) -m integration --timeout=300
 
 test-e2e: cluster-up images ## A whole Holdfast on the cluster, with faults
