@@ -2,11 +2,12 @@
 
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.cluster import api
+from tests.cluster.settings import from_environment
 from tests.integration.runner.containers import docker, remove
 from tests.integration.runner.servers import Postgres, Store
 from tests.integration.runner.world import World
@@ -30,8 +31,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def network() -> Iterator[str]:
-    if shutil.which("docker") is None:
-        pytest.fail('there is no docker; run `make test-integration`, or first: eval "$(python3 -m tests.cluster env)"')
+    settings = from_environment()
+    daemon = api.running_daemon(settings)
+    with pytest.MonkeyPatch.context() as environment:
+        for key, value in daemon.environment(settings.tools_dir).items():
+            environment.setenv(key, value)
+        yield from a_network()
+
+
+def a_network() -> Iterator[str]:
     missing = [image for image in IMAGES if not docker("images", "--quiet", image)]
     if missing:
         pytest.fail(f"{', '.join(missing)} is not built: python3 images/build.py --suite trixie --suite bookworm")
