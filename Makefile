@@ -13,10 +13,10 @@ CLUSTER := python3 -m tests.cluster
 WITH_CLUSTER := eval "$$($(CLUSTER) env)" &&
 
 ##@ Try it
-demo: ## From nothing to a finished, verified backup on a local cluster, with live progress
+demo: sync ## From nothing to a finished, verified backup on a local cluster, with live progress
 	$(RUN) python -m tests.demo up
 
-demo-down: ## Remove all that the demo made, its cluster included
+demo-down: sync ## Remove all that the demo made, its cluster included
 	$(RUN) python -m tests.demo down
 
 ##@ Test
@@ -27,14 +27,14 @@ test-fast: sync ## What needs no cluster and no containers; seconds
 
 test-unit: test-fast
 
-test-integration: cluster-up images ## The runner's image against real servers in containers; the chart's rendering
+test-integration: sync cluster-up images ## The runner's image against real servers in containers; the chart's rendering
 	python3 images/build.py runner-postgres --suite bookworm
 	$(WITH_CLUSTER) $(PYTEST) -m integration --timeout=300
 
-test-e2e: cluster-up images ## A whole Holdfast on the cluster, with faults
+test-e2e: sync cluster-up images ## A whole Holdfast on the cluster, with faults
 	$(WITH_CLUSTER) $(PYTEST) -m e2e --timeout=600
 
-bench: cluster-up images ## Measure the speed, as ratios of one run; writes .bench/latest.json
+bench: sync cluster-up images ## Measure the speed, as ratios of one run; writes .bench/latest.json
 	$(WITH_CLUSTER) $(RUN) python -m tests.bench
 
 ##@ Change it
