@@ -84,7 +84,7 @@ sync: .venv/.synced ## Install Python's tools into .venv (uv comes from PyPI int
 	.tools/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 help: ## List the targets
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo demo-down test test-fast test-unit test-integration test-e2e bench check format generate cluster-up \
 	cluster-status cluster-down images push sync help
