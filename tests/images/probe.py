@@ -12,19 +12,8 @@ import zoneinfo
 from pathlib import Path
 
 BUILDERS = ["gcc", "g++", "cc", "clang", "ld", "as", "make", "pip", "pip3", "uv", "hatchling", "curl", "wget", "git"]
-LIBRARIES = [
-    "aiohttp",
-    "boto3",
-    "botocore",
-    "isal",
-    "kopf",
-    "kubernetes",
-    "prometheus_client",
-    "psycopg",
-    "pydantic",
-    "pip",
-    "structlog",
-]
+LIBRARIES = ["aiohttp", "boto3", "botocore", "isal", "kopf", "kubernetes", "prometheus_client", "psycopg", "pydantic"]
+LIBRARIES += ["pip", "structlog"]
 TOOLS = ["pg_dump", "pg_restore", "psql"]
 OWN = ("/bin", "/etc", "/opt", "/sbin", "/usr", "/var/lib")
 
@@ -45,12 +34,13 @@ def uncompiled() -> list[str]:
     return [str(path) for path in sources if not Path(importlib.util.cache_from_source(str(path))).exists()]
 
 
-def services() -> list[str]:
+def endpoints() -> list[str]:
+    """Of every service that is known, in each partition of AWS."""
     import boto3
 
-    for name in ("s3", "sts"):
-        boto3.client(name, region_name="eu-central-1")
-    return boto3.Session().get_available_services()
+    regions = ("eu-central-1", "cn-north-1", "us-gov-west-1")
+    services = boto3.Session().get_available_services()
+    return [boto3.client(name, region_name=region).meta.endpoint_url for name in services for region in regions]
 
 
 found = [name for name in LIBRARIES if importlib.util.find_spec(name)]
@@ -69,7 +59,7 @@ print(
             "uncompiled": uncompiled(),
             "authorities": len(ssl.create_default_context().get_ca_certs()),
             "zone": str(zoneinfo.ZoneInfo("Europe/Berlin")),
-            "services": services() if "boto3" in found else [],
+            "endpoints": endpoints() if "boto3" in found else [],
             "tools": {name: output(name, "--version") for name in TOOLS if shutil.which(name)},
             "package": package.read_text().strip() if package.exists() else "",
         }

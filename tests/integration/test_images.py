@@ -117,8 +117,15 @@ def test_a_runner_has_no_library_for_kubernetes(runner: Probed) -> None:
     assert runner.found["libraries"] == ["boto3", "botocore", "isal", "psycopg", "pydantic"]
 
 
-def test_a_runner_speaks_s3_and_sts_and_to_no_other_service(runner: Probed) -> None:
-    assert runner.found["services"] == ["s3", "sts"]
+def test_a_runner_speaks_s3_and_sts_in_each_partition_of_aws_and_to_no_other_service(runner: Probed) -> None:
+    assert runner.found["endpoints"] == [
+        "https://s3.eu-central-1.amazonaws.com",
+        "https://s3.cn-north-1.amazonaws.com.cn",
+        "https://s3.us-gov-west-1.amazonaws.com",
+        "https://sts.eu-central-1.amazonaws.com",
+        "https://sts.cn-north-1.amazonaws.com.cn",
+        "https://sts.us-gov-west-1.amazonaws.com",
+    ]
 
 
 def test_a_runners_tools_are_those_of_its_tag(runner: Probed) -> None:
