@@ -48,7 +48,7 @@ FAULTS = [
           secrets={"broken": {"username": "orders", "password": f"{WRONG}\nx"}}),
     Fault("database-unknown", {"database": {"name": "no such one"}}, "DatabaseNotFound", "no such one", 3),
     Fault("host-unknown", connection(host="no-such.invalid"), "HostNotFound", "no-such.invalid", 3),
-    Fault("port-refuses", connection(port=5999), "ConnectionRefused", "5999", 3),
+    Fault("port-refuses", connection(host="127.0.0.1", port=5999), "ConnectionRefused", "5999", 3),
     Fault("bucket-missing", {"storage": {"s3": {"bucket": "no-such-bucket"}}}, "BucketNotFound", "no-such-bucket", 6),
     Fault("store-key-wrong", {"storage": {"s3": {"secretName": "wrong-s3"}}}, "StorageAccessDenied", "backups", 6,
           secrets={"wrong-s3": {"accessKeyID": "holdfast", "secretAccessKey": WRONG}}),
@@ -56,12 +56,12 @@ FAULTS = [
           "ScratchTooSmall", "scratch", 2),
     Fault("deadline-passed", {"database": {"name": "locked"}, "job": {"activeDeadlineSeconds": 10}},
           "DeadlineExceeded", "10 s", 8),
-    Fault("out-of-memory", job(resources={"limits": {"memory": "16Mi"}}), "OutOfMemory", "memory", 137),
+    Fault("out-of-memory", job(resources={"limits": {"memory": "40Mi"}}), "OutOfMemory", "memory", 137),
     Fault("service-account-missing", job(serviceAccountName="no-such"), "ServiceAccountMissing", "no-such", ran=False),
     Fault("unschedulable", job(nodeSelector={"no-such": "node"}), "Unschedulable", "no node takes the Pod", ran=False),
     Fault("pod-security", job(podAnnotations={APPARMOR: "unconfined"}),
           "PodSecurityDenied", "violates PodSecurity", ran=False),
-    Fault("quota", job(resources={"requests": {"cpu": "900"}, "limits": {"cpu": "900"}}),
+    Fault("quota", job(resources={"requests": {"memory": "200Gi"}}),
           "QuotaExceeded", "exceeded quota", ran=False),
 ]  # fmt: skip
 
@@ -70,10 +70,14 @@ FAULTS = [
 def outcomes(world: World):
     """Every fault at once; the status of each, when all have ended."""
     world.a_database("locked")
-    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "cpu", "namespace": world.faults},
-             "spec": {"hard": {"limits.cpu": "100"}}}  # fmt: skip
-    world.apply(quota, {"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "cpu", "namespace": world.faults},
-                        "spec": {"limits": [{"type": "Container", "default": {"cpu": "1"}}]}})  # fmt: skip
+    meta = {"name": "memory", "namespace": world.faults}
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": meta,
+        "spec": {"hard": {"requests.memory": "100Gi"}},
+    }
+    world.apply(quota)
     for fault in FAULTS:
         for name, values in fault.secrets.items():
             world.apply(_secret(world.faults, name, values))

@@ -107,6 +107,17 @@ def test_deadlines_come_in_order_the_runners_own_first():
     assert "ttlSecondsAfterFinished" not in spec, "not before the report is recorded"
 
 
+@pytest.mark.parametrize(("limit", "given"), [("40Mi", "256Mi"), ("1Gi", "1Gi"), (None, None)])
+def test_a_cleanup_never_dies_of_the_memory_limit_that_its_backup_died_of(limit, given):
+    resources = {"limits": {"memory": limit}} if limit else {"requests": {"cpu": "1"}}
+    template = resolve(a_policy(job={"resources": resources}), settings()).job
+
+    job = jobs.cleanup_job("c", OWNER, tasks.cleanup_task(OWNER, a_status()), template, RUNNER)
+
+    container = job["spec"]["template"]["spec"]["containers"][0]
+    assert container["resources"].get("limits", {}).get("memory") == given
+
+
 def test_children_carry_our_labels_whatever_the_policy_adds():
     job = a_job(job={"podLabels": {"team": "a", "app.kubernetes.io/managed-by": "stranger"}})
     labels = job["spec"]["template"]["metadata"]["labels"]

@@ -9,7 +9,7 @@ from typing import Any
 
 from holdfast import naming, units
 from holdfast.api.database import Database
-from holdfast.api.job import JobTemplate
+from holdfast.api.job import JobTemplate, Resources
 from holdfast.api.policy import BackupPolicySpec, Format
 from holdfast.api.storage import S3Storage
 from holdfast.contract import paths, task
@@ -19,6 +19,7 @@ Volumes = list[dict[str, Any]]  # each as in a Pod, with its mountPath beside
 
 RUNNER_UID = 65532
 CONTAINER = "runner"
+CLEANUP_MEMORY = "256Mi"
 LOG_SECONDS = 86_400  # a finished Job and its log stay a day
 POD_MARGIN_SECONDS = 60  # the runner's own deadline comes first: it ends well and reports
 JOB_MARGIN_SECONDS = 120  # the Job's comes last: it deletes the Pod, and the report with it
@@ -80,7 +81,16 @@ def cleanup_job(
     name: str, owner: Owner, work: task.CleanupTask, template: JobTemplate, runner: Runner
 ) -> dict[str, Any]:
     """Build the Job that removes what a killed backup left in the bucket."""
+    template = template.model_copy(update={"resources": _enough(template.resources or Resources())})
     return _owned(name, owner, 1, work, [*run_volume(), *storage_volumes(work.s3)], template, runner)
+
+
+def _enough(resources: Resources) -> Resources:
+    """Raise a memory limit that is too low: the backup that is cleaned up after may have died of just that."""
+    limit = (resources.limits or {}).get("memory")
+    if limit is None or units.bytes_of_quantity(limit) >= units.bytes_of_quantity(CLEANUP_MEMORY):
+        return resources
+    return resources.model_copy(update={"limits": {**(resources.limits or {}), "memory": CLEANUP_MEMORY}})
 
 
 def scratch_bytes(resolved: BackupPolicySpec) -> int | None:
