@@ -5,6 +5,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 UV_VERSION := 0.13.9
+VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' operator/holdfast/__init__.py)
 UV := $(shell command -v uv || echo .tools/bin/uv)
 RUN := $(UV) run --frozen --all-extras
 PYTEST := $(RUN) pytest
@@ -27,14 +28,16 @@ test-fast: sync ## What needs no cluster and no containers; seconds
 
 test-unit: test-fast
 
+# In the order of the files: servers that cost minutes to bring up are shared by what stands together.
 test-integration: sync cluster-up images ## The runner's image against real servers in containers; the chart's rendering
 	python3 images/build.py runner-postgres --suite bookworm
-	$(WITH_CLUSTER) $(PYTEST) -m integration --timeout=300
+	$(WITH_CLUSTER) $(PYTEST) -p no:randomly -m integration
 
 test-e2e: sync cluster-up images ## A whole Holdfast on the cluster, with faults
-	$(WITH_CLUSTER) $(PYTEST) -m e2e --timeout=600
+	$(WITH_CLUSTER) $(PYTEST) -p no:randomly -m e2e
 
 bench: sync cluster-up images ## Measure the speed, as ratios of one run; writes .bench/latest.json
+	python3 images/build.py bench
 	$(WITH_CLUSTER) $(RUN) python -m tests.bench
 
 ##@ Change it
@@ -43,7 +46,7 @@ check: sync ## The gate before a commit: format, lint, types, import contracts, 
 	$(RUN) ruff check
 	$(RUN) mypy
 	$(RUN) lint-imports
-	$(RUN) python -m holdfast.api.crd --check
+	$(RUN) python -m holdfast.api.crd --check .
 	$(RUN) python tests/chart/refresh.py --check
 
 format: sync ## Format and mend what can be mended
@@ -51,7 +54,7 @@ format: sync ## Format and mend what can be mended
 	$(RUN) ruff check --fix
 
 generate: sync ## Write crds/, the chart's copy, its values' schema and the field reference anew from the models
-	$(RUN) python -m holdfast.api.crd
+	$(RUN) python -m holdfast.api.crd .
 	$(RUN) python tests/chart/refresh.py
 
 ##@ Test cluster
@@ -70,7 +73,7 @@ images: ## Build the operator's and the runner's images, and the stand-ins that 
 
 push: ## Build, tag and push the images: make push REGISTRY=registry.example.com/holdfast
 	@test -n "$(REGISTRY)" || { echo "make push: name the registry: make push REGISTRY=registry.example.com/holdfast" >&2; exit 1; }
-	python3 images/build.py operator runner-postgres --push $(REGISTRY)
+	python3 images/build.py operator runner-postgres --tag $(VERSION) --push $(REGISTRY)
 
 ##@ Tools
 sync: .venv/.synced ## Install Python's tools into .venv (uv comes from PyPI into .tools where it is absent)

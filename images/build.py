@@ -40,6 +40,8 @@ class Image:
     published: bool
     version_file: str = ""
     """In the image: the version of the Debian package whose major version becomes the tag."""
+    by_name_only: bool = False
+    """Not part of `all`."""
 
 
 IMAGES = {
@@ -55,6 +57,7 @@ IMAGES = {
         "/etc/holdfast/server-version",
     ),
     "test-seaweedfs": Image("holdfast-test-seaweedfs", "tests/images/seaweedfs", "tests/images/seaweedfs", False),
+    "bench": Image("holdfast-bench", "tests/images/bench", "tests/images/bench", False, by_name_only=True),
 }
 
 
@@ -169,7 +172,8 @@ def chosen(args: argparse.Namespace) -> list[tuple[Image, str]]:
     unknown = set(args.images) - {*IMAGES, "all"}
     if unknown:
         raise ClusterError(f"There is no image {', '.join(sorted(unknown))}; there are {', '.join(IMAGES)} and all.")
-    named = [image for key, image in IMAGES.items() if key in args.images or "all" in args.images]
+    every = "all" in args.images
+    named = [image for key, image in IMAGES.items() if key in args.images or (every and not image.by_name_only)]
     if args.push and "all" in args.images:
         named = [image for image in named if image.published]
     kept = [image.name for image in named if args.push and not image.published]
