@@ -39,7 +39,8 @@ class Narrator:
     def block(self, text: str, language: str = "") -> None:
         """Text to read or to paste, unwrapped and exactly as it is."""
         if language and self.console.is_terminal:
-            self.console.print(Syntax(text, language, background_color="default", word_wrap=True))
+            # as highlighted text, since Syntax itself would pad and break lines, and what is pasted must not be
+            self.console.print(Syntax("", language, background_color="default").highlight(text), end="")
         else:
             self.console.out(text, highlight=False)
 

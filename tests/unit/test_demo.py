@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -86,6 +87,15 @@ def test_what_is_printed_keeps_brackets_and_backslashes_as_they_are():
     told.say("an [bold]odd[/] \\ name")
     told.block("SIZE [red]\n1 MB")
     assert words(told) == "  an [bold]odd[/] \\ name\nSIZE [red]\n1 MB\n"
+
+
+def test_on_a_terminal_what_is_to_be_pasted_is_coloured_but_never_wrapped():
+    screen = io.StringIO()
+    told = Narrator(Console(file=screen, force_terminal=True, width=40, soft_wrap=True, highlight=False))
+    text = f"# first\nkubectl get {'x' * 80} --watch"
+    told.block(text, "bash")
+    assert "\x1b[" in screen.getvalue()
+    assert re.sub(r"\x1b\[[0-9;]*m", "", screen.getvalue()) == f"{text}\n"
 
 
 @pytest.mark.parametrize(
