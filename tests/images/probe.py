@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import ssl
+import struct
 import subprocess
 import sysconfig
 import zoneinfo
@@ -27,11 +28,19 @@ def writable() -> list[str]:
     return [str(path) for path in paths if not path.is_symlink() and os.access(path, os.W_OK)]
 
 
+def compiled(source: Path) -> bool:
+    """Whether Python will use what is compiled: its header carries the source's time and size."""
+    cached = Path(importlib.util.cache_from_source(str(source)))
+    state = source.stat()
+    expected = struct.pack("<III", 0, int(state.st_mtime) & 0xFFFFFFFF, state.st_size & 0xFFFFFFFF)
+    return cached.exists() and cached.read_bytes()[4:16] == expected
+
+
 def uncompiled() -> list[str]:
     libraries = Path(sysconfig.get_path("purelib"))
     standard = Path(sysconfig.get_path("stdlib"))
     sources = [*libraries.rglob("*.py"), *standard.glob("*.py"), *(standard / "asyncio").glob("*.py")]
-    return [str(path) for path in sources if not Path(importlib.util.cache_from_source(str(path))).exists()]
+    return [str(path) for path in sources if not compiled(path)]
 
 
 def endpoints() -> list[str]:
