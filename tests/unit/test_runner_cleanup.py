@@ -1,21 +1,81 @@
 """Cleanup removes leftovers of one backup, and nothing else in any case."""
 
+import io
+
 import pytest
+from tests.builders import NOW, UID
+from tests.fake_s3 import FakeS3
 
+from holdfast.api.storage import S3Storage
+from holdfast.contract.task import CleanupTask
 from holdfast.errors import HoldfastError, Reason
+from holdfast.runner import cleanup
 from holdfast.runner.cleanup import require_one_backup
+from holdfast.runner.context import Context, Places
+from holdfast.runner.log import Log
+from holdfast.runner.stop import Stop
+from holdfast.runner.store import Store
+
+ID = "backup-20261122-084500"
+PREFIX = f"shop/orders/{ID}/"
 
 
-@pytest.mark.parametrize("prefix", ["shop/orders/backup-1/", "eu-1/shop/orders/backup-1/", "a/b/c/d/e/"])
+@pytest.mark.parametrize(
+    "prefix", [f"shop/orders/{ID}/", f"eu-1/shop/orders/{ID}/", f"a/b/c/d/{ID}-before-v2-0f6bd1c4/"]
+)
 def test_the_folder_of_one_backup_may_be_cleaned(prefix):
     require_one_backup(prefix)
 
 
 @pytest.mark.parametrize(
     "prefix",
-    ["", "/", "//", "shop/", "shop/orders/", "shop/orders/backup-1", "/shop/orders/", "a//b/", "////", "a/b//"],
+    [
+        "",
+        "/",
+        "//",
+        "////",
+        "shop/",
+        "shop/orders/",
+        "eu-1/shop/orders/",
+        "/shop/orders/",
+        "a//b/",
+        "a/b//",
+        "shop/orders/backups/",
+        f"shop/orders/{ID}",
+        f"orders/{ID}/",
+        f"{ID}/",
+        f"/orders/{ID}/",
+        f"shop/orders/{ID}/x/",
+    ],
 )
 def test_anything_wider_is_refused(prefix):
     with pytest.raises(HoldfastError, match="not the folder of one backup") as caught:
         require_one_backup(prefix)
     assert caught.value.reason is Reason.INVALID_TASK
+
+
+def run(s3, monkeypatch, tmp_path):
+    monkeypatch.setattr("holdfast.runner.store.connect", lambda s3_, _: Store(s3_, s3))
+    task = CleanupTask(backup_uid=UID, s3=S3Storage(bucket="backups"), key_prefix=PREFIX, deadline_seconds=60)
+    return cleanup.run(task, Context(Places(run=tmp_path), Stop(), Log(io.StringIO()), "pod-1", NOW))
+
+
+def test_uploads_and_artifacts_without_a_manifest_go_and_the_rest_stays(monkeypatch, tmp_path):
+    s3, elsewhere = FakeS3(), [f"{PREFIX}deeper/x", f"shop/orders/{ID}-2/pod.sql.gz", "x"]
+    for key in [f"{PREFIX}pod-1.sql.gz", f"{PREFIX}pod-2.sql.gz", *elsewhere]:
+        s3.put_object(Key=key, Body=b"x")
+        s3.create_multipart_upload(Key=key)
+    done = run(s3, monkeypatch, tmp_path)
+    assert done.message == f"aborted 2 uploads and deleted 2 objects under {PREFIX}"
+    assert sorted(s3.objects) == sorted(elsewhere)
+    assert sorted(s3.keys[upload] for upload in s3.uploads) == sorted(elsewhere)
+
+
+def test_a_manifest_that_cannot_be_read_stops_the_deleting(monkeypatch, tmp_path):
+    s3 = FakeS3()
+    s3.put_object(Key=f"{PREFIX}pod-1.sql.gz", Body=b"x")
+    s3.put_object(Key=f"{PREFIX}manifest.json", Body=b"of a version to come")
+    with pytest.raises(HoldfastError) as caught:
+        run(s3, monkeypatch, tmp_path)
+    assert caught.value.reason is Reason.MANIFEST_CONFLICT
+    assert len(s3.objects) == 2

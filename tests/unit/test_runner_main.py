@@ -47,7 +47,7 @@ def signals_as_before():
 def a_cleanup(**changes):
     fields = {
         "backup_uid": UID, "s3": a_policy(storage={"s3": {"bucket": "backups", "secretName": "s3"}}).storage.s3,
-        "key_prefix": "shop/orders/backup-1/", "deadline_seconds": 60,
+        "key_prefix": "shop/orders/backup-20261122-084500/", "deadline_seconds": 60,
     }  # fmt: skip
     return CleanupTask(**(fields | changes))
 

@@ -161,10 +161,17 @@ def test_an_abort_that_fails_is_told(s3):
         upload.discard()
 
 
-def test_a_slow_store_slows_the_stream_and_memory_stays_bounded(s3):
+@pytest.fixture
+def moving(s3):
+    """The store stands still until this is set."""
+    event = threading.Event()
+    s3.faults["upload_part"] = event.wait
+    yield event
+    event.set()
+
+
+def test_a_slow_store_slows_the_stream_and_memory_stays_bounded(s3, moving):
     """With the store standing still, no more is taken than fits; with the stop asked for, the wait ends."""
-    still = threading.Event()
-    s3.faults["upload_part"] = still.wait
     stop, taken = Stop(), []
     upload = an_upload(s3, stop)
 
@@ -187,18 +194,15 @@ def test_a_slow_store_slows_the_stream_and_memory_stays_bounded(s3):
     stop.request(INTERRUPTED)
     thread.join(timeout=5)
     assert not thread.is_alive()
-    still.set()
+    moving.set()
     upload.discard()
     assert (s3.objects, s3.uploads) == ({}, {})
 
 
-def test_parts_that_are_still_on_their_way_when_the_upload_is_aborted_are_told(s3, monkeypatch):
+def test_parts_that_are_still_on_their_way_when_the_upload_is_aborted_are_told(s3, moving, monkeypatch):
     monkeypatch.setattr(uploads, "SETTLE", 0.05)
-    still = threading.Event()
-    s3.faults["upload_part"] = still.wait
     upload = an_upload(s3)
     send(upload)
     with pytest.raises(HoldfastError, match=r"1 parts of .* were still on their way"):
         upload.discard()
-    still.set()
     assert s3.uploads == {}

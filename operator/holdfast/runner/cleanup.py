@@ -4,6 +4,8 @@ Uploads that nobody will complete are aborted. Where a manifest is, the artifact
 none, nothing in the folder is a backup. Outside the folder nothing is touched.
 """
 
+import re
+
 from holdfast.contract.task import CleanupTask
 from holdfast.errors import HoldfastError, Reason
 from holdfast.naming import MANIFEST_NAME
@@ -11,7 +13,8 @@ from holdfast.runner import record, store
 from holdfast.runner.context import Context
 from holdfast.runner.outcome import Done
 
-MIN_FOLDERS = 3  # namespace/owner/id/: anything shorter holds more than one backup
+# namespace/owner/id/, maybe below a prefix: only an id's own folder holds nothing but one backup
+_ONE_BACKUP = re.compile(r"([^/]+/){2,}backup-\d{8}-\d{6}[^/]*/")
 
 
 def run(task: CleanupTask, context: Context) -> Done:
@@ -20,13 +23,13 @@ def run(task: CleanupTask, context: Context) -> Done:
     require_one_backup(prefix)
     context.log.line("step", phase="cleaning")
     opened = store.connect(task.s3, context.places)
-    uploads = opened.uploads(prefix)
+    uploads = [(key, upload_id) for key, upload_id in opened.uploads(prefix) if _in_folder(key, prefix)]
     for key, upload_id in uploads:
         context.stop.check()
         opened.abort(key, upload_id)
     manifest = record.find(opened, prefix, task.backup_uid)
     kept = {prefix + MANIFEST_NAME, manifest.artifact.key} if manifest else set()
-    objects = [key for key in opened.keys(prefix) if key not in kept]
+    objects = [key for key in opened.keys(prefix) if key not in kept and _in_folder(key, prefix)]
     for key in objects:
         context.stop.check()
         opened.delete(key)
@@ -34,12 +37,16 @@ def run(task: CleanupTask, context: Context) -> Done:
     return Done(message=f"aborted {len(uploads)} uploads and deleted {len(objects)} objects under {prefix}{stays}")
 
 
+def _in_folder(key: str, prefix: str) -> bool:
+    """Whether a key is the folder's own: a backup has no folders below its own."""
+    return "/" not in key.removeprefix(prefix)
+
+
 def require_one_backup(prefix: str) -> None:
     """Raise InvalidTask unless the prefix is the folder of a single backup."""
-    folders = prefix.split("/")
-    if folders[-1] != "" or len(folders) <= MIN_FOLDERS or not all(folders[:-1]):
+    if not _ONE_BACKUP.fullmatch(prefix):
         raise HoldfastError(
             Reason.INVALID_TASK,
             f"the key prefix {prefix!r} is not the folder of one backup",
-            "nothing was removed; it must be …/namespace/policy/backup-id/",
+            "nothing was removed; it must be …/namespace/policy/backup-YYYYMMDD-HHMMSS…/",
         )

@@ -24,6 +24,15 @@ def published_port(container: str, port: int) -> int:
     return int(docker("port", container, f"{port}/tcp").splitlines()[0].rsplit(":", 1)[1])
 
 
+def pause(container: str) -> None:
+    """Freeze a container. A busy kernel may refuse at first ("unable to freeze")."""
+    wait_for(lambda: docker("pause", container, check=False), f"{container} to freeze", 30)
+
+
+def unpause(container: str) -> None:
+    docker("unpause", container)
+
+
 def remove(*containers: str) -> None:
     docker("rm", "--force", "--volumes", *containers, check=False)
 

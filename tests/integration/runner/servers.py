@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
-from tests.integration.runner.containers import docker, published_port, remove, wait_for
+from tests.integration.runner.containers import docker, pause, published_port, remove, unpause, wait_for
 from tests.stack.fingerprint import SQL as FINGERPRINT_SQL
 from tests.stack.fingerprint import Fingerprint
 from tests.stack.sample import SQL as SAMPLE_SQL
@@ -67,10 +67,10 @@ class Postgres:
 
     def pause(self) -> None:
         """Freeze the server: a dump then waits in the middle for as long as a test needs."""
-        docker("pause", self.name)
+        pause(self.name)
 
     def unpause(self) -> None:
-        docker("unpause", self.name)
+        unpause(self.name)
 
     def remove(self) -> None:
         remove(self.name)

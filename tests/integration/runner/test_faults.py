@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from tests.integration.runner.containers import docker, wait_for
+from tests.integration.runner.containers import docker, pause, unpause, wait_for
 from tests.integration.runner.pod import Pod
 from tests.integration.runner.servers import Store
 from tests.integration.runner.world import World, assert_failed
@@ -158,9 +158,9 @@ def test_a_store_that_hangs_for_a_while_only_slows_the_backup(world: World, big:
     task = world.backup(big, store=second_store)
     pod = world.pod(task, second_store, memory="150m").start()
     wait_for(lambda: second_store.parts_in_flight(task.key_prefix), "the first part in the store")
-    docker("pause", second_store.name)
+    pause(second_store.name)
     stalled = pod.wait_for_line(lambda line: line["event"] == "progress" and line["rate"] == 0, "a dump that waits")
-    docker("unpause", second_store.name)
+    unpause(second_store.name)
     result = pod.result()
     assert result.exit_code == 0, result.log
     assert result.report is not None

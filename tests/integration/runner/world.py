@@ -67,7 +67,7 @@ class World:
             "database": self.database(database, **(connection or {})),
             "dump": Dump.model_validate({"format": form, "compression": {"algorithm": algorithm}, "jobs": 4}),
             "s3": self.s3(store, **(s3 or {})),
-            "key_prefix": f"it/shop/orders/backup-{uid}/",
+            "key_prefix": f"it/shop/orders/backup-20261122-084500-{uid}/",
             "deadline_seconds": 120,
             "scratch_bytes": 512 << 20 if form == "directory" else None,
         }  # fmt: skip
