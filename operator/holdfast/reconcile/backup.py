@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+import structlog
 from pydantic import ValidationError
 
 from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus, Failure, Phase
@@ -26,6 +27,8 @@ from holdfast.reconcile.cache import Cache, Resource
 from holdfast.reconcile.patches import merge_patch
 from holdfast.reconcile.queue import Key
 from holdfast.settings import Settings
+
+log = structlog.get_logger(__name__)
 
 MAX_STEPS = 10  # more in one go would be a decision that never rests
 
@@ -132,6 +135,7 @@ class BackupReconciler:
         finally:
             claimed.discard(identifier)
         self._cache.put(BACKUPS, answer)
+        log.info("Status written", phase=status.phase, message=status.message)
         if decision.announcement:
             said = decision.announcement
             about = ObjectRef(BACKUPS, resource.namespace, resource.name, resource.uid)
@@ -154,6 +158,7 @@ class BackupReconciler:
 
     async def _act(self, o: Observation, act: Act, known: _Known) -> _Known | None:
         """Do one thing to the cluster. Returns what is known now, or None when only an event can bring news."""
+        log.info("Acting", act=act.value)
         match act:
             case Act.CREATE_JOB:
                 return await self._create(self._backup_job(o), known)
