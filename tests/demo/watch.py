@@ -21,15 +21,18 @@ PAUSE = 0.3  # seconds between two looks at the resource
 def to_the_end(scene: Scene, name: str, narrator: Narrator) -> dict[str, Any]:
     """Return the status once the backup has Finished. Raises DemoError where it does not, or Failed."""
     deadline = time.monotonic() + DEADLINE
-    teller = Teller(narrator)
+    teller, told = Teller(narrator), set[str]()
     while True:
         status = scene.backup(name).get("status") or {}
         teller.resource(status)
         if finished(status):
             return _good(status, name)
         if status.get("phase") == "Running":
+            # a log that has ended is read again until the report is in the status; each line has its time in it
             for line in log_lines(scene.namespace, status["jobName"]):
-                teller.log(line)
+                if line not in told:
+                    told.add(line)
+                    teller.log(json.loads(line))
         if time.monotonic() > deadline:
             raise DemoError(f"{name} has not finished within {DEADLINE:.0f} s; it says: {status.get('message')}")
         time.sleep(PAUSE)
@@ -50,15 +53,13 @@ def _good(status: dict[str, Any], name: str) -> dict[str, Any]:
     )
 
 
-def log_lines(namespace: str, job: str) -> Iterator[dict[str, Any]]:
+def log_lines(namespace: str, job: str) -> Iterator[str]:
     """The runner's log lines as they come, until the Pod ends; none where it has no log yet."""
     argv = command("logs", "--follow", "-n", namespace, f"job/{job}")
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
         try:
-            for line in process.stdout:
-                if line.startswith("{"):
-                    yield json.loads(line)
+            yield from (line for line in process.stdout if line.startswith("{"))
         finally:
             process.terminate()
 
