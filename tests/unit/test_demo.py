@@ -85,8 +85,8 @@ def test_without_a_terminal_each_progress_line_of_the_runner_is_a_line_of_text()
 def test_a_log_that_is_read_again_while_the_report_is_on_its_way_is_told_once(monkeypatch):
     ended = {"phase": "Succeeded", "message": "backed up", "conditions": [{"type": "Finished", "status": "True"}]}
     statuses = iter([{"phase": "Running", "message": "the Job is running", "jobName": "job"}] * 2 + [ended])
-    monkeypatch.setattr(Scene, "backup", lambda self, name: {"status": next(statuses)})
-    monkeypatch.setattr(watch, "log_lines", lambda namespace, job: ['{"event": "step", "phase": "dumping"}\n'])
+    monkeypatch.setattr(Scene, "backup", lambda *_: {"status": next(statuses)})
+    monkeypatch.setattr(watch, "log_lines", lambda *_: ['{"event": "step", "phase": "dumping"}\n'])
     told = narrator()
     assert watch.to_the_end(Scene(KIND), "orders-first", told) == ended
     assert words(told).count("dumping") == 1
@@ -96,7 +96,7 @@ def test_a_failed_backup_ends_the_demo_with_its_reason_its_message_and_its_remed
     failure = {"reason": "DumpKilled", "message": "pg_dump was killed", "remedy": "raise the limit"}
     finished = [{"type": "Finished", "status": "True"}]
     status = {"phase": "Failed", "failure": failure, "conditions": finished}
-    monkeypatch.setattr(Scene, "backup", lambda self, name: {"status": status})
+    monkeypatch.setattr(Scene, "backup", lambda *_: {"status": status})
     with pytest.raises(DemoError, match=r"(?s)DumpKilled.*pg_dump was killed\nraise the limit"):
         watch.to_the_end(Scene(KIND), "orders-first", narrator())
 
