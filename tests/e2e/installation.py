@@ -19,7 +19,8 @@ IMAGES = (OPERATOR, RUNNER, "holdfast-test-postgres:17", "holdfast-test-seaweedf
 def load_images(cluster: Cluster) -> None:
     """Put the images on the nodes; a cluster of the user's own pulls them from its registry."""
     if cluster.kind:
-        api.load(IMAGES)
+        for image in IMAGES:  # one by one: given several, kind sends all of them again when one is new
+            api.load([image])
 
 
 def install(cluster: Cluster, release: str, values: dict[str, Any]) -> None:
