@@ -62,6 +62,13 @@ def test_the_id_the_folder_and_the_policy_are_fixed_before_any_job():
     assert decision.status.job_name.startswith("orders-1-backup-")
 
 
+def test_a_pod_that_starts_as_expected_costs_no_write():
+    begun = a_begun_backup()
+
+    assert the_decision(Observation(begun, job=a_job())).status == begun.status
+    assert the_decision(Observation(begun, job=a_job(), pods=(a_pod(),))).status == begun.status
+
+
 def test_an_id_that_another_backup_has_is_told_apart():
     taken = frozenset({"backup-20261122-084500"})
 

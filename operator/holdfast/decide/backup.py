@@ -18,6 +18,8 @@ from holdfast.errors import HoldfastError, Reason
 from holdfast.settings import Settings
 
 MAX_ATTEMPTS = 3  # Jobs whose report got lost; each one after the first finds the manifest and only verifies
+# Said from the id on until the Pod runs: a thousand backups at once cost a thousand writes less.
+STARTING = ("Starting", "the Job's Pod is starting")
 REFUSED_AGAIN = timedelta(seconds=5)
 
 
@@ -59,7 +61,7 @@ def _identified(o: Observation, resolved: BackupPolicySpec, now: datetime) -> st
     identifier = naming.backup_id(now, backup.spec.label, backup.uid, o.taken_ids)
     owner = backup.spec.policy_ref.name if backup.spec.policy_ref else backup.name
     prefix = naming.key_prefix(s3.prefix, backup.namespace, owner, identifier)
-    return statuses.waiting(backup, now, "Preparing", "the Job is being made").model_copy(
+    return statuses.waiting(backup, now, *STARTING).model_copy(
         update={
             "backup_id": identifier,
             "location": f"s3://{s3.bucket}/{prefix}",
@@ -122,7 +124,7 @@ def _progress(o: Observation, now: datetime) -> Decision:
     trouble = outcome.trouble_starting(o.pods, o.refusal)
     if trouble is not None:
         return _wait(o, now, trouble.reason, f"{trouble.message}; {trouble.remedy}", due=due, retries=retries)
-    return _wait(o, now, "Starting", "the Job's Pod is starting", due=due, retries=retries, quiet=True)
+    return _wait(o, now, *STARTING, due=due, retries=retries, quiet=True)
 
 
 def _finish(o: Observation, end: outcome.End, now: datetime) -> Decision:
