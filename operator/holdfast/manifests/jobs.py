@@ -123,19 +123,7 @@ def _owned(
         "spec": {
             "backoffLimit": template.backoff_limit,
             "activeDeadlineSeconds": start + work.deadline_seconds + JOB_MARGIN_SECONDS,
-            "podFailurePolicy": {
-                "rules": [
-                    {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
-                    {
-                        "action": "FailJob",
-                        "onExitCodes": {
-                            "containerName": CONTAINER,
-                            "operator": "In",
-                            "values": [int(code) for code in FINAL_EXIT_CODES],
-                        },
-                    },
-                ]
-            },
+            "podFailurePolicy": {"rules": _failure_rules()},
             "template": {
                 "metadata": {
                     "labels": {**(template.pod_labels or {}), **labels},
@@ -152,6 +140,15 @@ def _owned(
             },
         },
     }
+
+
+def _failure_rules() -> list[dict[str, Any]]:
+    """Say which ends of a Pod are final, and which are not its fault; the rest counts towards backoffLimit."""
+    final = [int(code) for code in FINAL_EXIT_CODES]
+    return [
+        {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+        {"action": "FailJob", "onExitCodes": {"containerName": CONTAINER, "operator": "In", "values": final}},
+    ]
 
 
 def pod_spec(
