@@ -4,6 +4,7 @@ import json
 import os
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -79,7 +80,7 @@ def _an_operator(world: World) -> Iterator[subprocess.Popen[bytes]]:
         file.write(json.dumps(settings))
         file.flush()
         command = [
-            "holdfast-operator", "--settings", file.name, "--port", PORT, "--no-leader-election",
+            sys.executable, "-m", "holdfast.handlers", "--settings", file.name, "--port", PORT, "--no-leader-election",
             "--kubeconfig", os.environ["KUBECONFIG"], "--context", world.kubectl.context,
         ]  # fmt: skip
         with subprocess.Popen(command, stderr=log) as process:
