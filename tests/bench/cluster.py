@@ -1,5 +1,6 @@
 """What a person waits for on a cluster: a tiny backup from apply to Succeeded, and a thousand asked for at once."""
 
+import asyncio
 import json
 import os
 import statistics
@@ -15,10 +16,15 @@ from tests.bench.figures import Figure
 from tests.cluster import api
 from tests.e2e.kubectl import Kubectl
 from tests.e2e.session import a_world
-from tests.e2e.world import World, backup, until
+from tests.e2e.world import Manifest, World, backup, until
+
+from holdfast.kube import access
+from holdfast.kube.client import KubeClient
+from holdfast.kube.kinds import BACKUPS
 
 TINY_RUNS = 11  # the first one warms up
 MANY = 1000
+PARALLEL = 20
 PORT = "18997"
 
 
@@ -57,16 +63,29 @@ def _many(world: World) -> list[Figure]:
     world.apply(policy)
     with _an_operator(world) as process:
         began = time.monotonic()
-        world.kubectl("create", "-f", "-", stdin=[{"apiVersion": "v1", "kind": "List", "items": asked}], timeout=300)
+        asyncio.run(_create(world, asked))
         created = time.monotonic() - began
         until(lambda: _count(world), lambda count: count >= MANY, 300)
         took = time.monotonic() - began
         peak = next(line for line in Path(f"/proc/{process.pid}/status").read_text().splitlines() if "VmHWM" in line)
     return [
-        Figure(f"{MANY} backups created by kubectl", created, "s"),
+        Figure(f"{MANY} backups created, 20 at a time", created, "s"),
         Figure(f"{MANY} backups, until each has its Job", took, "s", 30),
         Figure(f"operator's peak memory with {MANY} backups", int(peak.split()[1]) / 1024, "MiB", 150),
     ]
+
+
+async def _create(world: World, backups: list[Manifest]) -> None:
+    """Create them as fast as the API server takes them; kubectl does one after the other."""
+    client = KubeClient(await access.configure(Path(os.environ["KUBECONFIG"]), world.kubectl.context))
+    room = asyncio.Semaphore(PARALLEL)
+
+    async def one(body: Manifest) -> None:
+        async with room:
+            await client.create(BACKUPS, world.unwatched, body)
+
+    await asyncio.gather(*(one(body) for body in backups))
+    await client.close()
 
 
 def _count(world: World) -> int:
