@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 from pydantic import ValidationError
 
+from holdfast import naming
 from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus, Failure, Phase
 from holdfast.api.policy import BackupPolicySpec
 from holdfast.decide import statuses
@@ -184,7 +185,7 @@ class BackupReconciler:
         except AlreadyExists:  # made by an operator that was killed before it saw the answer, or a stranger's
             answer = await self._client.get(JOBS, namespace, name)
         except Refused as refusal:
-            if body["metadata"]["labels"].get("holdfast.dev/task") != "backup":
+            if body["metadata"]["labels"][naming.LABEL_TASK] != "backup":
                 raise
             return replace(known, refusal=refusal.message)
         self._cache.put(JOBS, answer)
