@@ -4,6 +4,9 @@ import pytest
 
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner import scratch
+from holdfast.runner.log import Log
+from holdfast.runner.progress import Progress
+from holdfast.runner.stop import Stop
 
 GB = 10**9
 
@@ -39,3 +42,13 @@ def test_used_counts_every_file_below(tmp_path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "b").write_bytes(b"x" * 5)
     assert scratch.used(tmp_path) == 15
+
+
+def test_what_was_written_since_the_last_look_counts_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(scratch, "INTERVAL", 60)
+    room = scratch.Room(tmp_path, 1000)
+    with (
+        pytest.raises(HoldfastError, match=r"the dump has reached 2\.0 kB \(2000 bytes\)"),
+        room.watched(Stop(), Progress(Log(), "dumping")),
+    ):
+        (tmp_path / "dump").write_bytes(b"x" * 2000)

@@ -36,15 +36,21 @@ class Room:
 
     @contextmanager
     def watched(self, stop: Stop, progress: Progress) -> Iterator[None]:
-        """Ask the task to end when the room is nearly used up; shows what is used as progress."""
+        """Ask the task to end when the room is nearly used up; shows what is used as progress.
+
+        Raises ScratchTooSmall also for what was written since the last look: the kubelet's own look is still to come.
+        """
         done = threading.Event()
         limit = int(self.available * FULL)
 
+        def look() -> None:
+            progress.uncompressed = size = used(self._folder)
+            if size > limit:
+                stop.request(self._too_small(f"the dump has reached {_exact(size)}", size * 2))
+
         def watch() -> None:
             while not done.wait(INTERVAL):
-                progress.uncompressed = size = used(self._folder)
-                if size > limit:
-                    stop.request(self._too_small(f"the dump has reached {_exact(size)}", size * 2))
+                look()
 
         thread = threading.Thread(target=watch, name="scratch", daemon=True)
         thread.start()
@@ -53,6 +59,8 @@ class Room:
         finally:
             done.set()
             thread.join()
+        look()
+        stop.check()
 
     def _too_small(self, what: str, wanted: int) -> HoldfastError:
         return HoldfastError(
