@@ -42,12 +42,14 @@ class Image:
     """In the image: the version of the Debian package whose major version becomes the tag."""
     by_name_only: bool = False
     """Not part of `all`."""
+    engine: str = ""
+    """Of a runner: whose tools the Dockerfile puts in."""
 
 
 IMAGES = {
     "operator": Image("holdfast-operator", "images/operator", ".", published=True),
     "runner-postgres": Image(
-        "holdfast-runner-postgres", "images/runner-postgres", ".", True, "/etc/holdfast/client-version"
+        "holdfast-runner-postgres", "images/runner", ".", True, "/etc/holdfast/client-version", engine="postgres"
     ),
     "test-postgres": Image(
         "holdfast-test-postgres",
@@ -106,6 +108,8 @@ def build_command(cli: str, image: Image, arguments: Mapping[str, str], ca: str 
 def build_arguments(image: Image, suite: str, source: str) -> dict[str, str]:
     """What the Dockerfile declares as ARG."""
     arguments = {"SUITE": suite} if image.version_file else {}
+    if image.engine:
+        arguments["ENGINE"] = image.engine
     if image.published:
         text = (ROOT / "operator/holdfast/__init__.py").read_text()
         version = re.search(r'__version__ = "(.+)"', text)

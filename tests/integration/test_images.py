@@ -130,7 +130,7 @@ def test_a_runner_speaks_s3_and_sts_in_each_partition_of_aws_and_to_no_other_ser
 
 
 def test_a_runners_tools_are_those_of_its_tag(runner: Probed) -> None:
-    assert runner.labels["dev.holdfast.client"] == "postgresql"
+    assert runner.labels["dev.holdfast.client"] == "postgres"
     # sid moves on: whatever it has now, tag and tools must agree
     assert runner.tag == {"bookworm": "15", "trixie": "17"}.get(runner.suite, runner.tag)
     assert set(runner.found["tools"]) == {"pg_dump", "pg_restore", "psql"}

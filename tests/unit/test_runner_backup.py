@@ -18,7 +18,7 @@ from holdfast.runner import backup
 from holdfast.runner.context import Context, Places
 from holdfast.runner.log import Log
 from holdfast.runner.outcome import UncleanError
-from holdfast.runner.postgres import Server
+from holdfast.runner.postgres.server import Server
 from holdfast.runner.stop import Stop
 from holdfast.runner.store import Store
 
@@ -39,7 +39,7 @@ def s3(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def a_database(monkeypatch, tmp_path):
-    monkeypatch.setattr("holdfast.runner.postgres.inspect", lambda *_: Server("PostgreSQL 17.5", 17, 1000))
+    monkeypatch.setattr("holdfast.runner.postgres.server.inspect", lambda *_: Server("PostgreSQL 17.5", 17, 1000))
     (tmp_path / "pg_dump").write_text(PG_DUMP)
     (tmp_path / "pg_dump").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
@@ -199,7 +199,7 @@ def test_a_stop_before_the_manifest_leaves_nothing(s3, context):
 
 
 def test_a_tool_older_than_the_server_is_told_with_the_image_that_is_needed(s3, context, monkeypatch):
-    monkeypatch.setattr("holdfast.runner.postgres.inspect", lambda *_: Server("PostgreSQL 18.1", 18, 1000))
+    monkeypatch.setattr("holdfast.runner.postgres.server.inspect", lambda *_: Server("PostgreSQL 18.1", 18, 1000))
     with pytest.raises(HoldfastError, match=r"pg_dump 17\.5 cannot dump a server of PostgreSQL 18\.1") as caught:
         backup.run(a_task(), context)
     assert caught.value.reason is Reason.TOOL_TOO_OLD

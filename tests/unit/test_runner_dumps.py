@@ -10,11 +10,11 @@ from tests.fake_s3 import FakeS3
 from holdfast.api.policy import Algorithm, Dump
 from holdfast.api.storage import S3Storage
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner import dumps
 from holdfast.runner.compress import compressor
-from holdfast.runner.connection import Target
 from holdfast.runner.context import Context, Places
 from holdfast.runner.log import Log
+from holdfast.runner.postgres import dumps
+from holdfast.runner.postgres.connection import Target
 from holdfast.runner.progress import Progress
 from holdfast.runner.stop import Stop
 from holdfast.runner.store import Store

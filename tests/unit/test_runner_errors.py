@@ -8,8 +8,9 @@ from tests.fake_s3 import client_error
 
 from holdfast.api.storage import S3Storage
 from holdfast.errors import EXIT_CODES, ExitCode, Reason
-from holdfast.runner import postgres_errors, store_errors
-from holdfast.runner.connection import Target
+from holdfast.runner import store_errors
+from holdfast.runner.postgres import errors as postgres_errors
+from holdfast.runner.postgres.connection import Target
 from holdfast.runner.text import one_line
 
 TARGET = Target("db.shop.svc", "5433", "backup", "or'ders", "prefer", Path("/run/holdfast/pgpass"))

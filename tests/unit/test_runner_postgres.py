@@ -7,8 +7,8 @@ import psycopg
 import pytest
 
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner import postgres
-from holdfast.runner.connection import Target
+from holdfast.runner.postgres import server as postgres
+from holdfast.runner.postgres.connection import Target
 from holdfast.runner.stop import Stop
 
 TARGET = Target("127.0.0.1", "5432", "u", "orders", "prefer", Path("/run/holdfast/pgpass"))

@@ -21,12 +21,11 @@ from holdfast.contract.manifest import (
 from holdfast.contract.report import BackupReport
 from holdfast.contract.task import BackupTask
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner import connection, dumps, postgres, tools
+from holdfast.runner import engine
 from holdfast.runner.compress import compressor, suffix
-from holdfast.runner.connection import Target
 from holdfast.runner.context import Context
+from holdfast.runner.engine import Dumping, Ready, Source
 from holdfast.runner.outcome import Done, UncleanError
-from holdfast.runner.postgres import Server
 from holdfast.runner.progress import Progress
 from holdfast.runner.stream import Sink
 
@@ -36,15 +35,6 @@ if TYPE_CHECKING:  # botocore takes half a second to import: a thread does it wh
 
 INTEGRITY = "passed"
 LOOK_SECONDS = 20.0  # for a manifest, after the database could not be used
-
-
-@dataclass(frozen=True)
-class Ready:
-    """What validation found out."""
-
-    target: Target
-    server: Server
-    tool_version: str
 
 
 @dataclass(frozen=True)
@@ -63,12 +53,12 @@ def run(task: BackupTask, context: Context) -> Done:
     looking = pool.submit(_look, task, context)
     pool.shutdown(wait=False)  # a store that hangs must not hold back what the database said
     try:
-        ready = _validate(task, context)
-        dump = dumps.dumping(task.dump, ready.target, context, ready.server.database_size, task.scratch_bytes)
-        with dump:
+        source, ready = _validate(task, context)
+        with source.dumping(task.dump, ready, task.scratch_bytes) as dump:
             store, manifest = context.stop.result(looking)
             if manifest is None:
-                return _take(task, context, ready, dump, store)
+                done = _take(task, context, ready, dump, store)
+                return replace(done, warnings=[*source.warnings, *done.warnings])
     except HoldfastError:
         if context.stop.error is not None or not _was_published(looking):
             raise
@@ -90,37 +80,32 @@ def _was_published(looking: "Future[tuple[Store, Manifest | None]]") -> bool:
     return looking.done() and looking.exception() is None and looking.result()[1] is not None
 
 
-def _validate(task: BackupTask, context: Context) -> Ready:
+def _validate(task: BackupTask, context: Context) -> tuple[Source, Ready]:
     context.log.line("step", phase="validating")
-    target = connection.resolve(task.database, context.places)
-    server = postgres.inspect(target, context.stop)
-    tool_version, major = tools.version("pg_dump")
-    if major < server.major:
-        raise HoldfastError(
-            Reason.TOOL_TOO_OLD,
-            f"{tool_version} cannot dump a server of {server.version}: the tool must not be older",
-            f"add the runner image postgres-{server.major} to the chart's images: the highest version there is used",
-        )
-    context.log.line("validated", server=server.version, tool=tool_version, databaseSizeBytes=server.database_size)
-    return Ready(target, server, tool_version)
+    source = engine.source(task.database, context)
+    ready = source.validate()
+    context.log.line(
+        "validated", server=ready.server_version, tool=ready.tool_version, databaseSizeBytes=ready.database_size
+    )
+    return source, ready
 
 
 def _take(
     task: BackupTask,
     context: Context,
     ready: Ready,
-    dump: dumps.StreamedDump | dumps.DirectoryDump,
+    dump: Dumping,
     store: "Store",
 ) -> Done:
     from holdfast.runner.upload import Upload  # late: see above
 
     compression = task.dump.compression.algorithm
-    key = f"{task.key_prefix}{context.pod_uid}{dumps.SUFFIX[task.dump.format]}{suffix(compression)}"
+    key = f"{task.key_prefix}{context.pod_uid}{dump.suffix}{suffix(compression)}"
     upload = Upload(store, key, context.stop)
     try:
         upload.begin()
         context.log.line("step", phase="dumping")
-        with Progress(context.log, "dumping", ready.server.database_size) as progress:
+        with Progress(context.log, "dumping", ready.database_size) as progress:
             sink = Sink(compressor(compression), upload, progress)
             readable = dump.stream(sink, progress)
             sink.close()
@@ -129,7 +114,7 @@ def _take(
     except Exception as error:
         _discard(upload, error)
         raise
-    return _record(task, context, ready, store, upload, manifest)
+    return _record(task, context, store, upload, manifest)
 
 
 def _store(
@@ -149,15 +134,15 @@ def _manifest(
     return Manifest(
         backup=task.backup,
         database=ManifestDatabase(
-            engine=task.database.engine.value, name=ready.target.database, host=ready.target.host,
-            server_version=ready.server.version, size_bytes=ready.server.database_size,
+            engine=task.database.engine.value, name=ready.database, host=ready.host,
+            server_version=ready.server_version, size_bytes=ready.database_size,
         ),
         artifact=ManifestArtifact(
             key=upload.key, format=task.dump.format.value, compression=task.dump.compression.algorithm.value,
             size_bytes=upload.size, uncompressed_bytes=dumped.uncompressed, sha256=upload.sha256, parts=upload.parts,
             store_checksum=dumped.store_checksum,
         ),
-        tool=ManifestTool(name="pg_dump", version=ready.tool_version, arguments=dumped.arguments),
+        tool=ManifestTool(name=ready.tool, version=ready.tool_version, arguments=dumped.arguments),
         verification=ManifestVerification(
             integrity_check=INTEGRITY, file_readable=dumped.readable, verified_at=now
         ),
@@ -169,9 +154,7 @@ def _manifest(
     )  # fmt: skip
 
 
-def _record(
-    task: BackupTask, context: Context, ready: Ready, store: "Store", upload: "Upload", manifest: Manifest
-) -> Done:
+def _record(task: BackupTask, context: Context, store: "Store", upload: "Upload", manifest: Manifest) -> Done:
     from holdfast.runner import record
 
     context.log.line("step", phase="recording")
@@ -186,7 +169,7 @@ def _record(
         raise UncleanError(error, error) from error
     if in_force.pod_uid != context.pod_uid:
         return _second(store, upload, in_force, context)
-    return Done(backup=_report(manifest, found=False), warnings=ready.target.warnings)
+    return Done(backup=_report(manifest, found=False))
 
 
 def _second(store: "Store", upload: "Upload", in_force: Manifest, context: Context) -> Done:

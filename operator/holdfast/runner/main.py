@@ -26,20 +26,12 @@ from holdfast.contract.report import FailureReport, Outcome, Report
 from holdfast.contract.task import BackupTask, CleanupTask, RestoreTask, Task
 from holdfast.errors import ExitCode, HoldfastError, Reason
 from holdfast.runner.context import Context, Places
+from holdfast.runner.engine import Overrides
 from holdfast.runner.log import Log
 from holdfast.runner.outcome import Done, UncleanError
 from holdfast.runner.stop import Stop
 
 ENDING_SECONDS = GRACE_SECONDS - 5  # for the work to end well once it was asked to; then the report goes out without it
-
-
-@dataclass(frozen=True)
-class Overrides:
-    """Where a restore goes instead of where its task says: what a person changes in a pasted Job."""
-
-    host: str | None = None
-    port: str | None = None
-    database: str | None = None
 
 
 @dataclass(frozen=True)
@@ -142,7 +134,7 @@ def _work(task: Task, context: Context, overrides: Overrides) -> Done:
         case RestoreTask():
             from holdfast.runner import restore
 
-            return restore.run(task, context, overrides.host, overrides.port, overrides.database)
+            return restore.run(task, context, overrides)
         case CleanupTask():
             from holdfast.runner import cleanup
 

@@ -1,9 +1,14 @@
 """How a tool's end is told to a person: killed, out of disk, or failed with its own last words."""
 
 import signal
+from collections.abc import Iterable
 
 from holdfast.errors import HoldfastError, Reason
+from holdfast.runner.progress import Progress
+from holdfast.runner.stop import Stop
 from holdfast.runner.tools import Tool
+
+RESTORING = "restoring"
 
 _REMEDIES = (
     ("permission denied", "grant the user what the message names; for all of it: GRANT pg_read_all_data TO the user"),
@@ -53,3 +58,19 @@ class Feed:
         except BrokenPipeError:
             self._open = False
             check(self._tool, self._tool.wait(), self._failed, self._doing)
+
+
+def feed_tool(command: list[str], stream: Iterable[bytes], stop: Stop, progress: Progress) -> None:
+    """Restore a stream by a tool that reads it from its standard input.
+
+    On an error the tool is killed before its input ends: what it does in one transaction is rolled back.
+    """
+    with Tool(command, stdin=True) as tool, stop.calling(tool.kill):
+        feed = Feed(tool, Reason.RESTORE_FAILED, RESTORING)
+        for chunk in stream:
+            feed.write(memoryview(chunk))
+            progress.uncompressed += len(chunk)
+        stop.check()
+        code = tool.wait()
+        stop.check()
+        check(tool, code, Reason.RESTORE_FAILED, RESTORING)

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner.connection import Target
+from holdfast.runner.postgres.connection import Target
 from holdfast.runner.text import one_line
 
 

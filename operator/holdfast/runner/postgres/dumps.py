@@ -1,20 +1,16 @@
-"""The three forms of a PostgreSQL dump: how each is made, and how each is seen to be whole.
-
-Entering a dump's block starts what can be started; `stream` passes all of it into the sink, requires every exit code
-and returns how it was seen to be readable. Leaving the block ends every process and removes what lies on the disk.
-"""
+"""The three forms of a PostgreSQL dump: how each is made, and how each is seen to be whole."""
 
 import tarfile
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Protocol, Self, cast
+from typing import IO, Self, cast
 
 from holdfast.api.policy import Dump, Format
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner import scratch
-from holdfast.runner.connection import Target
 from holdfast.runner.context import Context
-from holdfast.runner.end_mark import EndMark
+from holdfast.runner.postgres.connection import Target
+from holdfast.runner.postgres.end_mark import EndMark
 from holdfast.runner.progress import Progress
 from holdfast.runner.stream import BUFFER, Sink, pump
 from holdfast.runner.tool_errors import Feed, check
@@ -24,16 +20,6 @@ COMMON = ("--no-owner", "--no-acl", "--no-password")
 SUFFIX = {Format.SQL: ".sql", Format.CUSTOM: ".dump", Format.DIRECTORY: ".tar"}
 READING = "reading the archive through"
 ARCHIVE_FOLDER = "dump"  # in the scratch volume, and in the tar
-
-
-class Dumping(Protocol):
-    """A dump that is being made."""
-
-    arguments: list[str]
-
-    def stream(self, sink: Sink, progress: Progress) -> str:
-        """Pass the whole dump on; return how it was seen to be readable. Raises HoldfastError on any doubt."""
-        ...
 
 
 def arguments(dump: Dump) -> list[str]:
@@ -51,6 +37,7 @@ class StreamedDump:
 
     def __init__(self, dump: Dump, target: Target, context: Context) -> None:
         self.arguments = arguments(dump)
+        self.suffix = SUFFIX[dump.format]
         self._custom = dump.format is Format.CUSTOM
         self._stop = context.stop
         self._stack = ExitStack()
@@ -65,7 +52,7 @@ class StreamedDump:
         self._stack.close()
 
     def stream(self, sink: Sink, progress: Progress) -> str:
-        """See Dumping."""
+        """See engine.Dumping."""
         progress.phase = "dumping"
         return self._archive(sink) if self._custom else self._script(sink)
 
@@ -97,6 +84,7 @@ class DirectoryDump:
         self, dump: Dump, target: Target, context: Context, database_size: int, scratch_bytes: int | None
     ) -> None:
         self.arguments = arguments(dump)
+        self.suffix = SUFFIX[Format.DIRECTORY]
         self._target = target
         self._stop = context.stop
         self._folder = context.places.scratch / ARCHIVE_FOLDER
@@ -113,7 +101,7 @@ class DirectoryDump:
         self._stack.close()
 
     def stream(self, sink: Sink, progress: Progress) -> str:
-        """See Dumping."""
+        """See engine.Dumping."""
         progress.phase = "dumping"
         command = ["pg_dump", *self.arguments, f"--file={self._folder}", f"--dbname={self._target.conninfo()}"]
         with self._room.watched(self._stop, progress):

@@ -4,8 +4,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from holdfast.runner.connection import Target
-from holdfast.runner.postgres_errors import classify, connection_error
+from holdfast.runner.postgres.connection import Target
+from holdfast.runner.postgres.errors import classify, connection_error
 from holdfast.runner.stop import Stop
 from holdfast.runner.text import one_line
 

@@ -1,0 +1,85 @@
+"""What a task needs of a database engine. Each engine's package gives it; the tasks themselves know no engine."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from holdfast.api.database import Database, Engine
+from holdfast.api.policy import Dump
+from holdfast.contract.manifest import ManifestArtifact
+from holdfast.contract.task import RestoreTask
+from holdfast.runner.context import Context
+from holdfast.runner.progress import Progress
+from holdfast.runner.stream import Sink
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """Where a restore goes instead of where its task says: what a person changes in a pasted Job."""
+
+    host: str | None = None
+    port: str | None = None
+    database: str | None = None
+
+
+@dataclass(frozen=True)
+class Ready:
+    """What validation found out: the database can be dumped, by this tool."""
+
+    host: str
+    database: str
+    server_version: str
+    database_size: int  # bytes on the server
+    tool: str
+    tool_version: str
+
+
+class Dumping(Protocol):
+    """A dump that is being made."""
+
+    arguments: list[str]
+    """The tool's, without the connection."""
+    suffix: str
+    """What the artifact's name ends in before it is compressed."""
+
+    def stream(self, sink: Sink, progress: Progress) -> str:
+        """Pass the whole dump on, require every exit code; return how it was seen to be readable.
+
+        Raises HoldfastError on any doubt.
+        """
+        ...
+
+
+class Source(Protocol):
+    """One database of one engine: what is dumped, or restored into. As text, it says where it is and who asks."""
+
+    warnings: list[str]
+    """What is worth knowing of how it is reached."""
+
+    def validate(self) -> Ready:
+        """Connect, and see that the tool is there and fits the server. Raises HoldfastError."""
+        ...
+
+    def dumping(self, dump: Dump, ready: Ready, scratch_bytes: int | None) -> AbstractContextManager[Dumping]:
+        """Entering starts what can be started; leaving ends every process and removes what lies on the disk."""
+        ...
+
+    def require_empty(self) -> None:
+        """Connect to a restore's target. Raises TargetNotEmpty where a user has made something in it."""
+        ...
+
+    def restore(
+        self, task: RestoreTask, artifact: ManifestArtifact, stream: Iterator[bytes], progress: Progress
+    ) -> None:
+        """Feed the dump, decompressed, into the database; nothing is committed before the stream has ended well."""
+        ...
+
+
+def source(database: Database, context: Context, overrides: Overrides | None = None) -> Source:
+    """Return the database as a task uses it. Raises what is wrong with its Secret (exit 1)."""
+    match database.engine:  # late imports: each engine needs libraries that the others do not
+        case Engine.POSTGRESQL:
+            from holdfast.runner.postgres.source import Postgres
+
+            return Postgres(database, context, overrides or Overrides())

@@ -1,0 +1,1 @@
+"""PostgreSQL: its connection, its dumps in three formats, its restores."""

@@ -1,0 +1,73 @@
+"""Feeds a dump of each format into a PostgreSQL database."""
+
+import tarfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import IO, cast
+
+from holdfast.api.policy import Format
+from holdfast.contract.manifest import ManifestArtifact
+from holdfast.contract.task import RestoreTask
+from holdfast.errors import Reason
+from holdfast.runner.context import Context
+from holdfast.runner.postgres.connection import Target
+from holdfast.runner.postgres.dumps import ARCHIVE_FOLDER
+from holdfast.runner.progress import Progress
+from holdfast.runner.scratch import Room, removed_after
+from holdfast.runner.tool_errors import RESTORING, check, feed_tool
+from holdfast.runner.tools import Tool
+
+PSQL = ("psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--single-transaction", "--no-password", "--file=-")
+PG_RESTORE = ("pg_restore", "--exit-on-error", "--no-owner", "--no-acl", "--no-password")
+
+
+def feed(
+    task: RestoreTask,
+    artifact: ManifestArtifact,
+    stream: Iterator[bytes],
+    target: Target,
+    context: Context,
+    progress: Progress,
+) -> None:
+    """Restore the stream of a dump. `sql` and `custom` are one transaction: ended early, they change nothing."""
+    where = f"--dbname={target.conninfo()}"
+    match Format(artifact.format):
+        case Format.SQL:
+            feed_tool([*PSQL, where], stream, context.stop, progress)
+        case Format.CUSTOM:
+            feed_tool([*PG_RESTORE, "--single-transaction", where], stream, context.stop, progress)
+        case Format.DIRECTORY:
+            _unpack_and_restore(task, artifact, stream, [*PG_RESTORE, f"--jobs={task.jobs}", where], context)
+
+
+def _unpack_and_restore(
+    task: RestoreTask, artifact: ManifestArtifact, stream: Iterator[bytes], command: list[str], context: Context
+) -> None:
+    Room(context.places.scratch, task.scratch_bytes).require(artifact.uncompressed_bytes)
+    folder = context.places.scratch / ARCHIVE_FOLDER
+    with ExitStack() as stack:
+        stack.enter_context(removed_after(folder))
+        with tarfile.open(fileobj=cast("IO[bytes]", _Readable(stream)), mode="r|") as archive:
+            archive.extractall(context.places.scratch, filter="data")  # nothing outside, no links, no devices
+        for _ in stream:  # what follows the tar's end: only the whole has the right sum
+            pass
+        tool = stack.enter_context(Tool([*command, str(folder)]))
+        stack.enter_context(context.stop.calling(tool.kill))
+        code = tool.wait()
+        context.stop.check()
+        check(tool, code, Reason.RESTORE_FAILED, RESTORING)
+
+
+class _Readable:
+    """A stream of chunks as the file that tarfile reads."""
+
+    def __init__(self, stream: Iterator[bytes]) -> None:
+        self._stream = stream
+        self._rest = b""
+
+    def read(self, size: int) -> bytes:
+        """Return `size` bytes, fewer only at the end."""
+        while len(self._rest) < size and (chunk := next(self._stream, None)) is not None:
+            self._rest += chunk
+        data, self._rest = self._rest[:size], self._rest[size:]
+        return data

@@ -1,0 +1,72 @@
+"""A PostgreSQL database as tasks use it."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from holdfast.api.database import Database
+from holdfast.api.policy import Dump
+from holdfast.contract.manifest import ManifestArtifact
+from holdfast.contract.task import RestoreTask
+from holdfast.errors import HoldfastError, Reason
+from holdfast.runner import tools
+from holdfast.runner.context import Context
+from holdfast.runner.engine import Overrides, Ready
+from holdfast.runner.postgres import connection, dumps, restore, server
+from holdfast.runner.progress import Progress
+
+
+class Postgres:
+    """See engine.Source."""
+
+    def __init__(self, database: Database, context: Context, overrides: Overrides) -> None:
+        self._context = context
+        said = connection.resolve(database, context.places)
+        self._target = replace(
+            said,
+            host=overrides.host or said.host,
+            port=overrides.port or said.port,
+            database=overrides.database or said.database,
+        )
+        self.warnings = said.warnings
+
+    def __str__(self) -> str:
+        return str(self._target)
+
+    def validate(self) -> Ready:
+        """See engine.Source. Raises ToolTooOld where the server is newer than pg_dump."""
+        found = server.inspect(self._target, self._context.stop)
+        tool_version, major = tools.version("pg_dump")
+        if major < found.major:
+            raise HoldfastError(
+                Reason.TOOL_TOO_OLD,
+                f"{tool_version} cannot dump a server of {found.version}: the tool must not be older",
+                f"add the runner image postgres-{found.major} to the chart's images: the highest version there is used",
+            )
+        return Ready(
+            host=self._target.host,
+            database=self._target.database,
+            server_version=found.version,
+            database_size=found.database_size,
+            tool="pg_dump",
+            tool_version=tool_version,
+        )
+
+    def dumping(self, dump: Dump, ready: Ready, scratch_bytes: int | None) -> dumps.StreamedDump | dumps.DirectoryDump:
+        """See engine.Source."""
+        return dumps.dumping(dump, self._target, self._context, ready.database_size, scratch_bytes)
+
+    def require_empty(self) -> None:
+        """See engine.Source."""
+        there = server.user_objects(self._target, self._context.stop)
+        if there:
+            raise HoldfastError(
+                Reason.TARGET_NOT_EMPTY,
+                f"{self} is not empty: it has {len(there)} tables, views or sequences, such as {', '.join(there[:3])}",
+                "restore into a new, empty database (CREATE DATABASE name TEMPLATE template0); nothing was changed",
+            )
+
+    def restore(
+        self, task: RestoreTask, artifact: ManifestArtifact, stream: Iterator[bytes], progress: Progress
+    ) -> None:
+        """See engine.Source."""
+        restore.feed(task, artifact, stream, self._target, self._context, progress)
