@@ -24,17 +24,17 @@ demo-down: sync ## Remove all that the demo made, its cluster included
 test: check test-unit test-integration test-e2e ## Everything: lint, types, contracts, unit, contract, integration, e2e
 
 test-fast: sync ## What needs no cluster and no containers; seconds
-	$(PYTEST) -q -m "not integration and not e2e"
+	$(PYTEST) -q -m "not integration and not e2e and not matrix"
 
 test-unit: test-fast
 
 # In the order of the files: servers that cost minutes to bring up are shared by what stands together.
 test-integration: sync cluster-up images ## The runner's image against real servers in containers; the chart's rendering
 	python3 images/build.py runner-postgres --suite bookworm
-	$(WITH_CLUSTER) $(PYTEST) -p no:randomly -m integration
+	$(WITH_CLUSTER) $(PYTEST) -p no:randomly -m "integration and not matrix"
 
 test-e2e: sync cluster-up images ## A whole Holdfast on the cluster, with faults
-	$(WITH_CLUSTER) $(PYTEST) -p no:randomly -m e2e
+	$(WITH_CLUSTER) $(PYTEST) -p no:randomly -m "e2e and not matrix"
 
 bench: sync cluster-up images ## Measure the speed, as ratios of one run; writes .bench/latest.json
 	python3 images/build.py bench
