@@ -103,20 +103,26 @@ def a_pod(
     )  # fmt: skip
 
 
-def a_success(*, size: int = 82_000_000, found: bool = False, took: float = 12.3) -> Report:
+def a_success(
+    *, size: int = 82_000_000, found: bool = False, took: float = 12.3, server_major: int | None = 17
+) -> Report:
     return Report(
         kind="backup", outcome="Succeeded", started_at=ago(took), completed_at=NOW, duration_seconds=took,
         backup=BackupReport(
             backup_id="backup-20261122-084430", artifact_key="eu-1/shop/orders/x/y.sql.gz", size_bytes=size,
             uncompressed_bytes=size * 4, database_size_bytes=250_000_000, sha256="a" * 64, tool_version="pg_dump 17.6",
-            server_version="PostgreSQL 17.6", integrity_check="passed", file_readable="end mark seen",
-            verified_at=NOW, found=found,
+            server_version="PostgreSQL 17.6", server_major=server_major, integrity_check="passed",
+            file_readable="end mark seen", verified_at=NOW, found=found,
         ),
     )  # fmt: skip
 
 
-def a_failure(reason: Reason = Reason.AUTHENTICATION_FAILED, *, clean: bool = True, message: str = "refused") -> Report:
+def a_failure(
+    reason: Reason = Reason.AUTHENTICATION_FAILED, *, clean: bool = True, message: str = "refused",
+    server_major: int | None = None,
+) -> Report:  # fmt: skip
     return Report(
         kind="backup", outcome="Failed", started_at=ago(5), completed_at=NOW, duration_seconds=5, clean=clean,
-        failure=FailureReport(reason=reason, exit_code=EXIT_CODES[reason], message=message, remedy="mend it"),
+        failure=FailureReport(reason=reason, exit_code=EXIT_CODES[reason], message=message, remedy="mend it",
+                              server_major=server_major),
     )  # fmt: skip

@@ -56,6 +56,7 @@ class Reason(StrEnum):
     # tool
     TOOL_NOT_FOUND = "ToolNotFound"
     TOOL_TOO_OLD = "ToolTooOld"
+    TOOL_TOO_NEW = "ToolTooNew"
     # verification
     END_MARK_MISSING = "EndMarkMissing"
     ARCHIVE_UNREADABLE = "ArchiveUnreadable"
@@ -113,6 +114,7 @@ EXIT_CODES: dict[Reason, ExitCode] = {
     Reason.CONNECTION_FAILED: ExitCode.DATABASE,
     Reason.TOOL_NOT_FOUND: ExitCode.TOOL,
     Reason.TOOL_TOO_OLD: ExitCode.TOOL,
+    Reason.TOOL_TOO_NEW: ExitCode.TOOL,
     Reason.END_MARK_MISSING: ExitCode.VERIFICATION,
     Reason.ARCHIVE_UNREADABLE: ExitCode.VERIFICATION,
     Reason.CHECKSUM_MISMATCH: ExitCode.VERIFICATION,
@@ -136,12 +138,16 @@ EXIT_CODES: dict[Reason, ExitCode] = {
 class HoldfastError(Exception):
     """An outcome to tell a person: the reason, what happened and why, and what to do about it."""
 
-    def __init__(self, reason: Reason, message: str, remedy: str) -> None:
-        """Take the reason's word, a sentence with the facts, and a sentence with the remedy; no secrets in either."""
+    def __init__(self, reason: Reason, message: str, remedy: str, *, server_major: int | None = None) -> None:
+        """Take the reason's word, a sentence with the facts, and a sentence with the remedy; no secrets in either.
+
+        `server_major` goes with the reasons that are about a runner's image which does not fit its server.
+        """
         super().__init__(f"{reason}: {message}")
         self.reason = reason
         self.message = message
         self.remedy = remedy
+        self.server_major = server_major
 
     @property
     def exit_code(self) -> ExitCode:

@@ -86,7 +86,7 @@ def a_job(namespace: str, format_: str = "sql") -> Job:
     resolved = resolved.model_validate({**resolved.to_dict(), "dump": {"format": format_}})
     owner = jobs.Owner(namespace, "orders-1", "0f6bd1c4-5a0e-4a8a-9a5e-6d1f5a0c7b11", "orders")
     runner = jobs.Runner(IMAGE, "IfNotPresent", {"HTTPS_PROXY": "http://proxy:3128"})
-    return jobs.backup_job("orders-1-backup", owner, 1, tasks.backup_task(owner, spec, status), resolved, runner)
+    return jobs.backup_job("orders-1-backup", owner, 1, tasks.backup_task(owner, spec, status, []), resolved, runner)
 
 
 def a_cleanup_job(namespace: str) -> Job:

@@ -261,8 +261,9 @@ def test_a_finished_job_is_never_judged_by_the_cache_alone():
 
 
 def test_a_lost_report_is_asked_for_by_another_job_and_in_the_end_given_up():
-    lost = Observation(a_begun_backup(), job=a_job(complete=True), pods_listed=True)
-    last = Observation(a_begun_backup(attempt=MAX_ATTEMPTS), job=a_job(complete=True), pods_listed=True)
+    job = a_job(complete=True, ttl_set=True)
+    lost = Observation(a_begun_backup(), job=job, pods_listed=True)
+    last = Observation(a_begun_backup(attempt=MAX_ATTEMPTS), job=job, pods_listed=True)
 
     again, over = the_decision(lost), the_decision(last)
 
@@ -270,6 +271,101 @@ def test_a_lost_report_is_asked_for_by_another_job_and_in_the_end_given_up():
     assert again.status.job_name != lost.backup.status.job_name
     assert again.status.backup_id == lost.backup.status.backup_id
     assert over.status.failure.reason == Reason.REPORT_MISSING
+
+
+@pytest.mark.parametrize("phase", [Phase.PENDING, Phase.RUNNING])
+def test_after_a_lost_report_what_that_job_may_have_left_is_remembered_until_the_end(phase):
+    lost = Observation(a_begun_backup(phase=phase), job=a_job(complete=True, ttl_set=True), pods_listed=True)
+    again = the_decision(lost).status
+    found = (a_pod(exit_code=0, report=a_success(found=True)),)
+
+    over = the_decision(Observation(a_backup(status=again), job=a_job(complete=True), pods=found))
+
+    assert again.cleanup.state == over.status.cleanup.state == "Running"
+    assert over.status.phase is Phase.SUCCEEDED
+
+
+IMAGES = {"postgres-15": "runner:15", "postgres-17": "runner:17"}
+OLD, NEW = Reason.TOOL_TOO_OLD, Reason.TOOL_TOO_NEW
+
+
+def met(reason: Reason, server: int | None, *, known: int | None = None, attempt: int = 1, **job):
+    """A Job whose runner met a server that another image fits better, and whose backup was begun knowing `known`."""
+    pods = (a_pod(exit_code=ExitCode.TOOL, report=a_failure(reason, server_major=server)),)
+    backup = a_begun_backup(server_major=known, attempt=attempt)
+    return Observation(
+        backup, job=a_job(**{"failed": "PodFailurePolicy", "failed_pods": 1, "ttl_set": True} | job), pods=pods
+    )
+
+
+def with_images(o: Observation) -> Decision:
+    return decide(o, settings(images=IMAGES), NOW)
+
+
+@pytest.mark.parametrize(
+    ("reason", "known", "server", "key"),
+    [
+        pytest.param(NEW, None, 15, "postgres-15", id="the first backup of an older server"),
+        pytest.param(OLD, 15, 17, "postgres-17", id="a server that was upgraded"),
+        pytest.param(NEW, 17, 15, "postgres-15", id="a server that was replaced by an older one"),
+        pytest.param(OLD, 15, 16, "postgres-17", id="no image of the server's own version: the next newer one"),
+    ],
+)
+def test_a_server_that_another_image_fits_is_backed_up_by_that_one(reason, known, server, key):
+    o = met(reason, server, known=known)
+
+    decision = with_images(o)
+
+    assert decision.act is None
+    assert decision.status.phase is Phase.PENDING
+    assert (decision.status.attempt, decision.status.server_major) == (2, server)
+    assert decision.status.job_name != o.backup.status.job_name
+    assert decision.status.backup_id == o.backup.status.backup_id
+    assert decision.status.location == o.backup.status.location
+    assert decision.status.cleanup is None
+    assert condition(decision, "Reconciling") == ("True", "RunnerChanged")
+    assert not decision.announcement.warning
+    assert f"the image {key}" in decision.announcement.message
+
+
+def test_the_job_that_another_image_follows_is_let_go_before_it_is_out_of_sight():
+    assert with_images(met(NEW, 15, ttl_set=False)) == Decision(act=Act.RETIRE_JOB)
+
+
+@pytest.mark.parametrize(
+    ("reason", "known", "server", "attempt"),
+    [
+        pytest.param(OLD, 17, 18, 1, id="no image is new enough"),
+        pytest.param(OLD, None, 18, 1, id="not even the newest is new enough"),
+        pytest.param(OLD, 17, 17, 2, id="the image was picked for this very server"),
+        pytest.param(OLD, 17, None, 1, id="a report that names no version"),
+        pytest.param(NEW, 17, 15, MAX_ATTEMPTS, id="enough Jobs were tried"),
+        pytest.param(Reason.TOOL_NOT_FOUND, 17, 15, 1, id="a failure that no other image mends"),
+    ],
+)
+def test_where_another_image_would_not_help_the_backup_fails_with_the_runners_words(reason, known, server, attempt):
+    decision = with_images(met(reason, server, known=known, attempt=attempt))
+
+    assert decision.status.phase is Phase.FAILED
+    assert (decision.status.failure.reason, decision.status.failure.remedy) == (reason, "mend it")
+    assert decision.status.server_major == (server or known)
+
+
+def test_a_pod_that_was_killed_before_another_image_took_over_is_cleaned_up_after_in_the_end():
+    o = met(NEW, 15, failed_pods=2)
+    taken_over = with_images(o).status
+    done = (a_pod(exit_code=0, report=a_success(server_major=15)),)
+
+    over = with_images(Observation(a_backup(status=taken_over), job=a_job(complete=True), pods=done))
+
+    assert taken_over.cleanup.state == over.status.cleanup.state == "Running"
+    assert over.status.server_major == 15
+
+
+def test_a_backup_begins_with_what_is_known_of_its_server():
+    decision = with_images(Observation(a_backup(), policy=a_policy(), known_major=15))
+
+    assert decision.status.server_major == 15
 
 
 def test_success_after_a_killed_pod_still_cleans_up_what_that_pod_left():

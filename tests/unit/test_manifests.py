@@ -31,7 +31,7 @@ def a_status(**policy):
 
 def a_job(**policy):
     backup, status = a_begun_backup(), a_status(**policy)
-    work = tasks.backup_task(OWNER, backup.spec, status)
+    work = tasks.backup_task(OWNER, backup.spec, status, [])
     return jobs.backup_job("orders-1-backup-x", OWNER, 1, work, status.resolved, RUNNER)
 
 

@@ -4,7 +4,7 @@ import pytest
 from tests.builders import a_policy, settings
 
 from holdfast.api.policy import Environment
-from holdfast.decide.resolve import resolve, runner_image
+from holdfast.decide.resolve import fitting_key, other_majors, resolve, runner_image
 from holdfast.errors import HoldfastError, Reason
 
 
@@ -57,3 +57,36 @@ def test_the_newest_image_of_the_engine_is_taken():
     images = {"postgres-9": "old", "postgres-17": "new", "postgres-x": "odd", "mysql-99": "other"}
 
     assert runner_image(a_policy().database.engine, settings(images=images)) == ("postgres-17", "new")
+
+
+IMAGES = {"postgres-15": "a", "postgres-17": "b", "postgres-18": "c", "mysql-9": "d"}
+
+
+@pytest.mark.parametrize(
+    ("server", "key"),
+    [
+        pytest.param(None, "postgres-18", id="not known: the newest"),
+        pytest.param(15, "postgres-15", id="its own version"),
+        pytest.param(17, "postgres-17", id="its own version, though there is a newer one"),
+        pytest.param(16, "postgres-17", id="none of its own: the next newer one"),
+        pytest.param(9, "postgres-15", id="older than all"),
+        pytest.param(19, "postgres-18", id="newer than all: the newest, which will refuse"),
+    ],
+)
+def test_the_image_follows_the_servers_version(server, key):
+    engine = a_policy().database.engine
+
+    assert runner_image(engine, settings(images=IMAGES), server) == (key, IMAGES[key])
+
+
+def test_a_server_that_is_newer_than_every_image_has_none_that_fits():
+    engine = a_policy().database.engine
+
+    assert fitting_key(engine, settings(images=IMAGES), 19) is None
+    assert fitting_key(engine, settings(images=IMAGES), None) is None
+    assert fitting_key(engine, settings(images=IMAGES), 16) == "postgres-17"
+
+
+@pytest.mark.parametrize(("server", "others"), [(None, [15, 17]), (15, [17, 18]), (16, [15, 18]), (19, [15, 17])])
+def test_a_job_is_told_which_servers_another_image_is_made_for(server, others):
+    assert other_majors(a_policy().database.engine, settings(images=IMAGES), server) == others

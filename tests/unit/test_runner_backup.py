@@ -204,4 +204,34 @@ def test_a_tool_older_than_the_server_is_told_with_the_image_that_is_needed(s3, 
         backup.run(a_task(), context)
     assert caught.value.reason is Reason.TOOL_TOO_OLD
     assert "postgres-18" in caught.value.remedy
+    assert caught.value.server_major == 18
     assert (s3.objects, s3.uploads) == ({}, {})
+
+
+def test_a_server_that_another_image_is_made_for_is_left_to_it_before_the_dump(s3, context, tmp_path):
+    task = a_task().model_copy(update={"other_majors": [15, 17]})
+    (tmp_path / "pg_dump").write_text(PG_DUMP.replace("17.5", "18.1"))
+    with pytest.raises(HoldfastError, match=r"pg_dump 18\.1 .* \(PostgreSQL 17\.5\)") as caught:
+        backup.run(task, context)
+    assert (caught.value.reason, caught.value.server_major) == (Reason.TOOL_TOO_NEW, 17)
+    assert s3.calls == ["get_object"], "it only looked for a manifest"
+
+
+def test_a_backup_that_was_published_is_found_whatever_image_looks_for_it(s3, context, tmp_path):
+    backup.run(a_task(), context)
+    task = a_task().model_copy(update={"other_majors": [17]})
+    done = backup.run(task, a_context(tmp_path, "pod-2"))
+    assert done.backup.found
+    assert done.backup.server_major == 17
+
+
+def test_a_tool_with_known_faults_is_warned_of(s3, context):
+    (warning,) = backup.run(a_task(), context).warnings
+    assert "pg_dump 17.5 has known security faults" in warning
+
+
+def test_a_tool_that_is_newer_than_the_server_is_warned_of_with_the_image_that_is_missing(s3, context, monkeypatch):
+    monkeypatch.setattr("holdfast.runner.postgres.server.inspect", lambda *_: Server("PostgreSQL 16.1", 16, 1000))
+    newer, _ = backup.run(a_task(), context).warnings
+    assert "pg_dump 17.5 is newer than the server (PostgreSQL 16.1)" in newer
+    assert "postgres-16" in newer

@@ -50,12 +50,12 @@ def context(tmp_path):
     return Context(places, Stop(), Log(), "pod-uid", NOW)
 
 
-def take(context, form, scratch_bytes=None, size=100):
+def take(context, form, scratch_bytes=None, size=100, target=None):
     """Dump with the algorithm none; return what was stored and how it was read."""
     s3 = FakeS3()
     upload = Upload(Store(S3Storage(bucket="backups"), s3), "k", context.stop)
     upload.begin()
-    target = Target("db", "5432", "u", "orders", "prefer", context.places.run / "pgpass")
+    target = target or Target("db", "5432", "u", "orders", "prefer", context.places.run / "pgpass")
     dump = dumps.dumping(Dump.model_validate({"format": form}), target, context, size, scratch_bytes)
     progress = Progress(context.log, "dumping")
     with dump:
@@ -98,6 +98,16 @@ def test_a_whole_script_passes_as_it_is(tools, context):
     stored, readable = take(context, "sql")
     assert stored == b"create table t();\n--\n-- PostgreSQL database dump complete\n--\n"
     assert readable == "end of dump seen"
+
+
+@pytest.mark.parametrize("form", ["sql", "custom", "directory"])
+def test_what_the_tool_warns_of_is_kept_though_it_succeeds(tools, context, form):
+    warning = "pg_dump: warning: subscriptions not dumped because current user is not a superuser"
+    target = Target("db", "5432", "u", "orders", "prefer", context.places.run / "pgpass")
+    said = f"echo '{warning}' >&2; echo 'pg_dump: reading' >&2"
+    tools(pg_dump=f"{said}; [ -z $folder ] || {{ mkdir $folder; exit; }}; {WHOLE}", pg_restore=READS)
+    take(context, form, target=target)
+    assert target.warnings == [warning]
 
 
 def test_an_archive_reaches_bucket_and_reader_alike(tools, context, tmp_path):

@@ -9,6 +9,7 @@ import threading
 import pytest
 from tests.builders import NOW, UID, a_policy
 
+import holdfast
 from holdfast.contract import report as reports
 from holdfast.contract import task as tasks
 from holdfast.contract.paths import TASK_VARIABLE
@@ -72,6 +73,22 @@ def test_a_failure_is_reported_and_logged_with_its_remedy(monkeypatch, places, c
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["event"] for line in lines] == ["started", "step", "ended"]
     assert lines[-1]["failure"]["remedy"] == report.failure.remedy
+
+
+def test_the_servers_version_goes_into_the_report_of_a_failure_that_another_image_mends(places, log):
+    failure = HoldfastError(Reason.TOOL_TOO_OLD, "too old", "add the image", server_major=18)
+    runner._end("backup", runner.Ended(failure=failure), Log(log), places, NOW, 0.0)
+    report = reports.parse(places.termination_log.read_text())
+    assert (report.failure.exit_code, report.failure.server_major) == (4, 18)
+
+
+def test_the_version_names_holdfasts_and_the_clients(monkeypatch, tmp_path, capsys):
+    (tmp_path / "client-version").write_text("17.12-0+deb13u1\n")
+    monkeypatch.setattr(runner, "CLIENT_VERSION", str(tmp_path / "client-version"))
+    with pytest.raises(SystemExit) as ended:
+        runner.main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"holdfast-runner {holdfast.__version__}, client 17.12-0+deb13u1\n"
 
 
 def test_a_report_that_cannot_be_written_is_never_a_success(monkeypatch, tmp_path, context, log):

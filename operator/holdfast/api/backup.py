@@ -133,7 +133,12 @@ class DatabaseBackupStatus(StatusModel):
     )
     location: str | None = Field(None, max_length=2048, description="Folder of the backup in its bucket.")
     job_name: str | None = Field(None, max_length=63, description="Name of the Job that takes it.")
-    attempt: int | None = Field(None, ge=1, description="Which Job this is; a second one runs when a report was lost.")
+    attempt: int | None = Field(
+        None,
+        ge=1,
+        description="Which Job this is: another one follows where a report was lost, or another image "
+        "fits the server better.",
+    )
     retries: int | None = Field(None, ge=0, description="Pods of the Job that failed and were replaced.")
     size_bytes: int | None = Field(None, ge=0, description="Size of the artifact as stored, bytes.")
     size: str | None = Field(None, max_length=32, description="The same for people, e.g. 82 MB.")
@@ -149,6 +154,12 @@ class DatabaseBackupStatus(StatusModel):
     expires: str | None = Field(None, max_length=32, description="The day on which it expires, for people.")
     tool_version: Reported | None = Field(None, description="The dump tool, with its version.")
     server_version: Reported | None = Field(None, description="The server, with its version.")
+    server_major: int | None = Field(
+        None,
+        ge=0,
+        description="The server's major version, by which the runner's image is picked: the last backup's of this "
+        "database, until this one has asked the server.",
+    )
     verification: Verification | None = Field(None, description="What was checked before it was called a backup.")
     warnings: list[Reported] | None = Field(
         None, max_length=64, description="What is worth knowing though it succeeded."

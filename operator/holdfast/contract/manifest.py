@@ -21,6 +21,7 @@ class ManifestDatabase(StatusModel):
     name: str
     host: str
     server_version: str
+    server_major: int | None = None
     size_bytes: int | None = None
 
 

@@ -3,6 +3,8 @@
 TASK_VARIABLE = "HOLDFAST_TASK"  # the task, JSON
 POD_UID_VARIABLE = "HOLDFAST_POD_UID"  # the Pod's uid: part of the artifact's key
 
+CLIENT_VERSION = "/etc/holdfast/client-version"  # in a runner's image: of the package with the engine's tools
+
 DATABASE_SECRET = "/etc/holdfast/database"  # one file per key of the Secret
 DATABASE_CA = "/etc/holdfast/database-ca"
 STORAGE_SECRET = "/etc/holdfast/storage"

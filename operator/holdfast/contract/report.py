@@ -29,6 +29,7 @@ class FailureReport(StatusModel):
     exit_code: int
     message: str
     remedy: str
+    server_major: int | None = Field(None, description="Of the server, where another runner's image would fit it.")
 
 
 class BackupReport(StatusModel):
@@ -42,6 +43,7 @@ class BackupReport(StatusModel):
     sha256: str
     tool_version: str
     server_version: str
+    server_major: int | None = None
     integrity_check: str
     file_readable: str
     verified_at: datetime

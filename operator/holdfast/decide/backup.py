@@ -13,11 +13,12 @@ from holdfast.api.conditions import ConditionType
 from holdfast.api.policy import BackupPolicySpec
 from holdfast.decide import outcome, statuses
 from holdfast.decide.observation import Act, Announcement, Decision, Observation
-from holdfast.decide.resolve import resolve, runner_image
+from holdfast.decide.resolve import fitting_key, resolve, runner_image
 from holdfast.errors import HoldfastError, Reason
 from holdfast.settings import Settings
 
-MAX_ATTEMPTS = 3  # Jobs whose report got lost; each one after the first finds the manifest and only verifies
+MAX_ATTEMPTS = 3  # Jobs of one backup; one that follows a lost report finds the manifest and only verifies
+OTHER_IMAGE = (Reason.TOOL_TOO_OLD, Reason.TOOL_TOO_NEW)  # what a Job with another image may mend
 # Said from the id on until the Pod runs: a thousand backups at once cost a thousand writes less.
 STARTING = ("Starting", "the Job's Pod is starting")
 REFUSED_AGAIN = timedelta(seconds=5)
@@ -37,7 +38,7 @@ def decide(o: Observation, settings: Settings, now: datetime) -> Decision:
         return _fail(o, now, statuses.job_name_taken(o.job.name))
     if o.job.deleting:
         return Decision()  # its deletion is an event; then it is made again
-    return _follow(o, now)
+    return _follow(o, settings, now)
 
 
 def _begin(o: Observation, settings: Settings, now: datetime) -> Decision:
@@ -50,7 +51,7 @@ def _begin(o: Observation, settings: Settings, now: datetime) -> Decision:
         return _wait(o, now, "PolicyNotFound", sentence)
     try:
         resolved = resolve(policy, settings)
-        runner_image(resolved.database.engine, settings)
+        runner_image(resolved.database.engine, settings, o.known_major)
     except HoldfastError as error:
         return _fail(o, now, statuses.failure_of(error))
     return Decision(status=_identified(o, resolved, now))
@@ -67,6 +68,7 @@ def _identified(o: Observation, resolved: BackupPolicySpec, now: datetime) -> st
             "location": f"s3://{s3.bucket}/{prefix}",
             "job_name": naming.child_name(backup.name, backup.uid, "backup"),
             "attempt": 1,
+            "server_major": o.known_major,
             "started_at": now,
             "resolved": resolved,
         }
@@ -84,26 +86,49 @@ def _make_job(o: Observation, now: datetime) -> Decision:
     return _wait(o, now, Reason.JOB_REFUSED, sentence, due=now + REFUSED_AGAIN)
 
 
-def _follow(o: Observation, now: datetime) -> Decision:
+def _follow(o: Observation, settings: Settings, now: datetime) -> Decision:
     """Read how the Job stands."""
-    job, status = o.job, o.backup.status
+    job = o.job
     assert job is not None
     if job.finished and not o.pods_listed and not any(outcome.report_of(pod) for pod in o.pods):
         return Decision(act=Act.LIST_PODS)
     end = outcome.end_of(job, o.pods)
     if end is not None:
-        return _finish(o, end, now)
+        return _with_other_image(o, end, settings, now) or _finish(o, end, now)
     if not job.complete:
         return _progress(o, now)
+    sentence = "the Job ended, but its report is gone; another one looks for the backup in the bucket"
+    lost = _another_job(o, now, Announcement(True, Reason.REPORT_MISSING, sentence), {})
+    return lost or _fail(o, now, statuses.report_lost(MAX_ATTEMPTS))
+
+
+def _with_other_image(o: Observation, end: outcome.End, settings: Settings, now: datetime) -> Decision | None:
+    """Have another Job take the backup where the runner met a server that another image fits, and dumped nothing."""
+    told = end.report.failure if end.report else None
+    if told is None or told.reason not in OTHER_IMAGE or told.server_major in (None, o.backup.status.server_major):
+        return None
+    resolved = o.backup.status.resolved
+    assert resolved is not None
+    key = fitting_key(resolved.database.engine, settings, told.server_major)
+    if key is None:
+        return None
+    sentence = f"the server's major version is {told.server_major}: another Job takes the backup, with the image {key}"
+    return _another_job(o, now, Announcement(False, "RunnerChanged", sentence), {"server_major": told.server_major})
+
+
+def _another_job(o: Observation, now: datetime, why: Announcement, changes: dict[str, object]) -> Decision | None:
+    """Let the next Job take over, with the same id and folder; None when there were enough of them."""
+    job, status = o.job, o.backup.status
+    assert job is not None
     attempt = (status.attempt or 1) + 1
     if attempt > MAX_ATTEMPTS:
-        return _fail(o, now, statuses.report_lost(MAX_ATTEMPTS))
-    sentence = "the Job ended, but its report is gone; another one looks for the backup in the bucket"
-    again = statuses.waiting(o.backup, now, Reason.REPORT_MISSING, sentence)
+        return None
+    if not job.ttl_set:
+        return Decision(act=Act.RETIRE_JOB)  # while it can still be found by the name in the status
+    waiting = _with_cleanup(o, statuses.waiting(o.backup, now, why.reason, why.message))
     name = naming.child_name(o.backup.name, o.backup.uid, "backup", attempt)
     return Decision(
-        status=again.model_copy(update={"attempt": attempt, "job_name": name}),
-        announcement=Announcement(True, "ReportMissing", sentence),
+        status=waiting.model_copy(update={**changes, "attempt": attempt, "job_name": name}), announcement=why
     )
 
 
@@ -149,9 +174,9 @@ def _fail(o: Observation, now: datetime, failure: Failure, end: outcome.End | No
 
 
 def _with_cleanup(o: Observation, status: statuses.Status) -> statuses.Status:
-    vanished = status.phase is Phase.FAILED and o.backup.status.phase is Phase.RUNNING and not o.pods
-    again = (o.backup.status.attempt or 1) > 1
-    if not (vanished or again or outcome.left_behind(o.job, o.pods)):
+    ran = o.backup.status.phase is Phase.RUNNING or (o.job is not None and o.job.complete)
+    vanished = ran and not o.pods
+    if not (vanished or outcome.left_behind(o.job, o.pods)):
         return status
     name = naming.child_name(o.backup.name, o.backup.uid, "cleanup")
     return status.model_copy(update={"cleanup": statuses.cleanup_begun(name)})

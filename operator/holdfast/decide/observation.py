@@ -37,6 +37,7 @@ class Observation:
     cleanup_job: JobView | None = None
     cleanup_pods: tuple[PodView, ...] = ()
     taken_ids: AbstractSet[str] = frozenset()  # ids of the other backups in the same folder
+    known_major: int | None = None  # of the server, from the last good backup of the same database
 
 
 class Act(StrEnum):
@@ -44,6 +45,7 @@ class Act(StrEnum):
 
     CREATE_JOB = "create the Job"
     DELETE_JOB = "delete the Job that never started"
+    RETIRE_JOB = "let the Job go soon: another one follows it"
     EXPIRE_JOB = "let the Job expire"
     LIST_PODS = "list the Pods: the cache may be behind"
     CREATE_CLEANUP = "create the cleanup Job"

@@ -30,6 +30,8 @@ def running(backup: BackupView, now: datetime, retries: int, sentence: str = "th
 
 
 def _under_way(backup: BackupView, now: datetime, phase: Phase, reason: str, sentence: str, retries: int) -> Status:
+    if (backup.status.attempt or 1) > 1:
+        sentence = f"{sentence} (Job {backup.status.attempt})"
     if retries:
         sentence = f"{sentence} (retry {retries})"
     conditions = update(
@@ -81,6 +83,7 @@ def succeeded(backup: BackupView, report: Report, result: BackupReport, retries:
             "expires": expiry.strftime("%Y-%m-%d"),
             "tool_version": result.tool_version,
             "server_version": result.server_version,
+            "server_major": result.server_major or backup.status.server_major,
             "verification": Verification(
                 integrity_check=result.integrity_check,
                 file_readable=result.file_readable,
@@ -99,6 +102,7 @@ def failed(backup: BackupView, failure: Failure, report: Report | None, retries:
         update={
             "phase": Phase.FAILED,
             "failure": failure,
+            "server_major": (report and report.failure and report.failure.server_major) or backup.status.server_major,
             "completed_at": report.completed_at if report else now,
             "duration_seconds": round(report.duration_seconds, 1) if report else None,
             "duration": units.duration_for_people(report.duration_seconds) if report else None,
@@ -142,7 +146,7 @@ def kept_current(backup: BackupView) -> Status:
 
 
 def cleanup_begun(job_name: str) -> Cleanup:
-    """Remember that a killed attempt's leftovers are to be removed."""
+    """Remember that a killed attempt's leftovers are to be removed, which is done when the backup has ended."""
     return Cleanup(job_name=job_name, state=CLEANUP_RUNNING, message="removing what an unfinished attempt left")
 
 

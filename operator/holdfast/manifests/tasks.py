@@ -14,8 +14,10 @@ def key_prefix(status: DatabaseBackupStatus) -> str:
     return status.location.removeprefix("s3://").partition("/")[2]
 
 
-def backup_task(owner: Owner, spec: DatabaseBackupSpec, status: DatabaseBackupStatus) -> BackupTask:
-    """Say what to dump and where to."""
+def backup_task(
+    owner: Owner, spec: DatabaseBackupSpec, status: DatabaseBackupStatus, other_majors: list[int]
+) -> BackupTask:
+    """Say what to dump and where to, and which servers to leave to another image."""
     resolved = resolved_of(status)
     assert status.backup_id is not None
     assert resolved.job.active_deadline_seconds is not None
@@ -37,6 +39,7 @@ def backup_task(owner: Owner, spec: DatabaseBackupSpec, status: DatabaseBackupSt
         key_prefix=key_prefix(status),
         deadline_seconds=resolved.job.active_deadline_seconds,
         scratch_bytes=scratch_bytes(resolved),
+        other_majors=other_majors,
     )
 
 

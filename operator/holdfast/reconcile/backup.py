@@ -17,7 +17,7 @@ from holdfast.api.policy import BackupPolicySpec
 from holdfast.decide import statuses
 from holdfast.decide.backup import decide
 from holdfast.decide.observation import Act, BackupView, Decision, Observation
-from holdfast.decide.resolve import runner_image
+from holdfast.decide.resolve import other_majors, runner_image
 from holdfast.errors import Reason
 from holdfast.kube.client import KubeClient
 from holdfast.kube.errors import AlreadyExists, Conflict, NotFound, Refused
@@ -95,7 +95,10 @@ class BackupReconciler:
             cleanup_job=cleanup,
             cleanup_pods=tuple(self._cache.pods_of(cleanup)) if cleanup else (),
         )
-        return (observation, None) if status.backup_id else (replace(observation, taken_ids=self._ids(resource)), None)
+        if status.backup_id:
+            return observation, None
+        major = self._known_major(resource.namespace, spec.policy or policy)
+        return replace(observation, taken_ids=self._ids(resource), known_major=major), None
 
     def _policy(self, resource: Resource) -> BackupPolicySpec | None:
         policy = self._cache.policy(resource.namespace, resource.policy_name) if resource.policy_name else None
@@ -104,6 +107,21 @@ class BackupReconciler:
     def _ids(self, resource: Resource) -> frozenset[str]:
         others = (o.status.get("backupID") for o in self._cache.backups.all() if o.namespace == resource.namespace)
         return frozenset(filter(None, others)) | self._claimed.get(resource.namespace, set())
+
+    def _known_major(self, namespace: str, policy: BackupPolicySpec | None) -> int | None:
+        """Return the server's major version as the newest good backup of the same database in this namespace has it."""
+        if policy is None:
+            return None
+        database = policy.database.to_dict()
+        known = [
+            other.status
+            for other in self._cache.backups.all()
+            if other.namespace == namespace
+            and other.status.get("phase") == Phase.SUCCEEDED
+            and "serverMajor" in other.status
+            and other.status["resolved"]["database"] == database
+        ]
+        return max(known, key=lambda status: status["completedAt"])["serverMajor"] if known else None
 
     def _invalid(self, view: BackupView, error: ValidationError) -> Decision:
         first = error.errors(include_input=False, include_url=False)[0]
@@ -170,11 +188,14 @@ class BackupReconciler:
                 return replace(known, pods_listed=True)
             case Act.DELETE_JOB if o.job:
                 await self._delete_job(o.job.namespace, o.job.name, o.job.uid)
+            case Act.RETIRE_JOB if o.job:
+                await self._expire_job(o.job.namespace, o.job.name, jobs.RETIRED_SECONDS)
+                return known
             case Act.EXPIRE_JOB if o.job:
-                await self._expire_job(o.job.namespace, o.job.name)
+                await self._expire_job(o.job.namespace, o.job.name, jobs.LOG_SECONDS)
                 return known
             case Act.EXPIRE_CLEANUP if o.cleanup_job:
-                await self._expire_job(o.cleanup_job.namespace, o.cleanup_job.name)
+                await self._expire_job(o.cleanup_job.namespace, o.cleanup_job.name, jobs.LOG_SECONDS)
                 return known
         return None
 
@@ -203,11 +224,9 @@ class BackupReconciler:
         except (NotFound, Conflict):
             return  # gone already, or another Job by now
 
-    async def _expire_job(self, namespace: str, name: str) -> None:
+    async def _expire_job(self, namespace: str, name: str, seconds: int) -> None:
         try:
-            answer = await self._client.patch(
-                JOBS, namespace, name, {"spec": {"ttlSecondsAfterFinished": jobs.LOG_SECONDS}}
-            )
+            answer = await self._client.patch(JOBS, namespace, name, {"spec": {"ttlSecondsAfterFinished": seconds}})
         except NotFound:
             return
         self._cache.put(JOBS, answer)
@@ -215,9 +234,11 @@ class BackupReconciler:
     def _backup_job(self, o: Observation) -> dict[str, Any]:
         status, owner = o.backup.status, _owner(o.backup)
         assert status.job_name is not None
-        work = tasks.backup_task(owner, o.backup.spec, status)
-        resolved = tasks.resolved_of(status)
-        return jobs.backup_job(status.job_name, owner, status.attempt or 1, work, resolved, self._runner(status))
+        resolved, attempt = tasks.resolved_of(status), status.attempt or 1
+        # Only the first Job leaves a server to a better image: whatever the next one meets, it does what it can.
+        others = other_majors(resolved.database.engine, self._settings, status.server_major) if attempt == 1 else []
+        work = tasks.backup_task(owner, o.backup.spec, status, others)
+        return jobs.backup_job(status.job_name, owner, attempt, work, resolved, self._runner(status))
 
     def _cleanup_job(self, o: Observation) -> dict[str, Any]:
         status, owner = o.backup.status, _owner(o.backup)
@@ -227,7 +248,7 @@ class BackupReconciler:
         return jobs.cleanup_job(status.cleanup.job_name, owner, work, template, self._runner(status))
 
     def _runner(self, status: DatabaseBackupStatus) -> jobs.Runner:
-        _, image = runner_image(tasks.resolved_of(status).database.engine, self._settings)
+        _, image = runner_image(tasks.resolved_of(status).database.engine, self._settings, status.server_major)
         return jobs.Runner(image, self._settings.image_pull_policy, self._settings.proxy)
 
 

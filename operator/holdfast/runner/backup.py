@@ -87,6 +87,13 @@ def _validate(task: BackupTask, context: Context) -> tuple[Source, Ready]:
     context.log.line(
         "validated", server=ready.server_version, tool=ready.tool_version, databaseSizeBytes=ready.database_size
     )
+    if ready.server_major in task.other_majors:
+        raise HoldfastError(
+            Reason.TOOL_TOO_NEW,
+            f"{ready.tool_version} is not of the version of the server ({ready.server_version}), and another image is",
+            "nothing is to be done: the operator runs another Job with that image",
+            server_major=ready.server_major,
+        )
     return source, ready
 
 
@@ -135,7 +142,7 @@ def _manifest(
         backup=task.backup,
         database=ManifestDatabase(
             engine=task.database.engine.value, name=ready.database, host=ready.host,
-            server_version=ready.server_version, size_bytes=ready.database_size,
+            server_version=ready.server_version, server_major=ready.server_major, size_bytes=ready.database_size,
         ),
         artifact=ManifestArtifact(
             key=upload.key, format=task.dump.format.value, compression=task.dump.compression.algorithm.value,
@@ -200,6 +207,7 @@ def _report(manifest: Manifest, *, found: bool) -> BackupReport:
         sha256=artifact.sha256,
         tool_version=manifest.tool.version,
         server_version=manifest.database.server_version,
+        server_major=manifest.database.server_major,
         integrity_check=verification.integrity_check,
         file_readable=verification.file_readable,
         verified_at=clock.now() if found else verification.verified_at,

@@ -30,6 +30,7 @@ class Ready:
     host: str
     database: str
     server_version: str
+    server_major: int  # as in the keys of the runners' images
     database_size: int  # bytes on the server
     tool: str
     tool_version: str

@@ -16,12 +16,14 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import FrameType
 
+import holdfast
 from holdfast import clock
 from holdfast.contract import task as tasks
-from holdfast.contract.paths import GRACE_SECONDS, POD_UID_VARIABLE, TASK_VARIABLE
+from holdfast.contract.paths import CLIENT_VERSION, GRACE_SECONDS, POD_UID_VARIABLE, TASK_VARIABLE
 from holdfast.contract.report import FailureReport, Outcome, Report
 from holdfast.contract.task import BackupTask, CleanupTask, RestoreTask, Task
 from holdfast.errors import ExitCode, HoldfastError, Reason
@@ -159,8 +161,7 @@ def _end(kind: str, ended: Ended, log: Log, places: Places, started: datetime, b
         completed_at=now,
         duration_seconds=round(time.monotonic() - begun, 2),
         backup=done.backup,
-        failure=failure
-        and FailureReport(reason=failure.reason, exit_code=code, message=failure.message, remedy=failure.remedy),
+        failure=failure and _failure(failure),
         message=done.message,
         clean=ended.clean and done.clean,
         warnings=warnings,
@@ -175,6 +176,16 @@ def _end(kind: str, ended: Ended, log: Log, places: Places, started: datetime, b
     return code
 
 
+def _failure(error: HoldfastError) -> FailureReport:
+    return FailureReport(
+        reason=error.reason,
+        exit_code=error.exit_code,
+        message=error.message,
+        remedy=error.remedy,
+        server_major=error.server_major,
+    )
+
+
 def _log(task: Task) -> Log:
     if isinstance(task, BackupTask):
         backup = task.backup
@@ -184,10 +195,21 @@ def _log(task: Task) -> Log:
 
 def _parse(arguments: Sequence[str] | None) -> Overrides:
     parser = argparse.ArgumentParser(prog="holdfast-runner", description="Run the task in HOLDFAST_TASK.")
+    parser.add_argument(
+        "--version", action="version", version=_version(), help="say Holdfast's version and the client's"
+    )
     for name in ("host", "port", "database"):
         parser.add_argument(f"--target-{name}", help=f"restore to this {name}; empty: the task's own")
     said = parser.parse_args(arguments)
     return Overrides(said.target_host or None, said.target_port or None, said.target_database or None)
+
+
+def _version() -> str:
+    try:
+        client = Path(CLIENT_VERSION).read_text().strip()
+    except FileNotFoundError:
+        client = "none: this is no runner's image"
+    return f"holdfast-runner {holdfast.__version__}, client {client}"
 
 
 def _interrupted(name: str) -> HoldfastError:

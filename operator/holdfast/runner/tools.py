@@ -86,6 +86,10 @@ class Tool:
         self._reader.join(timeout=5)
         return code
 
+    def warnings(self) -> list[str]:
+        """Return the warnings among the end of its stderr, a line each."""
+        return [one_line(line, 300) for line in self._lines if " warning: " in line]
+
     def said(self) -> str:
         """Return the end of its stderr as one line."""
         return one_line(" ".join(self._lines), 1000)

@@ -32,6 +32,7 @@ class Target:
     passfile: Path
     sslrootcert: Path | None = None
     warnings: list[str] = field(default_factory=list)
+    """What is worth knowing of how it is reached, and of what the tools said of it."""
 
     def __str__(self) -> str:
         return f"database {self.database!r} at {self.host}:{self.port} as user {self.user!r}"

@@ -40,6 +40,7 @@ class StreamedDump:
         self.suffix = SUFFIX[dump.format]
         self._custom = dump.format is Format.CUSTOM
         self._stop = context.stop
+        self._warnings = target.warnings
         self._stack = ExitStack()
         self._command = ["pg_dump", *self.arguments, f"--dbname={target.conninfo()}"]
 
@@ -54,7 +55,9 @@ class StreamedDump:
     def stream(self, sink: Sink, progress: Progress) -> str:
         """See engine.Dumping."""
         progress.phase = "dumping"
-        return self._archive(sink) if self._custom else self._script(sink)
+        readable = self._archive(sink) if self._custom else self._script(sink)
+        self._warnings += self._tool.warnings()
+        return readable
 
     def _script(self, sink: Sink) -> str:
         mark = EndMark()
@@ -121,6 +124,7 @@ class DirectoryDump:
             code = tool.wait()
             self._stop.check()
             check(tool, code, failed, doing)
+            self._target.warnings.extend(tool.warnings())
 
     def _store(self, sink: Sink) -> None:
         # A tar stream only ever writes to its file object.

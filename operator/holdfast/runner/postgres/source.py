@@ -8,7 +8,7 @@ from holdfast.api.policy import Dump
 from holdfast.contract.manifest import ManifestArtifact
 from holdfast.contract.task import RestoreTask
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner import tools
+from holdfast.runner import safe_releases, tools
 from holdfast.runner.context import Context
 from holdfast.runner.engine import Overrides, Ready
 from holdfast.runner.postgres import connection, dumps, restore, server
@@ -27,7 +27,7 @@ class Postgres:
             port=overrides.port or said.port,
             database=overrides.database or said.database,
         )
-        self.warnings = said.warnings
+        self.warnings = self._target.warnings
 
     def __str__(self) -> str:
         return str(self._target)
@@ -40,12 +40,20 @@ class Postgres:
             raise HoldfastError(
                 Reason.TOOL_TOO_OLD,
                 f"{tool_version} cannot dump a server of {found.version}: the tool must not be older",
-                f"add the runner image postgres-{found.major} to the chart's images: the highest version there is used",
+                f"add the key postgres-{found.major} to runner.images in the chart's values",
+                server_major=found.major,
             )
+        if major > found.major:
+            self.warnings.append(
+                f"{tool_version} is newer than the server ({found.version}), whose own version may refuse the dump "
+                f"when it is restored: add the key postgres-{found.major} to runner.images in the chart's values"
+            )
+        self.warnings += safe_releases.warnings("pg_dump", tool_version)
         return Ready(
             host=self._target.host,
             database=self._target.database,
             server_version=found.version,
+            server_major=found.major,
             database_size=found.database_size,
             tool="pg_dump",
             tool_version=tool_version,
@@ -69,4 +77,7 @@ class Postgres:
         self, task: RestoreTask, artifact: ManifestArtifact, stream: Iterator[bytes], progress: Progress
     ) -> None:
         """See engine.Source."""
+        self.warnings += safe_releases.warnings(
+            "pg_dump", tools.version("pg_dump")[0]
+        )  # pg_restore is of the same package
         restore.feed(task, artifact, stream, self._target, self._context, progress)
