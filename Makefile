@@ -30,11 +30,15 @@ test-unit: test-fast
 
 # In the order of the files: servers that cost minutes to bring up are shared by what stands together.
 test-integration: sync cluster-up images ## The runner's image against real servers in containers; the chart's rendering
-	python3 images/build.py runner-postgres --suite bookworm
+	python3 images/build.py runner-postgres test-postgres --suite bookworm
 	$(WITH_CLUSTER) $(PYTEST) -p no:randomly -m "integration and not matrix"
 
 test-e2e: sync cluster-up images ## A whole Holdfast on the cluster, with faults
 	$(WITH_CLUSTER) $(PYTEST) -p no:randomly -m "e2e and not matrix"
+
+matrix: sync cluster-up ## The full product of engines, versions, formats and faults; writes docs/matrix.md
+	python3 images/build.py all --suite bookworm --suite trixie --suite sid
+	$(WITH_CLUSTER) $(RUN) python -m pytest -p tests.matrix -p no:randomly -m matrix --matrix-table=docs/matrix.md
 
 bench: sync cluster-up images ## Measure the speed, as ratios of one run; writes .bench/latest.json
 	python3 images/build.py bench
@@ -73,7 +77,7 @@ images: ## Build the operator's and the runner's images, and the stand-ins that 
 
 push: ## Build, tag and push the images: make push REGISTRY=registry.example.com/holdfast
 	@test -n "$(REGISTRY)" || { echo "make push: name the registry: make push REGISTRY=registry.example.com/holdfast" >&2; exit 1; }
-	python3 images/build.py operator runner-postgres --tag $(VERSION) --push $(REGISTRY)
+	python3 images/build.py operator runner-postgres --suite bookworm --suite trixie --suite sid --tag $(VERSION) --push $(REGISTRY)
 
 ##@ Tools
 sync: .venv/.synced ## Install Python's tools into .venv (uv comes from PyPI into .tools where it is absent)
@@ -89,5 +93,5 @@ sync: .venv/.synced ## Install Python's tools into .venv (uv comes from PyPI int
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: demo demo-down test test-fast test-unit test-integration test-e2e bench check format generate cluster-up \
+.PHONY: demo demo-down test test-fast test-unit test-integration test-e2e matrix bench check format generate cluster-up \
 	cluster-status cluster-down images push sync help

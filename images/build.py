@@ -26,6 +26,8 @@ from tests.cluster.steps import Steps  # noqa: E402
 
 DEV = "dev"
 DEFAULT_SUITE = "trixie"
+PGDG_MAJORS = ("14", "15", "16", "17", "18")
+CLIENT_LABEL, SERVER_LABEL = "dev.holdfast.client.version", "dev.holdfast.server.version"
 CA_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 INTERRUPTED = 130
 
@@ -105,11 +107,11 @@ def build_command(cli: str, image: Image, arguments: Mapping[str, str], ca: str 
     return [*command, image.context]
 
 
-def build_arguments(image: Image, suite: str, source: str) -> dict[str, str]:
+def build_arguments(image: Image, suite: str, source: str, pgdg: str = "") -> dict[str, str]:
     """What the Dockerfile declares as ARG."""
     arguments = {"SUITE": suite} if image.version_file else {}
     if image.engine:
-        arguments["ENGINE"] = image.engine
+        arguments |= {"ENGINE": image.engine, "PGDG": pgdg}
     if image.published:
         text = (ROOT / "operator/holdfast/__init__.py").read_text()
         version = re.search(r'__version__ = "(.+)"', text)
@@ -126,19 +128,32 @@ def push_commands(cli: str, references: Sequence[str], registry: str) -> list[li
     return [command for old, new in targets for command in ([cli, "tag", old, new], [cli, "push", new])]
 
 
+def name_version(image: Image, built: str, args: argparse.Namespace, cli: str, env: Mapping[str, str]) -> str:
+    """Tags an image, where it has an engine's programs by their version, which a label names too; the reference.
+
+    What a build finds out, it cannot put into a label: so that is added upon it.
+    """
+    if not image.version_file:
+        reference = f"{image.name}:{tag_of(image, args.tag, '')}"
+        run([cli, "tag", built, reference], env=env)
+        return reference
+    version = run([cli, "run", "--rm", "--entrypoint", "cat", built, image.version_file], env=env).strip()
+    reference = f"{image.name}:{tag_of(image, args.tag, major_version(version))}"
+    run([cli, "tag", built, reference], env=env)
+    label = f"{CLIENT_LABEL if image.engine else SERVER_LABEL}={version}"
+    run([cli, "build", "--tag", reference, "--label", label, "-"], env=env, text_in=f"FROM {reference}\n")
+    return reference
+
+
 def build(image: Image, args: argparse.Namespace, suite: str, cli: str, env: Mapping[str, str]) -> Built:
     """Builds and tags one image."""
     start = time.monotonic()
-    arguments = build_arguments(image, suite, args.source)
+    arguments = build_arguments(image, suite, args.source, args.pgdg)
     command = build_command(cli, image, arguments, ca_bundle(os.environ), cache=not args.no_cache)
     with tempfile.NamedTemporaryFile() as file:
         run([*command, "--iidfile", file.name], env=env, cwd=ROOT)
         built = Path(file.name).read_text()
-    major = ""
-    if image.version_file:
-        major = major_version(run([cli, "run", "--rm", "--entrypoint", "cat", built, image.version_file], env=env))
-    reference = f"{image.name}:{tag_of(image, args.tag, major)}"
-    run([cli, "tag", built, reference], env=env)
+    reference = name_version(image, built, args, cli, env)
     size = int(run([cli, "image", "inspect", "--format", "{{.Size}}", reference], env=env))
     return Built(image, reference, size, time.monotonic() - start)
 
@@ -162,6 +177,13 @@ def parser() -> argparse.ArgumentParser:
         choices=debian.SUITES,
         metavar="SUITE",
         help=f"Debian suite of the PostgreSQL images, which decides the version; may be repeated ({DEFAULT_SUITE})",
+    )
+    result.add_argument(
+        "--pgdg",
+        default="",
+        choices=PGDG_MAJORS,
+        metavar="MAJOR",
+        help="PostgreSQL's client of this major version, from PostgreSQL's own repository instead of Debian's",
     )
     result.add_argument("--tag", default=DEV, help=f"tag of what people install ({DEV}): operator:TAG, runner:17-TAG")
     result.add_argument("--source", default="", metavar="URL", help="where the sources are, for the images' label")

@@ -20,7 +20,9 @@ class Defaults(SpecModel):
 class Settings(SpecModel):
     """What the chart's values say to the operator."""
 
-    images: dict[str, str] = Field(description="Runner images by key, e.g. postgres-17. The highest version is used.")
+    images: dict[str, str] = Field(
+        description="Runner images by key: the engine and its major version, e.g. postgres-17."
+    )
     defaults: Defaults = Defaults()
     watch_namespaces: list[str] = Field([], description="Namespaces to watch; none means all.")
     proxy: dict[str, str] = Field({}, description="HTTP_PROXY and the like, for the Jobs too.")

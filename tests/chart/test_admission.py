@@ -200,7 +200,8 @@ def test_the_refusal_of_an_image_names_the_images_that_are_allowed(confined: Con
 
     said = confined.refusal("create", "--dry-run=server", "-f", "-", stdin=json.dumps(job))
 
-    assert f"runner.images: {IMAGE}" in said
+    assert "runner.images: " in said
+    assert IMAGE in said
 
 
 @pytest.fixture(scope="module")

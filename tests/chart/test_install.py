@@ -76,7 +76,7 @@ class Release:
     def values(self, **more: Any) -> Manifest:
         return {
             "image": {"tag": OPERATOR.partition(":")[2]},
-            "runner": {"images": {"postgres-17": RUNNER}},
+            "runner": {"images": {"postgres-15": None, "postgres-17": RUNNER, "postgres-18": None}},
             "watchNamespaces": [self.tenant],
             "rbac": {"aggregateClusterRoles": False},
             "defaults": {"storage": {"s3": {"bucket": "backups", "secretName": "store"}}},

@@ -90,7 +90,7 @@ class Scene:
         return {
             "registry": self.registry,
             "image": {"tag": "dev"},
-            "runner": {"images": {"postgres-17": RUNNER}},
+            "runner": {"images": {"postgres-15": None, "postgres-17": RUNNER, "postgres-18": None}},
             "watchNamespaces": [self.namespace],
             # the tag stays the same from build to build; this rolls the operator when the image is another
             "podAnnotations": {"holdfast.dev/demo-image": self._image_id()},

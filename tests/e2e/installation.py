@@ -31,7 +31,7 @@ def install(cluster: Cluster, release: str, values: dict[str, Any]) -> None:
     merged = {
         "crds": {"enabled": False},
         "image": {"tag": "dev"},
-        "runner": {"images": {"postgres-17": RUNNER}},
+        "runner": {"images": {"postgres-15": None, "postgres-17": RUNNER, "postgres-18": None}},
         "logLevel": "debug",
     } | values
     helm(

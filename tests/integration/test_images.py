@@ -139,6 +139,12 @@ def test_a_runners_tools_are_those_of_its_tag(runner: Probed) -> None:
         assert runner.found["package"] in said
 
 
+def test_a_runner_names_its_clients_exact_release(docker: Docker, runner: Probed) -> None:
+    assert runner.labels["dev.holdfast.client.version"] == runner.found["package"]
+    said = docker("run", "--rm", *AS_A_POD, runner.reference, "--version")
+    assert said == f"holdfast-runner {__version__}, client {runner.found['package']}"
+
+
 def test_the_operator_starts_by_its_own_name(docker: Docker, operator: Probed) -> None:
     assert docker("run", "--rm", *AS_A_POD, operator.reference, "--version") == __version__
 

@@ -157,3 +157,38 @@ def test_operator_and_runner_share_the_stage_that_builds() -> None:
         return text[text.index("# tools:") : text.index("# dependencies:")]
 
     assert tools("images/operator/Dockerfile") == tools("images/runner/Dockerfile")
+
+
+def test_the_client_comes_from_debian_unless_a_version_is_asked_of_postgresqls_own_repository() -> None:
+    runner = IMAGES["runner-postgres"]
+    assert build.build_arguments(runner, "trixie", "")["PGDG"] == ""
+    assert build.build_arguments(runner, "trixie", "", args("--pgdg", "16").pgdg)["PGDG"] == "16"
+    text = (ROOT / runner.folder / "Dockerfile").read_text()
+    assert len([line for line in text.splitlines() if "apt.postgresql.org/pub" in line]) == 1
+
+
+class Commands(list[list[str]]):
+    """Takes the place of `run`: keeps what was run, and answers with a package's version."""
+
+    def __call__(self, argv: list[str], **more: object) -> str:
+        self.append([*argv, str(more.get("text_in", ""))])
+        return "17.12-0+deb13u1\n"
+
+
+def test_the_exact_release_of_the_engine_becomes_a_label_upon_what_was_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    commands = Commands()
+    monkeypatch.setattr(build, "run", commands)
+    reference = build.name_version(IMAGES["runner-postgres"], "sha256:1", args("--tag", "0.1.0"), "docker", {})
+    assert reference == "holdfast-runner-postgres:17-0.1.0"
+    label = "dev.holdfast.client.version=17.12-0+deb13u1"
+    assert commands[1:] == [
+        ["docker", "tag", "sha256:1", reference, ""],
+        ["docker", "build", "--tag", reference, "--label", label, "-", f"FROM {reference}\n"],
+    ]
+
+
+def test_an_image_without_an_engine_is_tagged_by_its_release_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    commands = Commands()
+    monkeypatch.setattr(build, "run", commands)
+    assert build.name_version(IMAGES["operator"], "sha256:1", args(), "docker", {}) == "holdfast-operator:dev"
+    assert commands == [["docker", "tag", "sha256:1", "holdfast-operator:dev", ""]]

@@ -1,0 +1,108 @@
+"""A pytest plugin for `make matrix`: writes what the tests marked `matrix` found as the page that the docs show.
+
+    python -m pytest -p tests.matrix -m matrix --matrix-table=docs/matrix.md
+
+The page is in the order of the files and of the tests in them, so that two runs differ only in what they found. A test
+gives a figure of its own by `record_property("seconds", 12.3)`.
+"""
+
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import groupby
+from pathlib import Path
+
+import pytest
+
+from holdfast import clock
+
+VERSION_LABELS = ("dev.holdfast.client.version", "dev.holdfast.server.version")
+INTRODUCTION = """\
+# The matrix
+
+The full product of engines, versions, formats and faults, on real servers in containers: what `make test` has no time
+for. `make matrix` runs all of it and writes this page. The last run was on {day}; {passed} of {total} cases passed.
+"""
+
+
+@dataclass
+class Row:
+    """One test."""
+
+    about: str
+    promise: str
+    case: str
+    outcome: str = "not run"
+    figures: list[tuple[str, object]] = field(default_factory=list)
+
+
+class Matrix:
+    """Collects the rows of one run."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._rows: dict[str, Row] = {}
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        for item in items:
+            if isinstance(item, pytest.Function) and item.get_closest_marker("matrix"):
+                about = (item.module.__doc__ or item.path.stem).strip().partition("\n")[0].rstrip(".")
+                promise = item.originalname.removeprefix("test_").replace("_", " ")
+                case = item.callspec.id if hasattr(item, "callspec") else ""
+                self._rows[item.nodeid] = Row(about, promise, case)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        row = self._rows.get(report.nodeid)
+        if row is None or (report.when != "call" and report.passed):
+            return
+        row.outcome = "passed" if report.passed and row.outcome != "FAILED" else "FAILED"
+        row.figures = report.user_properties
+
+    def pytest_sessionfinish(self) -> None:
+        self._path.write_text(page(list(self._rows.values()), versions(), clock.now()))
+
+
+def page(rows: list[Row], images: Mapping[str, str], now: datetime) -> str:
+    """Return the page."""
+    passed = sum(row.outcome == "passed" for row in rows)
+    head = INTRODUCTION.format(day=f"{now:%-d %B %Y}", passed=passed, total=len(rows))
+    parts = [head, *_table(("image", "version"), sorted(images.items()))]
+    for about, of_file in groupby(rows, key=lambda row: row.about):
+        parts.append(f"\n## {about}\n")
+        for promise, of_test in groupby(of_file, key=lambda row: row.promise):
+            parts.append(f"\n{promise[0].upper()}{promise[1:]}:\n\n")
+            parts += _table(("case", "outcome", "measured"), map(_cells, of_test))
+    return "".join(parts)
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    return row.case, row.outcome, ", ".join(f"{name} {value}" for name, value in row.figures)
+
+
+def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+    lines = [heads, ("---",) * len(heads), *rows]
+    return [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines]
+
+
+def versions() -> dict[str, str]:
+    """Return the images with an engine's programs that the container daemon has, each with its package's version."""
+    named = _docker("image", "ls", "--filter", "reference=holdfast-*", "--format", "{{.Repository}}:{{.Tag}}").split()
+    labels = "".join(f'{{{{with index .Config.Labels "{label}"}}}}{{{{.}}}}{{{{end}}}}' for label in VERSION_LABELS)
+    found = {image: _docker("image", "inspect", "--format", labels, image).strip() for image in named}
+    return {image: version for image, version in found.items() if version}
+
+
+def _docker(*arguments: str) -> str:
+    return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=True).stdout
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--matrix-table", type=Path, metavar="FILE", help="write what was found to FILE, Markdown")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    path = config.getoption("--matrix-table")
+    if path is not None:
+        config.pluginmanager.register(Matrix(path))

@@ -1,0 +1,77 @@
+"""The page of the matrix has every case in its order, what came of it, and the versions it ran with."""
+
+from pathlib import Path
+
+import pytest
+from tests import matrix
+from tests.builders import NOW
+from tests.matrix import Row, page
+
+
+def test_the_page_has_a_table_for_each_promise_in_the_order_of_the_tests():
+    rows = [
+        Row("Versions", "a newer server is refused", "server 18, client 17", "passed"),
+        Row(
+            "Versions", "a dump comes back", "server 17, client 17", "passed", [("seconds", 1.2), ("memory", "90 MiB")]
+        ),
+        Row("Versions", "a dump comes back", "server 15 | 16, client 17", "FAILED"),
+        Row("Faults", "nothing is left", ""),
+    ]
+    text = page(rows, {"holdfast-runner-postgres:17": "17.12-0+deb13u1"}, NOW)
+    assert "on 22 November 2026; 2 of 4 cases passed" in text
+    assert "| holdfast-runner-postgres:17 | 17.12-0+deb13u1 |" in text
+    told = [line for line in text.splitlines() if line.startswith(("## ", "A ", "Nothing ", "| server", "|  |"))]
+    assert told == [
+        "## Versions",
+        "A newer server is refused:",
+        "| server 18, client 17 | passed |  |",
+        "A dump comes back:",
+        "| server 17, client 17 | passed | seconds 1.2, memory 90 MiB |",
+        "| server 15 \\| 16, client 17 | FAILED |  |",
+        "## Faults",
+        "Nothing is left:",
+        "|  | not run |  |",
+    ]
+
+
+CASES = '''"""What is tried here. More of it."""
+
+import pytest
+
+pytestmark = pytest.mark.matrix
+
+@pytest.mark.parametrize("n", [2, 1, 3], ids=["two", "one", "three"])
+def test_of_a_number(n, record_property):
+    record_property("n", n)
+    assert n < 3
+
+@pytest.fixture
+def broken():
+    yield
+    raise OSError
+
+def test_of_what_comes_after(broken):
+    pass
+'''
+
+
+def test_a_run_writes_what_it_found_and_nothing_of_other_tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(matrix, "versions", dict)
+    (tmp_path / "test_cases.py").write_text(CASES)
+    (tmp_path / "test_others.py").write_text("def test_other(): pass\n")
+    table, config = tmp_path / "matrix.md", tmp_path / "pytest.ini"
+    config.write_text("[pytest]\nmarkers = matrix: x\nasyncio_default_fixture_loop_scope = function\n")
+    options = ["-q", "-p", "no:randomly", "-p", "no:cacheprovider", "-c", str(config), f"--matrix-table={table}"]
+
+    code = pytest.main([*options, str(tmp_path)], plugins=[matrix])
+
+    assert code == pytest.ExitCode.TESTS_FAILED
+    assert [line for line in table.read_text().splitlines() if line.startswith("| ") and "case" not in line][2:] == [
+        "| --- | --- | --- |",
+        "| two | passed | n 2 |",
+        "| one | passed | n 1 |",
+        "| three | FAILED | n 3 |",
+        "| --- | --- | --- |",
+        "|  | FAILED |  |",
+    ]
+    assert "## What is tried here" in table.read_text()
