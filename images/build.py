@@ -150,9 +150,10 @@ def build(image: Image, args: argparse.Namespace, suite: str, cli: str, env: Map
     start = time.monotonic()
     arguments = build_arguments(image, suite, args.source, args.pgdg)
     command = build_command(cli, image, arguments, ca_bundle(os.environ), cache=not args.no_cache)
-    with tempfile.NamedTemporaryFile() as file:
-        run([*command, "--iidfile", file.name], env=env, cwd=ROOT)
-        built = Path(file.name).read_text()
+    with tempfile.TemporaryDirectory() as folder:  # docker removes the file where the build fails
+        file = Path(folder) / "built"
+        run([*command, "--iidfile", str(file)], env=env, cwd=ROOT)
+        built = file.read_text()
     reference = name_version(image, built, args, cli, env)
     size = int(run([cli, "image", "inspect", "--format", "{{.Size}}", reference], env=env))
     return Built(image, reference, size, time.monotonic() - start)
