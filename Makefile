@@ -31,10 +31,10 @@ test-unit: test-fast
 # In the order of the files: servers that cost minutes to bring up are shared by what stands together.
 test-integration: sync cluster-up images ## The runner's image against real servers in containers; the chart's rendering
 	python3 images/build.py runner-postgres test-postgres --suite bookworm
-	$(WITH_CLUSTER) $(PYTEST) -p no:randomly -m "integration and not matrix"
+	$(WITH_CLUSTER) $(PYTEST) -p no:randomly --durations=15 -m "integration and not matrix"
 
 test-e2e: sync cluster-up images ## A whole Holdfast on the cluster, with faults
-	$(WITH_CLUSTER) $(PYTEST) -p no:randomly -m "e2e and not matrix"
+	$(WITH_CLUSTER) $(PYTEST) -p no:randomly --durations=15 -m "e2e and not matrix"
 
 matrix: sync cluster-up ## The full product of engines, versions, formats and faults; writes docs/matrix.md
 	python3 images/build.py all --suite bookworm --suite trixie --suite sid
