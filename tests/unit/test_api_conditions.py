@@ -60,7 +60,3 @@ def test_nothing_new_makes_the_same_list_so_that_nothing_is_written():
 
 def test_a_sentence_that_is_too_long_for_the_api_server_is_cut():
     assert len(updated([], (ConditionType.READY, True, "Long", "x" * 5000))["Ready"].message) == 4096
-
-
-def test_times_are_written_as_kubernetes_writes_them():
-    assert conditions.to_dicts([a_condition()])[0]["lastTransitionTime"] == "2026-11-22T08:00:00Z"

@@ -5,7 +5,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.builders import NOW, UID, a_policy, ago, policy_dict
+from tests.builders import UID, a_policy, policy_dict
 
 from holdfast.contract import task as tasks
 from holdfast.contract.task import BackupIdentity, BackupTask, CleanupTask, RestoreTask
@@ -75,8 +75,3 @@ def test_what_is_no_task_is_refused_with_the_field(text, says):
         tasks.parse(text)
     assert caught.value.reason is Reason.INVALID_TASK
     assert says in caught.value.message
-
-
-def test_what_is_left_of_the_time_is_counted_from_the_start():
-    assert tasks.seconds_left(ago(45), 60, NOW) == 15
-    assert tasks.seconds_left(ago(90), 60, NOW) == -30

@@ -7,7 +7,6 @@ from typing import Literal
 
 from pydantic import Field
 
-from holdfast import clock
 from holdfast.api.base import StatusModel
 
 
@@ -53,8 +52,3 @@ def update(
             observed_generation=generation,
         )  # fmt: skip
     return list(result.values())
-
-
-def to_dicts(conditions: Iterable[Condition]) -> list[dict[str, object]]:
-    """Return the JSON form, times as Kubernetes writes them."""
-    return [{**item.to_dict(), "lastTransitionTime": clock.to_text(item.last_transition_time)} for item in conditions]

@@ -3,7 +3,6 @@ r"""The task: what a Job is to do, as one JSON document in its Pod's environment
 Kubernetes rewrites `$$` and `$(NAME)` in the values of environment variables, so every `$` travels as `\u0024`.
 """
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -94,8 +93,3 @@ def parse(text: str) -> Task:
             f"the task cannot be read: {where}: {first['msg']}",
             "use the runner image of the same release as the operator",
         ) from error
-
-
-def seconds_left(started: datetime, deadline_seconds: int, now: datetime) -> float:
-    """Return how much of the task's time is left, seconds; negative when it is over."""
-    return deadline_seconds - (now - started).total_seconds()
