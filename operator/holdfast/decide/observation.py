@@ -1,6 +1,6 @@
 """What a decision about one backup sees, and what it may answer. Nothing here reads or writes anything."""
 
-from collections.abc import Set as AbstractSet
+from collections.abc import Container
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -36,7 +36,7 @@ class Observation:
     refusal: str | None = None  # why the API server refuses the Job, or the Job its Pods
     cleanup_job: JobView | None = None
     cleanup_pods: tuple[PodView, ...] = ()
-    taken_ids: AbstractSet[str] = frozenset()  # ids of the other backups in the same folder
+    taken_ids: Container[str] = frozenset()  # ids of the other backups in the same folder
     known_major: int | None = None  # of the server, from the last good backup of the same database
 
 

@@ -4,6 +4,7 @@ Each step is safe to repeat: the operator may be killed between any two of them,
 """
 
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -40,6 +41,18 @@ class _Known:
 
     refusal: str | None = None
     pods_listed: bool = False
+
+
+@dataclass(frozen=True)
+class _TakenIDs:
+    """The ids of a namespace's backups: those in the cache, and those on their way into a status."""
+
+    cache: Cache
+    namespace: str
+    claimed: AbstractSet[str]
+
+    def __contains__(self, identifier: object) -> bool:
+        return identifier in self.claimed or bool(self.cache.backups.find(("id", self.namespace, identifier)))
 
 
 class BackupReconciler:
@@ -98,30 +111,21 @@ class BackupReconciler:
         if status.backup_id:
             return observation, None
         major = self._known_major(resource.namespace, spec.policy or policy)
-        return replace(observation, taken_ids=self._ids(resource), known_major=major), None
+        return replace(observation, taken_ids=self._taken(resource), known_major=major), None
 
     def _policy(self, resource: Resource) -> BackupPolicySpec | None:
         policy = self._cache.policy(resource.namespace, resource.policy_name) if resource.policy_name else None
         return BackupPolicySpec.model_validate(policy.spec) if policy and not policy.deleted else None
 
-    def _ids(self, resource: Resource) -> frozenset[str]:
-        others = (o.status.get("backupID") for o in self._cache.backups.all() if o.namespace == resource.namespace)
-        return frozenset(filter(None, others)) | self._claimed.get(resource.namespace, set())
-
     def _known_major(self, namespace: str, policy: BackupPolicySpec | None) -> int | None:
         """Return the server's major version as the newest good backup of the same database in this namespace has it."""
         if policy is None:
             return None
-        database = policy.database.to_dict()
-        known = [
-            other.status
-            for other in self._cache.backups.all()
-            if other.namespace == namespace
-            and other.status.get("phase") == Phase.SUCCEEDED
-            and "serverMajor" in other.status
-            and other.status["resolved"]["database"] == database
-        ]
+        known = [backup.status for backup in self._cache.good_backups_of(namespace, policy.database.to_dict())]
         return max(known, key=lambda status: status["completedAt"])["serverMajor"] if known else None
+
+    def _taken(self, resource: Resource) -> "_TakenIDs":
+        return _TakenIDs(self._cache, resource.namespace, self._claimed.get(resource.namespace, set()))
 
     def _invalid(self, view: BackupView, error: ValidationError) -> Decision:
         first = error.errors(include_input=False, include_url=False)[0]

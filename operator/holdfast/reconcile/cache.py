@@ -4,6 +4,7 @@ It is filled from watch events and from the answers to our own writes, holds no 
 a restart: whatever must survive stands in the cluster. Nobody decides here.
 """
 
+import json
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -182,6 +183,14 @@ def _backup_keys(backup: Resource) -> Iterable[object]:
     yield ("uid", backup.namespace, backup.uid)
     if backup.policy_name is not None:
         yield ("policy", backup.namespace, backup.policy_name)
+    if identifier := backup.status.get("backupID"):
+        yield ("id", backup.namespace, identifier)
+    if backup.status.get("phase") == "Succeeded" and "serverMajor" in backup.status:
+        yield ("good", backup.namespace, _text_of(backup.status["resolved"]["database"]))
+
+
+def _text_of(body: Body) -> str:
+    return json.dumps(body, sort_keys=True)
 
 
 class Cache:
@@ -230,6 +239,10 @@ class Cache:
     def backups_of(self, namespace: str, policy: str) -> list[Resource]:
         """Return the backups that refer to a policy, oldest first."""
         return self.backups.find(("policy", namespace, policy))
+
+    def good_backups_of(self, namespace: str, database: Body) -> list[Resource]:
+        """Return the succeeded backups of a database that say which server's major version they are of."""
+        return self.backups.find(("good", namespace, _text_of(database)))
 
     def backup_of(self, child: JobView | PodView) -> Resource | None:
         """Return the backup of the child's namespace whose uid the child carries as label."""
