@@ -42,6 +42,8 @@ class Image:
     published: bool
     version_file: str = ""
     """In the image: the version of the Debian package whose major version becomes the tag."""
+    one_suite: bool = False
+    """Its major version is the same in every suite: it is built on the default one."""
     by_name_only: bool = False
     """Not part of `all`."""
     engine: str = ""
@@ -52,6 +54,15 @@ IMAGES = {
     "operator": Image("holdfast-operator", "images/operator", ".", published=True),
     "runner-postgres": Image(
         "holdfast-runner-postgres", "images/runner", ".", True, "/etc/holdfast/client-version", engine="postgres"
+    ),
+    "runner-sqlite": Image(
+        "holdfast-runner-sqlite",
+        "images/runner",
+        ".",
+        True,
+        "/etc/holdfast/client-version",
+        engine="sqlite",
+        one_suite=True,
     ),
     "test-postgres": Image(
         "holdfast-test-postgres",
@@ -207,7 +218,8 @@ def chosen(args: argparse.Namespace) -> list[tuple[Image, str]]:
     if kept:
         raise ClusterError(f"{', '.join(kept)} stands in for a server in tests, and is not pushed.")
     suites = args.suite or [DEFAULT_SUITE]
-    return [(image, suite) for image in named for suite in (suites if image.version_file else [DEFAULT_SUITE])]
+    by_suite = {image.name: image.version_file and not image.one_suite for image in named}
+    return [(image, suite) for image in named for suite in (suites if by_suite[image.name] else [DEFAULT_SUITE])]
 
 
 def build_all(args: argparse.Namespace) -> list[Built]:

@@ -53,6 +53,10 @@ class Reason(StrEnum):
     DATABASE_NOT_FOUND = "DatabaseNotFound"
     TLS_FAILED = "TLSFailed"
     CONNECTION_FAILED = "ConnectionFailed"
+    NOT_A_DATABASE = "NotADatabase"
+    DATABASE_LOCKED = "DatabaseLocked"
+    FILE_ACCESS_DENIED = "FileAccessDenied"
+    VOLUME_READ_ONLY = "VolumeReadOnly"
     # tool
     TOOL_NOT_FOUND = "ToolNotFound"
     TOOL_TOO_OLD = "ToolTooOld"
@@ -60,6 +64,7 @@ class Reason(StrEnum):
     # verification
     END_MARK_MISSING = "EndMarkMissing"
     ARCHIVE_UNREADABLE = "ArchiveUnreadable"
+    DATABASE_CORRUPT = "DatabaseCorrupt"
     CHECKSUM_MISMATCH = "ChecksumMismatch"
     SIZE_IMPLAUSIBLE = "SizeImplausible"
     MANIFEST_CONFLICT = "ManifestConflict"
@@ -95,6 +100,8 @@ class Reason(StrEnum):
     INVALID_SPEC = "InvalidSpec"
     STORAGE_NOT_SET = "StorageNotSet"
     IMAGE_NOT_SET = "ImageNotSet"
+    CLAIM_IN_USE = "ClaimInUse"
+    CLAIM_NOT_FOUND = "ClaimNotFound"
 
 
 EXIT_CODES: dict[Reason, ExitCode] = {
@@ -112,11 +119,16 @@ EXIT_CODES: dict[Reason, ExitCode] = {
     Reason.DATABASE_NOT_FOUND: ExitCode.DATABASE,
     Reason.TLS_FAILED: ExitCode.DATABASE,
     Reason.CONNECTION_FAILED: ExitCode.DATABASE,
+    Reason.NOT_A_DATABASE: ExitCode.DATABASE,
+    Reason.DATABASE_LOCKED: ExitCode.DATABASE,
+    Reason.FILE_ACCESS_DENIED: ExitCode.DATABASE,
+    Reason.VOLUME_READ_ONLY: ExitCode.DATABASE,
     Reason.TOOL_NOT_FOUND: ExitCode.TOOL,
     Reason.TOOL_TOO_OLD: ExitCode.TOOL,
     Reason.TOOL_TOO_NEW: ExitCode.TOOL,
     Reason.END_MARK_MISSING: ExitCode.VERIFICATION,
     Reason.ARCHIVE_UNREADABLE: ExitCode.VERIFICATION,
+    Reason.DATABASE_CORRUPT: ExitCode.VERIFICATION,
     Reason.CHECKSUM_MISMATCH: ExitCode.VERIFICATION,
     Reason.SIZE_IMPLAUSIBLE: ExitCode.VERIFICATION,
     Reason.MANIFEST_CONFLICT: ExitCode.VERIFICATION,

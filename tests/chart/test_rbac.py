@@ -24,6 +24,7 @@ WORK = (
     rights("holdfast.dev", OURS, "get", "list", "watch")
     | rights("batch", ("jobs",), "get", "list", "watch", "create", "patch", "delete")
     | rights("", ("pods",), "get", "list", "watch")
+    | rights("", ("persistentvolumeclaims",), "get")
     | rights("", ("events",), "get", "list", "watch", "create", "patch")
 )
 LEADER = rights("coordination.k8s.io", ("leases",), "create") | rights(

@@ -44,6 +44,15 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
 {{- toJson $images -}}
 {{- end -}}
 
+{{- /* The images that may have a claim mounted, as JSON: a database on a volume is SQLite's alone. */ -}}
+{{- define "holdfast.claimImages" -}}
+{{- $images := list -}}
+{{- range $key, $image := include "holdfast.runnerImages" . | fromJson -}}
+{{- if hasPrefix "sqlite-" $key }}{{ $images = append $images $image }}{{ end -}}
+{{- end -}}
+{{- toJson $images -}}
+{{- end -}}
+
 {{- /* The operator's settings as JSON: holdfast/settings.py says what each means. */ -}}
 {{- define "holdfast.settings" -}}
 {{- $proxy := dict -}}

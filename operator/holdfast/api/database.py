@@ -11,6 +11,7 @@ class Engine(StrEnum):
     """The database engines whose dump tools Holdfast has images for."""
 
     POSTGRESQL = "postgresql"
+    SQLITE = "sqlite"
 
 
 class TLSMode(StrEnum):
@@ -97,15 +98,78 @@ class Connection(SpecModel):
     tls: TLS = Field(TLS(), description="Protection of the connection. Default: TLS where the server offers it.")
 
 
-class Database(SpecModel):
-    """One database of one server."""
+class Volume(SpecModel):
+    """The PersistentVolumeClaim that an SQLite database lies on, and whose file it is."""
 
-    engine: Engine = Field(description="The database's engine: postgresql.")
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule(
+                "!self.path.split('/').exists(part, part in ['', '.', '..'])",
+                "path is relative within the claim, and has no empty parts, '.' or '..': data/orders.db",
+                field=".path",
+            ),
+        )
+    )
+
+    claim_name: ObjectName = Field(
+        description="Name of a PersistentVolumeClaim in this namespace. The Job mounts it writable, which SQLite's "
+        "write-ahead log needs, and writes nothing but the side files that SQLite itself keeps beside a database."
+    )
+    path: str = Field(
+        min_length=1,
+        max_length=512,
+        pattern=r"^[^\x00-\x1f\x7f]+$",
+        json_schema_extra=says("must not contain control characters"),
+        description="Path of the database file within the claim, e.g. data/orders.db.",
+    )
+    run_as_user: int = Field(
+        65532,
+        ge=1,
+        le=2147483647,
+        description="Number of the user that the Job runs as: the owner of the file. Root is refused. Default: 65532.",
+    )
+    run_as_group: int | None = Field(
+        None,
+        ge=0,
+        le=2147483647,
+        description="Number of the group that the Job runs as. Default: the number of runAsUser. It is never an "
+        "fsGroup, which would change the owner of the live files.",
+    )
+
+
+class Database(SpecModel):
+    """One database: of a server, or a file on a volume."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule(
+                "(self.engine == 'sqlite') != has(self.connection)",
+                "connection says how to reach a server: every engine needs it but sqlite, which has a volume instead",
+                field=".connection",
+            ),
+            Rule(
+                "(self.engine == 'sqlite') == has(self.volume)",
+                "volume says where an SQLite file lies: engine sqlite needs it, and no other has one",
+                field=".volume",
+            ),
+        )
+    )
+
+    engine: Engine = Field(description="The database's engine: postgresql or sqlite.")
     name: str = Field(
         min_length=1,
         max_length=63,
         pattern=r"^[^\x00]+$",
         json_schema_extra=says("must not contain a NUL character"),
-        description="Name of the database on its server, as it is, without quotes: at most 63 characters.",
+        description="Name of the database on its server, as it is, without quotes: at most 63 characters. Of an SQLite "
+        "file: what people call it.",
     )
-    connection: Connection = Field(description="How to reach the server.")
+    connection: Connection | None = Field(
+        None, description="How to reach the server. Required by every engine but sqlite."
+    )
+    volume: Volume | None = Field(None, description="Where the file of an SQLite database lies. Required by sqlite.")
+
+    def reached(self) -> Connection:
+        """Return the connection, which the API server asks for wherever a server is connected to."""
+        assert self.connection is not None
+        return self.connection

@@ -101,10 +101,10 @@ class LocalReference(SpecModel):
 
 
 class Scratch(SpecModel):
-    """The volume that a `directory` dump is staged on. Other formats stream and use no disk."""
+    """The volume that a `directory` dump or the copy of an SQLite file is staged on. All else streams."""
 
     size_limit: Quantity = Field(
-        "10Gi", description="Largest size of the volume, an emptyDir; the dump must fit. Default: 10Gi."
+        "10Gi", description="Largest size of the volume, an emptyDir; the dump or copy must fit. Default: 10Gi."
     )
 
 
@@ -146,7 +146,10 @@ class JobTemplate(SpecModel):
         json_schema_extra=keyed_by("name"),
         description="Secrets of this namespace to pull the runner's image with. Default: none.",
     )
-    scratch: Scratch | None = Field(None, description="The volume for a `directory` dump. Other formats use no disk.")
+    scratch: Scratch | None = Field(
+        None,
+        description="The volume for a `directory` dump or the copy of an SQLite file. All else uses no disk.",
+    )
     start_timeout_seconds: int | None = Field(
         None,
         ge=10,

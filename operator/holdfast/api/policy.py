@@ -2,9 +2,9 @@
 
 from enum import StrEnum
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from holdfast.api.base import SpecModel, StatusModel, keyed_by
+from holdfast.api.base import Rule, SpecModel, StatusModel, keyed_by, rules
 from holdfast.api.conditions import Condition
 from holdfast.api.database import Database
 from holdfast.api.job import JobTemplate
@@ -36,6 +36,12 @@ class Format(StrEnum):
     SQL = "sql"
     CUSTOM = "custom"
     DIRECTORY = "directory"
+    SQLITE = "sqlite"
+
+    @property
+    def staged(self) -> bool:
+        """Whether it needs a scratch volume: it is written and looked at there before it goes to the bucket."""
+        return self in (Format.DIRECTORY, Format.SQLITE)
 
 
 class Algorithm(StrEnum):
@@ -57,7 +63,8 @@ class Dump(SpecModel):
     format: Format = Field(
         Format.SQL,
         description="sql (a plain script), custom (pg_dump's archive, for selective restores), or directory (dumped by "
-        "several jobs at once; the only one that needs a scratch volume). Default: sql.",
+        "several jobs at once, onto a scratch volume first). Default: sql. Engine sqlite has one format only, its own "
+        "file, which is called sqlite: leave it out there.",
     )
     compression: Compression = Field(Compression(), description="How the artifact is compressed. Default: gzip.")
     jobs: int = Field(
@@ -79,6 +86,21 @@ class Retention(SpecModel):
 
 class BackupPolicySpec(SpecModel):
     """What is backed up, how, where to, and for how long."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule(  # the API server fills in sql before it asks, so that cannot be told from nothing
+                "self.database.engine != 'sqlite' || self.dump.format in ['sql', 'sqlite']",
+                "a backup of engine sqlite is the database's own file: leave format out",
+                field=".dump.format",
+            ),
+            Rule(
+                "self.database.engine == 'sqlite' || self.dump.format != 'sqlite'",
+                "format sqlite is the file of engine sqlite: use sql, custom or directory",
+                field=".dump.format",
+            ),
+        )
+    )
 
     environment: Environment = Field(
         description="What the database is for: dev, staging or production. It gives the default retention."

@@ -11,7 +11,8 @@ STORAGE_SECRET = "/etc/holdfast/storage"
 STORAGE_CA = "/etc/holdfast/storage-ca"
 
 RUN = "/run/holdfast"  # memory volume: credentials files that the runner writes, 0600
-SCRATCH = "/scratch"  # only for directory dumps
+SCRATCH = "/scratch"  # only for what is staged: a directory dump, the copy of an SQLite file
+VOLUME = "/volume"  # the claim that an SQLite file lies on
 
 TERMINATION_LOG = "/dev/termination-log"  # the report
 MAX_REPORT_BYTES = 4096  # the kubelet cuts a termination message there

@@ -11,7 +11,7 @@ from holdfast import naming
 from holdfast.api.backup import Failure, Phase
 from holdfast.api.conditions import ConditionType
 from holdfast.api.policy import BackupPolicySpec
-from holdfast.decide import outcome, statuses
+from holdfast.decide import claims, outcome, statuses
 from holdfast.decide.observation import Act, Announcement, Decision, Observation
 from holdfast.decide.resolve import fitting_key, resolve, runner_image
 from holdfast.errors import HoldfastError, Reason
@@ -21,7 +21,7 @@ MAX_ATTEMPTS = 3  # Jobs of one backup; one that follows a lost report finds the
 OTHER_IMAGE = (Reason.TOOL_TOO_OLD, Reason.TOOL_TOO_NEW)  # what a Job with another image may mend
 # Said from the id on until the Pod runs: a thousand backups at once cost a thousand writes less.
 STARTING = ("Starting", "the Job's Pod is starting")
-REFUSED_AGAIN = timedelta(seconds=5)
+LOOK_AGAIN = timedelta(seconds=5)  # where nothing tells when the Job can be made
 
 
 def decide(o: Observation, settings: Settings, now: datetime) -> Decision:
@@ -76,14 +76,22 @@ def _identified(o: Observation, resolved: BackupPolicySpec, now: datetime) -> st
 
 
 def _make_job(o: Observation, now: datetime) -> Decision:
-    started = o.backup.status.started_at or o.backup.created
-    if o.refusal is None:
+    volume = _resolved(o).database.volume
+    if volume is not None and o.claim is None:
+        return Decision(act=Act.LOOK_AT_CLAIM)
+    if volume is not None and (in_use := claims.in_use(volume.claim_name, o.claim)):
+        return _fail(o, now, in_use)
+    hindrance = claims.missing(volume.claim_name, o.claim) if volume else None
+    if hindrance is None and o.refusal is not None:
+        hindrance = statuses.job_refused(o.refusal)
+    if hindrance is None:
         return Decision(act=Act.CREATE_JOB)
+    started = o.backup.status.started_at or o.backup.created
     timeout = _start_timeout(o)
-    if now - started >= timedelta(seconds=timeout):
-        return _fail(o, now, statuses.job_refused(f"{o.refusal} (given up after {timeout} s)"))
-    sentence = f"the API server refuses the Job: {o.refusal}"
-    return _wait(o, now, Reason.JOB_REFUSED, sentence, due=now + REFUSED_AGAIN)
+    if now - started < timedelta(seconds=timeout):
+        return _wait(o, now, hindrance.reason, hindrance.message, due=now + LOOK_AGAIN)
+    sentence = f"{hindrance.message} (given up after {timeout} s)"
+    return _fail(o, now, hindrance.model_copy(update={"message": sentence}))
 
 
 def _follow(o: Observation, settings: Settings, now: datetime) -> Decision:
@@ -226,7 +234,11 @@ def _clean_up(o: Observation) -> Decision:
 
 
 def _start_timeout(o: Observation) -> int:
-    resolved = o.backup.status.resolved
-    assert resolved is not None
-    assert resolved.job.start_timeout_seconds is not None
-    return resolved.job.start_timeout_seconds
+    timeout = _resolved(o).job.start_timeout_seconds
+    assert timeout is not None
+    return timeout
+
+
+def _resolved(o: Observation) -> BackupPolicySpec:
+    assert o.backup.status.resolved is not None
+    return o.backup.status.resolved

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus
 from holdfast.api.policy import BackupPolicySpec
-from holdfast.decide.views import JobView, PodView
+from holdfast.decide.views import ClaimView, JobView, PodView
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Observation:
     pods: tuple[PodView, ...] = ()  # of that Job, oldest first
     pods_listed: bool = False  # whether `pods` was read from the API server just now, not from the cache
     refusal: str | None = None  # why the API server refuses the Job, or the Job its Pods
+    claim: ClaimView | None = None  # that its database lies on, where it was looked at just now
     cleanup_job: JobView | None = None
     cleanup_pods: tuple[PodView, ...] = ()
     taken_ids: Container[str] = frozenset()  # ids of the other backups in the same folder
@@ -44,6 +45,7 @@ class Act(StrEnum):
     """What to do to the cluster after the status is written."""
 
     CREATE_JOB = "create the Job"
+    LOOK_AT_CLAIM = "look at the claim, and who has it"
     DELETE_JOB = "delete the Job that never started"
     RETIRE_JOB = "let the Job go soon: another one follows it"
     EXPIRE_JOB = "let the Job expire"

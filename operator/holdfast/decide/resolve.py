@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from holdfast.api.database import Engine
-from holdfast.api.policy import BackupPolicySpec
+from holdfast.api.policy import BackupPolicySpec, Format
 from holdfast.errors import HoldfastError, Reason
 from holdfast.settings import Settings
 
@@ -26,7 +26,8 @@ BUILT_IN: dict[str, Any] = {
 # Taken whole from whoever gives them: mixing two sets of these would be nobody's intent.
 _WHOLE = {"resources", "nodeSelector"}
 
-_IMAGE_FAMILY = {Engine.POSTGRESQL: "postgres"}
+_IMAGE_FAMILY = {Engine.POSTGRESQL: "postgres", Engine.SQLITE: "sqlite"}
+_EXAMPLE = {Engine.POSTGRESQL: "postgres-17", Engine.SQLITE: "sqlite-3"}
 
 
 def resolve(policy: BackupPolicySpec, settings: Settings) -> BackupPolicySpec:
@@ -34,6 +35,10 @@ def resolve(policy: BackupPolicySpec, settings: Settings) -> BackupPolicySpec:
     merged = policy.to_dict()
     for layer in (settings.defaults.to_dict(), BUILT_IN):
         merged = _under(merged, layer)
+    if policy.database.volume is not None:
+        volume = merged["database"]["volume"]
+        volume.setdefault("runAsGroup", volume["runAsUser"])
+        merged["dump"]["format"] = Format.SQLITE  # its only one
     merged["retention"] = {"days": policy.retention.days or policy.environment.retention_days}
     resolved = BackupPolicySpec.model_validate(merged)
     if resolved.storage.s3.bucket is None:
@@ -56,7 +61,7 @@ def runner_image(engine: Engine, settings: Settings, server_major: int | None = 
         raise HoldfastError(
             Reason.IMAGE_NOT_SET,
             f"no runner image for {engine}: the chart's runner.images has no key {family}-<version>",
-            f"add one to the chart's values, for instance {family}-17",
+            f"add one to the chart's values, for instance {_EXAMPLE[engine]}",
         )
     key = fitting_key(engine, settings, server_major) or keys[max(keys)]
     return key, settings.images[key]

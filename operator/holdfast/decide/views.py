@@ -3,7 +3,7 @@
 Whole bodies are never kept: a thousand Pods would not fit into the operator's memory.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -72,6 +72,33 @@ class PodView:
     def ended(self) -> bool:
         """Whether nothing runs in it any more."""
         return self.phase in ("Succeeded", "Failed") or self.terminated is not None
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimView:
+    """A PersistentVolumeClaim that a Job is to mount, and the Pods that hold it now."""
+
+    access_modes: tuple[str, ...] | None  # None: there is no such claim
+    holders: tuple[tuple[str, str], ...] = ()  # name and node of each Pod
+
+
+def claim_view(name: str, claim: Body | None, pods: Iterable[Body]) -> ClaimView:
+    """Take the facts from a claim (None: it is not there) and from the `v1` Pods of its namespace."""
+    if claim is None:
+        return ClaimView(None)
+    # the volume's modes, where there is one: it may have more than were asked for
+    modes = (claim.get("status") or {}).get("accessModes") or claim["spec"].get("accessModes") or []
+    holders = [
+        (pod["metadata"]["name"], pod["spec"]["nodeName"])
+        for pod in pods
+        if pod["spec"].get("nodeName")
+        and (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
+        and any(
+            (volume.get("persistentVolumeClaim") or {}).get("claimName") == name
+            for volume in pod["spec"].get("volumes") or []
+        )
+    ]
+    return ClaimView(tuple(modes), tuple(sorted(holders)))
 
 
 def job_view(body: Body) -> JobView:

@@ -30,5 +30,6 @@ BACKUPS = Kind(naming.GROUP, naming.VERSION, "databasebackups", "DatabaseBackup"
 POLICIES = Kind(naming.GROUP, naming.VERSION, "backuppolicies", "BackupPolicy")
 JOBS = Kind("batch", "v1", "jobs", "Job")
 PODS = Kind("", "v1", "pods", "Pod")
+CLAIMS = Kind("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")
 EVENTS = Kind("", "v1", "events", "Event")
 LEASES = Kind("coordination.k8s.io", "v1", "leases", "Lease")

@@ -10,7 +10,7 @@ from typing import Any
 from holdfast import naming, units
 from holdfast.api.database import Database
 from holdfast.api.job import JobTemplate, Resources
-from holdfast.api.policy import BackupPolicySpec, Format
+from holdfast.api.policy import BackupPolicySpec
 from holdfast.api.storage import S3Storage
 from holdfast.contract import paths, task
 from holdfast.errors import FINAL_EXIT_CODES
@@ -19,6 +19,7 @@ Volumes = list[dict[str, Any]]  # each as in a Pod, with its mountPath beside
 
 RUNNER_UID = 65532
 CONTAINER = "runner"
+CLAIM = "claim"  # the volume's name: the chart's admission policy lets only this one be a claim
 CLEANUP_MEMORY = "256Mi"
 LOG_SECONDS = 86_400  # a finished Job and its log stay a day
 RETIRED_SECONDS = 300  # one that another Job follows goes before anybody is alarmed by a failed Job
@@ -69,13 +70,36 @@ class Owner:
         }
 
 
+@dataclass(frozen=True)
+class Seat:
+    """As whom a Pod runs, and where it must: next to whoever has the claim mounted already."""
+
+    user: int = RUNNER_UID
+    group: int = RUNNER_UID
+    node: str | None = None
+
+
+def seat(database: Database, node: str | None = None) -> Seat:
+    """Return the seat of a task's Pod: the owner of an SQLite file, else the runner's own user."""
+    if database.volume is None:
+        return Seat(node=node)
+    assert database.volume.run_as_group is not None  # resolved
+    return Seat(database.volume.run_as_user, database.volume.run_as_group, node)
+
+
 def backup_job(
-    name: str, owner: Owner, attempt: int, work: task.BackupTask, resolved: BackupPolicySpec, runner: Runner
+    name: str,
+    owner: Owner,
+    attempt: int,
+    work: task.BackupTask,
+    resolved: BackupPolicySpec,
+    runner: Runner,
+    node: str | None = None,
 ) -> dict[str, Any]:
-    """Build the Job that takes a backup."""
+    """Build the Job that takes a backup; `node` is where its Pod must run, if anywhere."""
     volumes = [*run_volume(), *database_volumes(resolved.database), *storage_volumes(work.s3)]
-    volumes += scratch_volume(resolved.job) if resolved.dump.format is Format.DIRECTORY else []
-    return _owned(name, owner, attempt, work, volumes, resolved.job, runner)
+    volumes += scratch_volume(resolved.job) if resolved.dump.format.staged else []
+    return _owned(name, owner, attempt, work, volumes, resolved.job, runner, seat(resolved.database, node))
 
 
 def cleanup_job(
@@ -96,7 +120,7 @@ def _enough(resources: Resources) -> Resources:
 
 def scratch_bytes(resolved: BackupPolicySpec) -> int | None:
     """Return the limit of the scratch volume, bytes; None where the format needs none."""
-    if resolved.dump.format is not Format.DIRECTORY or resolved.job.scratch is None:
+    if not resolved.dump.format.staged or resolved.job.scratch is None:
         return None
     return units.bytes_of_quantity(resolved.job.scratch.size_limit)
 
@@ -109,6 +133,7 @@ def _owned(
     volumes: Volumes,
     template: JobTemplate,
     runner: Runner,
+    seated: Seat = Seat(),
 ) -> dict[str, Any]:
     labels = owner.labels(work.kind, attempt)
     start = template.start_timeout_seconds or 0
@@ -135,7 +160,7 @@ def _owned(
                     },
                 },
                 "spec": {
-                    **pod_spec(work, volumes, template, runner),
+                    **pod_spec(work, volumes, template, runner, seated=seated),
                     "activeDeadlineSeconds": start + work.deadline_seconds + POD_MARGIN_SECONDS,
                 },
             },
@@ -153,7 +178,12 @@ def _failure_rules() -> list[dict[str, Any]]:
 
 
 def pod_spec(
-    work: task.Task, volumes: Volumes, template: JobTemplate, runner: Runner, arguments: list[str] | None = None
+    work: task.Task,
+    volumes: Volumes,
+    template: JobTemplate,
+    runner: Runner,
+    arguments: list[str] | None = None,
+    seated: Seat = Seat(),
 ) -> dict[str, Any]:
     """Build the Pod of a task; `volumes` as the functions below make them, each with its mount path."""
     placed = template.to_dict()
@@ -166,13 +196,24 @@ def pod_spec(
         "terminationGracePeriodSeconds": paths.GRACE_SECONDS,
         "securityContext": {
             "runAsNonRoot": True,
-            "runAsUser": RUNNER_UID,
-            "runAsGroup": RUNNER_UID,
+            "runAsUser": seated.user,
+            "runAsGroup": seated.group,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
+        **({"affinity": _on_node(seated.node)} if seated.node else {}),
         **optional,
         "containers": [_container(work, volumes, placed, runner, arguments or [])],
         "volumes": [{key: value for key, value in volume.items() if key != "mountPath"} for volume in volumes],
+    }
+
+
+def _on_node(name: str) -> dict[str, Any]:
+    """Keep the Pod on one node, by the node's own name: the label kubernetes.io/hostname may have another."""
+    fields = [{"key": "metadata.name", "operator": "In", "values": [name]}]
+    return {
+        "nodeAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchFields": fields}]}
+        }
     }
 
 
@@ -211,14 +252,20 @@ def run_volume() -> Volumes:
 
 
 def scratch_volume(template: JobTemplate) -> Volumes:
-    """Build the volume that a directory dump is staged on."""
+    """Build the volume that a directory dump or the copy of an SQLite file is staged on."""
     limit = template.scratch.size_limit if template.scratch else "10Gi"
     return [{"name": "scratch", "mountPath": paths.SCRATCH, "emptyDir": {"sizeLimit": limit}}]
 
 
 def database_volumes(database: Database) -> Volumes:
-    """Mount the database's Secret, and its certificate authority where there is one."""
-    connection = database.connection
+    """Mount the database's Secret, and its certificate authority where there is one; or an SQLite file's claim.
+
+    The claim is writable: SQLite keeps the index of a write-ahead log beside the database.
+    """
+    if database.volume is not None:
+        claim = {"claimName": database.volume.claim_name}
+        return [{"name": CLAIM, "mountPath": paths.VOLUME, "persistentVolumeClaim": claim}]
+    connection = database.reached()
     volumes = [_secret("database", connection.secret_name, paths.DATABASE_SECRET)]
     if connection.tls.ca_secret_name:
         volumes.append(_secret("database-ca", connection.tls.ca_secret_name, paths.DATABASE_CA))

@@ -13,6 +13,7 @@ from holdfast.api.database import Database
 from holdfast.api.policy import Format
 from holdfast.manifests import tasks
 from holdfast.manifests.jobs import (
+    CLAIM,
     LOG_SECONDS,
     Owner,
     Runner,
@@ -20,16 +21,18 @@ from holdfast.manifests.jobs import (
     pod_spec,
     run_volume,
     scratch_volume,
+    seat,
     storage_volumes,
 )
 
-_TARGETS = ("host", "port", "database")
-_SECRET = "@"
+_SERVER = ("host", "port", "database")  # what may be changed where the target is on a server,
+_FILE = ("claim", "path")  # and where it is a file
+_MOUNTED = "@"
 
 # The log is followed as soon as there is one; the last command's exit code says whether the restore succeeded.
 _COMMANDS = """\
-# Restores {identifier} into {target}, which must be there and empty.
-# For another target set TARGET_HOST, TARGET_PORT, TARGET_DATABASE or TARGET_SECRET first.
+# Restores {identifier} into {target}.
+# For another target set {variables} first.
 JOB=$(kubectl -n {namespace} create -o name -f - <<END
 {manifest}
 END
@@ -43,25 +46,43 @@ def restore_command(owner: Owner, status: DatabaseBackupStatus, runner: Runner) 
     database = tasks.resolved_of(status).database
     manifest = _escaped(json.dumps(_job(owner, status, runner), separators=(",", ":")))
     # Whole JSON strings are replaced: no name inside the task can look like one, since its quotes are escaped there.
-    for target in _TARGETS:
+    for target in _targets(database):
         manifest = manifest.replace(f'"{_argument(target)}"', f'"--target-{target}=$TARGET_{target.upper()}"')
+    mounted, name = _mounted(database)
+    variables = [f"TARGET_{target.upper()}" for target in _targets(database)]
+    variables += [mounted] if mounted not in variables else []
     return _COMMANDS.format(
         identifier=status.backup_id,
         target=_target(database),
+        variables=f"{', '.join(variables[:-1])} or {variables[-1]}",
         namespace=owner.namespace,
-        manifest=manifest.replace(f'"{_SECRET}"', f'"${{TARGET_SECRET:-{database.connection.secret_name}}}"'),
+        manifest=manifest.replace(f'"{_MOUNTED}"', f'"${{{mounted}:-{name}}}"'),
     )
+
+
+def _targets(database: Database) -> tuple[str, ...]:
+    return _SERVER if database.volume is None else _FILE
+
+
+def _mounted(database: Database) -> tuple[str, str]:
+    """Return the variable that names another Secret or claim to mount, and the name where it is not set."""
+    if database.volume is not None:
+        return "TARGET_CLAIM", database.volume.claim_name
+    return "TARGET_SECRET", database.reached().secret_name
 
 
 def _target(database: Database) -> str:
     """Name the target in the comment; JSON's quoting keeps a line break in a name from ending the comment."""
-    connection = database.connection
+    if database.volume is not None:
+        path, claim = json.dumps(database.volume.path), database.volume.claim_name
+        return f"file {path} of claim {claim}, where nothing must be yet"
+    connection = database.reached()
     where = (
         f"{connection.host}:{connection.port or 5432}"
         if connection.host
         else f"Secret {connection.secret_name}'s server"
     )
-    return f"database {json.dumps(database.name)} on {where}"
+    return f"database {json.dumps(database.name)} on {where}, which must be there and empty"
 
 
 def _job(owner: Owner, status: DatabaseBackupStatus, runner: Runner) -> dict[str, Any]:
@@ -71,9 +92,11 @@ def _job(owner: Owner, status: DatabaseBackupStatus, runner: Runner) -> dict[str
     volumes += scratch_volume(resolved.job) if resolved.dump.format is Format.DIRECTORY else []
     for volume in volumes:
         if volume["name"] == "database":
-            volume["secret"]["secretName"] = _SECRET
+            volume["secret"]["secretName"] = _MOUNTED
+        if volume["name"] == CLAIM:
+            volume["persistentVolumeClaim"]["claimName"] = _MOUNTED
     work = tasks.restore_task(owner, status)
-    arguments = [_argument(target) for target in _TARGETS]
+    arguments = [_argument(target) for target in _targets(resolved.database)]
     labels = {naming.LABEL_TASK: work.kind}
     return {
         "apiVersion": "batch/v1",
@@ -84,7 +107,7 @@ def _job(owner: Owner, status: DatabaseBackupStatus, runner: Runner) -> dict[str
             "ttlSecondsAfterFinished": LOG_SECONDS,
             "template": {
                 "metadata": {"labels": labels},
-                "spec": pod_spec(work, volumes, resolved.job, runner, arguments),
+                "spec": pod_spec(work, volumes, resolved.job, runner, arguments, seat(resolved.database)),
             },
         },
     }

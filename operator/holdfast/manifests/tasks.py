@@ -1,7 +1,7 @@
 """The tasks of a backup: what its Jobs are told, made from the resource as it was resolved."""
 
 from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus
-from holdfast.api.policy import BackupPolicySpec
+from holdfast.api.policy import BackupPolicySpec, Format
 from holdfast.contract.task import BackupIdentity, BackupTask, CleanupTask, RestoreTask
 from holdfast.manifests.jobs import Owner, scratch_bytes
 
@@ -64,7 +64,7 @@ def restore_task(owner: Owner, status: DatabaseBackupStatus) -> RestoreTask:
         s3=resolved.storage.s3,
         key_prefix=key_prefix(status),
         deadline_seconds=resolved.job.active_deadline_seconds,
-        scratch_bytes=scratch_bytes(resolved),
+        scratch_bytes=scratch_bytes(resolved) if resolved.dump.format is Format.DIRECTORY else None,
     )
 
 

@@ -15,15 +15,16 @@ from pydantic import ValidationError
 from holdfast import naming
 from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus, Failure, Phase
 from holdfast.api.policy import BackupPolicySpec
-from holdfast.decide import statuses
+from holdfast.decide import claims, statuses
 from holdfast.decide.backup import decide
 from holdfast.decide.observation import Act, BackupView, Decision, Observation
 from holdfast.decide.resolve import other_majors, runner_image
+from holdfast.decide.views import ClaimView, claim_view
 from holdfast.errors import Reason
 from holdfast.kube.client import KubeClient
 from holdfast.kube.errors import AlreadyExists, Conflict, NotFound, Refused
 from holdfast.kube.events import EventRecorder, ObjectRef
-from holdfast.kube.kinds import BACKUPS, JOBS, PODS
+from holdfast.kube.kinds import BACKUPS, CLAIMS, JOBS, PODS
 from holdfast.manifests import jobs, restore, tasks
 from holdfast.reconcile.cache import Cache, Resource
 from holdfast.reconcile.patches import merge_patch
@@ -41,6 +42,7 @@ class _Known:
 
     refusal: str | None = None
     pods_listed: bool = False
+    claim: ClaimView | None = None
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,7 @@ class BackupReconciler:
             pods=tuple(self._cache.pods_of(job)) if job else (),
             pods_listed=known.pods_listed,
             refusal=refusal.message if refusal else known.refusal,
+            claim=known.claim,
             cleanup_job=cleanup,
             cleanup_pods=tuple(self._cache.pods_of(cleanup)) if cleanup else (),
         )
@@ -190,6 +193,8 @@ class BackupReconciler:
             case Act.LIST_PODS:
                 await self._list_pods(o)
                 return replace(known, pods_listed=True)
+            case Act.LOOK_AT_CLAIM:
+                return replace(known, claim=await self._look_at_claim(o))
             case Act.DELETE_JOB if o.job:
                 await self._delete_job(o.job.namespace, o.job.name, o.job.uid)
             case Act.RETIRE_JOB if o.job:
@@ -222,6 +227,16 @@ class BackupReconciler:
             for pod in await self._client.list(PODS, job.namespace, label_selector=selector):
                 self._cache.put(PODS, pod)
 
+    async def _look_at_claim(self, o: Observation) -> ClaimView:
+        """Ask for the claim, and for all Pods of its namespace: only their specs say who has it."""
+        volume = tasks.resolved_of(o.backup.status).database.volume
+        assert volume is not None
+        try:
+            claim = await self._client.get(CLAIMS, o.backup.namespace, volume.claim_name)
+        except NotFound:
+            return claim_view(volume.claim_name, None, ())
+        return claim_view(volume.claim_name, claim, await self._client.list(PODS, o.backup.namespace))
+
     async def _delete_job(self, namespace: str, name: str, uid: str) -> None:
         try:
             await self._client.delete(JOBS, namespace, name, uid=uid)
@@ -242,7 +257,9 @@ class BackupReconciler:
         # Only the first Job leaves a server to a better image: whatever the next one meets, it does what it can.
         others = other_majors(resolved.database.engine, self._settings, status.server_major) if attempt == 1 else []
         work = tasks.backup_task(owner, o.backup.spec, status, others)
-        return jobs.backup_job(status.job_name, owner, attempt, work, resolved, self._runner(status))
+        return jobs.backup_job(
+            status.job_name, owner, attempt, work, resolved, self._runner(status), claims.node(o.claim)
+        )
 
     def _cleanup_job(self, o: Observation) -> dict[str, Any]:
         status, owner = o.backup.status, _owner(o.backup)

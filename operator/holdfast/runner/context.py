@@ -19,6 +19,7 @@ class Places:
     storage_ca: Path = Path(paths.STORAGE_CA)
     run: Path = Path(paths.RUN)
     scratch: Path = Path(paths.SCRATCH)
+    volume: Path = Path(paths.VOLUME)
     termination_log: Path = Path(paths.TERMINATION_LOG)
 
 

@@ -21,6 +21,8 @@ class Overrides:
     host: str | None = None
     port: str | None = None
     database: str | None = None
+    claim: str | None = None
+    path: str | None = None
 
 
 @dataclass(frozen=True)
@@ -84,3 +86,7 @@ def source(database: Database, context: Context, overrides: Overrides | None = N
             from holdfast.runner.postgres.source import Postgres
 
             return Postgres(database, context, overrides or Overrides())
+        case Engine.SQLITE:
+            from holdfast.runner.sqlite.source import SQLite
+
+            return SQLite(database, context, overrides or Overrides())

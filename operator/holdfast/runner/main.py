@@ -198,10 +198,10 @@ def _parse(arguments: Sequence[str] | None) -> Overrides:
     parser.add_argument(
         "--version", action="version", version=_version(), help="say Holdfast's version and the client's"
     )
-    for name in ("host", "port", "database"):
+    for name in ("host", "port", "database", "claim", "path"):
         parser.add_argument(f"--target-{name}", help=f"restore to this {name}; empty: the task's own")
     said = parser.parse_args(arguments)
-    return Overrides(said.target_host or None, said.target_port or None, said.target_database or None)
+    return Overrides(**{name.removeprefix("target_"): value or None for name, value in vars(said).items()})
 
 
 def _version() -> str:

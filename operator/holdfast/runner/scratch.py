@@ -1,4 +1,4 @@
-"""The scratch volume of a directory dump: whether there is room, and whether it lasts.
+"""The scratch volume of what is staged: whether there is room, and whether it lasts.
 
 A volume's limit is not what `statvfs` says (it shows the node's disk), so the limit travels in the task. The runner
 stops before the kubelet evicts the Pod: an eviction takes the report with it.
@@ -23,9 +23,12 @@ FULL = 0.97  # of what is available
 class Room:
     """The room in the scratch volume."""
 
-    def __init__(self, folder: Path, limit: int | None) -> None:
-        """`limit` is the volume's, bytes; none where the disk alone is the limit."""
+    def __init__(
+        self, folder: Path, limit: int | None, instead: str = ", or use the format sql or custom: they need no disk"
+    ) -> None:
+        """`limit` is the volume's, bytes; none where the disk alone is the limit. `instead` completes the remedy."""
         self._folder = folder
+        self._instead = instead
         disk = os.statvfs(folder)
         self.available = available(disk.f_bavail * disk.f_frsize, limit, used(folder))
 
@@ -66,8 +69,7 @@ class Room:
         return HoldfastError(
             Reason.SCRATCH_TOO_SMALL,
             f"{what}, the scratch volume has {_exact(self.available)}",
-            f"give the Job's scratch volume at least {size_for_people(wanted * 5 // 4)}, or use the "
-            "format sql or custom: they need no disk",
+            f"raise job.scratch.sizeLimit to at least {size_for_people(wanted * 5 // 4)}{self._instead}",
         )
 
 

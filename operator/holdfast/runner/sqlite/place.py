@@ -1,0 +1,169 @@
+"""Where an SQLite file is: a path within the claim that is mounted into the Job. What is there, and whose it is.
+
+A claim's content is its application's, not ours: a path that leads out of the claim by a symbolic link is refused, and
+nothing but a plain file is opened.
+"""
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from holdfast.errors import HoldfastError, Reason
+
+MAGIC = b"SQLite format 3\0"
+HEADER_BYTES = 100  # https://www.sqlite.org/fileformat2.html, section 1.3
+SIDE_FILES = ("-wal", "-shm", "-journal")
+_WRITER = slice(96, 100)  # SQLITE_VERSION_NUMBER of who last wrote the file
+_SHOWN = 5  # names of other files, where one is not found
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file that begins as SQLite's do."""
+
+    size: int  # bytes, with what its write-ahead log may add
+    writer: str  # the version of SQLite that wrote it last
+
+
+@dataclass(frozen=True)
+class Place:
+    """A path within a claim."""
+
+    root: Path
+    claim: str
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.path!r} of claim {self.claim}"
+
+    @property
+    def file(self) -> Path:
+        """The file, its links followed. Raises DatabaseNotFound where they lead out of the claim."""
+        root = self.root.resolve()
+        try:
+            file = (root / self.path).resolve()
+        except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, in Python before 3.13
+            raise _not_found(f"{self} cannot be followed: {error}", _REMEDY) from None
+        if root not in file.parents:
+            raise _not_found(
+                f"{self} leads out of the claim, to {file}",
+                "a link must be relative and stay within the claim: name the file itself in database.volume.path",
+            )
+        return file
+
+    def look(self) -> Found:
+        """Read the header. Raises DatabaseNotFound, FileAccessDenied, NotADatabase."""
+        file = self.file
+        try:
+            if not stat.S_ISREG(file.stat().st_mode):
+                raise _no_database(f"{self} is no plain file")
+            with file.open("rb") as opened:
+                header = opened.read(HEADER_BYTES)
+            size = file.stat().st_size + _size(Path(f"{file}-wal"))
+        except (FileNotFoundError, NotADirectoryError):
+            raise _not_found(f"{self} is not there{_beside(file)}", _REMEDY) from None
+        except PermissionError:
+            raise self.denied() from None
+        if not header:
+            raise _no_database(f"{self} is empty (0 bytes)")
+        if header[:16] != MAGIC or len(header) < HEADER_BYTES:
+            raise _no_database(f"{self} does not begin as an SQLite database does")
+        return Found(size, _version(int.from_bytes(header[_WRITER], "big")))
+
+    def require_absent(self) -> None:
+        """Raise TargetNotEmpty unless a restore may put a database here: nothing is there, not even side files.
+
+        A write-ahead log or journal of a former database would be played into the new one.
+        """
+        file = self.file
+        try:
+            there = [Path(f"{file}{ending}") for ending in ("", *SIDE_FILES)]
+            there = [path for path in there if os.path.lexists(path) and not (path == file and _is_empty(path))]
+        except PermissionError:
+            raise self.denied() from None
+        if there:
+            raise HoldfastError(
+                Reason.TARGET_NOT_EMPTY,
+                f"{self}: {', '.join(path.name for path in there)} is there already",
+                "restore to a path where nothing is, or move the old database away with its -wal, -shm and -journal; "
+                "nothing was changed",
+            )
+
+    def denied(self) -> HoldfastError:
+        """Say whose the file is, or the folder that keeps us out, and as whom we run."""
+        if self.read_only() and os.access(self.file, os.R_OK):
+            return HoldfastError(
+                Reason.VOLUME_READ_ONLY,
+                f"claim {self.claim} is mounted read-only here, and {self.path!r} needs it writable: SQLite keeps the "
+                "index of a write-ahead log in a file beside the database",
+                "use a claim with access mode ReadWriteOnce or ReadWriteMany, whose volume takes writes",
+            )
+        whose, owner = self._whose()
+        remedy = f"set database.volume.runAsUser: {owner} in the policy (and runAsGroup, where the group has the right)"
+        if owner in (0, os.geteuid()):
+            remedy = f"let user {os.geteuid()} read and write {whose}, and the folder that it lies in: chown, chmod"
+        return HoldfastError(
+            Reason.FILE_ACCESS_DENIED,
+            f"{self} is closed to user {os.geteuid()}, group {os.getegid()}, that the Job runs as: {whose}",
+            remedy,
+        )
+
+    def read_only(self) -> bool:
+        """Tell whether the volume takes no writes at all."""
+        return bool(os.statvfs(self.root).f_flag & os.ST_RDONLY)
+
+    def _whose(self) -> tuple[str, int]:
+        """Name the owner of the file, or else of the deepest folder on the way that can be seen."""
+        for path in (self.file, *self.file.parents):
+            try:
+                state = path.stat()
+            except OSError:
+                continue
+            within = path.relative_to(self.root.resolve())
+            return (
+                f"{str(within)!r} belongs to user {state.st_uid}, group {state.st_gid}, mode {state.st_mode & 0o7777:o}"
+            ), state.st_uid
+        raise AssertionError("the root of a mounted volume can be seen")
+
+
+_REMEDY = "correct database.volume.claimName and path: it is the path within the claim, not within its application"
+
+
+def _not_found(message: str, remedy: str) -> HoldfastError:
+    return HoldfastError(Reason.DATABASE_NOT_FOUND, message, remedy)
+
+
+def _no_database(message: str) -> HoldfastError:
+    return HoldfastError(
+        Reason.NOT_A_DATABASE,
+        message,
+        "correct database.volume.path; an encrypted database (SQLCipher, SEE) looks so too, and cannot be backed up "
+        "this way",
+    )
+
+
+def _beside(file: Path) -> str:
+    """Name some of what lies in the folder, since a path is mostly wrong by a little."""
+    try:
+        names = sorted(path.name for path in file.parent.iterdir())
+    except OSError:
+        return ""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"; its folder has {', '.join(map(repr, names[:_SHOWN]))}{more}" if names else "; its folder is empty"
+
+
+def _is_empty(path: Path) -> bool:
+    state = path.lstat()
+    return stat.S_ISREG(state.st_mode) and state.st_size == 0
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _version(number: int) -> str:
+    return f"{number // 1000000}.{number // 1000 % 1000}.{number % 1000}" if number else "an unknown version"
