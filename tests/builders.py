@@ -25,7 +25,7 @@ def ago(seconds: float) -> datetime:
 
 def settings(**changes: Any) -> Settings:
     base = {
-        "images": {"postgres-17": "holdfast-runner-postgres:17"},
+        "images": {"postgres-17": "holdfast-runner-postgres:17", "sqlite-3": "holdfast-runner-sqlite:3"},
         "defaults": {"storage": {"s3": {"bucket": "backups"}}},
     }
     return Settings.model_validate(base | changes)
@@ -42,6 +42,11 @@ def policy_dict(**changes: Any) -> dict[str, Any]:
         "storage": {"s3": {"bucket": "backups", "prefix": "eu-1"}},
     }
     return base | changes
+
+
+def a_sqlite_policy(**changes: Any) -> BackupPolicySpec:
+    volume = {"claimName": "app-data", "path": "data/app.db", "runAsUser": 472, "runAsGroup": 0}
+    return a_policy(database={"engine": "sqlite", "name": "app", "volume": volume}, **changes)
 
 
 def a_policy(**changes: Any) -> BackupPolicySpec:

@@ -35,6 +35,7 @@ def test_what_is_no_version_becomes_no_tag(version: str) -> None:
         pytest.param(
             "runner-postgres", "0.1.0", "17", "17-0.1.0", id="runner's release keeps the major version in front"
         ),
+        pytest.param("runner-sqlite", "dev", "3", "3", id="another engine's runner"),
         pytest.param("test-postgres", "0.1.0", "18", "18", id="stand-in has no release"),
         pytest.param("test-seaweedfs", "0.1.0", "", "latest", id="stand-in without versions"),
     ],
@@ -97,7 +98,11 @@ def test_a_suite_makes_one_more_image_only_where_it_decides_a_version() -> None:
 
 def test_stand_ins_are_never_pushed() -> None:
     pushed = build.chosen(args("all", "--push", "registry.example.com"))
-    assert [image.name for image, _ in pushed] == ["holdfast-operator", "holdfast-runner-postgres"]
+    assert [image.name for image, _ in pushed] == [
+        "holdfast-operator",
+        "holdfast-runner-postgres",
+        "holdfast-runner-sqlite",
+    ]
     with pytest.raises(ClusterError, match="holdfast-test-postgres stands in for a server in tests"):
         build.chosen(args("test-postgres", "--push", "registry.example.com"))
 

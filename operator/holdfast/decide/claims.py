@@ -8,14 +8,14 @@ from holdfast.api.backup import Failure
 from holdfast.decide.views import ClaimView
 from holdfast.errors import Reason
 
-_ANYWHERE = {"ReadWriteMany", "ReadOnlyMany"}
-
 
 def node(claim: ClaimView | None) -> str | None:
-    """Return the node that the Job's Pod must run on, since the claim is mounted there; None where any will do."""
-    if claim is None or not claim.holders or _ANYWHERE & set(claim.access_modes or ()):
-        return None
-    return claim.holders[0][1]
+    """Return the node that the Job's Pod must run on: where a Pod has the claim mounted; None where none has.
+
+    A volume that can be mounted anywhere makes no difference: only on one node do the processes that have an SQLite
+    file open share its locks and the memory of its write-ahead log (https://www.sqlite.org/wal.html).
+    """
+    return claim.holders[0][1] if claim and claim.holders else None
 
 
 def missing(name: str, claim: ClaimView | None) -> Failure | None:

@@ -13,6 +13,7 @@ from holdfast.runner.text import one_line
 from holdfast.runner.tools import Tool
 
 LOCK_SECONDS = 60.0  # a checkpoint or a VACUUM may hold the lock so long; a lock for good is told
+_LOG = "The Job's log may say more; a new backup may go well"
 _PROGRAM = (sys.executable, "-P", "-m", "holdfast.runner.sqlite.program")  # -P: no module from where we happen to be
 
 
@@ -52,7 +53,7 @@ def _ended(code: int, doing: str, said: str) -> HoldfastError:
             "SIGKILL is often the memory limit: raise job.resources; SIGBUS is a volume that went away: see the node",
         )
     return HoldfastError(
-        Reason.DUMP_FAILED, f"SQLite ended with {code} while {doing}: {said or 'it said nothing'}", "see the Job's log"
+        Reason.DUMP_FAILED, f"SQLite ended with {code} while {doing}: {said or 'it said nothing'}", _LOG
     )
 
 
@@ -79,7 +80,7 @@ def failure(place: Place, name: str, message: str, doing: str) -> HoldfastError:
         case "SQLITE_FULL":
             return HoldfastError(Reason.DISK_FULL, what, "free the node's disk, or raise job.scratch.sizeLimit")
     return HoldfastError(
-        Reason.DUMP_FAILED, what, "SQLITE_IOERR is the volume's: see its driver and node; else see the Job's log"
+        Reason.DUMP_FAILED, what, "an I/O error (SQLITE_IOERR) is the volume's: see its driver and its node. " + _LOG
     )
 
 
