@@ -190,11 +190,8 @@ class BackupReconciler:
                 return await self._create(self._backup_job(o), known)
             case Act.CREATE_CLEANUP:
                 return await self._create(self._cleanup_job(o), known)
-            case Act.LIST_PODS:
-                await self._list_pods(o)
-                return replace(known, pods_listed=True)
-            case Act.LOOK_AT_CLAIM:
-                return replace(known, claim=await self._look_at_claim(o))
+            case Act.LIST_PODS | Act.LOOK_AT_CLAIM:
+                return await self._learn(o, act, known)
             case Act.DELETE_JOB if o.job:
                 await self._delete_job(o.job.namespace, o.job.name, o.job.uid)
             case Act.RETIRE_JOB if o.job:
@@ -207,6 +204,13 @@ class BackupReconciler:
                 await self._expire_job(o.cleanup_job.namespace, o.cleanup_job.name, jobs.LOG_SECONDS)
                 return known
         return None
+
+    async def _learn(self, o: Observation, act: Act, known: _Known) -> _Known:
+        """Ask the API server for what the cache cannot say."""
+        if act is Act.LOOK_AT_CLAIM:
+            return replace(known, claim=await self._look_at_claim(o))
+        await self._list_pods(o)
+        return replace(known, pods_listed=True)
 
     async def _create(self, body: dict[str, Any], known: _Known) -> _Known:
         namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]

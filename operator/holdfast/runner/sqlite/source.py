@@ -13,6 +13,8 @@ from holdfast.runner.sqlite import restore
 from holdfast.runner.sqlite.dump import FileDump
 from holdfast.runner.sqlite.place import Place
 
+FORMAT = 3  # of the file, as in its first bytes; the image's key has it too
+
 
 class SQLite:
     """See engine.Source."""
@@ -37,6 +39,7 @@ class SQLite:
             host=f"claim {self._place.claim}, {self._place.path}",
             database=self._name,
             server_version=f"SQLite {found.writer}",
+            server_major=FORMAT,
             database_size=found.size,
             tool="sqlite3_backup",
             tool_version=f"SQLite {sqlite3.sqlite_version}",
