@@ -5,6 +5,7 @@ import importlib.util
 import json
 import os
 import shutil
+import sqlite3
 import ssl
 import struct
 import subprocess
@@ -54,7 +55,8 @@ def endpoints() -> list[str]:
 
 found = [name for name in LIBRARIES if importlib.util.find_spec(name)]
 for name in found:
-    importlib.import_module(name)
+    if name != "psycopg" or shutil.which("pg_dump"):  # it links libpq, which only PostgreSQL's runner has
+        importlib.import_module(name)
 package = Path("/etc/holdfast/client-version")
 print(
     json.dumps(
@@ -70,6 +72,7 @@ print(
             "zone": str(zoneinfo.ZoneInfo("Europe/Berlin")),
             "endpoints": endpoints() if "boto3" in found else [],
             "tools": {name: output(name, "--version") for name in TOOLS if shutil.which(name)},
+            "sqlite": sqlite3.sqlite_version,
             "package": package.read_text().strip() if package.exists() else "",
         }
     )

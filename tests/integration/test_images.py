@@ -35,6 +35,9 @@ class Probed:
 RUNNERS = [("runner-postgres", suite) for suite in ("bookworm", "trixie", "sid")]
 
 
+SQLITE = ("runner-sqlite", "trixie")
+
+
 def name(parameter: tuple[str, str]) -> str:
     return " on ".join(parameter)
 
@@ -49,7 +52,7 @@ def probed(docker: Docker) -> Callable[[str, str], Probed]:
     return functools.cache(functools.partial(Probed, docker))
 
 
-@pytest.fixture(params=[("operator", "trixie"), *RUNNERS], ids=name)
+@pytest.fixture(params=[("operator", "trixie"), *RUNNERS, SQLITE], ids=name)
 def image(request: pytest.FixtureRequest, probed: Callable[[str, str], Probed]) -> Probed:
     return probed(*request.param)
 
@@ -57,6 +60,11 @@ def image(request: pytest.FixtureRequest, probed: Callable[[str, str], Probed]) 
 @pytest.fixture(params=RUNNERS, ids=name)
 def runner(request: pytest.FixtureRequest, probed: Callable[[str, str], Probed]) -> Probed:
     return probed(*request.param)
+
+
+@pytest.fixture
+def sqlite(probed: Callable[[str, str], Probed]) -> Probed:
+    return probed(*SQLITE)
 
 
 @pytest.fixture
@@ -143,6 +151,13 @@ def test_a_runner_names_its_clients_exact_release(docker: Docker, runner: Probed
     assert runner.labels["dev.holdfast.client.version"] == runner.found["package"]
     said = docker("run", "--rm", *AS_A_POD, runner.reference, "--version")
     assert said == f"holdfast-runner {__version__}, client {runner.found['package']}"
+
+
+def test_the_runner_for_sqlite_has_no_tools_but_the_library_of_its_tag(sqlite: Probed) -> None:
+    assert (sqlite.labels["dev.holdfast.client"], sqlite.tag) == ("sqlite", "3")
+    assert sqlite.found["tools"] == {}
+    assert sqlite.found["package"].startswith(f"{sqlite.found['sqlite']}-")
+    assert sqlite.inspected["Size"] < 250 * MB
 
 
 def test_the_operator_starts_by_its_own_name(docker: Docker, operator: Probed) -> None:

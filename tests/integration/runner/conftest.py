@@ -17,6 +17,7 @@ HERE = Path(__file__).parent
 IMAGES = (
     "holdfast-runner-postgres:17",
     "holdfast-runner-postgres:15",
+    "holdfast-runner-sqlite:3",
     "holdfast-test-postgres:17",
     "holdfast-test-seaweedfs:latest",
 )

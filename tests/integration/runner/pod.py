@@ -24,6 +24,7 @@ from holdfast.contract.paths import (
     STORAGE_SECRET,
     TASK_VARIABLE,
     TERMINATION_LOG,
+    VOLUME,
 )
 from holdfast.contract.report import Report
 
@@ -58,6 +59,9 @@ class Pod:
     database_secret: dict[str, str] | None
     storage_secret: dict[str, str] | None
     database_ca: dict[str, str] | None = None
+    claim: Path | None = None  # the folder that stands for the claim of an SQLite file
+    claim_options: str = "rw"
+    user: str = "65532:65532"
     image: str = "holdfast-runner-postgres:17"
     memory: str = "256m"
     scratch: str = "512m"
@@ -85,11 +89,12 @@ class Pod:
             *self._mount(DATABASE_SECRET, self.database_secret),
             *self._mount(STORAGE_SECRET, self.storage_secret),
             *(self._mount(DATABASE_CA, self.database_ca) if self.database_ca is not None else []),
+            *(["--volume", f"{self.claim}:{VOLUME}:{self.claim_options}"] if self.claim else []),
             "--volume", f"{log}:{TERMINATION_LOG}",
             "--tmpfs", f"{RUN}:size=16m,mode=1777", "--tmpfs", f"{SCRATCH}:size={self.scratch},mode=1777",
         ]  # fmt: skip
         self._process = subprocess.Popen(
-            ["docker", "run", "--name", self.name, "--network", self.network, "--read-only", "--user", "65532:65532",
+            ["docker", "run", "--name", self.name, "--network", self.network, "--read-only", "--user", self.user,
              "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--memory", self.memory,
              "--memory-swap", self.memory, *mounts, "--env", f"{TASK_VARIABLE}={tasks.to_environment(self.task)}",
              "--env", f"{POD_UID_VARIABLE}={self.uid}", self.image, *self.arguments],
