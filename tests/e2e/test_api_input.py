@@ -62,6 +62,14 @@ QUANTITY = "must be a quantity as Kubernetes writes it, not below zero: 500m, 2,
 HOST = "must be one host name or address alone, without a scheme, port or path: orders-db.shop.svc"
 URL = "must be a URL without credentials: https://s3.example.com:8333"
 TLS = "spec.database.connection.tls.caSecretName: "
+SQLITE = {
+    "database/engine": "sqlite",
+    "database/connection": REMOVED,
+    "database/volume": {"claimName": "data", "path": "a.db"},
+}
+NEEDS_CONNECTION = "connection says how to reach a server: every engine needs it but sqlite, which has a volume instead"
+NEEDS_VOLUME = "volume says where an SQLite file lies: engine sqlite needs it, and no other has one"
+WITHIN = "path is relative within the claim, and has no empty parts, '.' or '..': data/orders.db"
 TOLERATION = "spec.job.tolerations[0]"
 
 WRONG_POLICIES = {
@@ -73,7 +81,37 @@ WRONG_POLICIES = {
     "method of later": ({"method": "aws-rds"}, 'spec.method: Unsupported value: "aws-rds": supported values: "dump"'),
     "unknown engine": (
         {"database/engine": "postgres"},
-        'spec.database.engine: Unsupported value: "postgres": supported values: "postgresql"',
+        'spec.database.engine: Unsupported value: "postgres": supported values: "postgresql", "sqlite"',
+    ),
+    "no connection": ({"database/connection": REMOVED}, f"spec.database.connection: {NEEDS_CONNECTION}"),
+    "a volume beside a server": (
+        {"database/volume": {"claimName": "data", "path": "a.db"}},
+        f"spec.database.volume: {NEEDS_VOLUME}",
+    ),
+    "sqlite without a volume": (
+        {"database/engine": "sqlite", "database/connection": REMOVED},
+        f"spec.database.volume: {NEEDS_VOLUME}",
+    ),
+    "sqlite with a connection": (
+        SQLITE | {"database/connection": {"secretName": "s"}},
+        f"spec.database.connection: {NEEDS_CONNECTION}",
+    ),
+    "a path out of the claim": (
+        SQLITE | {"database/volume/path": "a/../../b"},
+        f"spec.database.volume.path: {WITHIN}",
+    ),
+    "an absolute path": (SQLITE | {"database/volume/path": "/a.db"}, f"spec.database.volume.path: {WITHIN}"),
+    "a file of root's": (
+        SQLITE | {"database/volume/runAsUser": 0},
+        "spec.database.volume.runAsUser: spec.database.volume.runAsUser in body should be greater than or equal to 1",
+    ),
+    "a server's format for sqlite": (
+        SQLITE | {"dump/format": "custom"},
+        "spec.dump.format: a backup of engine sqlite is the database's own file: leave format out",
+    ),
+    "sqlite's format for a server": (
+        {"dump/format": "sqlite"},
+        "spec.dump.format: format sqlite is the file of engine sqlite: use sql, custom or directory",
     ),
     "no secret": (
         {"database/connection/secretName": REMOVED},
@@ -254,7 +292,7 @@ WRONG_BACKUPS = {
     ),
     "unknown engine in a policy of its own": (
         {"policyRef": REMOVED, "policy": changed(POLICY_SPEC, {"database/engine": "oracle"})},
-        'spec.policy.database.engine: Unsupported value: "oracle": supported values: "postgresql"',
+        'spec.policy.database.engine: Unsupported value: "oracle": supported values: "postgresql", "sqlite"',
     ),
     "a switch of later": ({"pinned": True}, 'strict decoding error: unknown field "spec.pinned"'),
 }
