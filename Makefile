@@ -77,7 +77,7 @@ images: ## Build the operator's and the runner's images, and the stand-ins that 
 
 push: ## Build, tag and push the images: make push REGISTRY=registry.example.com/holdfast
 	@test -n "$(REGISTRY)" || { echo "make push: name the registry: make push REGISTRY=registry.example.com/holdfast" >&2; exit 1; }
-	python3 images/build.py operator runner-postgres runner-sqlite --suite bookworm --suite trixie --suite sid --tag $(VERSION) --push $(REGISTRY)
+	python3 images/build.py operator runner-postgres runner-sqlite runner-aws --suite bookworm --suite trixie --suite sid --tag $(VERSION) --push $(REGISTRY)
 
 ##@ Tools
 sync: .venv/.synced ## Install Python's tools into .venv (uv comes from PyPI into .tools where it is absent)

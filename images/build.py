@@ -64,6 +64,7 @@ IMAGES = {
         engine="sqlite",
         one_suite=True,
     ),
+    "runner-aws": Image("holdfast-runner-aws", "images/runner", ".", published=True, engine="aws"),
     "test-postgres": Image(
         "holdfast-test-postgres",
         "tests/images/postgres",
@@ -120,7 +121,7 @@ def build_command(cli: str, image: Image, arguments: Mapping[str, str], ca: str 
 
 def build_arguments(image: Image, suite: str, source: str, pgdg: str = "") -> dict[str, str]:
     """What the Dockerfile declares as ARG."""
-    arguments = {"SUITE": suite} if image.version_file else {}
+    arguments = {"SUITE": suite} if image.version_file or image.engine else {}
     if image.engine:
         arguments |= {"ENGINE": image.engine, "PGDG": pgdg}
     if image.published:

@@ -25,7 +25,11 @@ def ago(seconds: float) -> datetime:
 
 def settings(**changes: Any) -> Settings:
     base = {
-        "images": {"postgres-17": "holdfast-runner-postgres:17", "sqlite-3": "holdfast-runner-sqlite:3"},
+        "images": {
+            "postgres-17": "holdfast-runner-postgres:17",
+            "sqlite-3": "holdfast-runner-sqlite:3",
+            "aws": "holdfast-runner-aws:1",
+        },
         "defaults": {"storage": {"s3": {"bucket": "backups"}}},
     }
     return Settings.model_validate(base | changes)
@@ -47,6 +51,11 @@ def policy_dict(**changes: Any) -> dict[str, Any]:
 def a_sqlite_policy(**changes: Any) -> BackupPolicySpec:
     volume = {"claimName": "app-data", "path": "data/app.db", "runAsUser": 472, "runAsGroup": 0}
     return a_policy(database={"engine": "sqlite", "name": "app", "volume": volume}, **changes)
+
+
+def an_rds_policy(**instance: Any) -> BackupPolicySpec:
+    found = {"identifier": "orders", "region": "eu-central-1"} | instance
+    return BackupPolicySpec.model_validate(policy_dict(method="aws-rds", database={"instance": found}))
 
 
 def a_policy(**changes: Any) -> BackupPolicySpec:

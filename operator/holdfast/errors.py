@@ -42,6 +42,8 @@ class Reason(StrEnum):
     SECRET_KEY_MISSING = "SecretKeyMissing"
     SECRET_INVALID = "SecretInvalid"
     TARGET_NOT_EMPTY = "TargetNotEmpty"
+    INSTANCE_IN_CLUSTER = "InstanceInCluster"
+    KMS_KEY_REFUSED = "KMSKeyRefused"
     # disk
     SCRATCH_TOO_SMALL = "ScratchTooSmall"
     DISK_FULL = "DiskFull"
@@ -57,6 +59,11 @@ class Reason(StrEnum):
     DATABASE_LOCKED = "DatabaseLocked"
     FILE_ACCESS_DENIED = "FileAccessDenied"
     VOLUME_READ_ONLY = "VolumeReadOnly"
+    INSTANCE_NOT_FOUND = "InstanceNotFound"
+    INSTANCE_NOT_AVAILABLE = "InstanceNotAvailable"
+    RDS_ACCESS_DENIED = "RDSAccessDenied"
+    RDS_THROTTLED = "RDSThrottled"
+    RDS_UNAVAILABLE = "RDSUnavailable"
     # tool
     TOOL_NOT_FOUND = "ToolNotFound"
     TOOL_TOO_OLD = "ToolTooOld"
@@ -68,6 +75,7 @@ class Reason(StrEnum):
     CHECKSUM_MISMATCH = "ChecksumMismatch"
     SIZE_IMPLAUSIBLE = "SizeImplausible"
     MANIFEST_CONFLICT = "ManifestConflict"
+    SNAPSHOT_NOT_OURS = "SnapshotNotOurs"
     # storage
     BUCKET_NOT_FOUND = "BucketNotFound"
     STORAGE_ACCESS_DENIED = "StorageAccessDenied"
@@ -78,6 +86,8 @@ class Reason(StrEnum):
     DUMP_FAILED = "DumpFailed"
     DUMP_KILLED = "DumpKilled"
     RESTORE_FAILED = "RestoreFailed"
+    SNAPSHOT_FAILED = "SnapshotFailed"
+    SNAPSHOT_QUOTA_EXCEEDED = "SnapshotQuotaExceeded"
     # ends from outside
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     INTERRUPTED = "Interrupted"
@@ -110,6 +120,8 @@ EXIT_CODES: dict[Reason, ExitCode] = {
     Reason.SECRET_KEY_MISSING: ExitCode.CONFIGURATION,
     Reason.SECRET_INVALID: ExitCode.CONFIGURATION,
     Reason.TARGET_NOT_EMPTY: ExitCode.CONFIGURATION,
+    Reason.INSTANCE_IN_CLUSTER: ExitCode.CONFIGURATION,
+    Reason.KMS_KEY_REFUSED: ExitCode.CONFIGURATION,
     Reason.SCRATCH_TOO_SMALL: ExitCode.DISK_SPACE,
     Reason.DISK_FULL: ExitCode.DISK_SPACE,
     Reason.HOST_NOT_FOUND: ExitCode.DATABASE,
@@ -123,6 +135,11 @@ EXIT_CODES: dict[Reason, ExitCode] = {
     Reason.DATABASE_LOCKED: ExitCode.DATABASE,
     Reason.FILE_ACCESS_DENIED: ExitCode.DATABASE,
     Reason.VOLUME_READ_ONLY: ExitCode.DATABASE,
+    Reason.INSTANCE_NOT_FOUND: ExitCode.DATABASE,
+    Reason.INSTANCE_NOT_AVAILABLE: ExitCode.DATABASE,
+    Reason.RDS_ACCESS_DENIED: ExitCode.DATABASE,
+    Reason.RDS_THROTTLED: ExitCode.DATABASE,
+    Reason.RDS_UNAVAILABLE: ExitCode.DATABASE,
     Reason.TOOL_NOT_FOUND: ExitCode.TOOL,
     Reason.TOOL_TOO_OLD: ExitCode.TOOL,
     Reason.TOOL_TOO_NEW: ExitCode.TOOL,
@@ -132,6 +149,7 @@ EXIT_CODES: dict[Reason, ExitCode] = {
     Reason.CHECKSUM_MISMATCH: ExitCode.VERIFICATION,
     Reason.SIZE_IMPLAUSIBLE: ExitCode.VERIFICATION,
     Reason.MANIFEST_CONFLICT: ExitCode.VERIFICATION,
+    Reason.SNAPSHOT_NOT_OURS: ExitCode.VERIFICATION,
     Reason.BUCKET_NOT_FOUND: ExitCode.STORAGE,
     Reason.STORAGE_ACCESS_DENIED: ExitCode.STORAGE,
     Reason.STORAGE_UNAVAILABLE: ExitCode.STORAGE,
@@ -140,6 +158,8 @@ EXIT_CODES: dict[Reason, ExitCode] = {
     Reason.DUMP_FAILED: ExitCode.DUMP,
     Reason.DUMP_KILLED: ExitCode.DUMP,
     Reason.RESTORE_FAILED: ExitCode.DUMP,
+    Reason.SNAPSHOT_FAILED: ExitCode.DUMP,
+    Reason.SNAPSHOT_QUOTA_EXCEEDED: ExitCode.DUMP,
     Reason.DEADLINE_EXCEEDED: ExitCode.DEADLINE,
     Reason.INTERRUPTED: ExitCode.INTERRUPTED,
     Reason.INTERNAL_ERROR: ExitCode.INTERNAL,

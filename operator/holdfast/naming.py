@@ -4,6 +4,7 @@ Names of children are deterministic, so that a restarted operator finds what it 
 """
 
 import hashlib
+import re
 from collections.abc import Container
 from datetime import datetime
 
@@ -19,6 +20,13 @@ LABEL_BACKUP_UID = f"{GROUP}/backup-uid"
 LABEL_POLICY = f"{GROUP}/policy"
 LABEL_TASK = f"{GROUP}/task"
 LABEL_ATTEMPT = f"{GROUP}/attempt"
+
+# Of what AWS keeps for us: nothing is ever deleted there that does not carry the first with the backup's uid.
+TAG_BACKUP_UID = LABEL_BACKUP_UID
+TAG_NAMESPACE = f"{GROUP}/namespace"
+TAG_BACKUP = LABEL_BACKUP
+TAG_BACKUP_ID = f"{GROUP}/backup-id"
+TAG_POLICY = LABEL_POLICY
 
 MANIFEST_NAME = "manifest.json"
 MAX_NAME = 63  # of a label's value and of a Job, whose name becomes a label of its Pods
@@ -48,3 +56,14 @@ def backup_id(moment: datetime, label: str | None, uid: str, taken: Container[st
 def key_prefix(prefix: str | None, namespace: str, owner: str, identifier: str) -> str:
     """Return the folder of one backup in its bucket: `prefix/namespace/policy-or-backup/id/`, ending in a slash."""
     return "/".join([*filter(None, [(prefix or "").strip("/")]), namespace, owner, identifier, ""])
+
+
+def snapshot_name(identifier: str, uid: str) -> str:
+    """Name the snapshot of a backup: its id and the uid's first half, the same for the same backup.
+
+    RDS takes letters, digits and single hyphens, and of a cluster's snapshot no more than 63:
+    https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBClusterSnapshot.html
+    """
+    tail = uid.replace("-", "")[:16]
+    head = re.sub("-+", "-", f"{MANAGER}-{identifier}")[: MAX_NAME - len(tail) - 1].rstrip("-")
+    return f"{head}-{tail}"

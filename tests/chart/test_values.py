@@ -68,7 +68,7 @@ def test_the_chart_has_the_version_of_the_package():
 def test_the_runners_are_those_of_the_same_release():
     """A runner of another release might not understand its task; a tag that moves would not be pulled again."""
     for image in VALUES["runner"]["images"].values():
-        assert image.endswith(f"-{holdfast.__version__}")
+        assert re.fullmatch(rf".+:(\d+-)?{re.escape(holdfast.__version__)}", image)
 
 
 def test_every_kind_is_announced_to_artifact_hub_as_it_is_defined():

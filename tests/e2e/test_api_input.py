@@ -21,6 +21,7 @@ POLICY_SPEC = {
     },
     "storage": {"s3": {"bucket": "backups", "endpoint": "https://s3:8333", "secretName": "s3"}},
 }
+INSTANCE = {"identifier": "orders", "region": "eu-central-1"}
 REMOVED = object()
 DBB = "databasebackups.holdfast.dev"  # in full: other definitions with the same short name may be there
 NAME_40, NAME_63 = "a" * 40, "b" * 63
@@ -78,7 +79,50 @@ WRONG_POLICIES = {
         {"environment": "prod"},
         'spec.environment: Unsupported value: "prod": supported values: "dev", "staging", "production"',
     ),
-    "method of later": ({"method": "aws-rds"}, 'spec.method: Unsupported value: "aws-rds": supported values: "dump"'),
+    "unknown method": (
+        {"method": "rds"},
+        'spec.method: Unsupported value: "rds": supported values: "dump", "aws-rds"',
+    ),
+    "snapshot of no instance": (
+        {"method": "aws-rds"},
+        "spec.database.instance: Required value: database.instance is required when method is aws-rds",
+    ),
+    "instance without its method": (
+        {"database": {"instance": INSTANCE}},
+        "spec.database.instance: database.instance has no effect unless method is aws-rds: set method, or leave it out",
+    ),
+    "instance beside a connection": (
+        {"method": "aws-rds", "database/instance": INSTANCE},
+        (
+            "spec.database.connection: connection has no effect beside instance, which is snapshot as a whole: "
+            "leave it out"
+        ),
+    ),
+    "dump of a snapshot": (
+        {"method": "aws-rds", "database": {"instance": INSTANCE}, "dump": {"format": "sql"}},
+        "spec.dump: dump has no effect when method is aws-rds: leave it out",
+    ),
+    "scratch of a snapshot": (
+        {"method": "aws-rds", "database": {"instance": INSTANCE}, "job": {"scratch": {"sizeLimit": "1Gi"}}},
+        "spec.job.scratch: job.scratch has no effect when method is aws-rds: leave it out",
+    ),
+    "identifier that RDS would not take": (
+        {"method": "aws-rds", "database": {"instance": {**INSTANCE, "identifier": "orders--1"}}},
+        "spec.database.instance.identifier: must be the identifier of an RDS instance or cluster",
+    ),
+    "no region": (
+        {"method": "aws-rds", "database": {"instance": {**INSTANCE, "region": "Frankfurt"}}},
+        "spec.database.instance.region: must be the name of an AWS region: eu-central-1",
+    ),
+    "copy to the same region": (
+        {"method": "aws-rds", "database": {"instance": {**INSTANCE, "copyTo": {"region": "eu-central-1"}}}},
+        "spec.database.instance.copyTo.region: copyTo is for another region than the instance's own",
+    ),
+    "keys of no secret": (
+        {"method": "aws-rds", "database": {"instance": {**INSTANCE, "secretKeys": {"accessKeyID": "id"}}}},
+        "spec.database.instance.secretKeys: secretKeys has no effect without secretName",
+    ),
+    "no engine": ({"database/engine": REMOVED}, "spec.database.engine: Required value: engine is required"),
     "unknown engine": (
         {"database/engine": "postgres"},
         'spec.database.engine: Unsupported value: "postgres": supported values: "postgresql", "sqlite"',

@@ -1,7 +1,6 @@
 """Runs inside an image, under its own Python, and prints what it finds there as JSON: one start of a container each."""
 
 import importlib
-import importlib.util
 import json
 import os
 import shutil

@@ -32,7 +32,8 @@ class Probed:
         self.found: dict[str, Any] = json.loads(docker(*confined, self.reference, "-", stdin=PROBE.read_text()))
 
 
-RUNNERS = [("runner-postgres", suite) for suite in ("bookworm", "trixie", "sid")]
+OF_POSTGRES = [("runner-postgres", suite) for suite in ("bookworm", "trixie", "sid")]
+RUNNERS = [*OF_POSTGRES, ("runner-aws", "trixie")]
 
 
 SQLITE = ("runner-sqlite", "trixie")
@@ -60,6 +61,16 @@ def image(request: pytest.FixtureRequest, probed: Callable[[str, str], Probed]) 
 @pytest.fixture(params=RUNNERS, ids=name)
 def runner(request: pytest.FixtureRequest, probed: Callable[[str, str], Probed]) -> Probed:
     return probed(*request.param)
+
+
+@pytest.fixture(params=OF_POSTGRES, ids=name)
+def postgres(request: pytest.FixtureRequest, probed: Callable[[str, str], Probed]) -> Probed:
+    return probed(*request.param)
+
+
+@pytest.fixture
+def aws(probed: Callable[[str, str], Probed]) -> Probed:
+    return probed("runner-aws", "trixie")
 
 
 @pytest.fixture
@@ -123,11 +134,19 @@ def test_the_operator_has_no_library_for_databases_or_stores(operator: Probed) -
 
 
 def test_a_runner_has_no_library_for_kubernetes(runner: Probed) -> None:
-    assert runner.found["libraries"] == ["boto3", "botocore", "isal", "psycopg", "pydantic"]
+    assert set(runner.found["libraries"]) - {"psycopg"} == {"boto3", "botocore", "isal", "pydantic"}
 
 
-def test_a_runner_speaks_s3_and_sts_in_each_partition_of_aws_and_to_no_other_service(runner: Probed) -> None:
+def test_a_library_for_postgresql_works_only_where_its_tools_are(postgres: Probed, aws: Probed) -> None:
+    assert "psycopg" in postgres.found["libraries"]
+    assert "psycopg" not in aws.found["libraries"]
+
+
+def test_a_runner_speaks_rds_s3_and_sts_in_each_partition_of_aws_and_to_no_other_service(runner: Probed) -> None:
     assert runner.found["endpoints"] == [
+        "https://rds.eu-central-1.amazonaws.com",
+        "https://rds.cn-north-1.amazonaws.com.cn",
+        "https://rds.us-gov-west-1.amazonaws.com",
         "https://s3.eu-central-1.amazonaws.com",
         "https://s3.cn-north-1.amazonaws.com.cn",
         "https://s3.us-gov-west-1.amazonaws.com",
@@ -137,20 +156,25 @@ def test_a_runner_speaks_s3_and_sts_in_each_partition_of_aws_and_to_no_other_ser
     ]
 
 
-def test_a_runners_tools_are_those_of_its_tag(runner: Probed) -> None:
-    assert runner.labels["dev.holdfast.client"] == "postgres"
+def test_a_runners_tools_are_those_of_its_tag(postgres: Probed) -> None:
+    assert postgres.labels["dev.holdfast.client"] == "postgres"
     # sid moves on: whatever it has now, tag and tools must agree
-    assert runner.tag == {"bookworm": "15", "trixie": "17"}.get(runner.suite, runner.tag)
-    assert set(runner.found["tools"]) == {"pg_dump", "pg_restore", "psql"}
-    for tool, said in runner.found["tools"].items():
-        assert said.startswith(f"{tool} (PostgreSQL) {runner.tag}.")
-        assert runner.found["package"] in said
+    assert postgres.tag == {"bookworm": "15", "trixie": "17"}.get(postgres.suite, postgres.tag)
+    assert set(postgres.found["tools"]) == {"pg_dump", "pg_restore", "psql"}
+    for tool, said in postgres.found["tools"].items():
+        assert said.startswith(f"{tool} (PostgreSQL) {postgres.tag}.")
+        assert postgres.found["package"] in said
 
 
-def test_a_runner_names_its_clients_exact_release(docker: Docker, runner: Probed) -> None:
-    assert runner.labels["dev.holdfast.client.version"] == runner.found["package"]
-    said = docker("run", "--rm", *AS_A_POD, runner.reference, "--version")
-    assert said == f"holdfast-runner {__version__}, client {runner.found['package']}"
+def test_a_runner_names_its_clients_exact_release(docker: Docker, postgres: Probed) -> None:
+    assert postgres.labels["dev.holdfast.client.version"] == postgres.found["package"]
+    said = docker("run", "--rm", *AS_A_POD, postgres.reference, "--version")
+    assert said == f"holdfast-runner {__version__}, client {postgres.found['package']}"
+
+
+def test_the_runner_for_aws_needs_no_tool(aws: Probed) -> None:
+    assert aws.labels["dev.holdfast.client"] == "aws"
+    assert (aws.tag, aws.found["tools"], aws.found["package"]) == ("dev", {}, "")
 
 
 def test_the_runner_for_sqlite_has_no_tools_but_the_library_of_its_tag(sqlite: Probed) -> None:

@@ -9,6 +9,7 @@ from holdfast import naming
 from holdfast.api import crd
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "docs/examples").glob("*.yaml"))
+FULL = ("policy-full.yaml", "policy-sqlite.yaml", "policy-rds.yaml")
 MODEL = {resource.kind: resource.spec for resource in crd.RESOURCES}
 
 
@@ -38,8 +39,9 @@ def test_the_quickstart_is_a_policy_and_a_backup_from_it():
 
 
 def test_the_full_policies_together_show_every_field_there_is():
-    """One alone cannot: an engine has fields that another must not have."""
-    full = [documents(file)[0] for file in EXAMPLES if file.name in ("policy-full.yaml", "policy-sqlite.yaml")]
+    """One alone cannot: an engine or a method has fields that another must not have."""
+    full = [documents(file)[0] for file in EXAMPLES if file.name in FULL]
+    assert len(full) == len(FULL)
     root = crd.definition(crd.POLICY)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     served = set(served_paths(root["properties"]["spec"]))
     assert served - {path for policy in full for path in given_paths(policy["spec"])} == set()

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.builders import UID, a_policy, policy_dict
 
+from holdfast.api.policy import Dump
 from holdfast.contract import task as tasks
 from holdfast.contract.task import BackupIdentity, BackupTask, CleanupTask, RestoreTask
 from holdfast.errors import HoldfastError, Reason
@@ -21,7 +22,7 @@ def a_task(name="orders", label=None):
         label=label, reason="why: $$", retention_days=90,
     )  # fmt: skip
     return BackupTask(
-        backup=identity, database=a_policy(database=database).database, dump=POLICY.dump, s3=POLICY.storage.s3,
+        backup=identity, database=a_policy(database=database).database, dump=Dump(), s3=POLICY.storage.s3,
         key_prefix="eu-1/shop/orders/backup-20261122-084500/", deadline_seconds=60,
     )  # fmt: skip
 

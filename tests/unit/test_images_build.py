@@ -102,6 +102,7 @@ def test_stand_ins_are_never_pushed() -> None:
         "holdfast-operator",
         "holdfast-runner-postgres",
         "holdfast-runner-sqlite",
+        "holdfast-runner-aws",
     ]
     with pytest.raises(ClusterError, match="holdfast-test-postgres stands in for a server in tests"):
         build.chosen(args("test-postgres", "--push", "registry.example.com"))

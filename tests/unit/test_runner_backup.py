@@ -10,6 +10,7 @@ from botocore.exceptions import ReadTimeoutError
 from tests.builders import NOW, UID, a_policy
 from tests.fake_s3 import FakeS3, client_error
 
+from holdfast.api.policy import Dump
 from holdfast.api.storage import S3Storage
 from holdfast.contract.manifest import Manifest
 from holdfast.contract.task import BackupIdentity, BackupTask
@@ -66,8 +67,8 @@ def a_task(uid=UID):
         retention_days=90,
     )  # fmt: skip
     return BackupTask(
-        backup=identity, database=policy.database, dump=policy.dump, s3=S3Storage(bucket="backups"), key_prefix=PREFIX,
-        deadline_seconds=60,
+        backup=identity, database=policy.database, dump=policy.dump or Dump(), s3=S3Storage(bucket="backups"),
+        key_prefix=PREFIX, deadline_seconds=60,
     )  # fmt: skip
 
 

@@ -106,13 +106,46 @@ class Failure(StatusModel):
 class Verification(StatusModel):
     """What was checked before the backup was called one."""
 
-    integrity_check: Reported = Field(description="What the store's own checksums said: passed.")
-    file_readable: Reported = Field(description="How the dump was seen to be whole.")
+    integrity_check: Reported = Field(
+        description="What the store's own checksums said: passed. Of a snapshot, what RDS says of it."
+    )
+    file_readable: Reported = Field(
+        description="How the dump was seen to be whole. A snapshot's content cannot be looked at: it says so."
+    )
     verified_at: datetime = Field(description="When it was checked, UTC.")
 
 
+class SnapshotInRegion(StatusModel):
+    """A snapshot where it lies."""
+
+    arn: str = Field(max_length=512, description="The snapshot's ARN.")
+    region: str = Field(max_length=64, description="The region that it lies in.")
+    kms_key_id: str | None = Field(
+        None, alias="kmsKeyID", max_length=2048, description="The KMS key that encrypts it; absent where none does."
+    )
+
+
+class Snapshot(SnapshotInRegion):
+    """The snapshot that AWS keeps, as RDS describes it, and what restoring it takes."""
+
+    kind: Literal["instance", "cluster"] = Field(description="What it was taken of: instance or cluster.")
+    source: str = Field(max_length=255, description="Identifier of the instance or cluster that it was taken of.")
+    engine: str = Field(max_length=255, description="The database's engine, in RDS's words.")
+    engine_version: str = Field(max_length=255, description="The engine's version.")
+    encrypted: bool = Field(description="Whether it is encrypted, as RDS says.")
+    allocated_bytes: int | None = Field(None, ge=0, description="Storage allocated to it, bytes, as RDS says.")
+    instance_class: str | None = Field(
+        None, max_length=255, description="Class of the instance that it was taken of; a cluster may have none."
+    )
+    subnet_group: str | None = Field(None, max_length=512, description="Subnet group of what it was taken of.")
+    security_groups: list[Annotated[str, Field(max_length=255)]] = Field(
+        [], max_length=64, description="VPC security groups of what it was taken of."
+    )
+    copy_in: SnapshotInRegion | None = Field(None, alias="copy", description="Its copy in another region.")
+
+
 class Cleanup(StatusModel):
-    """The Job that removes what a killed attempt left in the bucket."""
+    """The Job that removes what a killed attempt left in the bucket, or with AWS."""
 
     job_name: str = Field(max_length=63, description="Name of the Job.")
     state: Literal["Running", "Done", "Failed"] = Field(description="Running, Done or Failed.")
@@ -131,7 +164,9 @@ class DatabaseBackupStatus(StatusModel):
         max_length=128,
         description="The backup's unique id: backup-YYYYMMDD-HHMMSS[-label], UTC.",
     )
-    location: str | None = Field(None, max_length=2048, description="Folder of the backup in its bucket.")
+    location: str | None = Field(
+        None, max_length=2048, description="Folder of the backup in its bucket; of a snapshot, of its manifest."
+    )
     job_name: str | None = Field(None, max_length=63, description="Name of the Job that takes it.")
     attempt: int | None = Field(
         None,
@@ -140,7 +175,12 @@ class DatabaseBackupStatus(StatusModel):
         "fits the server better.",
     )
     retries: int | None = Field(None, ge=0, description="Pods of the Job that failed and were replaced.")
-    size_bytes: int | None = Field(None, ge=0, description="Size of the artifact as stored, bytes.")
+    size_bytes: int | None = Field(
+        None,
+        ge=0,
+        description="Size of the artifact as stored, bytes. Of a snapshot: its full size where RDS states one, "
+        "else the storage allocated to it; absent for a cluster, of which RDS states neither reliably.",
+    )
     size: str | None = Field(None, max_length=32, description="The same for people, e.g. 82 MB.")
     database_size_bytes: int | None = Field(None, ge=0, description="Size of the database on its server, bytes.")
     uncompressed_bytes: int | None = Field(None, ge=0, description="Size of the dump before compression, bytes.")
@@ -152,7 +192,9 @@ class DatabaseBackupStatus(StatusModel):
     duration: str | None = Field(None, max_length=32, description="The same for people, e.g. 2m5s.")
     expires_at: datetime | None = Field(None, description="When it expires, UTC. This version deletes nothing.")
     expires: str | None = Field(None, max_length=32, description="The day on which it expires, for people.")
-    tool_version: Reported | None = Field(None, description="The dump tool, with its version.")
+    tool_version: Reported | None = Field(
+        None, description="The dump tool, with its version; of a snapshot, the action of RDS's API."
+    )
     server_version: Reported | None = Field(None, description="The server, with its version.")
     server_major: int | None = Field(
         None,
@@ -160,12 +202,13 @@ class DatabaseBackupStatus(StatusModel):
         description="The server's major version, by which the runner's image is picked: the last backup's of this "
         "database, until this one has asked the server.",
     )
+    snapshot: Snapshot | None = Field(None, description="With method aws-rds: the snapshot that AWS keeps.")
     verification: Verification | None = Field(None, description="What was checked before it was called a backup.")
     warnings: list[Reported] | None = Field(
         None, max_length=64, description="What is worth knowing though it succeeded."
     )
     failure: Failure | None = Field(None, description="Why it failed, and what to do.")
-    cleanup: Cleanup | None = Field(None, description="The removal of what a killed attempt left in the bucket.")
+    cleanup: Cleanup | None = Field(None, description="The removal of what a killed attempt left behind.")
     restore: str | None = Field(None, max_length=131072, description="What to paste into a shell to get it back.")
     resolved: BackupPolicySpec | None = Field(
         None, description="The policy as it was when the backup began, with every default filled in. No secrets."

@@ -5,6 +5,7 @@ from enum import StrEnum
 from pydantic import ConfigDict, Field
 
 from holdfast.api.base import ObjectName, Rule, SecretKey, SpecModel, rules, says
+from holdfast.api.rds import RDSInstance
 
 
 class Engine(StrEnum):
@@ -137,37 +138,63 @@ class Volume(SpecModel):
     )
 
 
+_OF_A_DUMP = ("engine", "name")
+
+
 class Database(SpecModel):
-    """One database: of a server, or a file on a volume."""
+    """One database: of a server, or a file on a volume; or a whole instance of Amazon RDS."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
+            *(
+                Rule(
+                    f"has(self.instance) || has(self.{field})",
+                    f"{field} is required, unless method is aws-rds",
+                    reason="FieldValueRequired",
+                    field=f".{field}",
+                )
+                for field in _OF_A_DUMP
+            ),
+            *(
+                Rule(
+                    f"!has(self.instance) || !has(self.{field})",
+                    f"{field} has no effect beside instance, which is snapshot as a whole: leave it out",
+                    field=f".{field}",
+                )
+                for field in (*_OF_A_DUMP, "connection", "volume")
+            ),
             Rule(
-                "(self.engine == 'sqlite') != has(self.connection)",
+                "has(self.instance) || !has(self.engine) || (self.engine == 'sqlite') != has(self.connection)",
                 "connection says how to reach a server: every engine needs it but sqlite, which has a volume instead",
                 field=".connection",
             ),
             Rule(
-                "(self.engine == 'sqlite') == has(self.volume)",
+                "has(self.instance) || !has(self.engine) || (self.engine == 'sqlite') == has(self.volume)",
                 "volume says where an SQLite file lies: engine sqlite needs it, and no other has one",
                 field=".volume",
             ),
         )
     )
 
-    engine: Engine = Field(description="The database's engine: postgresql or sqlite.")
-    name: str = Field(
+    engine: Engine | None = Field(
+        None, description="The database's engine: postgresql or sqlite. Required, unless method is aws-rds."
+    )
+    name: str | None = Field(
+        None,
         min_length=1,
         max_length=63,
         pattern=r"^[^\x00]+$",
         json_schema_extra=says("must not contain a NUL character"),
         description="Name of the database on its server, as it is, without quotes: at most 63 characters. Of an SQLite "
-        "file: what people call it.",
+        "file: what people call it. Required, unless method is aws-rds.",
     )
     connection: Connection | None = Field(
-        None, description="How to reach the server. Required by every engine but sqlite."
+        None, description="How to reach the server. Required by every engine but sqlite; not with method aws-rds."
     )
     volume: Volume | None = Field(None, description="Where the file of an SQLite database lies. Required by sqlite.")
+    instance: RDSInstance | None = Field(
+        None, description="What method aws-rds takes a snapshot of: an instance or a cluster of Amazon RDS."
+    )
 
     def reached(self) -> Connection:
         """Return the connection, which the API server asks for wherever a server is connected to."""

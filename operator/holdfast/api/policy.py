@@ -28,6 +28,7 @@ class Method(StrEnum):
     """How a backup is taken."""
 
     DUMP = "dump"
+    AWS_RDS = "aws-rds"
 
 
 class Format(StrEnum):
@@ -90,14 +91,37 @@ class BackupPolicySpec(SpecModel):
     model_config = ConfigDict(
         json_schema_extra=rules(
             Rule(  # the API server fills in sql before it asks, so that cannot be told from nothing
-                "self.database.engine != 'sqlite' || self.dump.format in ['sql', 'sqlite']",
+                "!has(self.database.engine) || self.database.engine != 'sqlite' || !has(self.dump) || "
+                "self.dump.format in ['sql', 'sqlite']",
                 "a backup of engine sqlite is the database's own file: leave format out",
                 field=".dump.format",
             ),
             Rule(
-                "self.database.engine == 'sqlite' || self.dump.format != 'sqlite'",
+                "!has(self.dump) || self.dump.format != 'sqlite' || "
+                "(has(self.database.engine) && self.database.engine == 'sqlite')",
                 "format sqlite is the file of engine sqlite: use sql, custom or directory",
                 field=".dump.format",
+            ),
+            Rule(
+                "self.method != 'aws-rds' || has(self.database.instance)",
+                "database.instance is required when method is aws-rds",
+                reason="FieldValueRequired",
+                field=".database.instance",
+            ),
+            Rule(
+                "self.method == 'aws-rds' || !has(self.database.instance)",
+                "database.instance has no effect unless method is aws-rds: set method, or leave it out",
+                field=".database.instance",
+            ),
+            Rule(
+                "self.method != 'aws-rds' || !has(self.dump)",
+                "dump has no effect when method is aws-rds: leave it out",
+                field=".dump",
+            ),
+            Rule(
+                "self.method != 'aws-rds' || !has(self.job) || !has(self.job.scratch)",
+                "job.scratch has no effect when method is aws-rds: leave it out",
+                field=".job.scratch",
             ),
         )
     )
@@ -106,12 +130,18 @@ class BackupPolicySpec(SpecModel):
         description="What the database is for: dev, staging or production. It gives the default retention."
     )
     method: Method = Field(
-        Method.DUMP, description="How a backup is taken: dump (by the engine's own dump tool). Default: dump."
+        Method.DUMP,
+        description="How a backup is taken: dump (by the engine's own dump tool) or aws-rds (a snapshot that Amazon "
+        "RDS takes of a whole instance or cluster). Default: dump.",
     )
     database: Database = Field(description="The database to back up.")
-    dump: Dump = Field(Dump(), description="What the dump tool writes. Default: plain SQL, gzip.")
+    dump: Dump | None = Field(
+        None, description="What the dump tool writes; not with method aws-rds. Default: plain SQL, gzip."
+    )
     storage: Storage = Field(
-        Storage(), description="Where backups are kept. Fields left out are the chart's defaults, where it has them."
+        Storage(),
+        description="Where backups are kept: of a dump the artifact and its manifest, of a snapshot, which stays with "
+        "AWS, the manifest. Fields left out are the chart's defaults, where it has them.",
     )
     retention: Retention = Field(
         Retention(), description="How long backups are kept. Default: by environment, 30, 60 or 90 days."

@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
+from holdfast.api.backup import Snapshot
 from holdfast.api.base import StatusModel
 from holdfast.contract.paths import MAX_REPORT_BYTES
 
@@ -36,11 +37,14 @@ class BackupReport(StatusModel):
     """What a finished backup is: the facts that the resource's status shows."""
 
     backup_id: str = Field(alias="backupID")
-    artifact_key: str
-    size_bytes: int
-    uncompressed_bytes: int
+    artifact_key: str | None = Field(
+        None, description="Of a dump; a snapshot has none, nor the sizes and the checksum."
+    )
+    size_bytes: int | None = None
+    uncompressed_bytes: int | None = None
     database_size_bytes: int | None = None
-    sha256: str
+    sha256: str | None = None
+    snapshot: Snapshot | None = None
     tool_version: str
     server_version: str
     server_major: int | None = None

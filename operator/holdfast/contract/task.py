@@ -10,6 +10,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from holdfast.api.base import SpecModel
 from holdfast.api.database import Database
 from holdfast.api.policy import Dump
+from holdfast.api.rds import RDSInstance
 from holdfast.api.storage import S3Storage
 from holdfast.errors import HoldfastError, Reason
 
@@ -47,6 +48,18 @@ class BackupTask(SpecModel):
     )
 
 
+class SnapshotTask(SpecModel):
+    """Have RDS take a snapshot, wait until it is available, and write its manifest."""
+
+    version: Literal[1] = VERSION
+    kind: Literal["rds-snapshot"] = "rds-snapshot"
+    backup: BackupIdentity
+    instance: RDSInstance
+    s3: S3Storage
+    key_prefix: str
+    deadline_seconds: int
+
+
 class RestoreTask(SpecModel):
     """Fetch a backup, check it, and feed it into an empty database."""
 
@@ -72,7 +85,22 @@ class CleanupTask(SpecModel):
     deadline_seconds: int
 
 
-Task = Annotated[BackupTask | RestoreTask | CleanupTask, Field(discriminator="kind")]
+class SnapshotCleanupTask(SpecModel):
+    """Remove what a killed attempt left: the snapshot and its copy, where no manifest is, and what is in the folder."""
+
+    version: Literal[1] = VERSION
+    kind: Literal["rds-cleanup"] = "rds-cleanup"
+    backup_uid: str
+    backup_id: str = Field(alias="backupID")
+    instance: RDSInstance
+    s3: S3Storage
+    key_prefix: str
+    deadline_seconds: int = Field(description="RDS deletes no snapshot before it is available: that takes its time.")
+
+
+Task = Annotated[
+    BackupTask | SnapshotTask | RestoreTask | CleanupTask | SnapshotCleanupTask, Field(discriminator="kind")
+]
 _TASK: TypeAdapter[Task] = TypeAdapter(Task)
 
 

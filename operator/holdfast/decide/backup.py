@@ -13,7 +13,7 @@ from holdfast.api.conditions import ConditionType
 from holdfast.api.policy import BackupPolicySpec
 from holdfast.decide import claims, outcome, statuses
 from holdfast.decide.observation import Act, Announcement, Decision, Observation
-from holdfast.decide.resolve import fitting_key, resolve, runner_image
+from holdfast.decide.resolve import fitting_key, image_of, resolve
 from holdfast.errors import HoldfastError, Reason
 from holdfast.settings import Settings
 
@@ -51,7 +51,7 @@ def _begin(o: Observation, settings: Settings, now: datetime) -> Decision:
         return _wait(o, now, "PolicyNotFound", sentence)
     try:
         resolved = resolve(policy, settings)
-        runner_image(resolved.database.engine, settings, o.known_major)
+        image_of(resolved, settings, o.known_major)
     except HoldfastError as error:
         return _fail(o, now, statuses.failure_of(error))
     return Decision(status=_identified(o, resolved, now))
@@ -117,7 +117,8 @@ def _with_other_image(o: Observation, end: outcome.End, settings: Settings, now:
         return None
     resolved = o.backup.status.resolved
     assert resolved is not None
-    key = fitting_key(resolved.database.engine, settings, told.server_major)
+    engine = resolved.database.engine
+    key = fitting_key(engine, settings, told.server_major) if engine else None
     if key is None:
         return None
     sentence = f"the server's major version is {told.server_major}: another Job takes the backup, with the image {key}"

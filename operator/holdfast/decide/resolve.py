@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from holdfast.api.database import Engine
-from holdfast.api.policy import BackupPolicySpec, Format
+from holdfast.api.policy import BackupPolicySpec, Format, Method
 from holdfast.errors import HoldfastError, Reason
 from holdfast.settings import Settings
 
@@ -26,6 +26,7 @@ BUILT_IN: dict[str, Any] = {
 # Taken whole from whoever gives them: mixing two sets of these would be nobody's intent.
 _WHOLE = {"resources", "nodeSelector"}
 
+_AWS_IMAGE = "aws"  # RDS's API has no versions that an image would have to fit
 _IMAGE_FAMILY = {Engine.POSTGRESQL: "postgres", Engine.SQLITE: "sqlite"}
 _EXAMPLE = {Engine.POSTGRESQL: "postgres-17", Engine.SQLITE: "sqlite-3"}
 
@@ -35,6 +36,10 @@ def resolve(policy: BackupPolicySpec, settings: Settings) -> BackupPolicySpec:
     merged = policy.to_dict()
     for layer in (settings.defaults.to_dict(), BUILT_IN):
         merged = _under(merged, layer)
+    if policy.method is Method.DUMP:
+        merged.setdefault("dump", {})
+    else:
+        merged["job"] = {key: value for key, value in merged["job"].items() if key != "scratch"}
     if policy.database.volume is not None:
         volume = merged["database"]["volume"]
         volume.setdefault("runAsGroup", volume["runAsUser"])
@@ -48,6 +53,20 @@ def resolve(policy: BackupPolicySpec, settings: Settings) -> BackupPolicySpec:
             "name the bucket in the policy, or set defaults.storage.s3.bucket in the chart's values",
         )
     return resolved
+
+
+def image_of(resolved: BackupPolicySpec, settings: Settings, server_major: int | None = None) -> tuple[str, str]:
+    """Return (key, image) of the runner that takes such a backup. Raises HoldfastError(ImageNotSet)."""
+    if resolved.method is Method.DUMP:
+        assert resolved.database.engine is not None  # the API server asks for it
+        return runner_image(resolved.database.engine, settings, server_major)
+    if _AWS_IMAGE not in settings.images:
+        raise HoldfastError(
+            Reason.IMAGE_NOT_SET,
+            f"no runner image for {resolved.method}: the chart's runner.images has no key {_AWS_IMAGE}",
+            f"add {_AWS_IMAGE} to runner.images in the chart's values",
+        )
+    return _AWS_IMAGE, settings.images[_AWS_IMAGE]
 
 
 def runner_image(engine: Engine, settings: Settings, server_major: int | None = None) -> tuple[str, str]:

@@ -60,21 +60,17 @@ def _under_way(backup: BackupView, now: datetime, phase: Phase, reason: str, sen
 
 def succeeded(backup: BackupView, report: Report, result: BackupReport, retries: int, now: datetime) -> Status:
     """The backup is there, verified, its manifest written."""
-    sentence = (
-        f"backed up {units.size_for_people(result.size_bytes)} in {units.duration_for_people(report.duration_seconds)}"
-    )
-    if result.found:
-        sentence = f"found in the bucket and verified: {units.size_for_people(result.size_bytes)}"
+    size = None if result.size_bytes is None else units.size_for_people(result.size_bytes)
     expiry = report.completed_at + timedelta(days=_retention_days(backup))
-    done = _ended(backup, now, True, "BackupSucceeded", sentence, retries)
+    done = _ended(backup, now, True, "BackupSucceeded", _achieved(report, result, size), retries)
     return done.model_copy(
         update={
             "phase": Phase.SUCCEEDED,
             "size_bytes": result.size_bytes,
-            "size": units.size_for_people(result.size_bytes),
+            "size": size,
             "database_size_bytes": result.database_size_bytes,
             "uncompressed_bytes": result.uncompressed_bytes,
-            "compression_ratio": round(result.uncompressed_bytes / max(1, result.size_bytes), 2),
+            "compression_ratio": _ratio(result),
             "sha256": result.sha256,
             "completed_at": report.completed_at,
             "duration_seconds": round(report.duration_seconds, 1),
@@ -84,6 +80,7 @@ def succeeded(backup: BackupView, report: Report, result: BackupReport, retries:
             "tool_version": result.tool_version,
             "server_version": result.server_version,
             "server_major": result.server_major or backup.status.server_major,
+            "snapshot": result.snapshot,
             "verification": Verification(
                 integrity_check=result.integrity_check,
                 file_readable=result.file_readable,
@@ -92,6 +89,21 @@ def succeeded(backup: BackupView, report: Report, result: BackupReport, retries:
             "warnings": report.warnings[:64] or None,
         }
     )
+
+
+def _achieved(report: Report, result: BackupReport, size: str | None) -> str:
+    """Say in a sentence what there is now; of a cluster's snapshot nobody knows the size."""
+    took = units.duration_for_people(report.duration_seconds)
+    if result.snapshot is None:
+        return f"found in the bucket and verified: {size}" if result.found else f"backed up {size} in {took}"
+    what = f"snapshot of {result.snapshot.source}{f' ({size})' if size else ''}"
+    return f"{what} found and looked at again" if result.found else f"{what} available after {took}"
+
+
+def _ratio(result: BackupReport) -> float | None:
+    if result.uncompressed_bytes is None or result.size_bytes is None:
+        return None
+    return round(result.uncompressed_bytes / max(1, result.size_bytes), 2)
 
 
 def failed(backup: BackupView, failure: Failure, report: Report | None, retries: int, now: datetime) -> Status:

@@ -11,6 +11,7 @@ from holdfast import naming, units
 from holdfast.api.database import Database
 from holdfast.api.job import JobTemplate, Resources
 from holdfast.api.policy import BackupPolicySpec
+from holdfast.api.rds import RDSInstance
 from holdfast.api.storage import S3Storage
 from holdfast.contract import paths, task
 from holdfast.errors import FINAL_EXIT_CODES
@@ -91,23 +92,26 @@ def backup_job(
     name: str,
     owner: Owner,
     attempt: int,
-    work: task.BackupTask,
+    work: task.BackupTask | task.SnapshotTask,
     resolved: BackupPolicySpec,
     runner: Runner,
     node: str | None = None,
 ) -> dict[str, Any]:
     """Build the Job that takes a backup; `node` is where its Pod must run, if anywhere."""
     volumes = [*run_volume(), *database_volumes(resolved.database), *storage_volumes(work.s3)]
-    volumes += scratch_volume(resolved.job) if resolved.dump.format.staged else []
+    volumes += scratch_volume(resolved.job) if needs_scratch(resolved) else []
     return _owned(name, owner, attempt, work, volumes, resolved.job, runner, seat(resolved.database, node))
 
 
 def cleanup_job(
-    name: str, owner: Owner, work: task.CleanupTask, template: JobTemplate, runner: Runner
+    name: str, owner: Owner, work: task.CleanupTask | task.SnapshotCleanupTask, template: JobTemplate, runner: Runner
 ) -> dict[str, Any]:
-    """Build the Job that removes what a killed backup left in the bucket."""
+    """Build the Job that removes what a killed backup left in the bucket, or with AWS."""
     template = template.model_copy(update={"resources": _enough(template.resources or Resources())})
-    return _owned(name, owner, 1, work, [*run_volume(), *storage_volumes(work.s3)], template, runner)
+    volumes = [*run_volume(), *storage_volumes(work.s3)]
+    if isinstance(work, task.SnapshotCleanupTask):
+        volumes += instance_volumes(work.instance)
+    return _owned(name, owner, 1, work, volumes, template, runner)
 
 
 def _enough(resources: Resources) -> Resources:
@@ -120,9 +124,14 @@ def _enough(resources: Resources) -> Resources:
 
 def scratch_bytes(resolved: BackupPolicySpec) -> int | None:
     """Return the limit of the scratch volume, bytes; None where the format needs none."""
-    if not resolved.dump.format.staged or resolved.job.scratch is None:
+    if not needs_scratch(resolved) or resolved.job.scratch is None:
         return None
     return units.bytes_of_quantity(resolved.job.scratch.size_limit)
+
+
+def needs_scratch(resolved: BackupPolicySpec) -> bool:
+    """Whether the backup needs the scratch volume."""
+    return resolved.dump is not None and resolved.dump.format.staged
 
 
 def _owned(
@@ -265,11 +274,18 @@ def database_volumes(database: Database) -> Volumes:
     if database.volume is not None:
         claim = {"claimName": database.volume.claim_name}
         return [{"name": CLAIM, "mountPath": paths.VOLUME, "persistentVolumeClaim": claim}]
+    if database.instance is not None:
+        return instance_volumes(database.instance)
     connection = database.reached()
     volumes = [_secret("database", connection.secret_name, paths.DATABASE_SECRET)]
     if connection.tls.ca_secret_name:
         volumes.append(_secret("database-ca", connection.tls.ca_secret_name, paths.DATABASE_CA))
     return volumes
+
+
+def instance_volumes(instance: RDSInstance) -> Volumes:
+    """Mount the Secret with AWS credentials, where there is one."""
+    return [_secret("database", instance.secret_name, paths.DATABASE_SECRET)] if instance.secret_name else []
 
 
 def storage_volumes(s3: S3Storage) -> Volumes:

@@ -10,14 +10,14 @@ from typing import Any
 from holdfast import naming
 from holdfast.api.backup import DatabaseBackupStatus
 from holdfast.api.database import Database
-from holdfast.api.policy import Format
-from holdfast.manifests import tasks
+from holdfast.manifests import restore_snapshot, tasks
 from holdfast.manifests.jobs import (
     CLAIM,
     LOG_SECONDS,
     Owner,
     Runner,
     database_volumes,
+    needs_scratch,
     pod_spec,
     run_volume,
     scratch_volume,
@@ -42,8 +42,13 @@ kubectl -n {namespace} wait --for=condition=Complete --timeout=30s $JOB"""
 
 
 def restore_command(owner: Owner, status: DatabaseBackupStatus, runner: Runner) -> str:
-    """Write what to paste. As it stands, it restores to where the dump came from, and refuses if that is not empty."""
+    """Write what to paste. As it stands, it restores to where the dump came from, and refuses if that is not empty.
+
+    A snapshot is restored by AWS alone, into a new instance.
+    """
     database = tasks.resolved_of(status).database
+    if status.snapshot is not None:
+        return restore_snapshot.restore_command(status.backup_id or "", status.snapshot, database.instance)
     manifest = _escaped(json.dumps(_job(owner, status, runner), separators=(",", ":")))
     # Whole JSON strings are replaced: no name inside the task can look like one, since its quotes are escaped there.
     for target in _targets(database):
@@ -89,7 +94,7 @@ def _job(owner: Owner, status: DatabaseBackupStatus, runner: Runner) -> dict[str
     """Build the restore's Job. It is the reader's, not the operator's: no owner, and it is not retried."""
     resolved = tasks.resolved_of(status)
     volumes = [*run_volume(), *database_volumes(resolved.database), *storage_volumes(resolved.storage.s3)]
-    volumes += scratch_volume(resolved.job) if resolved.dump.format is Format.DIRECTORY else []
+    volumes += scratch_volume(resolved.job) if needs_scratch(resolved) else []
     for volume in volumes:
         if volume["name"] == "database":
             volume["secret"]["secretName"] = _MOUNTED

@@ -1,11 +1,19 @@
 """The tasks of a backup: what its Jobs are told, made from the resource as it was resolved."""
 
 from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus
-from holdfast.api.policy import BackupPolicySpec, Format
-from holdfast.contract.task import BackupIdentity, BackupTask, CleanupTask, RestoreTask
+from holdfast.api.policy import BackupPolicySpec, Dump, Format
+from holdfast.contract.task import (
+    BackupIdentity,
+    BackupTask,
+    CleanupTask,
+    RestoreTask,
+    SnapshotCleanupTask,
+    SnapshotTask,
+)
 from holdfast.manifests.jobs import Owner, scratch_bytes
 
 CLEANUP_SECONDS = 600
+TAKING = ("backup", "rds-snapshot")  # the kinds of task that make a backup
 
 
 def key_prefix(status: DatabaseBackupStatus) -> str:
@@ -16,25 +24,22 @@ def key_prefix(status: DatabaseBackupStatus) -> str:
 
 def backup_task(
     owner: Owner, spec: DatabaseBackupSpec, status: DatabaseBackupStatus, other_majors: list[int]
-) -> BackupTask:
-    """Say what to dump and where to, and which servers to leave to another image."""
+) -> BackupTask | SnapshotTask:
+    """Say what to dump, or to have a snapshot taken of, and where to; and which servers to leave to another image."""
     resolved = resolved_of(status)
-    assert status.backup_id is not None
     assert resolved.job.active_deadline_seconds is not None
+    if resolved.database.instance is not None:
+        return SnapshotTask(
+            backup=_identity(owner, spec, status),
+            instance=resolved.database.instance,
+            s3=resolved.storage.s3,
+            key_prefix=key_prefix(status),
+            deadline_seconds=resolved.job.active_deadline_seconds,
+        )
     return BackupTask(
-        backup=BackupIdentity(
-            uid=owner.uid,
-            namespace=owner.namespace,
-            name=owner.name,
-            policy=owner.policy,
-            backup_id=status.backup_id,
-            environment=resolved.environment,
-            label=spec.label,
-            reason=spec.reason,
-            retention_days=spec.retention_days or resolved.retention.days or resolved.environment.retention_days,
-        ),
+        backup=_identity(owner, spec, status),
         database=resolved.database,
-        dump=resolved.dump,
+        dump=resolved.dump or Dump(),
         s3=resolved.storage.s3,
         key_prefix=key_prefix(status),
         deadline_seconds=resolved.job.active_deadline_seconds,
@@ -43,11 +48,38 @@ def backup_task(
     )
 
 
-def cleanup_task(owner: Owner, status: DatabaseBackupStatus) -> CleanupTask:
-    """Say which folder to clean."""
+def _identity(owner: Owner, spec: DatabaseBackupSpec, status: DatabaseBackupStatus) -> BackupIdentity:
+    resolved = resolved_of(status)
+    assert status.backup_id is not None
+    return BackupIdentity(
+        uid=owner.uid,
+        namespace=owner.namespace,
+        name=owner.name,
+        policy=owner.policy,
+        backup_id=status.backup_id,
+        environment=resolved.environment,
+        label=spec.label,
+        reason=spec.reason,
+        retention_days=spec.retention_days or resolved.retention.days or resolved.environment.retention_days,
+    )
+
+
+def cleanup_task(owner: Owner, status: DatabaseBackupStatus) -> CleanupTask | SnapshotCleanupTask:
+    """Say which folder to clean, and which snapshot to look for; that one has as long as taking it had."""
+    resolved = resolved_of(status)
+    if resolved.database.instance is not None:
+        assert status.backup_id is not None
+        return SnapshotCleanupTask(
+            backup_uid=owner.uid,
+            backup_id=status.backup_id,
+            instance=resolved.database.instance,
+            s3=resolved.storage.s3,
+            key_prefix=key_prefix(status),
+            deadline_seconds=max(CLEANUP_SECONDS, resolved.job.active_deadline_seconds or 0),
+        )
     return CleanupTask(
         backup_uid=owner.uid,
-        s3=resolved_of(status).storage.s3,
+        s3=resolved.storage.s3,
         key_prefix=key_prefix(status),
         deadline_seconds=CLEANUP_SECONDS,
     )
@@ -57,14 +89,15 @@ def restore_task(owner: Owner, status: DatabaseBackupStatus) -> RestoreTask:
     """Say what to restore; the target is the database that was dumped, until somebody names another."""
     resolved = resolved_of(status)
     assert resolved.job.active_deadline_seconds is not None
+    dump = resolved.dump or Dump()
     return RestoreTask(
         backup_uid=owner.uid,
         database=resolved.database,
-        jobs=resolved.dump.jobs,
+        jobs=dump.jobs,
         s3=resolved.storage.s3,
         key_prefix=key_prefix(status),
         deadline_seconds=resolved.job.active_deadline_seconds,
-        scratch_bytes=scratch_bytes(resolved) if resolved.dump.format is Format.DIRECTORY else None,
+        scratch_bytes=scratch_bytes(resolved) if dump.format is Format.DIRECTORY else None,
     )
 
 

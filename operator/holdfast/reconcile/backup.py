@@ -18,7 +18,7 @@ from holdfast.api.policy import BackupPolicySpec
 from holdfast.decide import claims, statuses
 from holdfast.decide.backup import decide
 from holdfast.decide.observation import Act, BackupView, Decision, Observation
-from holdfast.decide.resolve import other_majors, runner_image
+from holdfast.decide.resolve import image_of, other_majors
 from holdfast.decide.views import ClaimView, claim_view
 from holdfast.errors import Reason
 from holdfast.kube.client import KubeClient
@@ -219,7 +219,7 @@ class BackupReconciler:
         except AlreadyExists:  # made by an operator that was killed before it saw the answer, or a stranger's
             answer = await self._client.get(JOBS, namespace, name)
         except Refused as refusal:
-            if body["metadata"]["labels"][naming.LABEL_TASK] != "backup":
+            if body["metadata"]["labels"][naming.LABEL_TASK] not in tasks.TAKING:
                 raise
             return replace(known, refusal=refusal.message)
         self._cache.put(JOBS, answer)
@@ -259,7 +259,8 @@ class BackupReconciler:
         assert status.job_name is not None
         resolved, attempt = tasks.resolved_of(status), status.attempt or 1
         # Only the first Job leaves a server to a better image: whatever the next one meets, it does what it can.
-        others = other_majors(resolved.database.engine, self._settings, status.server_major) if attempt == 1 else []
+        engine = resolved.database.engine if attempt == 1 else None
+        others = other_majors(engine, self._settings, status.server_major) if engine else []
         work = tasks.backup_task(owner, o.backup.spec, status, others)
         return jobs.backup_job(
             status.job_name, owner, attempt, work, resolved, self._runner(status), claims.node(o.claim)
@@ -273,7 +274,7 @@ class BackupReconciler:
         return jobs.cleanup_job(status.cleanup.job_name, owner, work, template, self._runner(status))
 
     def _runner(self, status: DatabaseBackupStatus) -> jobs.Runner:
-        _, image = runner_image(tasks.resolved_of(status).database.engine, self._settings, status.server_major)
+        _, image = image_of(tasks.resolved_of(status), self._settings, status.server_major)
         return jobs.Runner(image, self._settings.image_pull_policy, self._settings.proxy)
 
 

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from holdfast.api.conditions import ConditionType, update
 from holdfast.api.policy import BackupPolicySpec, BackupPolicyStatus
-from holdfast.decide.resolve import resolve, runner_image
+from holdfast.decide.resolve import image_of, resolve
 from holdfast.errors import HoldfastError, Reason
 from holdfast.kube.client import KubeClient
 from holdfast.kube.errors import Conflict, NotFound
@@ -73,7 +73,7 @@ def policy_status(resource: Resource, settings: Settings, now: datetime) -> Back
 def _judge(resource: Resource, settings: Settings) -> tuple[int | None, Verdict]:
     try:
         resolved = resolve(BackupPolicySpec.model_validate(resource.spec), settings)
-        runner_image(resolved.database.engine, settings)
+        image_of(resolved, settings)
     except HoldfastError as error:
         return None, (False, error.reason, f"{error.message}. What to do: {error.remedy}")
     except ValidationError as error:

@@ -138,6 +138,7 @@ def _store(
 def _manifest(
     task: BackupTask, context: Context, ready: Ready, upload: "Upload", dumped: Dumped, now: datetime
 ) -> Manifest:
+    assert task.database.engine is not None
     return Manifest(
         backup=task.backup,
         database=ManifestDatabase(

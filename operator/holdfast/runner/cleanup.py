@@ -23,10 +23,7 @@ def run(task: CleanupTask, context: Context) -> Done:
     require_one_backup(prefix)
     context.log.line("step", phase="cleaning")
     opened = store.connect(task.s3, context.places)
-    uploads = [(key, upload_id) for key, upload_id in opened.uploads(prefix) if _in_folder(key, prefix)]
-    for key, upload_id in uploads:
-        context.stop.check()
-        opened.abort(key, upload_id)
+    aborted = abort_uploads(opened, prefix, context)
     manifest = record.find(opened, prefix, task.backup_uid)
     kept = {prefix + MANIFEST_NAME, manifest.artifact.key} if manifest else set()
     objects = [key for key in opened.keys(prefix) if key not in kept and _in_folder(key, prefix)]
@@ -34,7 +31,16 @@ def run(task: CleanupTask, context: Context) -> Done:
         context.stop.check()
         opened.delete(key)
     stays = f"; the backup {manifest.backup.backup_id} is there and stays" if manifest else ""
-    return Done(message=f"aborted {len(uploads)} uploads and deleted {len(objects)} objects under {prefix}{stays}")
+    return Done(message=f"aborted {aborted} uploads and deleted {len(objects)} objects under {prefix}{stays}")
+
+
+def abort_uploads(opened: store.Store, prefix: str, context: Context) -> int:
+    """Abort every upload in a backup's folder, and only there; return how many there were."""
+    uploads = [(key, upload_id) for key, upload_id in opened.uploads(prefix) if _in_folder(key, prefix)]
+    for key, upload_id in uploads:
+        context.stop.check()
+        opened.abort(key, upload_id)
+    return len(uploads)
 
 
 def _in_folder(key: str, prefix: str) -> bool:

@@ -9,6 +9,7 @@ from holdfast.api.database import Database, Engine
 from holdfast.api.policy import Dump
 from holdfast.contract.manifest import ManifestArtifact
 from holdfast.contract.task import RestoreTask
+from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.context import Context
 from holdfast.runner.progress import Progress
 from holdfast.runner.stream import Sink
@@ -81,6 +82,12 @@ class Source(Protocol):
 
 def source(database: Database, context: Context, overrides: Overrides | None = None) -> Source:
     """Return the database as a task uses it. Raises what is wrong with its Secret (exit 1)."""
+    if database.engine is None:
+        raise HoldfastError(
+            Reason.INVALID_TASK,
+            "the task names no engine",
+            "use the runner image of the same release as the operator",
+        )
     match database.engine:  # late imports: each engine needs libraries that the others do not
         case Engine.POSTGRESQL:
             from holdfast.runner.postgres.source import Postgres

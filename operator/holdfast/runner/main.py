@@ -25,7 +25,7 @@ from holdfast import clock
 from holdfast.contract import task as tasks
 from holdfast.contract.paths import CLIENT_VERSION, GRACE_SECONDS, POD_UID_VARIABLE, TASK_VARIABLE
 from holdfast.contract.report import FailureReport, Outcome, Report
-from holdfast.contract.task import BackupTask, CleanupTask, RestoreTask, Task
+from holdfast.contract.task import BackupTask, CleanupTask, RestoreTask, SnapshotCleanupTask, SnapshotTask, Task
 from holdfast.errors import ExitCode, HoldfastError, Reason
 from holdfast.runner.context import Context, Places
 from holdfast.runner.engine import Overrides
@@ -141,6 +141,14 @@ def _work(task: Task, context: Context, overrides: Overrides) -> Done:
             from holdfast.runner import cleanup
 
             return cleanup.run(task, context)
+        case SnapshotTask():
+            from holdfast.runner.rds import task as rds_task
+
+            return rds_task.run(task, context)
+        case SnapshotCleanupTask():
+            from holdfast.runner.rds import cleanup as rds_cleanup
+
+            return rds_cleanup.run(task, context)
 
 
 def _peak_memory() -> int:
@@ -187,7 +195,7 @@ def _failure(error: HoldfastError) -> FailureReport:
 
 
 def _log(task: Task) -> Log:
-    if isinstance(task, BackupTask):
+    if isinstance(task, BackupTask | SnapshotTask):
         backup = task.backup
         return Log(backupID=backup.backup_id, namespace=backup.namespace, name=backup.name)
     return Log(prefix=task.key_prefix)
@@ -208,7 +216,7 @@ def _version() -> str:
     try:
         client = Path(CLIENT_VERSION).read_text().strip()
     except FileNotFoundError:
-        client = "none: this is no runner's image"
+        client = "none"
     return f"holdfast-runner {holdfast.__version__}, client {client}"
 
 

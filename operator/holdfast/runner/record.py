@@ -1,38 +1,48 @@
 """The manifest: finding one, writing one last of all, and checking that an artifact is what its manifest says."""
 
+from typing import TypeVar
+
 from pydantic import ValidationError
 
 from holdfast.contract.manifest import Manifest
+from holdfast.contract.snapshot import SnapshotManifest
 from holdfast.errors import HoldfastError, Reason
 from holdfast.naming import MANIFEST_NAME
 from holdfast.runner.store import Store, not_found
 
+M = TypeVar("M", Manifest, SnapshotManifest)
+
 
 def find(store: Store, key_prefix: str, uid: str) -> Manifest | None:
-    """Return this backup's manifest; None when there is none. Raises ManifestConflict for another's."""
+    """Return this dump's manifest; None when there is none. Raises ManifestConflict for another's."""
+    return read(store, key_prefix, uid, Manifest)
+
+
+def read(store: Store, key_prefix: str, uid: str, model: type[M]) -> M | None:
+    """Return this backup's manifest, of a dump or of a snapshot. Raises ManifestConflict for another's."""
     key = key_prefix + MANIFEST_NAME
     data = store.read(key)
     if data is None:
         return None
     try:
-        manifest = Manifest.model_validate_json(data)
+        manifest = model.model_validate_json(data)
     except ValidationError:
         raise _conflict(key, "is no manifest that this version can read") from None
     if manifest.backup.uid != uid:
         raise _conflict(key, f"is of another backup ({manifest.backup.namespace}/{manifest.backup.name})")
-    if not manifest.artifact.key.startswith(key_prefix):
+    if isinstance(manifest, Manifest) and not manifest.artifact.key.startswith(key_prefix):
         raise _conflict(key, "names an artifact outside its own folder")
     return manifest
 
 
-def publish(store: Store, key_prefix: str, manifest: Manifest) -> Manifest:
+def publish(store: Store, key_prefix: str, manifest: M) -> M:
     """Write the manifest unless one is there, and read it back; return the one that is in force.
 
     Raises ManifestConflict when another backup's is there. A Pod of the same backup may have been first: then its
     manifest is returned. (A repeated request after a lost answer finds our own: then ours is.)
     """
     store.create(key_prefix + MANIFEST_NAME, manifest.to_json())
-    there = find(store, key_prefix, manifest.backup.uid)
+    there = read(store, key_prefix, manifest.backup.uid, type(manifest))
     if there is None:
         raise not_found(store, key_prefix + MANIFEST_NAME)
     return there

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import botocore.session
@@ -167,7 +168,7 @@ def connect(s3: S3Storage, places: Places) -> Store:
         response_checksum_validation="when_required",
         s3={"addressing_style": s3.addressing_style.value if s3.addressing_style else "auto"},
     )
-    keys = _credentials(s3, places)
+    keys = credentials(s3.secret_name, s3.secret_keys, places.storage_secret)
     try:
         # botocore itself: boto3 above it is a quarter of the time to start, for nothing that is used here
         client = botocore.session.Session().create_client(
@@ -182,12 +183,15 @@ def connect(s3: S3Storage, places: Places) -> Store:
     return Store(s3, cast("S3Client", client))
 
 
-def _credentials(s3: S3Storage, places: Places) -> Credentials:
-    """Return the mounted credentials; none without a Secret, so that the Pod's own identity is used."""
-    if s3.secret_name is None:
+def credentials(secret_name: str | None, secret_keys: S3SecretKeys | None, folder: Path) -> Credentials:
+    """Return the mounted credentials; none without a Secret, so that the Pod's own identity is used.
+
+    Raises SecretMissing or SecretKeyMissing.
+    """
+    if secret_name is None:
         return Credentials()
-    keys = s3.secret_keys or S3SecretKeys()
-    secret = MountedSecret(s3.secret_name, places.storage_secret)
+    keys = secret_keys or S3SecretKeys()
+    secret = MountedSecret(secret_name, folder)
     there = secret.keys()
     return Credentials(
         identifier=secret.read(keys.access_key_id),

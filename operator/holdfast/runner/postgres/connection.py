@@ -61,6 +61,7 @@ class Target:
 def resolve(database: Database, places: Places) -> Target:
     """Read the Secret and write pgpass. Raises SecretMissing, SecretKeyMissing, SecretInvalid."""
     connection = database.reached()
+    assert database.name is not None
     secret = MountedSecret(connection.secret_name, places.database_secret)
     said = _from_keys(connection, secret) if connection.host else _from_url(connection, secret)
     passfile = places.run / "pgpass"

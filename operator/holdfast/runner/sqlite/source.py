@@ -23,6 +23,7 @@ class SQLite:
         assert database.volume is not None
         volume = database.volume
         self._context = context
+        assert database.name is not None
         self._name = database.name
         self._place = Place(context.places.volume, overrides.claim or volume.claim_name, overrides.path or volume.path)
         self.warnings: list[str] = []

@@ -1,0 +1,99 @@
+"""A database instance or cluster of Amazon RDS, of which AWS itself takes a snapshot."""
+
+from enum import StrEnum
+
+from pydantic import ConfigDict, Field
+
+from holdfast.api.base import ObjectName, Rule, SpecModel, rules, says
+from holdfast.api.storage import S3SecretKeys
+
+_REGION = r"^[a-z]{2,}(-[a-z]+)+-[0-9]+$"
+_REGION_SAYS = says("must be the name of an AWS region: eu-central-1")
+
+
+class InstanceKind(StrEnum):
+    """What a snapshot is taken of."""
+
+    INSTANCE = "instance"
+    CLUSTER = "cluster"
+
+
+class SnapshotCopy(SpecModel):
+    """A second copy of the snapshot, in another region."""
+
+    region: str = Field(
+        max_length=32,
+        pattern=_REGION,
+        json_schema_extra=_REGION_SAYS,
+        description="Region that the snapshot is copied to when it is there, e.g. eu-west-1.",
+    )
+    kms_key_id: str | None = Field(
+        None,
+        alias="kmsKeyID",
+        min_length=1,
+        max_length=2048,
+        description="KMS key of that region which encrypts the copy: its id, ARN or alias. Required by AWS where the "
+        "snapshot is encrypted. Default: none.",
+    )
+
+
+class RDSInstance(SpecModel):
+    """An instance or a cluster of Amazon RDS, and who may take a snapshot of it."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule(
+                "!has(self.copyTo) || self.copyTo.region != self.region",
+                "copyTo is for another region than the instance's own",
+                field=".copyTo.region",
+            ),
+            Rule(
+                "!has(self.secretKeys) || has(self.secretName)",
+                "secretKeys has no effect without secretName",
+                field=".secretKeys",
+            ),
+        )
+    )
+
+    identifier: str = Field(
+        min_length=1,
+        max_length=63,
+        pattern=r"^[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)*$",
+        json_schema_extra=says(
+            "must be the identifier of an RDS instance or cluster: letters, digits and single '-', a letter first"
+        ),
+        description="Identifier of the instance or cluster, as the RDS console shows it: at most 63 characters.",
+    )
+    kind: InstanceKind = Field(
+        InstanceKind.INSTANCE,
+        description="instance, or cluster for Aurora and for Multi-AZ clusters, which are snapshot as a whole. "
+        "Default: instance.",
+    )
+    region: str = Field(
+        max_length=32,
+        pattern=_REGION,
+        json_schema_extra=_REGION_SAYS,
+        description="AWS region that it is in, e.g. eu-central-1.",
+    )
+    copy_to: SnapshotCopy | None = Field(
+        None,
+        description="Copy the snapshot to another region too; the backup has succeeded when both are available. "
+        "Default: no copy.",
+    )
+    secret_name: ObjectName | None = Field(
+        None,
+        description="Name of a Secret in this namespace with AWS credentials. Without one, the Job's own identity is "
+        "used, for instance IAM roles for service accounts.",
+    )
+    secret_keys: S3SecretKeys | None = Field(
+        None,
+        description="Names of the keys in that Secret. Default: accessKeyID, secretAccessKey and sessionToken.",
+    )
+    endpoint: str | None = Field(
+        None,
+        max_length=512,
+        pattern=r"^https?://[^\s@/]+(/[^\s@]*)?$",
+        json_schema_extra=says("must be a URL without credentials: https://rds.example.com"),
+        description="URL that answers RDS's API instead of AWS's own, for all regions: a VPC endpoint, or a stand-in "
+        "for tests. Default: AWS.",
+    )

@@ -1,0 +1,1 @@
+"""Snapshots by Amazon RDS: the one method whose data never passes through a Job."""

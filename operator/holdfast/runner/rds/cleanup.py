@@ -1,0 +1,48 @@
+"""The cleanup after a snapshot whose Pod was killed: removes it where no manifest says that it is a backup.
+
+RDS deletes no snapshot before it is available, so this may wait as long as taking it would have. It deletes nothing
+that does not carry our tag with this backup's uid.
+"""
+
+from holdfast import naming
+from holdfast.contract.snapshot import SnapshotManifest
+from holdfast.contract.task import SnapshotCleanupTask
+from holdfast.runner import record, store
+from holdfast.runner.cleanup import abort_uploads, require_one_backup
+from holdfast.runner.context import Context
+from holdfast.runner.outcome import Done
+from holdfast.runner.rds.client import Rds, connect
+from holdfast.runner.rds.snapshots import Pace, patiently, remove
+
+
+def run(task: SnapshotCleanupTask, context: Context, pace: Pace | None = None) -> Done:
+    """Remove what is left over. Raises HoldfastError; ManifestConflict when the folder is another backup's."""
+    prefix = task.key_prefix
+    require_one_backup(prefix)
+    context.log.line("step", phase="cleaning")
+    opened = store.connect(task.s3, context.places)
+    aborted = abort_uploads(opened, prefix, context)
+    manifest = record.read(opened, prefix, task.backup_uid, SnapshotManifest)
+    if manifest is not None:
+        stays = f"the backup {manifest.backup.backup_id} is there and stays"
+        return Done(message=f"aborted {aborted} uploads under {prefix}; {stays}")
+    copy = task.instance.copy_to
+    # the copy first: RDS may fail a copy whose source is deleted
+    regions = [*([copy.region] if copy else []), task.instance.region]
+    removed = [
+        _removed(connect(task.instance, region, context.places), task, context, pace or Pace()) for region in regions
+    ]
+    return Done(message=f"aborted {aborted} uploads under {prefix}; {'; '.join(removed)}")
+
+
+def _removed(rds: Rds, task: SnapshotCleanupTask, context: Context, pace: Pace) -> str:
+    """Remove the snapshot in one region, waiting until RDS lets it go; say what was done."""
+    name = naming.snapshot_name(task.backup_id, task.backup_uid)
+    while True:
+        done = patiently(context, pace, lambda: remove(rds, name, task.backup_uid))
+        if done is None:
+            return f"no snapshot of this backup is in {rds.region}"
+        if done:
+            return f"deleted snapshot {name} in {rds.region}"
+        context.log.line("waiting", snapshot=name, region=rds.region, reason="RDS deletes it when it is available")
+        context.stop.wait(pace.next())

@@ -1,0 +1,215 @@
+"""RDS's API in one region, as few acts as a snapshot needs, with errors mapped.
+
+Instances and clusters have different names for the same acts; `_WORDS` is the only place that knows them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import botocore.session
+from botocore import xform_name
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from holdfast.api.rds import InstanceKind, RDSInstance
+from holdfast.errors import HoldfastError, Reason
+from holdfast.runner.context import Places
+from holdfast.runner.rds.errors import code_of, rds_error
+from holdfast.runner.store import credentials
+
+GIB = 1 << 30
+AVAILABLE = "available"
+Answer = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Words:
+    """How one kind's acts and fields are called."""
+
+    instances: str  # what a list of them is called, and in the singular what its operations are
+    snapshots: str
+    instance_status: str
+    encrypted: str
+
+    @property
+    def instance_id(self) -> str:
+        return f"{self.instances[:-1]}Identifier"
+
+    @property
+    def snapshot(self) -> str:
+        return self.snapshots[:-1]
+
+    @property
+    def snapshot_id(self) -> str:
+        return f"{self.snapshot}Identifier"
+
+
+_WORDS = {
+    InstanceKind.INSTANCE: _Words("DBInstances", "DBSnapshots", "DBInstanceStatus", "Encrypted"),
+    InstanceKind.CLUSTER: _Words("DBClusters", "DBClusterSnapshots", "Status", "StorageEncrypted"),
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """The instance or cluster, as far as it matters for a snapshot and for restoring that."""
+
+    status: str
+    engine: str
+    cluster: str | None  # that an instance is a member of
+    instance_class: str | None
+    subnet_group: str | None
+    security_groups: list[str]
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A snapshot, as RDS describes it now."""
+
+    identifier: str
+    arn: str
+    status: str
+    percent: int | None
+    engine: str
+    engine_version: str
+    allocated_gib: int
+    full_bytes: int | None
+    encrypted: bool
+    kms_key_id: str | None
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+class Rds:
+    """One instance or cluster, seen in one region."""
+
+    def __init__(self, instance: RDSInstance, region: str, client: Any) -> None:  # noqa: ANN401 - made at run time
+        self.region = region
+        self.instance = instance
+        self._client = client
+        self._words = _WORDS[instance.kind]
+
+    def source(self) -> Source:
+        """Describe the instance or cluster. Raises InstanceNotFound and what else AWS says."""
+        words = self._words
+        answer = self._call(f"Describe{words.instances}", {words.instance_id: self.instance.identifier})
+        found = answer[words.instances][0]
+        group = found.get("DBSubnetGroup")
+        return Source(
+            status=found[words.instance_status],
+            engine=found["Engine"],
+            cluster=found.get("DBClusterIdentifier") if self.instance.kind is InstanceKind.INSTANCE else None,
+            instance_class=found.get("DBInstanceClass") or found.get("DBClusterInstanceClass"),
+            subnet_group=group.get("DBSubnetGroupName") if isinstance(group, Mapping) else group,
+            security_groups=[item["VpcSecurityGroupId"] for item in found.get("VpcSecurityGroups", [])],
+        )
+
+    def find(self, identifier: str) -> Taken | None:
+        """Describe a snapshot; None when there is none of that name."""
+        words = self._words
+        try:
+            answer = self._call(
+                f"Describe{words.snapshots}", {words.snapshot_id: identifier}, f"{words.snapshot}NotFound"
+            )
+        except _Said:
+            return None
+        found = answer[words.snapshots]
+        return self._taken(found[0]) if found else None
+
+    def create(self, identifier: str, tags: Mapping[str, str]) -> bool:
+        """Ask for a snapshot; False when there is one of that name already."""
+        words = self._words
+        parameters = {words.snapshot_id: identifier, words.instance_id: self.instance.identifier, "Tags": _listed(tags)}
+        return self._begun(f"Create{words.snapshot}", parameters)
+
+    def copy(
+        self, arn: str, source_region: str, identifier: str, kms_key_id: str | None, tags: Mapping[str, str]
+    ) -> bool:
+        """Ask for a copy into this region; False when there is one of that name already."""
+        words = self._words
+        parameters = {
+            f"Source{words.snapshot_id}": arn, f"Target{words.snapshot_id}": identifier, "SourceRegion": source_region,
+            "Tags": _listed(tags), **({"KmsKeyId": kms_key_id} if kms_key_id else {}),
+        }  # fmt: skip
+        return self._begun(f"Copy{words.snapshot}", parameters)
+
+    def delete(self, identifier: str) -> bool:
+        """Delete a snapshot; False when its state forbids that as yet. It is no error when it is gone already."""
+        words = self._words
+        # of a cluster's snapshot in a wrong state, the reference has a code of its own; AWS shares the first
+        passed = (f"{words.snapshot}NotFound", "InvalidDBSnapshotState", f"Invalid{words.snapshot}State")
+        try:
+            self._call(f"Delete{words.snapshot}", {words.snapshot_id: identifier}, *passed)
+        except _Said as said:
+            return said.code == passed[0]
+        return True
+
+    def _begun(self, operation: str, parameters: Answer) -> bool:
+        try:
+            self._call(operation, parameters, f"{self._words.snapshot}AlreadyExists")
+        except _Said:
+            return False
+        return True
+
+    def _call(self, operation: str, parameters: Answer, *expected: str) -> Answer:
+        """Call the API. Raises _Said for an expected code, HoldfastError for everything else."""
+        try:
+            answer: Answer = getattr(self._client, xform_name(operation))(**parameters)
+        except ClientError as error:
+            if code_of(error) in expected:
+                raise _Said(code_of(error)) from error
+            raise rds_error(error, operation, self.instance, self.region) from error
+        except BotoCoreError as error:
+            raise rds_error(error, operation, self.instance, self.region) from error
+        return answer
+
+    def _taken(self, found: Answer) -> Taken:
+        words = self._words
+        encrypted = found.get(words.encrypted, False)
+        return Taken(
+            identifier=found[words.snapshot_id],
+            arn=found[f"{words.snapshot}Arn"],
+            status=found["Status"],
+            percent=found.get("PercentProgress"),
+            engine=found["Engine"],
+            engine_version=found["EngineVersion"],
+            allocated_gib=found.get("AllocatedStorage", 0),
+            full_bytes=found.get("FullSnapshotSizeInBytes"),
+            encrypted=encrypted,
+            kms_key_id=found.get("KmsKeyId") if encrypted else None,
+            tags={item["Key"]: item["Value"] for item in found.get("TagList", [])},
+        )
+
+
+def _listed(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+class _Said(Exception):  # noqa: N818 - an answer that was expected, not an error
+    """AWS answered with a code that the caller knows what to do about."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def connect(instance: RDSInstance, region: str, places: Places) -> Rds:
+    """Make the client; nothing is sent yet. Raises SecretMissing, SecretKeyMissing, SnapshotFailed.
+
+    The timeouts bound what a stop has to wait for; what is throttled is tried again by botocore, with backoff, and
+    then by the task.
+    """
+    config = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 4})
+    keys = credentials(instance.secret_name, instance.secret_keys, places.database_secret)
+    try:
+        client = botocore.session.Session().create_client(
+            "rds", region_name=region, endpoint_url=instance.endpoint, config=config,
+            aws_access_key_id=keys.identifier, aws_secret_access_key=keys.secret, aws_session_token=keys.token,
+        )  # fmt: skip
+    except (BotoCoreError, ValueError) as error:
+        raise HoldfastError(
+            Reason.SNAPSHOT_FAILED,
+            f"the settings of database.instance cannot be used: {error}",
+            "check database.instance.endpoint and region",
+        ) from error
+    return Rds(instance, region, client)

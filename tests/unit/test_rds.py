@@ -1,0 +1,199 @@
+"""What a snapshot changes for the operator: its name, image, Job, status, and the way back. Nothing here asks AWS."""
+
+import re
+import shlex
+
+import botocore.session
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.builders import NOW, UID, a_backup, a_begun_backup, a_job, a_pod, a_policy, ago, an_rds_policy, settings
+
+from holdfast import naming
+from holdfast.api.backup import Phase, Snapshot
+from holdfast.api.rds import RDSInstance
+from holdfast.contract import paths
+from holdfast.contract import task as tasks_contract
+from holdfast.contract.report import BackupReport, Report
+from holdfast.contract.task import SnapshotCleanupTask, SnapshotTask
+from holdfast.decide.backup import decide
+from holdfast.decide.observation import Observation
+from holdfast.decide.resolve import image_of, resolve
+from holdfast.errors import HoldfastError, Reason
+from holdfast.manifests import jobs, restore_snapshot, tasks
+
+RDS_NAME = re.compile(r"[a-z](-?[a-z0-9])*")
+OWNER = jobs.Owner("shop", "orders-1", UID, "orders")
+RUNNER = jobs.Runner("holdfast-runner-aws:1", "IfNotPresent", {})
+SNAPSHOT = Snapshot(
+    arn="arn:aws:rds:eu-central-1:123456789012:snapshot:holdfast-backup-1", region="eu-central-1", kind="instance",
+    source="orders", engine="postgres", engine_version="17.4", encrypted=True, kms_key_id="alias/x",
+    allocated_bytes=20 << 30, instance_class="db.t4g.medium", subnet_group="my db group",
+    security_groups=["sg-1", "sg-2"],
+)  # fmt: skip
+CLUSTER = SNAPSHOT.model_copy(
+    update={"kind": "cluster", "engine": "aurora-postgresql", "instance_class": None, "allocated_bytes": None}
+)
+LABELS = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?", fullmatch=True)
+
+
+def begun(**changes):
+    """A backup of an RDS instance whose id is fixed."""
+    backup = decide(Observation(a_backup(), policy=an_rds_policy()), settings(), ago(30)).status
+    assert backup is not None
+    return a_begun_backup(**{**dict(backup), **changes})
+
+
+def a_snapshot_report(snapshot=SNAPSHOT, size=20 << 30, found=False):
+    return Report(
+        kind="rds-snapshot", outcome="Succeeded", started_at=ago(300), completed_at=NOW, duration_seconds=300,
+        backup=BackupReport(
+            backup_id="backup-20261122-084430", size_bytes=size, snapshot=snapshot, tool_version="RDS CreateDBSnapshot",
+            server_version="postgres 17.4", integrity_check="RDS says: available, encrypted", file_readable="not read",
+            verified_at=NOW, found=found,
+        ),
+    )  # fmt: skip
+
+
+@given(st.none() | LABELS, st.uuids().map(str))
+def test_a_snapshots_name_is_one_that_rds_takes_for_any_label(label, uid):
+    name = naming.snapshot_name(naming.backup_id(NOW, label, uid, ()), uid)
+    assert RDS_NAME.fullmatch(name)
+    assert len(name) <= 63
+
+
+@given(LABELS, st.uuids().map(str), st.uuids().map(str))
+def test_two_backups_never_share_a_snapshots_name(label, one, another):
+    identifier = naming.backup_id(NOW, label, one, ())
+    names = {naming.snapshot_name(identifier, uid) for uid in (one, another)}
+    assert len(names) == len({one[:18], another[:18]})
+
+
+def test_only_the_image_for_aws_takes_snapshots():
+    resolved = resolve(an_rds_policy(), settings())
+    assert image_of(resolved, settings()) == ("aws", "holdfast-runner-aws:1")
+    with pytest.raises(HoldfastError, match="no key aws") as caught:
+        image_of(resolved, settings(images={"postgres-17": "x"}))
+    assert caught.value.reason is Reason.IMAGE_NOT_SET
+
+
+def test_what_has_no_effect_is_not_said_to_be_in_force():
+    resolved = resolve(an_rds_policy(), settings()).to_dict()
+    assert "dump" not in resolved
+    assert "scratch" not in resolved["job"]
+    assert resolve(a_policy(), settings()).to_dict()["dump"]["format"] == "sql"
+
+
+def test_the_job_has_the_task_and_the_secrets_that_the_policy_names():
+    backup = begun(resolved=resolve(an_rds_policy(secretName="aws-credentials"), settings()))
+    status = backup.status
+    work = tasks.backup_task(OWNER, backup.spec, status, [])
+    job = jobs.backup_job("orders-1-backup-x", OWNER, 1, work, status.resolved, RUNNER)
+    pod = job["spec"]["template"]["spec"]
+    told = tasks_contract.parse(pod["containers"][0]["env"][0]["value"])
+    assert isinstance(told, SnapshotTask)
+    assert (told.instance.identifier, told.backup.uid) == ("orders", UID)
+    assert job["metadata"]["labels"][naming.LABEL_TASK] in tasks.TAKING
+    mounts = {mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]}
+    assert mounts == {paths.RUN, paths.DATABASE_SECRET}
+
+
+def test_without_a_secret_the_jobs_own_identity_is_left_to_work():
+    backup = begun()
+    work = tasks.backup_task(OWNER, backup.spec, backup.status, [])
+    job = jobs.backup_job("orders-1-backup-x", OWNER, 1, work, backup.status.resolved, RUNNER)
+    assert [volume["name"] for volume in job["spec"]["template"]["spec"]["volumes"]] == ["run"]
+
+
+def test_the_cleanup_knows_the_snapshot_and_has_as_long_as_the_backup_had():
+    backup = begun(resolved=resolve(an_rds_policy(secretName="aws-credentials"), settings()))
+    work = tasks.cleanup_task(OWNER, backup.status)
+    assert isinstance(work, SnapshotCleanupTask)
+    assert (work.backup_uid, work.backup_id) == (UID, backup.status.backup_id)
+    assert work.deadline_seconds == 21600
+    job = jobs.cleanup_job("orders-1-cleanup-x", OWNER, work, backup.status.resolved.job, RUNNER)
+    volumes = job["spec"]["template"]["spec"]["volumes"]
+    assert [volume["name"] for volume in volumes] == ["run", "database"]
+
+
+@pytest.mark.parametrize(("report", "size", "sentence"), [
+    pytest.param(a_snapshot_report(), "21 GB", "snapshot of orders (21 GB) available after 5m", id="instance"),
+    pytest.param(a_snapshot_report(CLUSTER, None), None, "snapshot of orders available after 5m", id="cluster"),
+    pytest.param(a_snapshot_report(found=True), "21 GB", "snapshot of orders (21 GB) found and looked at again",
+                 id="found again"),
+])  # fmt: skip
+def test_a_snapshot_succeeds_with_the_fields_of_a_dump(report, size, sentence):
+    pod = a_pod(exit_code=0, report=report)
+    seen = Observation(begun(), policy=an_rds_policy(), job=a_job(complete=True), pods=(pod,), pods_listed=True)
+    status = decide(seen, settings(), NOW).status
+    assert status is not None
+    assert (status.phase, status.size, status.message) == (Phase.SUCCEEDED, size, sentence)
+    assert (status.snapshot, status.expires) == (report.backup.snapshot, "2027-02-20")
+    assert status.verification.integrity_check == "RDS says: available, encrypted"
+    assert (status.sha256, status.compression_ratio) == (None, None)
+
+
+def parameters(command):
+    """Read `aws rds OPERATION --option value…` as the call that it makes, as RDS's own model knows it."""
+    words = shlex.split(command)
+    assert words[:2] == ["aws", "rds"]
+    options, last = {}, ""
+    for word in words[3:]:
+        if word.startswith("--"):
+            last = word
+            options[last] = []
+        else:
+            options[last].append(word)
+    model = botocore.session.Session().get_service_model("rds")
+    name = next(each for each in model.operation_names if botocore.xform_name(each, "-") == words[2])
+    shape = model.operation_model(name).input_shape
+    known = {f"--{botocore.xform_name(member, '-')}": member for member in shape.members}
+    found = {known[option]: value for option, value in options.items() if option not in ("--region", "--endpoint-url")}
+    assert set(shape.required_members) <= set(found)
+    return name, {member: value if len(value) > 1 else value[0] for member, value in found.items()}
+
+
+def test_an_instance_is_restored_beside_the_old_one_by_a_call_that_rds_knows():
+    text = restore_snapshot.restore_command("backup-1", SNAPSHOT, None)
+    first, second = text.partition("\naws")[2].split(" &&\n")
+    name, given_ = parameters("aws" + first)
+    assert name == "RestoreDBInstanceFromDBSnapshot"
+    assert given_ == {
+        "DBSnapshotIdentifier": "holdfast-backup-1",
+        "DBInstanceIdentifier": "${NEW_INSTANCE:?set it to the identifier of the new instance}",
+        "DBSubnetGroupName": "my db group",
+        "VpcSecurityGroupIds": ["sg-1", "sg-2"],
+        "DBInstanceClass": "db.t4g.medium",
+    }
+    assert second.startswith("aws rds wait db-instance-available --region eu-central-1 ")
+
+
+@pytest.mark.parametrize(("instance_class", "calls"), [
+    pytest.param(None, ["RestoreDBClusterFromSnapshot", "CreateDBInstance"], id="aurora"),
+    pytest.param("db.m6gd.large", ["RestoreDBClusterFromSnapshot"], id="multi-az"),
+])  # fmt: skip
+def test_a_cluster_is_restored_with_an_instance_in_it(instance_class, calls):
+    text = restore_snapshot.restore_command(
+        "backup-1", CLUSTER.model_copy(update={"instance_class": instance_class}), None
+    )
+    commands = ("aws" + text.partition("\naws")[2]).split(" &&\n")
+    assert [parameters(command)[0] for command in commands if " wait " not in command] == calls
+    assert sum(" wait db-cluster-available " in command for command in commands) == 1
+
+
+def test_the_paste_does_nothing_before_a_name_is_given(tmp_path):
+    import subprocess
+
+    (tmp_path / "aws").write_text("#!/bin/sh\ntouch called\n")
+    (tmp_path / "aws").chmod(0o755)
+    text = restore_snapshot.restore_command(
+        "backup-1", SNAPSHOT, RDSInstance(identifier="orders", region="eu-central-1", endpoint="http://x:1")
+    )
+    done = subprocess.run(
+        ["/bin/bash", "-c", text], cwd=tmp_path, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True,
+        text=True, check=False, timeout=10,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "NEW_INSTANCE: set it to the identifier of the new instance" in done.stderr
+    assert not (tmp_path / "called").exists()
+    assert "--endpoint-url http://x:1" in text
