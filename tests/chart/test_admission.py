@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.builders import a_begun_backup
+from tests.builders import a_begun_backup, a_sqlite_policy
 from tests.chart.rendering import CHART, SERVED, render
 from tests.e2e.kubectl import Kubectl, KubectlError
 
@@ -24,7 +24,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180, func_only=True)]
 Job = dict[str, Any]
 MINE = {"app.kubernetes.io/managed-by": "holdfast"}
 RELEASE_SECONDS = 30
-IMAGE = yaml.safe_load((CHART / "values.yaml").read_text())["runner"]["images"]["postgres-17"]
+IMAGES = yaml.safe_load((CHART / "values.yaml").read_text())["runner"]["images"]
+IMAGE, SQLITE_IMAGE = IMAGES["postgres-17"], IMAGES["sqlite-3"]
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,15 @@ def a_job(namespace: str, format_: str = "sql") -> Job:
     return jobs.backup_job("orders-1-backup", owner, 1, tasks.backup_task(owner, spec, status, []), resolved, runner)
 
 
+def a_sqlite_job(namespace: str, image: str = SQLITE_IMAGE) -> Job:
+    """The Job for a file on a claim, for the node where the claim is mounted."""
+    backup = a_begun_backup(inline=a_sqlite_policy())
+    owner = jobs.Owner(namespace, "orders-1", "0f6bd1c4-5a0e-4a8a-9a5e-6d1f5a0c7b11", None)
+    work = tasks.backup_task(owner, backup.spec, backup.status, [])
+    runner = jobs.Runner(image, "IfNotPresent", {})
+    return jobs.backup_job("orders-1-backup", owner, 1, work, tasks.resolved_of(backup.status), runner, "node-b")
+
+
 def a_cleanup_job(namespace: str) -> Job:
     status = a_begun_backup().status
     owner = jobs.Owner(namespace, "orders-1", "0f6bd1c4-5a0e-4a8a-9a5e-6d1f5a0c7b11", None)
@@ -99,8 +109,26 @@ def a_cleanup_job(namespace: str) -> Job:
 
 
 def test_the_jobs_that_the_operator_builds_pass(confined: Confined):
-    for job in (a_job(confined.tenant), a_job(confined.tenant, "directory"), a_cleanup_job(confined.tenant)):
+    tenant = confined.tenant
+    for job in (a_job(tenant), a_job(tenant, "directory"), a_cleanup_job(tenant), a_sqlite_job(tenant)):
         assert "created" in confined.create(job)
+
+
+def test_a_claim_is_for_the_images_of_sqlite_alone(confined: Confined):
+    job = a_sqlite_job(confined.tenant, IMAGE)
+
+    said = confined.refusal("create", "--dry-run=server", "-f", "-", stdin=json.dumps(job))
+
+    assert "the volume named claim to those for SQLite" in said
+
+
+def test_a_job_for_sqlite_has_no_other_claim_than_its_databases(confined: Confined):
+    job = a_sqlite_job(confined.tenant)
+    volume(persistentVolumeClaim={"claimName": "another"})(job)
+
+    said = confined.refusal("create", "--dry-run=server", "-f", "-", stdin=json.dumps(job))
+
+    assert "the volume named claim to those for SQLite" in said
 
 
 def pod(**fields: Any) -> Callable[[Job], None]:
@@ -178,6 +206,7 @@ PROBE = {"exec": {"command": ["sh"]}}
         pytest.param(pod(hostPID=True), "no namespace of the host", id="hostPID"),
         pytest.param(pod(hostIPC=True), "no namespace of the host", id="hostIPC"),
         pytest.param(pod(securityContext={}), "as non-root", id="perhaps-root"),
+        pytest.param(pod(securityContext={"runAsNonRoot": True, "fsGroup": 1}), "no fsGroup", id="fsGroup"),
         pytest.param(security(runAsNonRoot=False), "as non-root", id="root-container"),
         pytest.param(security(privileged=True, allowPrivilegeEscalation=True), "unprivileged", id="privileged"),
         pytest.param(security(allowPrivilegeEscalation=True), "without escalation", id="escalation"),

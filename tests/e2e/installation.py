@@ -13,7 +13,8 @@ from tests.cluster.steps import Steps
 ROOT = Path(__file__).parents[2]
 OPERATOR = "holdfast-operator:dev"
 RUNNER = "holdfast-runner-postgres:17"
-IMAGES = (OPERATOR, RUNNER, "holdfast-test-postgres:17", "holdfast-test-seaweedfs:latest")
+SQLITE_RUNNER = "holdfast-runner-sqlite:3"
+IMAGES = (OPERATOR, RUNNER, SQLITE_RUNNER, "holdfast-test-postgres:17", "holdfast-test-seaweedfs:latest")
 
 
 def load_images(cluster: Cluster) -> None:
@@ -31,7 +32,9 @@ def install(cluster: Cluster, release: str, values: dict[str, Any]) -> None:
     merged = {
         "crds": {"enabled": False},
         "image": {"tag": "dev"},
-        "runner": {"images": {"postgres-15": None, "postgres-17": RUNNER, "postgres-18": None}},
+        "runner": {
+            "images": {"postgres-15": None, "postgres-17": RUNNER, "postgres-18": None, "sqlite-3": SQLITE_RUNNER}
+        },
         "logLevel": "debug",
     } | values
     helm(

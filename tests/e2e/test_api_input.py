@@ -66,7 +66,8 @@ TLS = "spec.database.connection.tls.caSecretName: "
 SQLITE = {
     "database/engine": "sqlite",
     "database/connection": REMOVED,
-    "database/volume": {"claimName": "data", "path": "a.db"},
+    "database/volume/claimName": "data",
+    "database/volume/path": "a.db",
 }
 NEEDS_CONNECTION = "connection says how to reach a server: every engine needs it but sqlite, which has a volume instead"
 NEEDS_VOLUME = "volume says where an SQLite file lies: engine sqlite needs it, and no other has one"
