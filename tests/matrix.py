@@ -23,6 +23,7 @@ INTRODUCTION = """\
 
 The full product of engines, versions, formats and faults, on real servers in containers: what `make test` has no time
 for. `make matrix` runs all of it and writes this page. The last run was on {day}; {passed} of {total} cases passed.
+
 """
 
 

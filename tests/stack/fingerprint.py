@@ -14,7 +14,8 @@ def fingerprint(namespace: str, deployment: str, database: str = "orders") -> Fi
     """What is in a database, by name: `table public.orders` -> (rows, hash of all of them).
 
     Likewise sequences (value), and definitions (1, hash): columns, constraints, indexes, views, functions, triggers,
-    comments, large objects (bytes), types, extensions. Owners and grants are left out, as Holdfast's dumps leave them.
+    comments, large objects (bytes), types, extensions, partitions, row security, rules and so on. Owners
+    and grants are left out, as Holdfast's dumps leave them.
     """
     lines = psql(namespace, deployment, SQL.read_text(), database).splitlines()
     return {name: (int(count), digest) for name, count, digest in csv.reader(lines)}

@@ -8,7 +8,7 @@ set extra_float_digits = 3;
 set bytea_output = 'hex';
 
 create temporary view user_relations as
-select c.oid, c.relkind, c.relname, n.nspname, format('%I.%I', n.nspname, c.relname) as name
+select c.oid, c.relkind, c.relispopulated, c.relname, n.nspname, format('%I.%I', n.nspname, c.relname) as name
 from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 where n.nspname !~ '^pg_' and n.nspname <> 'information_schema';
@@ -17,7 +17,7 @@ where n.nspname !~ '^pg_' and n.nspname <> 'information_schema';
 select format(
     'select %L, count(*), coalesce(sum(pg_catalog.hashtextextended(whole_row::text, 0)), 0) from %s whole_row',
     'table ' || name, name)
-from pg_temp.user_relations where relkind in ('r', 'm') order by name
+from pg_temp.user_relations where relkind in ('r', 'm') and relispopulated order by name
 \gexec
 
 select format('select %L, last_value, is_called from %s', 'sequence ' || name, name)
@@ -41,11 +41,12 @@ select format('constraint %I of %s', c.conname, coalesce(r.name, c.contypid::reg
 from pg_catalog.pg_constraint c
 join pg_catalog.pg_namespace n on n.oid = c.connamespace
 left join pg_temp.user_relations r on r.oid = c.conrelid
-where n.nspname !~ '^pg_' and n.nspname <> 'information_schema';
+where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+    and c.contype <> 'n'; -- since PostgreSQL 18 a column that is not null has one; see columns
 
 select 'index ' || r.name, 1, md5(pg_get_indexdef(r.oid)) from pg_temp.user_relations r where relkind in ('i', 'I');
 
-select 'view ' || r.name, 1, md5(pg_get_viewdef(r.oid)) from pg_temp.user_relations r where relkind in ('v', 'm');
+select 'view ' || r.name, 1, md5(concat_ws(' ', c.relispopulated, pg_get_viewdef(r.oid))) from pg_temp.user_relations r join pg_catalog.pg_class c on c.oid = r.oid where r.relkind in ('v', 'm');
 
 select 'comment on ' || r.name, 1, md5(obj_description(r.oid, 'pg_class'))
 from pg_temp.user_relations r where obj_description(r.oid, 'pg_class') is not null;
@@ -69,3 +70,45 @@ select 'extension ' || quote_ident(extname), 1, extversion from pg_catalog.pg_ex
 
 select 'large object ' || oid, octet_length(lo_get(oid)), md5(lo_get(oid))
 from pg_catalog.pg_largeobject_metadata;
+
+select 'nature of ' || r.name, 1, md5(concat_ws(' ', c.relkind, c.relpersistence, c.relrowsecurity, c.relforcerowsecurity,
+    c.reloptions, pg_get_expr(c.relpartbound, c.oid), pg_get_partkeydef(c.oid),
+    (select string_agg(inhparent::regclass::text, ' ' order by inhseqno) from pg_catalog.pg_inherits where inhrelid = c.oid)))
+from pg_temp.user_relations r join pg_catalog.pg_class c on c.oid = r.oid where r.relkind in ('r', 'p', 'v', 'm');
+
+select format('row security %I of %I.%I', policyname, schemaname, tablename), 1,
+    md5(concat_ws(' ', permissive, cmd, qual, with_check, roles))
+from pg_catalog.pg_policies;
+
+select format('rule %I of %s', ru.rulename, r.name), 1, md5(pg_get_ruledef(ru.oid))
+from pg_catalog.pg_rewrite ru join pg_temp.user_relations r on r.oid = ru.ev_class where ru.rulename <> '_RETURN';
+
+select format('domain %s', t.oid::regtype), 1,
+    md5(concat_ws(' ', format_type(t.typbasetype, t.typtypmod), t.typnotnull, t.typdefault))
+from pg_catalog.pg_type t join pg_catalog.pg_namespace n on n.oid = t.typnamespace
+where t.typtype = 'd' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+    and not exists (select from pg_catalog.pg_depend d where d.objid = t.oid and d.deptype = 'e');
+
+select format('range %s', rngtypid::regtype), 1, md5(concat_ws(' ', rngsubtype::regtype, rngsubdiff))
+from pg_catalog.pg_range ra join pg_catalog.pg_type t on t.oid = ra.rngtypid
+join pg_catalog.pg_namespace n on n.oid = t.typnamespace where n.nspname !~ '^pg_';
+
+select 'aggregate ' || p.oid::regprocedure, 1, md5(concat_ws(' ', a.aggtransfn, a.agginitval, a.aggtranstype::regtype))
+from pg_catalog.pg_aggregate a join pg_catalog.pg_proc p on p.oid = a.aggfnoid
+join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+where n.nspname !~ '^pg_' and not exists (select from pg_catalog.pg_depend d where d.objid = p.oid and d.deptype = 'e');
+
+select format('statistics %I', stxname), 1, md5(pg_get_statisticsobjdef(oid)) from pg_catalog.pg_statistic_ext;
+
+select format('publication %I of %I.%I', pubname, schemaname, tablename), 1, '' from pg_catalog.pg_publication_tables;
+
+select format('cast %s to %s', castsource::regtype, casttarget::regtype), 1, md5(concat_ws(' ', castcontext, castmethod))
+from pg_catalog.pg_cast c where oid >= 16384
+    and not exists (select from pg_catalog.pg_depend d where d.objid = c.oid and d.deptype = 'e');
+
+select format('collation %I', collname), 1, collcollate from pg_catalog.pg_collation where oid >= 16384;
+
+select format('text search configuration %I', cfgname), 1, '' from pg_catalog.pg_ts_config where oid >= 16384;
+
+select 'comment on large object ' || objoid, 1, md5(description)
+from pg_catalog.pg_description where classoid = 'pg_catalog.pg_largeobject'::regclass;

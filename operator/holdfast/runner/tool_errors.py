@@ -10,7 +10,28 @@ from holdfast.runner.tools import Tool
 
 RESTORING = "restoring"
 
+LARGE_OBJECTS = (
+    "a superuser: ALTER ROLE the_user SET lo_compat_privileges = on; or GRANT SELECT ON LARGE OBJECT for each: "
+    "pg_read_all_data does not cover them"
+)
+NEWER_CLIENT = (
+    "a newer client than the server's, or than this one, wrote it: restore with the image that took the backup, into a "
+    "server of that image's version or newer; the backups of a server whose own version has an image are free of it"
+)
+OLDER_RELEASE = (
+    "a client of an older release than its server wrote it, with what only a server of that newer release knows: "
+    "restore into a server of the version that was dumped, and use a runner image with a newer release"
+)
+LOCKS = (
+    "the server has no room for so many locks: raise max_locks_per_transaction to the number of tables and indexes "
+    "divided by max_connections, and restart it"
+)
 _REMEDIES = (
+    ("permission denied for large object", LARGE_OBJECTS),
+    ("unrecognized configuration parameter", NEWER_CLIENT),
+    ("unsupported version", NEWER_CLIENT),
+    ("unrecognized parameter", OLDER_RELEASE),
+    ("out of shared memory", LOCKS),
     ("permission denied", "grant the user what the message names; for all of it: GRANT pg_read_all_data TO the user"),
     ("row-level security", "use a user with BYPASSRLS: a dump that policies filter would not be whole"),
     ("lock timeout", "something holds a lock on the table: look in pg_locks, and apply a new backup"),

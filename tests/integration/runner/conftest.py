@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ IMAGES = (
     "holdfast-runner-postgres:15",
     "holdfast-runner-sqlite:3",
     "holdfast-test-postgres:17",
+    "holdfast-test-postgres:15",
     "holdfast-test-seaweedfs:latest",
 )
 
@@ -65,6 +67,22 @@ def world(network: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wo
         yield World(folder, network, db, store)
     finally:
         remove(*names)
+
+
+@pytest.fixture(scope="session")
+def servers(world: World) -> Iterator[Callable[[int], World]]:
+    """The world of a server of that major version, with a shop's database; each is started when it is asked for."""
+    there = {17: world}
+
+    def of(major: int) -> World:
+        if major not in there:
+            server = Postgres(world.network, f"{world.network}-db-{major}", str(major))
+            there[major] = replace(world, db=server)
+            server.create_sample("shop", 0.05)
+        return there[major]
+
+    yield of
+    remove(*(its.db.name for its in there.values() if its is not world))
 
 
 @pytest.fixture(scope="session")

@@ -65,6 +65,7 @@ class Pod:
     image: str = "holdfast-runner-postgres:17"
     memory: str = "256m"
     scratch: str = "512m"
+    patience: float = 150  # seconds until its end is not waited for any more
     arguments: list[str] = field(default_factory=list)
     uid: str = field(default_factory=lambda: str(uuid.uuid4()))
     lines: list[Line] = field(default_factory=list)
@@ -141,7 +142,7 @@ class Pod:
     def result(self) -> Result:
         """Wait for its end."""
         assert self._process is not None
-        self._process.wait(timeout=150)
+        self._process.wait(timeout=self.patience)
         self._reader.join(timeout=10)
         state = inspect(self.name)
         self.remove()

@@ -34,10 +34,10 @@ class Postgres:
             "--env", "POSTGRES_PASSWORD=superuser", f"holdfast-test-postgres:{version}",
             "postgres", "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_wal_size=4GB",
         )  # fmt: skip
-        wait_for(self._answers, f"PostgreSQL in {name}")
+        wait_for(self.answers, f"PostgreSQL in {name}")
         self.sql("postgres", f"create role {USER} login createdb password {literal(PASSWORD)}")
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
         done = subprocess.run(
             ["docker", "exec", self.name, "psql", "-h", "127.0.0.1", "-U", "nobody", "-w", "postgres"],
             capture_output=True, text=True, check=False,
@@ -54,6 +54,10 @@ class Postgres:
     def create(self, database: str) -> None:
         """Create an empty database that belongs to the runner's user."""
         self.sql("postgres", f"create database {identifier(database)} owner {USER} template template0")
+
+    def load(self, database: str, file: Path) -> None:
+        """Run a file of SQL as the runner's user."""
+        self.sql(database, file.read_text(), USER)
 
     def create_sample(self, database: str, scale: float) -> None:
         """Create a shop's database, with a large object, enums, views, triggers and so on."""

@@ -36,9 +36,6 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], int, str, list[str]]] = {
     ),
     "the port refuses": ({"connection": {"port": 5433}}, {}, 3, "ConnectionRefused", [":5433"]),
     "the server has no TLS": ({"connection": {"tls": {"mode": "require"}}}, {}, 3, "TLSFailed", ["SSL"]),
-    "the tool is older than the server": (
-        {}, {"image": "holdfast-runner-postgres:15"}, 4, "ToolTooOld", ["pg_dump 15", "PostgreSQL 17"],
-    ),
     "the store's Secret is missing": ({}, {"storage_secret": None}, 1, "SecretMissing", ["Secret s3-credentials"]),
     "the bucket is missing": ({"s3": {"bucket": "no-such-bucket"}}, {}, 6, "BucketNotFound", ["no-such-bucket"]),
     "the store's key is wrong": (

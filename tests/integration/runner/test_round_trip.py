@@ -45,10 +45,14 @@ def test_a_backup_restores_with_equal_content(
     assert differences(world.db.fingerprint("shop"), world.db.fingerprint(target)) == []
 
 
-def test_an_empty_database_is_backed_up(world: World) -> None:
+def test_an_empty_database_comes_back_empty(world: World) -> None:
     world.db.create("empty")
     task = world.backup("empty", "custom")
     world.assert_backed_up(task, world.pod(task).run())
+    before = world.db.fingerprint("empty")
+    restored = world.pod(world.restore(task, "empty")).run()
+    assert restored.exit_code == 0, restored.log
+    assert differences(before, world.db.fingerprint("empty")) == []
 
 
 def test_a_task_that_was_done_already_is_verified_and_reported_and_dumps_nothing(world: World) -> None:

@@ -1,19 +1,22 @@
 """Feeds a dump of each format into a PostgreSQL database."""
 
+import shutil
 import tarfile
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
 from holdfast.api.policy import Format
 from holdfast.contract.manifest import ManifestArtifact
 from holdfast.contract.task import RestoreTask
-from holdfast.errors import Reason
+from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.context import Context
 from holdfast.runner.postgres.connection import Target
 from holdfast.runner.postgres.dumps import ARCHIVE_FOLDER
 from holdfast.runner.progress import Progress
 from holdfast.runner.scratch import Room, removed_after
+from holdfast.runner.stream import BUFFER
 from holdfast.runner.tool_errors import RESTORING, check, feed_tool
 from holdfast.runner.tools import Tool
 
@@ -29,7 +32,11 @@ def feed(
     context: Context,
     progress: Progress,
 ) -> None:
-    """Restore the stream of a dump. `sql` and `custom` are one transaction: ended early, they change nothing."""
+    """Restore the stream of a dump. `sql` and `custom` are one transaction: ended early, they change nothing.
+
+    But for a script with large objects: pg_dump writes a COMMIT of its own after them, with only indexes, constraints
+    and the like still to come.
+    """
     where = f"--dbname={target.conninfo()}"
     match Format(artifact.format):
         case Format.SQL:
@@ -48,7 +55,7 @@ def _unpack_and_restore(
     with ExitStack() as stack:
         stack.enter_context(removed_after(folder))
         with tarfile.open(fileobj=cast("IO[bytes]", _Readable(stream)), mode="r|") as archive:
-            archive.extractall(context.places.scratch, filter="data")  # nothing outside, no links, no devices
+            _unpack(archive, folder)
         for _ in stream:  # what follows the tar's end: only the whole has the right sum
             pass
         tool = stack.enter_context(Tool([*command, str(folder)]))
@@ -56,6 +63,25 @@ def _unpack_and_restore(
         code = tool.wait()
         context.stop.check()
         check(tool, code, Reason.RESTORE_FAILED, RESTORING)
+
+
+def _unpack(archive: tarfile.TarFile, folder: Path) -> None:
+    """Write the archive's files into the folder: plain ones, right below it, and nothing else.
+
+    The filters of tarfile do more, but Debian 12's Python (3.11.2) does not know them.
+    """
+    folder.mkdir()
+    for member in archive:
+        path = PurePosixPath(member.name)
+        content = archive.extractfile(member) if member.isreg() else None
+        if content is None or path.parent != PurePosixPath(ARCHIVE_FOLDER) or path.name == "..":
+            raise HoldfastError(
+                Reason.ARCHIVE_UNREADABLE,
+                f"the archive has something else than the files of a directory dump: {member.name!r}",
+                "this artifact is none that Holdfast wrote: restore another backup; nothing of it was restored",
+            )
+        with content, (folder / path.name).open("xb") as file:
+            shutil.copyfileobj(content, file, BUFFER)
 
 
 class _Readable:
