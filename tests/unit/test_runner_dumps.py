@@ -23,7 +23,7 @@ from holdfast.runner.upload import Upload
 
 END = "echo '--'; echo '-- PostgreSQL database dump complete'; echo '--'"
 WHOLE = f"echo 'create table t();'; {END}"
-READS = "cat > /dev/null"
+READS = f"cat > /dev/null; {WHOLE}"
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def context(tmp_path):
 
 
 def take(context, form, scratch_bytes=None, size=100, target=None):
-    """Dump with the algorithm none; return what was stored and how it was read."""
+    """Dump with the algorithm none; return what was stored, how it was read, and what it held."""
     s3 = FakeS3()
     upload = Upload(Store(S3Storage(bucket="backups"), s3), "k", context.stop)
     upload.begin()
@@ -63,7 +63,7 @@ def take(context, form, scratch_bytes=None, size=100, target=None):
         readable = dump.stream(sink, progress)
         sink.close()
     upload.complete()
-    return s3.objects["k"], readable
+    return s3.objects["k"], readable, (dump.contents, target.warnings)
 
 
 CASES = {
@@ -73,11 +73,17 @@ CASES = {
     "sql: killed": ("sql", f"{WHOLE}; kill -9 $$", READS, Reason.DUMP_KILLED),
     "custom: the reader cannot read it": ("custom", "echo rubbish", f"{READS}; exit 1", Reason.ARCHIVE_UNREADABLE),
     "custom: the reader gives up early": ("custom", "head -c 9000000 /dev/zero", "exit 1", Reason.ARCHIVE_UNREADABLE),
+    "custom: the reader stops before the end": (
+        "custom", "echo x", "cat > /dev/null; echo 'create table t();'", Reason.ARCHIVE_UNREADABLE,
+    ),
     "custom: the reader is killed": ("custom", "echo x", f"{READS}; kill -9 $$", Reason.ARCHIVE_UNREADABLE),
     "custom: the dump fails and the reader is content": ("custom", "echo x; exit 1", READS, Reason.DUMP_FAILED),
     "custom: nothing at all": ("custom", "exit 0", READS, Reason.SIZE_IMPLAUSIBLE),
     "directory: the dump fails": ("directory", "mkdir $folder; exit 1", "exit 0", Reason.DUMP_FAILED),
     "directory: the reader cannot read it": ("directory", "mkdir $folder", "exit 1", Reason.ARCHIVE_UNREADABLE),
+    "directory: the reader stops before the end": (
+        "directory", "mkdir $folder", "echo 'create table t();'", Reason.ARCHIVE_UNREADABLE,
+    ),
     "directory: the disk is full": (
         "directory", "echo 'could not write: No space left on device' >&2; exit 1", "exit 0", Reason.DISK_FULL,
     ),
@@ -95,7 +101,7 @@ def test_what_is_not_whole_is_noticed(tools, context, form, pg_dump, pg_restore,
 
 def test_a_whole_script_passes_as_it_is(tools, context):
     tools(pg_dump=WHOLE)
-    stored, readable = take(context, "sql")
+    stored, readable, _ = take(context, "sql")
     assert stored == b"create table t();\n--\n-- PostgreSQL database dump complete\n--\n"
     assert readable == "end of dump seen"
 
@@ -111,22 +117,54 @@ def test_what_the_tool_warns_of_is_kept_though_it_succeeds(tools, context, form)
 
 
 def test_an_archive_reaches_bucket_and_reader_alike(tools, context, tmp_path):
-    tools(pg_dump="head -c 3000000 /dev/urandom", pg_restore=f"cat > {tmp_path}/seen")
-    stored, readable = take(context, "custom")
+    tools(pg_dump="head -c 3000000 /dev/urandom", pg_restore=f"cat > {tmp_path}/seen; {WHOLE}")
+    stored, readable, _ = take(context, "custom")
     assert stored == (tmp_path / "seen").read_bytes()
     assert len(stored) == 3_000_000
     assert readable == "read through by pg_restore"
 
 
 def test_a_directory_becomes_a_tar_that_tells_nothing_of_who_made_it(tools, context, tmp_path):
-    tools(pg_dump="mkdir $folder; echo toc > $folder/toc.dat; echo one > $folder/1.dat", pg_restore="exit 0")
-    stored, _ = take(context, "directory")
+    tools(pg_dump="mkdir $folder; echo toc > $folder/toc.dat; echo one > $folder/1.dat", pg_restore=WHOLE)
+    stored, _, _ = take(context, "directory")
     (tmp_path / "t.tar").write_bytes(stored)
     with tarfile.open(tmp_path / "t.tar") as archive:
         members = archive.getmembers()
         assert [member.name for member in members] == ["dump/1.dat", "dump/toc.dat"]
         assert {(member.uid, member.gid, member.uname, member.gname) for member in members} == {(0, 0, "", "")}
     assert list(context.places.scratch.iterdir()) == []
+
+
+ROWS = f"printf 'COPY public.t (i) FROM stdin;\\n1\\n2\\n\\\\.\\n'; {END}"
+
+
+@pytest.mark.parametrize(
+    ("form", "pg_dump", "pg_restore"),
+    [("sql", ROWS, "exit 1"), ("custom", "echo x", f"cat > /dev/null; {ROWS}"), ("directory", "mkdir $folder", ROWS)],
+)
+def test_rows_are_counted_in_what_the_tool_writes_as_a_script(tools, context, form, pg_dump, pg_restore):
+    tools(pg_dump=pg_dump, pg_restore=pg_restore)
+    _, _, (contents, warnings) = take(context, form)
+    assert [(table.name, table.rows) for table in contents.tables] == [("public.t", 2)]
+    assert warnings == []
+
+
+def test_rows_of_a_form_that_is_not_known_are_not_counted_and_that_is_said(tools, context):
+    tools(pg_dump=f"echo 'COPY public.t (i) FROM stdin WITH (FORMAT csv);'; {END}")
+    stored, _, (contents, warnings) = take(context, "sql")
+    assert stored.endswith(b"--\n")
+    assert contents is None
+    assert warnings == ["rows were not counted: a COPY of pg_dump's has a form that is not known"]
+
+
+def test_a_fault_while_the_reader_is_heard_ends_the_dump_and_is_what_is_told(tools, context, monkeypatch):
+    def fails(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("holdfast.runner.postgres.script.Script.feed", fails)
+    tools(pg_dump="head -c 30000000 /dev/zero", pg_restore="while :; do echo x; head -c 1000 > /dev/null; done")
+    with pytest.raises(ZeroDivisionError):
+        take(context, "custom")
 
 
 def test_a_directory_that_outgrows_the_volume_is_ended_before_it_is_full(tools, context):

@@ -5,15 +5,17 @@ At most 4,096 bytes of UTF-8 (the kubelet cuts there), so sentences are shortene
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, ValidationError
 
 from holdfast.api.backup import Snapshot
 from holdfast.api.base import StatusModel
+from holdfast.contract.manifest import ManifestMigrations
 from holdfast.contract.paths import MAX_REPORT_BYTES
 
 VERSION: Literal[1] = 1
+MAX_MIGRATION = 200  # characters of a migration's name
 
 
 class Outcome(StrEnum):
@@ -31,6 +33,21 @@ class FailureReport(StatusModel):
     message: str
     remedy: str
     server_major: int | None = Field(None, description="Of the server, where another runner's image would fit it.")
+
+
+class MigrationsReport(StatusModel):
+    """How far migrations have come; the lists are in the manifest."""
+
+    tool: str
+    applied_count: int | None = None
+    last: str | None = Field(None, description="At most 200 characters of it.")
+    failed: int = Field(0, description="How many are recorded as failed, unfinished or dirty.")
+
+    @classmethod
+    def of(cls, history: ManifestMigrations) -> Self:
+        """Take what a report has room for."""
+        last = history.last and shorten(history.last, MAX_MIGRATION)
+        return cls(tool=history.tool, applied_count=history.applied_count, last=last, failed=len(history.failed))
 
 
 class BackupReport(StatusModel):
@@ -51,6 +68,10 @@ class BackupReport(StatusModel):
     integrity_check: str
     file_readable: str
     verified_at: datetime
+    tables: int | None = Field(None, description="How many tables' rows are in the dump.")
+    rows: int | None = None
+    schema_sha256: str | None = None
+    migrations: MigrationsReport | None = None
     found: bool = Field(False, description="An earlier Pod had published it; this one verified it again.")
 
 

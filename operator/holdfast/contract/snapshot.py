@@ -9,12 +9,11 @@ from typing import Literal
 from pydantic import Field
 
 from holdfast.api.backup import Snapshot
-from holdfast.api.base import StatusModel
-from holdfast.contract.manifest import VERSION, ManifestVerification
+from holdfast.contract.manifest import VERSION, ManifestDocument, ManifestVerification
 from holdfast.contract.task import BackupIdentity
 
 
-class SnapshotManifest(StatusModel):
+class SnapshotManifest(ManifestDocument):
     """One backup whose data is a snapshot with AWS."""
 
     version: Literal[1] = VERSION
@@ -28,7 +27,3 @@ class SnapshotManifest(StatusModel):
     expires_at: datetime
     pod_uid: str
     holdfast_version: str
-
-    def to_json(self) -> bytes:
-        """Write it for the bucket: indented, since people read it too."""
-        return self.model_dump_json(by_alias=True, exclude_none=True, indent=2).encode()

@@ -21,14 +21,14 @@ class BackupIdentity(SpecModel):
     """Which backup this is; copied into the manifest, so that the bucket alone can tell."""
 
     uid: str = Field(description="The DatabaseBackup's uid: a manifest with it is this backup's own.")
-    namespace: str
-    name: str
-    policy: str | None = None
-    backup_id: str = Field(alias="backupID")
-    environment: str
-    label: str | None = None
-    reason: str | None = None
-    retention_days: int
+    namespace: str = Field(description="The DatabaseBackup's namespace.")
+    name: str = Field(description="The DatabaseBackup's name.")
+    policy: str | None = Field(None, description="The BackupPolicy that it was taken from.")
+    backup_id: str = Field(alias="backupID", description="The backup's unique id, also the name of its folder.")
+    environment: str = Field(description="What the database is for: dev, staging or production.")
+    label: str | None = Field(None, description="The word to find it by.")
+    reason: str | None = Field(None, description="Why it was taken, for people.")
+    retention_days: int = Field(description="Days until it expires, as asked at first.")
 
 
 class BackupTask(SpecModel):

@@ -18,13 +18,13 @@ from holdfast.contract.manifest import (
     ManifestTool,
     ManifestVerification,
 )
-from holdfast.contract.report import BackupReport
+from holdfast.contract.report import BackupReport, MigrationsReport
 from holdfast.contract.task import BackupTask
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner import engine
 from holdfast.runner.compress import compressor, suffix
 from holdfast.runner.context import Context
-from holdfast.runner.engine import Dumping, Ready, Source
+from holdfast.runner.engine import Contents, Dumping, Ready, Source
 from holdfast.runner.outcome import Done, UncleanError
 from holdfast.runner.progress import Progress
 from holdfast.runner.stream import Sink
@@ -44,6 +44,7 @@ class Dumped:
     readable: str
     uncompressed: int
     arguments: list[str]
+    contents: Contents | None
     store_checksum: str | None
 
 
@@ -116,7 +117,7 @@ def _take(
             sink = Sink(compressor(compression), upload, progress)
             readable = dump.stream(sink, progress)
             sink.close()
-            dumped = _store(context, store, upload, readable, sink.uncompressed, dump.arguments)
+            dumped = _store(context, store, upload, readable, sink.uncompressed, dump)
         manifest = _manifest(task, context, ready, upload, dumped, clock.now())
     except Exception as error:
         _discard(upload, error)
@@ -125,20 +126,21 @@ def _take(
 
 
 def _store(
-    context: Context, store: "Store", upload: "Upload", readable: str, uncompressed: int, arguments: list[str]
+    context: Context, store: "Store", upload: "Upload", readable: str, uncompressed: int, dump: Dumping
 ) -> Dumped:
     from holdfast.runner import record
 
     context.log.line("step", phase="verifying")
     checksum = upload.complete()
     stated = record.check(store, upload.key, upload.size, checksum, upload.sha256)
-    return Dumped(readable, uncompressed, arguments, stated)
+    return Dumped(readable, uncompressed, dump.arguments, dump.contents, stated)
 
 
 def _manifest(
     task: BackupTask, context: Context, ready: Ready, upload: "Upload", dumped: Dumped, now: datetime
 ) -> Manifest:
     assert task.database.engine is not None
+    contents = dumped.contents
     return Manifest(
         backup=task.backup,
         database=ManifestDatabase(
@@ -154,6 +156,10 @@ def _manifest(
         verification=ManifestVerification(
             integrity_check=INTEGRITY, file_readable=dumped.readable, verified_at=now
         ),
+        tables=contents and contents.tables,
+        rows=contents and contents.rows,
+        schema_sha256=contents and contents.schema_sha256,
+        migrations=ready.migrations or None,
         started_at=context.started,
         completed_at=now,
         expires_at=now + timedelta(days=task.backup.retention_days),
@@ -212,6 +218,10 @@ def _report(manifest: Manifest, *, found: bool) -> BackupReport:
         integrity_check=verification.integrity_check,
         file_readable=verification.file_readable,
         verified_at=clock.now() if found else verification.verified_at,
+        tables=None if manifest.tables is None else len(manifest.tables),
+        rows=manifest.rows,
+        schema_sha256=manifest.schema_sha256,
+        migrations=MigrationsReport.of(manifest.migrations[0]) if manifest.migrations else None,
         found=found,
     )
 

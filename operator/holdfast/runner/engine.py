@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from holdfast.api.database import Database, Engine
 from holdfast.api.policy import Dump
-from holdfast.contract.manifest import ManifestArtifact
+from holdfast.contract.manifest import ManifestArtifact, ManifestMigrations, ManifestTable
 from holdfast.contract.task import RestoreTask
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.context import Context
@@ -37,6 +37,20 @@ class Ready:
     database_size: int  # bytes on the server
     tool: str
     tool_version: str
+    migrations: list[ManifestMigrations] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a dump was seen to hold while it passed."""
+
+    tables: list[ManifestTable]
+    schema_sha256: str
+
+    @property
+    def rows(self) -> int:
+        """Rows of all tables."""
+        return sum(table.rows for table in self.tables)
 
 
 class Dumping(Protocol):
@@ -46,6 +60,8 @@ class Dumping(Protocol):
     """The tool's, without the connection."""
     suffix: str
     """What the artifact's name ends in before it is compressed."""
+    contents: Contents | None
+    """Known when the stream has ended; None where it cannot be told."""
 
     def stream(self, sink: Sink, progress: Progress) -> str:
         """Pass the whole dump on, require every exit code; return how it was seen to be readable.

@@ -25,7 +25,7 @@ def read(store: Store, key_prefix: str, uid: str, model: type[M]) -> M | None:
     if data is None:
         return None
     try:
-        manifest = model.model_validate_json(data)
+        manifest = model.parse(data)
     except ValidationError:
         raise _conflict(key, "is no manifest that this version can read") from None
     if manifest.backup.uid != uid:

@@ -1,7 +1,12 @@
-"""The three forms of a PostgreSQL dump: how each is made, and how each is seen to be whole."""
+"""The three forms of a PostgreSQL dump: how each is made, how it is seen to be whole, and what it is seen to hold.
+
+An archive is read through by pg_restore, which writes it out as a script: so every form's rows are counted alike.
+"""
 
 import tarfile
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Self, cast
 
@@ -9,9 +14,12 @@ from holdfast.api.policy import Dump, Format
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner import scratch
 from holdfast.runner.context import Context
+from holdfast.runner.engine import Contents
 from holdfast.runner.postgres.connection import Target
 from holdfast.runner.postgres.end_mark import EndMark
+from holdfast.runner.postgres.script import Script
 from holdfast.runner.progress import Progress
+from holdfast.runner.stop import Stop
 from holdfast.runner.stream import BUFFER, Sink, pump
 from holdfast.runner.tool_errors import Feed, check
 from holdfast.runner.tools import Tool
@@ -19,6 +27,7 @@ from holdfast.runner.tools import Tool
 COMMON = ("--no-owner", "--no-acl", "--no-password")
 SUFFIX = {Format.SQL: ".sql", Format.CUSTOM: ".dump", Format.DIRECTORY: ".tar"}
 READING = "reading the archive through"
+READER = ("pg_restore", "--file=-", "--no-owner", "--no-acl")
 ARCHIVE_FOLDER = "dump"  # in the scratch volume, and in the tar
 
 
@@ -32,12 +41,41 @@ def arguments(dump: Dump) -> list[str]:
     return [*form, *COMMON]
 
 
+class Seen:
+    """What is seen of a script as it passes: its end, and what it holds."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._mark = EndMark()
+        self._script = Script()
+
+    def feed(self, data: memoryview) -> None:
+        """Take the next bytes."""
+        self._mark.feed(data)
+        self._script.feed(data)
+
+    def contents(self, tool: str, unseen: Reason) -> Contents | None:
+        """Return what it held; None, with a warning, where that cannot be told. Raises `unseen` without an end."""
+        if not self._mark.seen:
+            raise HoldfastError(
+                unseen,
+                f"{tool} exited 0, but its script does not end in 'PostgreSQL database dump complete'",
+                "the dump is not whole: look at the server's log, then apply a new backup",
+            )
+        contents = self._script.contents()
+        if contents is None:
+            self._target.warnings.append(f"rows were not counted: a COPY of {tool}'s has a form that is not known")
+        return contents
+
+
 class StreamedDump:
     """A plain script or a custom archive: pg_dump writes it straight into our pipe."""
 
     def __init__(self, dump: Dump, target: Target, context: Context) -> None:
         self.arguments = arguments(dump)
         self.suffix = SUFFIX[dump.format]
+        self.contents: Contents | None = None
+        self._seen = Seen(target)
         self._custom = dump.format is Format.CUSTOM
         self._stop = context.stop
         self._warnings = target.warnings
@@ -60,24 +98,48 @@ class StreamedDump:
         return readable
 
     def _script(self, sink: Sink) -> str:
-        mark = EndMark()
-        pump(self._tool.stdout, (mark.feed, sink.write), self._stop)
+        pump(self._tool.stdout, (self._seen.feed, sink.write), self._stop)
         check(self._tool, self._tool.wait(), Reason.DUMP_FAILED, "dumping")
-        if not mark.seen:
-            raise HoldfastError(
-                Reason.END_MARK_MISSING,
-                "pg_dump exited 0, but its script does not end in 'PostgreSQL database dump complete'",
-                "the dump is not whole: look at the server's log, then apply a new backup",
-            )
+        self.contents = self._seen.contents("pg_dump", Reason.END_MARK_MISSING)
         return "end of dump seen"
 
     def _archive(self, sink: Sink) -> str:
-        with Tool(["pg_restore", "--file=/dev/null"], stdin=True) as reader, self._stop.calling(reader.kill):
+        with (
+            Tool(READER, stdin=True, stdout=True) as reader,
+            self._stop.calling(reader.kill),
+            _listening(reader, self._seen.feed, self._stop),
+        ):
             feed = Feed(reader, Reason.ARCHIVE_UNREADABLE, READING)
             pump(self._tool.stdout, (feed.write, sink.write), self._stop)
             check(self._tool, self._tool.wait(), Reason.DUMP_FAILED, "dumping")
             check(reader, reader.wait(), Reason.ARCHIVE_UNREADABLE, READING)
+        self.contents = self._seen.contents("pg_restore", Reason.ARCHIVE_UNREADABLE)
         return "read through by pg_restore"
+
+
+@contextmanager
+def _listening(tool: Tool, take: Callable[[memoryview], None], stop: Stop) -> Iterator[None]:
+    """Take what a tool writes while the block feeds it; when the block ends well, all of it was taken."""
+
+    def listen() -> None:
+        try:
+            pump(tool.stdout, (take,), stop)
+        except BaseException:
+            tool.kill()  # it would wait for ever for somebody to read on
+            raise
+
+    with ThreadPoolExecutor(1, thread_name_prefix="listener") as pool:
+        listening = pool.submit(listen)
+        try:
+            yield
+        except HoldfastError:
+            tool.kill()
+            listening.result()  # what failed there explains what failed here
+            raise
+        except BaseException:
+            tool.kill()
+            raise
+        listening.result()
 
 
 class DirectoryDump:
@@ -88,6 +150,7 @@ class DirectoryDump:
     ) -> None:
         self.arguments = arguments(dump)
         self.suffix = SUFFIX[Format.DIRECTORY]
+        self.contents: Contents | None = None
         self._target = target
         self._stop = context.stop
         self._folder = context.places.scratch / ARCHIVE_FOLDER
@@ -107,24 +170,23 @@ class DirectoryDump:
         """See engine.Dumping."""
         progress.phase = "dumping"
         command = ["pg_dump", *self.arguments, f"--file={self._folder}", f"--dbname={self._target.conninfo()}"]
-        with self._room.watched(self._stop, progress):
-            self._run(command, Reason.DUMP_FAILED, "dumping")
+        with self._room.watched(self._stop, progress), Tool(command) as tool, self._stop.calling(tool.kill):
+            code = tool.wait()
+            self._stop.check()
+            check(tool, code, Reason.DUMP_FAILED, "dumping")
+            self._target.warnings.extend(tool.warnings())
         progress.phase = "reading"
-        self._run(
-            ["pg_restore", "--file=/dev/null", str(self._folder)],
-            Reason.ARCHIVE_UNREADABLE,
-            READING,
-        )
+        self.contents = self._read()
         progress.phase = "storing"
         self._store(sink)
         return "read through by pg_restore"
 
-    def _run(self, command: list[str], failed: Reason, doing: str) -> None:
-        with Tool(command) as tool, self._stop.calling(tool.kill):
-            code = tool.wait()
-            self._stop.check()
-            check(tool, code, failed, doing)
-            self._target.warnings.extend(tool.warnings())
+    def _read(self) -> Contents | None:
+        seen = Seen(self._target)
+        with Tool([*READER, str(self._folder)], stdout=True) as reader, self._stop.calling(reader.kill):
+            pump(reader.stdout, (seen.feed,), self._stop)
+            check(reader, reader.wait(), Reason.ARCHIVE_UNREADABLE, READING)
+        return seen.contents("pg_restore", Reason.ARCHIVE_UNREADABLE)
 
     def _store(self, sink: Sink) -> None:
         # A tar stream only ever writes to its file object.
