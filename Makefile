@@ -51,14 +51,16 @@ check: sync ## The gate before a commit: format, lint, types, import contracts, 
 	$(RUN) mypy
 	$(RUN) lint-imports
 	$(RUN) python -m holdfast.api.crd --check .
+	$(RUN) python -m holdfast.contract.published --check .
 	$(RUN) python tests/chart/refresh.py --check
 
 format: sync ## Format and mend what can be mended
 	$(RUN) ruff format
 	$(RUN) ruff check --fix
 
-generate: sync ## Write crds/, the chart's copy, its values' schema and the field reference anew from the models
+generate: sync ## Write crds/, the chart's copy, its values' schema, the references and the manifest's schema anew from the models
 	$(RUN) python -m holdfast.api.crd .
+	$(RUN) python -m holdfast.contract.published .
 	$(RUN) python tests/chart/refresh.py
 
 ##@ Test cluster

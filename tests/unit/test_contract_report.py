@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.contract import report
+from holdfast.contract.manifest import ManifestMigrations
 from holdfast.contract.paths import MAX_REPORT_BYTES
-from holdfast.contract.report import BackupReport, FailureReport, Outcome, Report
+from holdfast.contract.report import BackupReport, FailureReport, MigrationsReport, Outcome, Report
 
 NOW = datetime(2026, 11, 22, 8, 45, tzinfo=UTC)
 TEXT = st.text(st.characters(blacklist_categories=["Cs"]), max_size=6000)
@@ -49,7 +50,10 @@ def test_the_facts_of_a_backup_are_never_shortened():
         backup_id="backup-20261122-084500", artifact_key="k" * 1024, size_bytes=1, uncompressed_bytes=2,
         sha256="a" * 64,
         tool_version="pg_dump 17.5", server_version="PostgreSQL 17.5", integrity_check="passed",
-        file_readable="end of dump seen", verified_at=NOW,
+        file_readable="end of dump seen", verified_at=NOW, tables=5000, rows=2**63, schema_sha256="b" * 64,
+        migrations=MigrationsReport.of(
+            ManifestMigrations(tool="Liquibase", table="t", applied_count=2**31, last="桜" * 9000, failed=["x"] * 99)
+        ),
     )  # fmt: skip
     written = a_report(outcome=Outcome.SUCCEEDED, backup=backup, warnings=["w" * 3000] * 9).to_bytes()
     assert len(written) <= MAX_REPORT_BYTES

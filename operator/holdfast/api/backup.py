@@ -144,6 +144,17 @@ class Snapshot(SnapshotInRegion):
     copy_in: SnapshotInRegion | None = Field(None, alias="copy", description="Its copy in another region.")
 
 
+class Migrations(StatusModel):
+    """How far the migrations of a tool had come when the dump began. The lists are in the manifest."""
+
+    tool: Reported = Field(description="The tool whose table was found, e.g. Flyway.")
+    applied_count: int | None = Field(
+        None, ge=0, description="Migrations applied; absent where the tool records only the current version."
+    )
+    last: Reported | None = Field(None, description="The last applied one.")
+    failed: int | None = Field(None, ge=0, description="Migrations that are recorded as failed or unfinished.")
+
+
 class Cleanup(StatusModel):
     """The Job that removes what a killed attempt left in the bucket, or with AWS."""
 
@@ -203,6 +214,14 @@ class DatabaseBackupStatus(StatusModel):
         "database, until this one has asked the server.",
     )
     snapshot: Snapshot | None = Field(None, description="With method aws-rds: the snapshot that AWS keeps.")
+    tables: int | None = Field(None, ge=0, description="Tables whose rows are in the dump.")
+    rows: int | None = Field(
+        None, ge=0, description="Rows of all of them, counted in the dump; each is in the manifest."
+    )
+    schema_sha256: Reported | None = Field(
+        None, description="SHA-256 of the schema in the dump: equal for equal schemas dumped by the same versions."
+    )
+    migrations: Migrations | None = Field(None, description="How far migrations had come when the dump began.")
     verification: Verification | None = Field(None, description="What was checked before it was called a backup.")
     warnings: list[Reported] | None = Field(
         None, max_length=64, description="What is worth knowing though it succeeded."

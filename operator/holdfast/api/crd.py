@@ -4,7 +4,6 @@ DIR is the root of the checkout. It writes `crds/`, the chart's copy of it and `
 with --check says which of them are stale. Nothing imports it at run time: the chart brings the definitions.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import yaml
 from pydantic import BaseModel
 
 from holdfast import naming
-from holdfast.api import reference
+from holdfast.api import generated, reference
 from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus
 from holdfast.api.base import MAX_POLICY_NAME
 from holdfast.api.policy import BackupPolicySpec, BackupPolicyStatus
@@ -183,31 +182,9 @@ def files() -> dict[Path, str]:
     return {**definitions, REFERENCE: reference.page([definition(item) for item in RESOURCES])}
 
 
-def stale(root: Path) -> list[Path]:
-    """Return the files that are absent from the checkout or not what the models make of them."""
-    return [path for path, text in files().items() if not (root / path).is_file() or (root / path).read_text() != text]
-
-
-def write(root: Path) -> None:
-    """Write the generated files."""
-    for path, text in files().items():
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_text(text)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write or check the generated files; 1 when one is stale."""
-    parser = argparse.ArgumentParser(prog="python -m holdfast.api.crd", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; say what is stale")
-    parser.add_argument("directory", type=Path, help="root of the checkout")
-    options = parser.parse_args(arguments)
-    if not options.check:
-        write(options.directory)
-        return 0
-    found = stale(options.directory)
-    for path in found:
-        sys.stderr.write(f"{path} is stale: run `make generate`\n")
-    return 1 if found else 0
+    return generated.main("holdfast.api.crd", files(), arguments)
 
 
 if __name__ == "__main__":

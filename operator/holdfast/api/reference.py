@@ -39,7 +39,7 @@ def _chapter(spec: dict[str, Any]) -> str:
         *_grouped(_rules("", schema)),
         "",
         "### Columns of `kubectl get`\n",
-        *_table(("Column", "What it shows"), columns),
+        *table(("Column", "What it shows"), columns),
         "",
     ])  # fmt: skip
 
@@ -59,7 +59,7 @@ def _fields(part: str, schema: Schema) -> str:
         for path, field, required in _walk(part, schema)
     ]
     title = f"### `{part}`\n\n{schema['description']}\n"
-    return "\n".join([title, *_table(("Field", "Type", "Takes", "What it says"), rows), ""])
+    return "\n".join([title, *table(("Field", "Type", "Takes", "What it says"), rows), ""])
 
 
 def _walk(path: str, schema: Schema) -> Iterator[tuple[str, Schema, bool]]:
@@ -109,6 +109,7 @@ def _limits(field: Schema) -> str:
     return "; ".join(said)
 
 
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
+def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Return a table's lines, Markdown."""
     escaped = [[cell.replace("|", "\\|") for cell in row] for row in [head, tuple("-" * len(head)), *rows]]
     return [f"| {' | '.join(row)} |" for row in escaped]

@@ -41,13 +41,15 @@ class MigrationsReport(StatusModel):
     tool: str
     applied_count: int | None = None
     last: str | None = Field(None, description="At most 200 characters of it.")
-    failed: int = Field(0, description="How many are recorded as failed, unfinished or dirty.")
+    failed: int | None = Field(None, description="How many are recorded as failed, unfinished or dirty, if any.")
 
     @classmethod
     def of(cls, history: ManifestMigrations) -> Self:
         """Take what a report has room for."""
         last = history.last and shorten(history.last, MAX_MIGRATION)
-        return cls(tool=history.tool, applied_count=history.applied_count, last=last, failed=len(history.failed))
+        return cls(
+            tool=history.tool, applied_count=history.applied_count, last=last, failed=len(history.failed) or None
+        )
 
 
 class BackupReport(StatusModel):

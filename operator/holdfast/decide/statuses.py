@@ -6,7 +6,7 @@ Conditions follow kstatus: Ready, Reconciling and Stalled tell Helm, Flux and Ar
 from datetime import datetime, timedelta
 
 from holdfast import units
-from holdfast.api.backup import Cleanup, DatabaseBackupStatus, Failure, Phase, Verification
+from holdfast.api.backup import Cleanup, DatabaseBackupStatus, Failure, Migrations, Phase, Verification
 from holdfast.api.conditions import ConditionType as C
 from holdfast.api.conditions import update
 from holdfast.contract.report import BackupReport, Outcome, Report
@@ -81,6 +81,10 @@ def succeeded(backup: BackupView, report: Report, result: BackupReport, retries:
             "server_version": result.server_version,
             "server_major": result.server_major or backup.status.server_major,
             "snapshot": result.snapshot,
+            "tables": result.tables,
+            "rows": result.rows,
+            "schema_sha256": result.schema_sha256,
+            "migrations": result.migrations and Migrations.model_validate(result.migrations.to_dict()),
             "verification": Verification(
                 integrity_check=result.integrity_check,
                 file_readable=result.file_readable,

@@ -1,0 +1,103 @@
+"""The manifest's form, published: `python -m holdfast.contract.published [--check] DIR`.
+
+DIR is the root of the checkout. It writes the JSON Schema for programs and the page for people, both from the model.
+Nothing imports it at run time.
+"""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from holdfast.api import generated
+from holdfast.api.reference import table
+from holdfast.contract.manifest import Manifest
+
+Schema = dict[str, Any]
+
+SCHEMA = Path("docs/reference/manifest.schema.json")
+PAGE = Path("docs/reference/manifest.md")
+_HEAD = """<!-- Generated from operator/holdfast/contract/manifest.py; do not edit: run `make generate`. -->
+# The manifest
+
+`manifest.json` lies beside the artifact, in the backup's folder in the bucket. It is written last, with a condition
+that it never overwrites another: **without a manifest there is no backup**. It holds everything that is needed to know,
+check and restore the backup when the cluster is gone, and no secret.
+
+Its form is stable. There is a [JSON Schema](manifest.schema.json). Fields may be added, optional ones, so pass over
+those that you do not know; none is removed or changes its meaning while `version` is 1. A field that does not apply,
+or is not known, is absent. Times are UTC.
+
+Rows are counted in the dump itself as it passes: they are exact, of the dump's own snapshot, and never the server's
+statistics. That needs no second scan and no exported snapshot, so it is the same on a standby. Tables are those whose
+rows are in the dump: a partitioned table's are its partitions'; views and foreign tables have none, nor have unlogged
+tables on a standby.
+
+Migrations are read by the backup's own user just before the dump begins. One that is applied in the moments between is
+in the dump and not in this list.
+"""
+
+
+def schema() -> Schema:
+    """Return the JSON Schema of a manifest, open for fields that are added later."""
+    made = _open(_without_null(Manifest.model_json_schema(by_alias=True)))
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made, "title": "Holdfast backup manifest"}
+
+
+def files() -> dict[Path, str]:
+    """Return every generated file: its path in the checkout, and what it holds."""
+    made = schema()
+    rows = [(f"**`{path}`**" if required else f"`{path}`", kind, said) for path, kind, said, required in walk(made)]
+    page = "\n".join(
+        [_HEAD, "A field in **bold** is always there.\n", *table(("Field", "Type", "What it says"), rows), ""]
+    )
+    return {SCHEMA: json.dumps(made, indent=2, ensure_ascii=False) + "\n", PAGE: page}
+
+
+def walk(root: Schema) -> Iterator[tuple[str, str, str, bool]]:
+    """Yield each field of a manifest's schema: its path, type, description, and whether it is required."""
+    return _walk("", root, root["$defs"])
+
+
+def _walk(path: str, node: Schema, definitions: Schema) -> Iterator[tuple[str, str, str, bool]]:
+    for name, child in node.get("properties", {}).items():
+        below, field = f"{path}{name}", _resolved(child, definitions)
+        inner = _resolved(field.get("items", {}), definitions)
+        kind = "time" if field.get("format") == "date-time" else field["type"]
+        kind = f"list, each {inner['type']}" if inner else kind
+        yield below, kind, field.get("description", ""), name in node.get("required", [])
+        yield from _walk(f"{below}[]." if inner else f"{below}.", inner or field, definitions)
+
+
+def _resolved(node: Schema, definitions: Schema) -> Schema:
+    """Put what a reference points to in its place."""
+    return definitions[str(node["$ref"]).rsplit("/", 1)[-1]] | node if "$ref" in node else node
+
+
+def _without_null(node: Schema) -> Schema:
+    """Make an optional field one that may be absent: a manifest never holds null."""
+    made = {key: _without_null(value) if isinstance(value, dict) else value for key, value in node.items()}
+    real = [choice for choice in made.get("anyOf", []) if choice != {"type": "null"}]
+    if len(real) != 1:
+        return made
+    return {
+        **real[0],
+        **{key: value for key, value in made.items() if (key, value) != ("default", None) and key != "anyOf"},
+    }
+
+
+def _open(node: Schema) -> Schema:
+    """Drop what would forbid further fields, and the titles that repeat the names."""
+    dropped = {"title": str, "additionalProperties": bool}
+    kept = {key: value for key, value in node.items() if not isinstance(value, dropped.get(key, ()))}
+    return {key: _open(value) if isinstance(value, dict) else value for key, value in kept.items()}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write or check the generated files; 1 when one is stale."""
+    return generated.main("holdfast.contract.published", files(), arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,61 @@
+"""The manifest's published form: version 1 stays readable for good, and only optional fields are added to it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from holdfast.api import generated
+from holdfast.contract import published
+from holdfast.contract.manifest import Manifest
+
+ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
+FIRST = (HERE / "manifest-version-1.json").read_bytes()  # as the first version of Holdfast wrote it
+FROZEN = (HERE / "manifest-version-1.fields").read_text().splitlines()  # fields as published; never edit a line
+
+
+def fields():
+    """Each field as a line: its path, its type, and a ! where it is always there."""
+    return [
+        f"{path}: {kind}{'!' if required else ''}" for path, kind, _, required in published.walk(published.schema())
+    ]
+
+
+def test_the_published_files_are_what_the_model_makes():
+    assert generated.stale(published.files(), ROOT) == []
+
+
+def test_a_manifest_of_the_first_version_is_read_whole():
+    assert json.loads(Manifest.parse(FIRST).to_json()) == json.loads(FIRST)
+
+
+def test_no_published_field_is_removed_renamed_or_of_another_type():
+    assert [line for line in FROZEN if line not in fields()] == []
+
+
+def test_no_field_is_required_that_an_older_manifest_lacks():
+    assert {line for line in fields() if line.endswith("!")} - set(FROZEN) == set()
+
+
+def test_every_field_is_described():
+    assert [path for path, _, said, _ in published.walk(published.schema()) if len(said) < 10] == []
+
+
+@pytest.mark.parametrize("where", ["", "backup", "database", "artifact", "tool", "verification"])
+def test_fields_of_a_newer_version_are_passed_over(where):
+    newer = json.loads(FIRST)
+    (newer[where] if where else newer)["fieldOfALaterVersion"] = {"a": 1}
+    assert Manifest.parse(json.dumps(newer).encode()) == Manifest.parse(FIRST)
+
+
+def test_the_schema_forbids_no_later_field():
+    assert "additionalProperties" not in json.dumps(published.schema())
+
+
+def test_check_names_what_is_stale(tmp_path, capsys):
+    assert published.main([str(tmp_path)]) == 0
+    assert published.main(["--check", str(tmp_path)]) == 0
+    (tmp_path / published.SCHEMA).write_text("{}")
+    assert published.main(["--check", str(tmp_path)]) == 1
+    assert str(published.SCHEMA) in capsys.readouterr().err
