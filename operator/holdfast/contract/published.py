@@ -77,8 +77,8 @@ def _resolved(node: Schema, definitions: Schema) -> Schema:
 
 def _without_null(node: Schema) -> Schema:
     """Make an optional field one that may be absent: a manifest never holds null."""
-    made = {key: _without_null(value) if isinstance(value, dict) else value for key, value in node.items()}
-    real = [choice for choice in made.get("anyOf", []) if choice != {"type": "null"}]
+    made: Schema = {key: _without_null(value) if isinstance(value, dict) else value for key, value in node.items()}
+    real: list[Schema] = [choice for choice in made.get("anyOf", []) if choice != {"type": "null"}]
     if len(real) != 1:
         return made
     return {
