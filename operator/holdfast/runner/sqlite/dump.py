@@ -5,6 +5,7 @@ from typing import Self
 
 from holdfast.runner import scratch
 from holdfast.runner.context import Context
+from holdfast.runner.engine import Contents
 from holdfast.runner.progress import Progress
 from holdfast.runner.sqlite import work
 from holdfast.runner.sqlite.place import Place
@@ -22,6 +23,7 @@ class FileDump:
         """`size` is what the copy may need, bytes; what the check notices is added to `warnings`."""
         self.arguments = ["pages=-1"]
         self.suffix = ".sqlite"
+        self.contents: Contents | None = None
         self._place = place
         self._stop = context.stop
         self._folder = context.places.scratch / FOLDER
