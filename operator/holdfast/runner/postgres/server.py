@@ -1,9 +1,11 @@
 """Asks a PostgreSQL server what a task must know before a tool runs: its version, the database's size, is it empty."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from holdfast.contract.manifest import ManifestMigrations
+from holdfast.runner.postgres import history
 from holdfast.runner.postgres.connection import Target
 from holdfast.runner.postgres.errors import classify, connection_error
 from holdfast.runner.stop import Stop
@@ -33,15 +35,18 @@ class Server:
     version: str
     major: int
     database_size: int
+    migrations: list[ManifestMigrations] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)  # of what is not known, or was found half-done
 
 
 def inspect(target: Target, stop: Stop) -> Server:
-    """Connect and ask for the version and the database's size, bytes. Raises the connection's errors (exit 3)."""
+    """Connect and ask for version, size (bytes) and migrations. Raises the connection's errors (exit 3)."""
     with connect(target, stop) as connection:
         row = _row(connection, target, "select pg_catalog.pg_database_size(pg_catalog.current_database())")
         number = connection.info.server_version
         version = connection.info.parameter_status("server_version") or str(number)
-    return Server(version=f"PostgreSQL {version}", major=number // 10000, database_size=int(row[0]))
+        migrations, warnings = history.read(connection)
+    return Server(f"PostgreSQL {version}", number // 10000, int(row[0]), migrations, warnings)
 
 
 def user_objects(target: Target, stop: Stop) -> list[str]:

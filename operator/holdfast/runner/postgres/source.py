@@ -48,7 +48,7 @@ class Postgres:
                 f"{tool_version} is newer than the server ({found.version}), whose own version may refuse the dump "
                 f"when it is restored: add the key postgres-{found.major} to runner.images in the chart's values"
             )
-        self.warnings += safe_releases.warnings("pg_dump", tool_version)
+        self.warnings += [*safe_releases.warnings("pg_dump", tool_version), *found.warnings]
         return Ready(
             host=self._target.host,
             database=self._target.database,
@@ -57,6 +57,7 @@ class Postgres:
             database_size=found.database_size,
             tool="pg_dump",
             tool_version=tool_version,
+            migrations=found.migrations,
         )
 
     def dumping(self, dump: Dump, ready: Ready, scratch_bytes: int | None) -> dumps.StreamedDump | dumps.DirectoryDump:
