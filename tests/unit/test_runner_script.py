@@ -6,7 +6,7 @@ The scripts are made of pieces whose rows are known by construction, in the form
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.runner.postgres.script import Script
@@ -121,23 +121,27 @@ def counted(text, sizes=(1 << 20,)):
 SIZES = st.lists(st.integers(1, 90), min_size=1, max_size=10)
 
 
+@settings(deadline=None)
 @given(made=scripts(), sizes=SIZES)
 def test_every_row_of_every_table_is_counted_and_nothing_else(made, sizes):
     text, tables, _ = made
     assert counted(text, sizes) == tables
 
 
+@settings(deadline=None)
 @given(made=scripts(), sizes=SIZES)
 def test_the_schemas_hash_is_that_of_the_schema_alone(made, sizes):
     text, _, schema = made
     assert read(text, sizes).schema_sha256 == read(schema).schema_sha256
 
 
+@settings(deadline=None)
 @given(one=st.lists(SCHEMA, max_size=4), other=st.lists(SCHEMA, max_size=4))
 def test_schemas_that_differ_have_different_hashes(one, other):
     assert (read(b"".join(one)) == read(b"".join(other))) == (one == other)
 
 
+@settings(deadline=None)
 @given(sizes=SIZES)
 def test_with_the_old_kind_of_strings_a_backslash_escapes_in_them(sizes):
     head = b"SET standard_conforming_strings = off;\nCOMMENT ON TABLE t IS 'a\\';\nCOPY public.t (i) FROM stdin;\n';\n"
