@@ -118,15 +118,17 @@ def a_pod(
 
 
 def a_success(
-    *, size: int = 82_000_000, found: bool = False, took: float = 12.3, server_major: int | None = 17
-) -> Report:
+    *, size: int = 82_000_000, found: bool = False, took: float = 12.3, server_major: int | None = 17,
+    tables: int | None = 8, rows: int | None = 3_000_000,
+) -> Report:  # fmt: skip
     return Report(
         kind="backup", outcome="Succeeded", started_at=ago(took), completed_at=NOW, duration_seconds=took,
         backup=BackupReport(
             backup_id="backup-20261122-084430", artifact_key="eu-1/shop/orders/x/y.sql.gz", size_bytes=size,
             uncompressed_bytes=size * 4, database_size_bytes=250_000_000, sha256="a" * 64, tool_version="pg_dump 17.6",
             server_version="PostgreSQL 17.6", server_major=server_major, integrity_check="passed",
-            file_readable="end mark seen", verified_at=NOW, found=found,
+            file_readable="end mark seen", verified_at=NOW, found=found, tables=tables, rows=rows,
+            schema_sha256="b" * 64,
         ),
     )  # fmt: skip
 

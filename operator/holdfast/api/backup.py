@@ -236,5 +236,6 @@ class DatabaseBackupStatus(StatusModel):
         [],
         max_length=16,
         json_schema_extra=keyed_by("type"),
-        description="What holds for the backup: Finished, Succeeded, Verified, Ready, Reconciling, Stalled.",
+        description="What holds for the backup: Finished, Succeeded, Verified, Suspicious, Ready, Reconciling and "
+        "Stalled.",
     )

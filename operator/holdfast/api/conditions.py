@@ -16,6 +16,7 @@ class ConditionType(StrEnum):
     FINISHED = "Finished"
     SUCCEEDED = "Succeeded"
     VERIFIED = "Verified"
+    SUSPICIOUS = "Suspicious"
     READY = "Ready"
     RECONCILING = "Reconciling"
     STALLED = "Stalled"
@@ -24,7 +25,9 @@ class ConditionType(StrEnum):
 class Condition(StatusModel):
     """One condition, as `metav1.Condition`."""
 
-    type: str = Field(max_length=316, description="Finished, Succeeded, Verified, Ready, Reconciling or Stalled.")
+    type: str = Field(
+        max_length=316, description="Finished, Succeeded, Verified, Suspicious, Ready, Reconciling or Stalled."
+    )
     status: Literal["True", "False", "Unknown"] = Field(description="True, False or Unknown.")
     reason: str = Field(max_length=1024, min_length=1, description="One word for machines, in CamelCase.")
     message: str = Field(max_length=4096, description="One sentence for people.")

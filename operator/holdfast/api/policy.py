@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from pydantic import ConfigDict, Field
+from pydantic import AwareDatetime, ConfigDict, Field
 
 from holdfast.api.base import Rule, SpecModel, StatusModel, keyed_by, rules
 from holdfast.api.conditions import Condition
@@ -70,6 +70,43 @@ class Dump(SpecModel):
     compression: Compression = Field(Compression(), description="How the artifact is compressed. Default: gzip.")
     jobs: int = Field(
         4, ge=1, le=64, description="Parallel connections of a directory dump; other formats use one. Default: 4."
+    )
+
+
+class Suspicion(SpecModel):
+    """What makes a good backup a suspicious one, beside the last good ones of its policy and database."""
+
+    max_size_loss_percent: int = Field(
+        50,
+        ge=0,
+        le=100,
+        description="Suspicious when the artifact is smaller by more than this share of the usual size. 100: never. "
+        "Default: 50.",
+    )
+    max_row_loss_percent: int = Field(
+        50,
+        ge=0,
+        le=100,
+        description="Suspicious when more than this share of the usual rows is gone. 100: never. Default: 50.",
+    )
+    max_table_loss: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="Suspicious when more tables than this are gone since the last good backup. Default: 0.",
+    )
+    since: AwareDatetime | None = Field(
+        None,
+        description="Compare with backups completed after this time only: set it when a loss was meant, and the next "
+        "backup is the new measure. Default: no limit.",
+    )
+
+
+class VerificationRules(SpecModel):
+    """What is looked at once a backup is there."""
+
+    suspicion: Suspicion = Field(
+        Suspicion(), description="When a backup that succeeded is called suspicious: its condition Suspicious is True."
     )
 
 
@@ -145,6 +182,9 @@ class BackupPolicySpec(SpecModel):
     )
     retention: Retention = Field(
         Retention(), description="How long backups are kept. Default: by environment, 30, 60 or 90 days."
+    )
+    verification: VerificationRules = Field(
+        VerificationRules(), description="What is looked at once a backup is there. Default: a loss is suspicious."
     )
     job: JobTemplate = Field(
         JobTemplate(),

@@ -11,7 +11,7 @@ from holdfast import naming
 from holdfast.api.backup import Failure, Phase
 from holdfast.api.conditions import ConditionType
 from holdfast.api.policy import BackupPolicySpec
-from holdfast.decide import claims, outcome, statuses
+from holdfast.decide import claims, outcome, statuses, suspicion
 from holdfast.decide.observation import Act, Announcement, Decision, Observation
 from holdfast.decide.resolve import fitting_key, image_of, resolve
 from holdfast.errors import HoldfastError, Reason
@@ -164,10 +164,15 @@ def _progress(o: Observation, now: datetime) -> Decision:
 def _finish(o: Observation, end: outcome.End, now: datetime) -> Decision:
     """Record the end; where a Pod may have left something half-written, a cleanup follows."""
     if end.report is not None and end.report.backup is not None:
-        done = statuses.succeeded(o.backup, end.report, end.report.backup, outcome.retries(o.job, o.pods), now)
+        result, resolved = end.report.backup, o.backup.status.resolved
+        assert resolved is not None
+        verdict = suspicion.judge(result, resolved, o.former)
+        done = statuses.succeeded(o.backup, end.report, result, verdict, outcome.retries(o.job, o.pods), now)
         return Decision(
             status=_with_cleanup(o, done),
-            announcement=Announcement(False, "BackupSucceeded", done.message or ""),
+            announcement=Announcement(True, "BackupSuspicious", done.message or "")
+            if verdict.suspicious
+            else Announcement(False, "BackupSucceeded", done.message or ""),
         )
     failure = end.failure or statuses.failure_in(end.report)
     return _fail(o, now, failure, end)

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus
 from holdfast.api.policy import BackupPolicySpec
+from holdfast.decide.suspicion import Former
 from holdfast.decide.views import ClaimView, JobView, PodView
 
 
@@ -38,6 +39,7 @@ class Observation:
     cleanup_job: JobView | None = None
     cleanup_pods: tuple[PodView, ...] = ()
     taken_ids: Container[str] = frozenset()  # ids of the other backups in the same folder
+    former: tuple[Former, ...] = ()  # the last good backups beside which one that ends now is judged
     known_major: int | None = None  # of the server, from the last good backup of the same database
 
 

@@ -11,6 +11,7 @@ from holdfast.api.conditions import ConditionType as C
 from holdfast.api.conditions import update
 from holdfast.contract.report import BackupReport, Outcome, Report
 from holdfast.decide.observation import BackupView
+from holdfast.decide.suspicion import Verdict
 from holdfast.decide.views import JobView
 from holdfast.errors import HoldfastError, Reason
 
@@ -58,13 +59,20 @@ def _under_way(backup: BackupView, now: datetime, phase: Phase, reason: str, sen
     )
 
 
-def succeeded(backup: BackupView, report: Report, result: BackupReport, retries: int, now: datetime) -> Status:
-    """The backup is there, verified, its manifest written."""
+def succeeded(
+    backup: BackupView, report: Report, result: BackupReport, verdict: Verdict, retries: int, now: datetime
+) -> Status:
+    """The backup is there, verified, its manifest written; it may be suspicious all the same."""
     size = None if result.size_bytes is None else units.size_for_people(result.size_bytes)
+    sentence = _achieved(report, result, size)
+    if verdict.suspicious:
+        sentence += f"; suspicious: {verdict.sentence}"
     expiry = report.completed_at + timedelta(days=_retention_days(backup))
-    done = _ended(backup, now, True, "BackupSucceeded", _achieved(report, result, size), retries)
+    done = _ended(backup, now, True, "BackupSucceeded", sentence, retries)
+    judged = [(C.SUSPICIOUS, verdict.suspicious, verdict.reason, verdict.sentence)]
     return done.model_copy(
         update={
+            "conditions": update(done.conditions, judged, backup.generation, now),
             "phase": Phase.SUCCEEDED,
             "size_bytes": result.size_bytes,
             "size": size,

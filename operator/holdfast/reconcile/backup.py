@@ -19,6 +19,7 @@ from holdfast.decide import claims, statuses
 from holdfast.decide.backup import decide
 from holdfast.decide.observation import Act, BackupView, Decision, Observation
 from holdfast.decide.resolve import image_of, other_majors
+from holdfast.decide.suspicion import Former, former_of
 from holdfast.decide.views import ClaimView, claim_view
 from holdfast.errors import Reason
 from holdfast.kube.client import KubeClient
@@ -112,13 +113,24 @@ class BackupReconciler:
             cleanup_pods=tuple(self._cache.pods_of(cleanup)) if cleanup else (),
         )
         if status.backup_id:
-            return observation, None
+            return replace(observation, former=self._former(resource, observation)), None
         major = self._known_major(resource.namespace, spec.policy or policy)
         return replace(observation, taken_ids=self._taken(resource), known_major=major), None
 
     def _policy(self, resource: Resource) -> BackupPolicySpec | None:
         policy = self._cache.policy(resource.namespace, resource.policy_name) if resource.policy_name else None
         return BackupPolicySpec.model_validate(policy.spec) if policy and not policy.deleted else None
+
+    def _former(self, resource: Resource, o: Observation) -> tuple[Former, ...]:
+        """Return what a backup that ends now is compared with; nothing before that, for it takes a look at them all."""
+        resolved = o.backup.status.resolved
+        ending = any(pod.terminated for pod in o.pods) and not (
+            o.backup.status.phase and o.backup.status.phase.is_final
+        )
+        if not (ending and resolved and resource.policy_name):
+            return ()
+        others = self._cache.backups_of(resource.namespace, resource.policy_name)
+        return former_of((other.status for other in others if other.uid != resource.uid), resolved)
 
     def _known_major(self, namespace: str, policy: BackupPolicySpec | None) -> int | None:
         """Return the server's major version as the newest good backup of the same database in this namespace has it."""
