@@ -73,6 +73,7 @@ IMAGES = {
         "/etc/holdfast/server-version",
     ),
     "test-seaweedfs": Image("holdfast-test-seaweedfs", "tests/images/seaweedfs", "tests/images/seaweedfs", False),
+    "test-moto": Image("holdfast-test-moto", "tests/images/moto", ".", published=False),
     "bench": Image("holdfast-bench", "tests/images/bench", "tests/images/bench", False, by_name_only=True),
 }
 

@@ -9,12 +9,19 @@ from tests.cluster import api, tools
 from tests.cluster.api import Cluster
 from tests.cluster.settings import from_environment
 from tests.cluster.steps import Steps
+from tests.stack.moto import IMAGE as MOTO
 
 ROOT = Path(__file__).parents[2]
 OPERATOR = "holdfast-operator:dev"
 RUNNER = "holdfast-runner-postgres:17"
 SQLITE_RUNNER = "holdfast-runner-sqlite:3"
-IMAGES = (OPERATOR, RUNNER, SQLITE_RUNNER, "holdfast-test-postgres:17", "holdfast-test-seaweedfs:latest")
+AWS_RUNNER = "holdfast-runner-aws:dev"
+STAND_INS = ("holdfast-test-postgres:17", "holdfast-test-seaweedfs:latest", MOTO)
+IMAGES = (OPERATOR, RUNNER, SQLITE_RUNNER, AWS_RUNNER, *STAND_INS)
+# What is not on the nodes must not be chosen.
+RUNNERS = {
+    "postgres-15": None, "postgres-17": RUNNER, "postgres-18": None, "sqlite-3": SQLITE_RUNNER, "aws": AWS_RUNNER,
+}  # fmt: skip
 
 
 def load_images(cluster: Cluster) -> None:
@@ -32,9 +39,7 @@ def install(cluster: Cluster, release: str, values: dict[str, Any]) -> None:
     merged = {
         "crds": {"enabled": False},
         "image": {"tag": "dev"},
-        "runner": {
-            "images": {"postgres-15": None, "postgres-17": RUNNER, "postgres-18": None, "sqlite-3": SQLITE_RUNNER}
-        },
+        "runner": {"images": RUNNERS},
         "logLevel": "debug",
     } | values
     helm(

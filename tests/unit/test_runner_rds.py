@@ -45,8 +45,9 @@ def account() -> Iterator[AWS]:
 
 
 @pytest.fixture(autouse=True)
-def one_session(monkeypatch: pytest.MonkeyPatch) -> None:
+def one_session_that_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("botocore.session.Session", lambda: SESSION)
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.0)
 
 
 @dataclass
@@ -359,9 +360,8 @@ def test_what_passes_by_itself_is_tried_again(backup: Backup, code: str):
                  Reason.SNAPSHOT_FAILED, 7, "InvalidParameterValue", id="anything else"),
 ])  # fmt: skip
 def test_each_failure_has_its_reason_and_leaves_nothing(
-    backup: Backup, rule: dict, reason: Reason, exit_code: int, named: str, monkeypatch
+    backup: Backup, rule: dict, reason: Reason, exit_code: int, named: str
 ):
-    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.0)
     backup.aws.proxy.behave(rule)
     error, clean = backup.ends_badly()
     assert (error.reason, error.exit_code) == (reason, exit_code)
@@ -504,7 +504,7 @@ def test_the_container_reports_the_snapshot_by_its_own_identity(backup: Backup, 
 
 def test_the_deadline_ends_the_waiting_with_its_own_exit_code(backup: Backup, tmp_path: Path):
     backup.aws.proxy.behave({**CREATING, "skip": 1})
-    done = process(backup, 3, tmp_path)
+    done = process(backup, 2, tmp_path)
     report = parse((tmp_path / "log").read_text())
     assert done.returncode == ExitCode.DEADLINE, done.stdout + done.stderr
     assert report is not None

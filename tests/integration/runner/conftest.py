@@ -19,6 +19,8 @@ IMAGES = (
     "holdfast-runner-postgres:17",
     "holdfast-runner-postgres:15",
     "holdfast-runner-sqlite:3",
+    "holdfast-runner-aws:dev",
+    "holdfast-test-moto:latest",
     "holdfast-test-postgres:17",
     "holdfast-test-postgres:15",
     "holdfast-test-seaweedfs:latest",
