@@ -41,6 +41,8 @@ class Reason(StrEnum):
     SECRET_MISSING = "SecretMissing"
     SECRET_KEY_MISSING = "SecretKeyMissing"
     SECRET_INVALID = "SecretInvalid"
+    RECIPIENT_INVALID = "RecipientInvalid"
+    IDENTITY_MISMATCH = "IdentityMismatch"
     TARGET_NOT_EMPTY = "TargetNotEmpty"
     INSTANCE_IN_CLUSTER = "InstanceInCluster"
     KMS_KEY_REFUSED = "KMSKeyRefused"
@@ -119,6 +121,8 @@ EXIT_CODES: dict[Reason, ExitCode] = {
     Reason.SECRET_MISSING: ExitCode.CONFIGURATION,
     Reason.SECRET_KEY_MISSING: ExitCode.CONFIGURATION,
     Reason.SECRET_INVALID: ExitCode.CONFIGURATION,
+    Reason.RECIPIENT_INVALID: ExitCode.CONFIGURATION,
+    Reason.IDENTITY_MISMATCH: ExitCode.CONFIGURATION,
     Reason.TARGET_NOT_EMPTY: ExitCode.CONFIGURATION,
     Reason.INSTANCE_IN_CLUSTER: ExitCode.CONFIGURATION,
     Reason.KMS_KEY_REFUSED: ExitCode.CONFIGURATION,

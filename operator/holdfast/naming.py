@@ -29,6 +29,7 @@ TAG_BACKUP_ID = f"{GROUP}/backup-id"
 TAG_POLICY = LABEL_POLICY
 
 MANIFEST_NAME = "manifest.json"
+IDENTITY_SECRET = "age-identity"  # where a restore looks for an identity, unless its reader names another Secret
 MAX_NAME = 63  # of a label's value and of a Job, whose name becomes a label of its Pods
 
 

@@ -7,10 +7,10 @@ import pytest
 from tests.builders import NOW
 from tests.fake_s3 import FakeS3
 
-from holdfast.api.policy import Algorithm, Dump
+from holdfast.api.policy import Dump
 from holdfast.api.storage import S3Storage
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner.compress import compressor
+from holdfast.runner.compress import Plain
 from holdfast.runner.context import Context, Places
 from holdfast.runner.log import Log
 from holdfast.runner.postgres import dumps
@@ -59,7 +59,7 @@ def take(context, form, scratch_bytes=None, size=100, target=None):
     dump = dumps.dumping(Dump.model_validate({"format": form}), target, context, size, scratch_bytes)
     progress = Progress(context.log, "dumping")
     with dump:
-        sink = Sink(compressor(Algorithm.NONE), upload, progress)
+        sink = Sink(Plain(), upload, progress)
         readable = dump.stream(sink, progress)
         sink.close()
     upload.complete()

@@ -49,13 +49,40 @@ class Algorithm(StrEnum):
     """How the artifact is compressed."""
 
     GZIP = "gzip"
+    ZSTD = "zstd"
     NONE = "none"
+
+
+class Level(StrEnum):
+    """How much time is given for how small an artifact."""
+
+    FAST = "fast"
+    BALANCED = "balanced"
+    SMALL = "small"
 
 
 class Compression(SpecModel):
     """How the artifact is compressed."""
 
-    algorithm: Algorithm = Field(Algorithm.GZIP, description="gzip or none. Default: gzip.")
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule(
+                "!has(self.level) || self.algorithm != 'none'",
+                "level has no effect where the algorithm is none: leave it out",
+                field=".level",
+            )
+        )
+    )
+
+    algorithm: Algorithm = Field(
+        Algorithm.GZIP,
+        description="gzip (read everywhere), zstd (smaller in less time) or none. Default: gzip.",
+    )
+    level: Level | None = Field(
+        None,
+        description="fast (the dump tool is hardly slowed), balanced, or small (takes the longest). Only for gzip and "
+        "zstd. Default: fast.",
+    )
 
 
 class Dump(SpecModel):

@@ -1,6 +1,7 @@
 """Where backups are kept."""
 
 from enum import StrEnum
+from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
@@ -110,11 +111,46 @@ class S3Storage(SpecModel):
     )
 
 
+Recipient = Annotated[
+    str,
+    Field(
+        max_length=62,
+        pattern=r"^age1[02-9ac-hj-np-z]{58}$",
+        json_schema_extra=says(
+            "must be a public key of age: age1 and 58 lower-case letters and digits, as age-keygen prints it"
+        ),
+    ),
+]
+
+
+class Age(SpecModel):
+    """Encryption by age (https://age-encryption.org)."""
+
+    recipients: list[Recipient] = Field(
+        min_length=1,
+        max_length=16,
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+        description="Public keys, age1…, 1 to 16: whoever has the identity of any one of them can read the backup. "
+        "Keep the identities outside of the cluster: nothing here needs them, except a restore.",
+    )
+
+
+class Encryption(SpecModel):
+    """How an artifact is encrypted before it leaves the Job."""
+
+    age: Age = Field(description="By age, to public keys: the cluster can write what it cannot read.")
+
+
 class Storage(SpecModel):
-    """Where backups are kept."""
+    """Where backups are kept, and who can read them."""
 
     s3: S3Storage = Field(
         S3Storage(),
         description="A bucket on AWS S3 or on a compatible store. Fields left out are the chart's defaults, where it "
         "has them.",
+    )
+    encryption: Encryption | None = Field(
+        None,
+        description="Encrypt the artifact to public keys before it leaves the Job; the manifest beside it stays "
+        "readable. Default: the bucket's own encryption alone.",
     )

@@ -26,12 +26,22 @@ class ManifestDatabase(StatusModel):
     size_bytes: int | None = Field(None, description="Size of the database on its server, bytes.")
 
 
+class ManifestEncryption(StatusModel):
+    """How the artifact was encrypted, after it was compressed."""
+
+    method: str = Field(description="age: https://age-encryption.org/v1.")
+    recipients: list[str] = Field(description="Public keys; the identity of any one of them decrypts it.")
+
+
 class ManifestArtifact(StatusModel):
     """The one object that holds the dump."""
 
     key: str = Field(description="The object's key in the bucket.")
     format: str = Field(description="What the dump tool wrote: sql, custom or directory.")
     compression: str = Field(description="How the object is compressed; none where it is not.")
+    encryption: ManifestEncryption | None = Field(
+        None, description="How it is encrypted, after it was compressed; none where it is not."
+    )
     size_bytes: int = Field(description="Its size as stored, bytes.")
     uncompressed_bytes: int = Field(
         description="What the dump tool wrote, bytes; of a directory dump, the tar of its files."

@@ -9,6 +9,7 @@ DATABASE_SECRET = "/etc/holdfast/database"  # one file per key of the Secret
 DATABASE_CA = "/etc/holdfast/database-ca"
 STORAGE_SECRET = "/etc/holdfast/storage"
 STORAGE_CA = "/etc/holdfast/storage-ca"
+AGE_IDENTITY = "/etc/holdfast/age-identity"  # only for the restore of an encrypted backup
 
 RUN = "/run/holdfast"  # memory volume: credentials files that the runner writes, 0600
 SCRATCH = "/scratch"  # only for what is staged: a directory dump, the copy of an SQLite file

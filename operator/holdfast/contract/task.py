@@ -11,7 +11,7 @@ from holdfast.api.base import SpecModel
 from holdfast.api.database import Database
 from holdfast.api.policy import Dump
 from holdfast.api.rds import RDSInstance
-from holdfast.api.storage import S3Storage
+from holdfast.api.storage import Encryption, S3Storage
 from holdfast.errors import HoldfastError, Reason
 
 VERSION: Literal[1] = 1
@@ -40,6 +40,7 @@ class BackupTask(SpecModel):
     database: Database
     dump: Dump
     s3: S3Storage
+    encryption: Encryption | None = None
     key_prefix: str = Field(description="Folder of this backup in the bucket, ending in a slash.")
     deadline_seconds: int = Field(description="How long the work may take, from the runner's start.")
     scratch_bytes: int | None = Field(None, description="Limit of the scratch volume; none where there is no volume.")

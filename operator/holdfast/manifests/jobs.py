@@ -297,5 +297,10 @@ def storage_volumes(s3: S3Storage) -> Volumes:
     return [_secret(name, secret, path) for name, secret, path in named if secret]
 
 
+def identity_volume(secret: str) -> Volumes:
+    """Mount the identity that an encrypted backup is restored with."""
+    return [_secret("age-identity", secret, paths.AGE_IDENTITY)]
+
+
 def _secret(name: str, secret: str, path: str) -> dict[str, Any]:
     return {"name": name, "mountPath": path, "secret": {"secretName": secret, "optional": True}}

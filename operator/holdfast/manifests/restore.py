@@ -17,6 +17,7 @@ from holdfast.manifests.jobs import (
     Owner,
     Runner,
     database_volumes,
+    identity_volume,
     needs_scratch,
     pod_spec,
     run_volume,
@@ -28,12 +29,18 @@ from holdfast.manifests.jobs import (
 _SERVER = ("host", "port", "database")  # what may be changed where the target is on a server,
 _FILE = ("claim", "path")  # and where it is a file
 _MOUNTED = "@"
+_IDENTITY = "@identity"
+
+_NEEDS_IDENTITY = """\
+# It is encrypted: an identity of one of its recipients must be in Secret {secret} here, or in the one that
+# IDENTITY_SECRET names: kubectl -n {namespace} create secret generic {secret} --from-file=identity=FILE
+"""
 
 # The log is followed as soon as there is one; the last command's exit code says whether the restore succeeded.
 _COMMANDS = """\
 # Restores {identifier} into {target}.
 # For another target set {variables} first.
-JOB=$(kubectl -n {namespace} create -o name -f - <<END
+{needs}JOB=$(kubectl -n {namespace} create -o name -f - <<END
 {manifest}
 END
 )
@@ -49,6 +56,7 @@ def restore_command(owner: Owner, status: DatabaseBackupStatus, runner: Runner) 
     database = tasks.resolved_of(status).database
     if status.snapshot is not None:
         return restore_snapshot.restore_command(status.backup_id or "", status.snapshot, database.instance)
+    encrypted = tasks.resolved_of(status).storage.encryption is not None
     manifest = _escaped(json.dumps(_job(owner, status, runner), separators=(",", ":")))
     # Whole JSON strings are replaced: no name inside the task can look like one, since its quotes are escaped there.
     for target in _targets(database):
@@ -61,7 +69,10 @@ def restore_command(owner: Owner, status: DatabaseBackupStatus, runner: Runner) 
         target=_target(database),
         variables=f"{', '.join(variables[:-1])} or {variables[-1]}",
         namespace=owner.namespace,
-        manifest=manifest.replace(f'"{_MOUNTED}"', f'"${{{mounted}:-{name}}}"'),
+        needs=_NEEDS_IDENTITY.format(secret=naming.IDENTITY_SECRET, namespace=owner.namespace) if encrypted else "",
+        manifest=manifest.replace(f'"{_MOUNTED}"', f'"${{{mounted}:-{name}}}"').replace(
+            f'"{_IDENTITY}"', f'"${{IDENTITY_SECRET:-{naming.IDENTITY_SECRET}}}"'
+        ),
     )
 
 
@@ -95,6 +106,7 @@ def _job(owner: Owner, status: DatabaseBackupStatus, runner: Runner) -> dict[str
     resolved = tasks.resolved_of(status)
     volumes = [*run_volume(), *database_volumes(resolved.database), *storage_volumes(resolved.storage.s3)]
     volumes += scratch_volume(resolved.job) if needs_scratch(resolved) else []
+    volumes += identity_volume(_IDENTITY) if resolved.storage.encryption else []
     for volume in volumes:
         if volume["name"] == "database":
             volume["secret"]["secretName"] = _MOUNTED

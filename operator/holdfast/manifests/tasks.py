@@ -41,6 +41,7 @@ def backup_task(
         database=resolved.database,
         dump=resolved.dump or Dump(),
         s3=resolved.storage.s3,
+        encryption=resolved.storage.encryption,
         key_prefix=key_prefix(status),
         deadline_seconds=resolved.job.active_deadline_seconds,
         scratch_bytes=scratch_bytes(resolved),

@@ -5,6 +5,7 @@ every trace is removed again; what cannot be removed is reported.
 """
 
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -15,14 +16,15 @@ from holdfast.contract.manifest import (
     Manifest,
     ManifestArtifact,
     ManifestDatabase,
+    ManifestEncryption,
     ManifestTool,
     ManifestVerification,
 )
 from holdfast.contract.report import BackupReport, MigrationsReport
 from holdfast.contract.task import BackupTask
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner import engine
-from holdfast.runner.compress import compressor, suffix
+from holdfast.runner import encryption, engine
+from holdfast.runner.compress import SUFFIX, compressor
 from holdfast.runner.context import Context
 from holdfast.runner.engine import Contents, Dumping, Ready, Source
 from holdfast.runner.outcome import Done, UncleanError
@@ -50,6 +52,7 @@ class Dumped:
 
 def run(task: BackupTask, context: Context) -> Done:
     """Take the backup, or find that an earlier Pod has. Raises HoldfastError, or UncleanError."""
+    encrypting = encryption.encrypting(task.encryption) if task.encryption else None
     pool = ThreadPoolExecutor(1, thread_name_prefix="store")
     looking = pool.submit(_look, task, context)
     pool.shutdown(wait=False)  # a store that hangs must not hold back what the database said
@@ -58,7 +61,7 @@ def run(task: BackupTask, context: Context) -> Done:
         with source.dumping(task.dump, ready, task.scratch_bytes) as dump:
             store, manifest = context.stop.result(looking)
             if manifest is None:
-                done = _take(task, context, ready, dump, store)
+                done = _take(task, context, ready, dump, store, encrypting)
                 return replace(done, warnings=[*source.warnings, *done.warnings])
     except HoldfastError:
         if context.stop.error is not None or not _was_published(looking):
@@ -104,17 +107,19 @@ def _take(
     ready: Ready,
     dump: Dumping,
     store: "Store",
+    encrypting: encryption.Piped | None,
 ) -> Done:
     from holdfast.runner.upload import Upload  # late: see above
 
-    compression = task.dump.compression.algorithm
-    key = f"{task.key_prefix}{context.pod_uid}{dump.suffix}{suffix(compression)}"
-    upload = Upload(store, key, context.stop)
+    compression = task.dump.compression
+    ending = f"{dump.suffix}{SUFFIX[compression.algorithm]}{encryption.SUFFIX if task.encryption else ''}"
+    upload = Upload(store, f"{task.key_prefix}{context.pod_uid}{ending}", context.stop)
     try:
         upload.begin()
         context.log.line("step", phase="dumping")
-        with Progress(context.log, "dumping", ready.database_size) as progress:
-            sink = Sink(compressor(compression), upload, progress)
+        with ExitStack() as stack:
+            progress = stack.enter_context(Progress(context.log, "dumping", ready.database_size))
+            sink = Sink(compressor(compression), upload, progress, encrypting and stack.enter_context(encrypting))
             readable = dump.stream(sink, progress)
             sink.close()
             dumped = _store(context, store, upload, readable, sink.uncompressed, dump)
@@ -149,6 +154,8 @@ def _manifest(
         ),
         artifact=ManifestArtifact(
             key=upload.key, format=task.dump.format.value, compression=task.dump.compression.algorithm.value,
+            encryption=task.encryption
+            and ManifestEncryption(method=encryption.AGE, recipients=task.encryption.age.recipients),
             size_bytes=upload.size, uncompressed_bytes=dumped.uncompressed, sha256=upload.sha256, parts=upload.parts,
             store_checksum=dumped.store_checksum,
         ),

@@ -17,6 +17,7 @@ class Places:
     database_ca: Path = Path(paths.DATABASE_CA)
     storage_secret: Path = Path(paths.STORAGE_SECRET)
     storage_ca: Path = Path(paths.STORAGE_CA)
+    age_identity: Path = Path(paths.AGE_IDENTITY)
     run: Path = Path(paths.RUN)
     scratch: Path = Path(paths.SCRATCH)
     volume: Path = Path(paths.VOLUME)

@@ -1,24 +1,27 @@
 """The restore task: fetch a backup, check it, feed it into an empty database.
 
+An encrypted one needs an identity of one of its recipients: the only time that a Job holds one.
+
 A dump is untrusted until its SHA-256 is the manifest's: it is read through once before anything of it reaches a tool.
 While it streams a second time it is hashed again, and its last chunk is held back until the sum is right: a tool
 that works in one transaction never commits something else.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from holdfast.api.policy import Algorithm
 from holdfast.contract.manifest import ManifestArtifact
 from holdfast.contract.task import RestoreTask
 from holdfast.errors import HoldfastError, Reason
-from holdfast.naming import MANIFEST_NAME
-from holdfast.runner import engine, record, store
+from holdfast.naming import IDENTITY_SECRET, MANIFEST_NAME
+from holdfast.runner import encryption, engine, record, store
 from holdfast.runner.compress import decompressed
 from holdfast.runner.context import Context
 from holdfast.runner.engine import Overrides
 from holdfast.runner.outcome import Done
 from holdfast.runner.progress import Progress
+from holdfast.runner.secrets import MountedSecret
 from holdfast.runner.store import Store
 from holdfast.runner.tool_errors import RESTORING
 from holdfast.units import size_for_people
@@ -31,20 +34,31 @@ def run(task: RestoreTask, context: Context, overrides: Overrides | None = None)
     manifest = record.find(opened, task.key_prefix, task.backup_uid)
     if manifest is None:
         raise store.not_found(opened, task.key_prefix + MANIFEST_NAME)
+    artifact = manifest.artifact
+    clear = _decryption(artifact, context)
     target = engine.source(task.database, context, overrides)
     target.require_empty()
-    artifact = manifest.artifact
     total = artifact.uncompressed_bytes
     with Progress(context.log, "checking", total) as progress:
         for _ in _trusted(opened, artifact, context, progress):
             pass
         progress.phase = RESTORING
-        stream = decompressed(Algorithm(artifact.compression), _trusted(opened, artifact, context, progress))
+        stored = _trusted(opened, artifact, context, progress)
+        stream = decompressed(Algorithm(artifact.compression), clear(stored))
         target.restore(task, artifact, stream, progress)
     return Done(
         message=f"restored {size_for_people(total)} ({total} bytes) of {manifest.backup.backup_id} into {target}",
         warnings=target.warnings,
     )
+
+
+def _decryption(artifact: ManifestArtifact, context: Context) -> Callable[[Iterator[bytes]], Iterator[bytes]]:
+    """Return what decrypts the artifact's chunks. Raises what is wrong with the identity, before anything is read."""
+    if artifact.encryption is None:
+        return lambda chunks: chunks
+    secret = MountedSecret(IDENTITY_SECRET, context.places.age_identity)
+    identities = encryption.identities(secret, artifact.encryption)
+    return lambda chunks: encryption.decrypted(identities, chunks)
 
 
 def _trusted(opened: Store, artifact: ManifestArtifact, context: Context, progress: Progress) -> Iterator[bytes]:

@@ -8,17 +8,21 @@ from holdfast.runner.compress import Compressor
 from holdfast.runner.progress import Progress
 from holdfast.runner.stop import Stop
 
-if TYPE_CHECKING:  # it imports botocore, which is slow
+if TYPE_CHECKING:  # they import slow libraries
+    from holdfast.runner.encryption import Piped
     from holdfast.runner.upload import Upload
 
 BUFFER = 1 << 20  # bytes; what a pipe of ours holds
 
 
 class Sink:
-    """Compresses what it gets and passes it on to the upload."""
+    """Compresses what it gets, encrypts that where it is asked to, and passes it on to the upload."""
 
-    def __init__(self, compressor: Compressor, upload: "Upload", progress: Progress) -> None:
+    def __init__(
+        self, compressor: Compressor, upload: "Upload", progress: Progress, encryption: "Piped | None" = None
+    ) -> None:
         self._compressor = compressor
+        self._encryption = encryption
         self._upload = upload
         self._progress = progress
         self.uncompressed = 0
@@ -29,7 +33,7 @@ class Sink:
         self.uncompressed += len(view)
         ready = self._compressor.compress(view)
         if ready:
-            self._upload.write(ready)
+            self._store(ready)
         self._progress.uncompressed = self.uncompressed
         self._progress.stored = self._upload.size
         return len(view)
@@ -42,7 +46,14 @@ class Sink:
             )
         rest = self._compressor.flush()
         if rest:
-            self._upload.write(rest)
+            self._store(rest)
+        if self._encryption:
+            self._upload.write(self._encryption.end())
+
+    def _store(self, data: bytes | memoryview) -> None:
+        if self._encryption:
+            data = self._encryption.take(data)
+        self._upload.write(data)
 
 
 def pump(source: IO[bytes], takers: Sequence[Callable[[memoryview], object]], stop: Stop) -> None:
