@@ -62,6 +62,7 @@ DNS_NAME = "must be the name of an object in Kubernetes: lower-case letters, dig
 QUANTITY = "must be a quantity as Kubernetes writes it, not below zero: 500m, 2, 512Mi, 10Gi"
 HOST = "must be one host name or address alone, without a scheme, port or path: orders-db.shop.svc"
 URL = "must be a URL without credentials: https://s3.example.com:8333"
+RECIPIENT = "must be a public key of age: age1 and 58 lower-case letters and digits, as age-keygen prints it"
 TLS = "spec.database.connection.tls.caSecretName: "
 SQLITE = {
     "database/engine": "sqlite",
@@ -210,7 +211,22 @@ WRONG_POLICIES = {
     ),
     "unknown compression": (
         {"dump": {"compression": {"algorithm": "xz"}}},
-        'spec.dump.compression.algorithm: Unsupported value: "xz": supported values: "gzip", "none"',
+        'spec.dump.compression.algorithm: Unsupported value: "xz": supported values: "gzip", "zstd", "none"',
+    ),
+    "a level of nothing": (
+        {"dump": {"compression": {"algorithm": "none", "level": "fast"}}},
+        "spec.dump.compression.level: level has no effect where the algorithm is none: leave it out",
+    ),
+    "a secret key as a recipient": (
+        {"storage/encryption": {"age": {"recipients": ["AGE-SECRET-KEY-1" + "Q" * 46]}}},
+        f"spec.storage.encryption.age.recipients[0]: {RECIPIENT}",
+    ),
+    "no recipient": (
+        {"storage/encryption": {"age": {"recipients": []}}},
+        (
+            "spec.storage.encryption.age.recipients: spec.storage.encryption.age.recipients in body should have at "
+            "least 1 items"
+        ),
     ),
     "65 jobs": ({"dump": {"jobs": 65}}, "spec.dump.jobs: spec.dump.jobs in body should be less than or equal to 64"),
     "bucket as a URL": (

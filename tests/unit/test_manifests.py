@@ -39,6 +39,17 @@ def a_pod(**policy):
     return a_job(**policy)["spec"]["template"]["spec"]
 
 
+def pasted(tmp_path, commands, variables):
+    """Return the Job that the commands make. A shell really runs them; only kubectl is replaced."""
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text('#!/bin/sh\ncase "$*" in *create*) cat > "$KEPT"; echo job/restore-x;; esac\n')
+    kubectl.chmod(0o755)
+    kept = tmp_path / "job.json"
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "KEPT": str(kept), **variables}
+    subprocess.run(["sh", "-eu", "-c", "set +u\n" + commands], env=environment, check=True, timeout=20)
+    return json.loads(kept.read_text())
+
+
 def with_database(name="orders", **connection):
     database = policy_dict()["database"]
     return {"database": {**database, "name": name, "connection": database["connection"] | connection}}
@@ -81,6 +92,36 @@ def test_certificate_authorities_are_mounted_where_they_are_named():
 
     assert mounts["database-ca"] == paths.DATABASE_CA
     assert mounts["storage-ca"] == paths.STORAGE_CA
+
+
+RECIPIENT = "age1zd5883cj64l8849f66m3724fpavwzaq3pau92lr5fvsgwauxt9lq4px9ek"
+ENCRYPTED = {"storage": {"s3": {"bucket": "backups"}, "encryption": {"age": {"recipients": [RECIPIENT]}}}}
+
+
+def test_a_backup_knows_public_keys_and_mounts_no_identity():
+    pod = a_pod(**ENCRYPTED)
+    work = task.parse(pod["containers"][0]["env"][0]["value"])
+
+    assert work.encryption.age.recipients == [RECIPIENT]
+    assert [v["name"] for v in pod["volumes"]] == ["run", "database"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "secret"), [({}, "age-identity"), ({"IDENTITY_SECRET": "mine"}, "mine")], ids=["as it is", "another"]
+)
+def test_the_restore_of_an_encrypted_backup_mounts_the_identity_that_its_reader_names(tmp_path, variables, secret):
+    job = pasted(tmp_path, restore_command(OWNER, a_status(**ENCRYPTED), RUNNER), variables)
+    pod = job["spec"]["template"]["spec"]
+    volume = next(v for v in pod["volumes"] if v["name"] == "age-identity")
+    mount = next(m for m in pod["containers"][0]["volumeMounts"] if m["name"] == "age-identity")
+
+    assert volume["secret"] == {"secretName": secret, "optional": True}
+    assert (mount["mountPath"], mount["readOnly"]) == (paths.AGE_IDENTITY, True)
+
+
+def test_only_the_restore_of_an_encrypted_backup_speaks_of_an_identity():
+    assert "identity" not in restore_command(OWNER, a_status(), RUNNER)
+    assert "kubectl -n shop create secret generic age-identity" in restore_command(OWNER, a_status(**ENCRYPTED), RUNNER)
 
 
 def test_only_a_directory_dump_has_a_scratch_volume_and_it_is_limited():
@@ -150,17 +191,7 @@ def test_a_task_survives_the_environment_whatever_the_database_is_called(name):
     ],
 )
 def test_what_is_pasted_to_restore_makes_the_job_that_is_meant(tmp_path, name, target, secret, arguments):
-    """The shell really runs it; only kubectl is replaced by a program that keeps what it was given."""
-    kubectl = tmp_path / "kubectl"
-    kubectl.write_text('#!/bin/sh\ncase "$*" in *create*) cat > "$KEPT"; echo job/restore-x;; esac\n')
-    kubectl.chmod(0o755)
-    kept = tmp_path / "job.json"
-    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "KEPT": str(kept), **target}
-
-    pasted = restore_command(OWNER, a_status(**with_database(name)), RUNNER)
-    subprocess.run(["sh", "-eu", "-c", "set +u\n" + pasted], env=environment, check=True, timeout=20)
-
-    job = json.loads(kept.read_text())
+    job = pasted(tmp_path, restore_command(OWNER, a_status(**with_database(name)), RUNNER), target)
     pod = job["spec"]["template"]["spec"]
     work = task.parse(pod["containers"][0]["env"][0]["value"])
     assert work.kind == "restore"

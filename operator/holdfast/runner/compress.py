@@ -2,7 +2,7 @@
 
 gzip is ISA-L's, which at a better ratio is four times as fast as zlib's fastest level; what ISA-L cannot do (the level
 `small`) is zlib's. The measurements behind levels
-and threads are in docs/adr/0010-compression-and-encryption.md.
+and threads are in docs/adr/0013-compression-and-encryption.md.
 """
 
 import sys

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 AGE = "age"
 SUFFIX = ".age"
-QUEUE = 4  # chunks between the two threads, each of 1 MiB at most
+QUEUE = 2  # chunks between the two threads, each of 1 MiB at most
 POLL = 0.2  # seconds between two looks whether the thread still lives
 
 

@@ -2,47 +2,124 @@
 
 import gzip
 import hashlib
+import itertools
 import json
+from collections.abc import Callable, Iterator
+from typing import Any
 
+import pyrage
 import pytest
+from backports import zstd
+from tests.integration.runner.pod import Pod
 from tests.integration.runner.world import World, assert_failed
 from tests.stack.fingerprint import differences
 
+from holdfast.api.policy import Dump
+from holdfast.contract.manifest import ManifestEncryption
+from holdfast.contract.task import BackupTask
+
 FORMS = {
-    "sql, gzip": ("sql", "gzip", ".sql.gz", "end of dump seen"),
-    "sql, none": ("sql", "none", ".sql", "end of dump seen"),
-    "custom, gzip": ("custom", "gzip", ".dump.gz", "read through by pg_restore"),
-    "directory, gzip": ("directory", "gzip", ".tar.gz", "read through by pg_restore"),
-    "directory, none": ("directory", "none", ".tar", "read through by pg_restore"),
+    "sql": (".sql", "end of dump seen"),
+    "custom": (".dump", "read through by pg_restore"),
+    "directory": (".tar", "read through by pg_restore"),
 }
+ALGORITHMS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
+    "gzip": (".gz", gzip.decompress),
+    "zstd": (".zst", zstd.decompress),
+    "none": ("", bytes),
+}
+IDENTITY, OTHER = pyrage.x25519.Identity.generate(), pyrage.x25519.Identity.generate()
+RECIPIENTS = [str(OTHER.to_public()), str(IDENTITY.to_public())]
+IDENTITY_FILE = {"key.txt": f"# public key: {RECIPIENTS[1]}\n{IDENTITY}\n"}
 
 
-@pytest.mark.parametrize(("form", "algorithm", "suffix", "readable"), FORMS.values(), ids=FORMS.keys())
-def test_a_backup_restores_with_equal_content(
-    world: World, form: str, algorithm: str, suffix: str, readable: str
-) -> None:
-    task = world.backup(form=form, algorithm=algorithm)
+def product() -> Iterator[Any]:
+    """Give every format with every algorithm, plain and encrypted; each pair of the three is in the everyday cut."""
+    for (row, form), (column, algorithm) in itertools.product(enumerate(FORMS), enumerate(ALGORITHMS)):
+        for encrypted in (False, True):
+            everyday = encrypted == bool((row + column) % 2)
+            yield pytest.param(
+                form, algorithm, encrypted, id=f"{form}, {algorithm}, {'age' if encrypted else 'plain'}",
+                marks=[] if everyday else [pytest.mark.matrix],
+            )  # fmt: skip
+
+
+@pytest.mark.parametrize(("form", "algorithm", "encrypted"), list(product()))
+def test_a_backup_restores_with_equal_content(world: World, form: str, algorithm: str, encrypted: bool) -> None:
+    task = world.backup(form=form, algorithm=algorithm, recipients=RECIPIENTS if encrypted else ())
     pod = world.pod(task)
     result = pod.run()
 
     world.assert_backed_up(task, result)
-    manifest = world.manifest(task)
-    assert manifest.artifact.key == f"{task.key_prefix}{pod.uid}{suffix}"
-    stored = world.store.read(manifest.artifact.key)
-    assert hashlib.sha256(stored).hexdigest() == manifest.artifact.sha256
-    assert len(stored) == manifest.artifact.size_bytes
-    plain = gzip.decompress(stored) if algorithm == "gzip" else stored
-    assert len(plain) == manifest.artifact.uncompressed_bytes
-    assert manifest.verification.file_readable == readable
-    assert (manifest.expires_at - manifest.completed_at).days == task.backup.retention_days
+    assert_stored(world, pod, task, encrypted)
 
-    target = f"back {form} {algorithm}"
+    target = f"back {form} {algorithm} {encrypted}"
     world.db.create(target)
-    restored = world.pod(world.restore(task, "shop"), arguments=[f"--target-database={target}"]).run()
+    restored = world.pod(
+        world.restore(task, "shop"), arguments=[f"--target-database={target}"],
+        age_identity=IDENTITY_FILE if encrypted else None,
+    ).run()  # fmt: skip
     assert restored.exit_code == 0, restored.log
     assert restored.report is not None
     assert f"into database '{target}'" in (restored.report.message or "")
+    assert str(IDENTITY) not in restored.log + restored.inspected
     assert differences(world.db.fingerprint("shop"), world.db.fingerprint(target)) == []
+
+
+def assert_stored(world: World, pod: Pod, task: BackupTask, encrypted: bool) -> None:
+    """What is in the bucket is what the manifest says, and anybody's age, gunzip or zstd reads it."""
+    suffix, readable = FORMS[task.dump.format]
+    packed, unpack = ALGORITHMS[task.dump.compression.algorithm]
+    manifest = world.manifest(task)
+    assert manifest.artifact.key == f"{task.key_prefix}{pod.uid}{suffix}{packed}{'.age' if encrypted else ''}"
+    stored = world.store.read(manifest.artifact.key)
+    assert hashlib.sha256(stored).hexdigest() == manifest.artifact.sha256
+    assert len(stored) == manifest.artifact.size_bytes
+    if encrypted:
+        assert manifest.artifact.encryption == ManifestEncryption(method="age", recipients=RECIPIENTS)
+        stored = pyrage.decrypt(stored, [OTHER])
+    assert len(unpack(stored)) == manifest.artifact.uncompressed_bytes
+    assert manifest.verification.file_readable == readable
+    assert (manifest.expires_at - manifest.completed_at).days == task.backup.retention_days
+
+
+@pytest.mark.parametrize(
+    ("identity", "reason", "says"),
+    [
+        (None, "SecretMissing", "Secret age-identity"),
+        ({"key.txt": str(pyrage.x25519.Identity.generate())}, "IdentityMismatch", RECIPIENTS[0]),
+    ],
+    ids=["no identity", "another's identity"],
+)
+def test_an_encrypted_backup_is_not_restored_without_an_identity_of_a_recipients(
+    world: World, identity: dict[str, str] | None, reason: str, says: str
+) -> None:
+    task = world.backup(recipients=RECIPIENTS)
+    world.assert_backed_up(task, world.pod(task).run())
+    target = f"closed {reason}"
+    world.db.create(target)
+    before = world.db.fingerprint(target)
+    restore = world.restore(task, target)
+    assert_failed(world.pod(restore, age_identity=identity).run(), 1, reason, says)
+    assert world.db.fingerprint(target) == before
+
+
+def test_a_key_with_a_typing_error_fails_before_anything_is_dumped(world: World) -> None:
+    task = world.backup(recipients=[f"{RECIPIENTS[0][:-4]}qqqq"])
+    assert_failed(world.pod(task).run(), 1, "RecipientInvalid", RECIPIENTS[0][:-4])
+    world.assert_nothing_left(task)
+
+
+@pytest.mark.parametrize("level", ["balanced", "small"])
+@pytest.mark.parametrize("algorithm", ["gzip", pytest.param("zstd", marks=pytest.mark.matrix)])
+def test_a_level_is_in_force_and_its_memory_stays_within_bounds(world: World, algorithm: str, level: str) -> None:
+    dump = Dump.model_validate({"compression": {"algorithm": algorithm, "level": level}})
+    task = world.backup(dump=dump)
+    pod = world.pod(task, memory="160m")
+    world.assert_backed_up(task, pod.run())
+    fast = world.backup(algorithm=algorithm)
+    world.assert_backed_up(fast, world.pod(fast).run())
+    assert world.manifest(task).artifact.size_bytes < world.manifest(fast).artifact.size_bytes
 
 
 def test_an_empty_database_comes_back_empty(world: World) -> None:

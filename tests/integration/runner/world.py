@@ -2,6 +2,7 @@
 
 import itertools
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from tests.integration.runner.servers import BUCKET, PASSWORD, USER, Postgres, S
 
 from holdfast.api.database import Database
 from holdfast.api.policy import Dump
-from holdfast.api.storage import S3Storage
+from holdfast.api.storage import Age, Encryption, S3Storage
 from holdfast.contract.manifest import Manifest
 from holdfast.contract.task import BackupIdentity, BackupTask, CleanupTask, RestoreTask, Task
 
@@ -55,7 +56,8 @@ class World:
 
     def backup(
         self, database: str = "shop", form: str = "sql", algorithm: str = "gzip", store: Store | None = None,
-        connection: dict[str, Any] | None = None, s3: dict[str, Any] | None = None, **changes: Any,
+        connection: dict[str, Any] | None = None, s3: dict[str, Any] | None = None, recipients: Sequence[str] = (),
+        **changes: Any,
     ) -> BackupTask:  # fmt: skip
         """Make a backup's task, of a backup that is new unless `changes` say otherwise."""
         uid = str(uuid.uuid4())
@@ -67,6 +69,7 @@ class World:
             "database": self.database(database, **(connection or {})),
             "dump": Dump.model_validate({"format": form, "compression": {"algorithm": algorithm}, "jobs": 4}),
             "s3": self.s3(store, **(s3 or {})),
+            "encryption": Encryption(age=Age(recipients=list(recipients))) if recipients else None,
             "key_prefix": f"it/shop/orders/backup-20261122-084500-{uid}/",
             "deadline_seconds": 120,
             "scratch_bytes": 512 << 20 if form == "directory" else None,
