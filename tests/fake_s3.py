@@ -5,7 +5,9 @@ import base64
 import hashlib
 import io
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
+from urllib.parse import parse_qsl
 
 from botocore.exceptions import ClientError
 
@@ -25,7 +27,8 @@ def sha256(data: bytes) -> str:
 class FakeS3:
     """The part of boto3's client that the runner uses. `faults` are called before an operation and may raise."""
 
-    def __init__(self, checksums: bool = True) -> None:
+    def __init__(self, checksums: bool = True, locking: bool = False) -> None:
+        """`checksums`: it states SHA-256s; `locking`: the bucket has versions and Object Lock."""
         self.objects: dict[str, bytes] = {}
         self.checksum: dict[str, str] = {}
         self.uploads: dict[str, dict[int, bytes]] = {}
@@ -33,20 +36,23 @@ class FakeS3:
         self.faults: dict[str, Callable[..., None]] = {}
         self.after: dict[str, Callable[[Answer], Answer]] = {}
         self.calls: list[str] = []
+        self.kept: dict[str, Answer] = {}  # how each object is to be kept, in the words of the request
+        self.retained: dict[str, Answer] = {}  # what Object Lock retains, also when its key is hidden
         self._checksums = checksums
+        self._locking = locking
 
-    def create_multipart_upload(self, Key: str, **_: Any) -> Answer:
+    def create_multipart_upload(self, Key: str, **wanted: Any) -> Answer:
         self._begin("create_multipart_upload")
         upload = f"upload-{len(self.keys)}"
         self.uploads[upload], self.keys[upload] = {}, Key
+        self._keep(Key, wanted)
         return self._end("create_multipart_upload", {"UploadId": upload})
 
-    def upload_part(self, UploadId: str, PartNumber: int, Body: bytes, ChecksumSHA256: str, **_: Any) -> Answer:
+    def upload_part(self, UploadId: str, PartNumber: int, Body: bytes, **sums: Any) -> Answer:
         self._begin("upload_part")
-        if sha256(Body) != ChecksumSHA256:
-            raise client_error("BadDigest", 400)
+        self._check(Body, sums)
         self.uploads[UploadId][PartNumber] = bytes(Body)
-        return self._end("upload_part", {"ETag": f"{PartNumber}"} | self._stated(ChecksumSHA256))
+        return self._end("upload_part", {"ETag": f"{PartNumber}"} | self._stated(sums.get("ChecksumSHA256")))
 
     def complete_multipart_upload(self, Key: str, UploadId: str, MultipartUpload: Answer, **_: Any) -> Answer:
         self._begin("complete_multipart_upload")
@@ -56,9 +62,11 @@ class FakeS3:
         order = [part["PartNumber"] for part in MultipartUpload["Parts"]]
         assert order == sorted(parts)
         self.objects[Key] = b"".join(parts[number] for number in order)
-        digests = b"".join(hashlib.sha256(parts[number]).digest() for number in order)
-        self.checksum[Key] = f"{sha256(digests)}-{len(order)}"
-        return self._end("complete_multipart_upload", self._stated(self.checksum[Key]))
+        self.checksum.pop(Key, None)
+        if all("ChecksumSHA256" in part for part in MultipartUpload["Parts"]):
+            digests = b"".join(hashlib.sha256(parts[number]).digest() for number in order)
+            self.checksum[Key] = f"{sha256(digests)}-{len(order)}"
+        return self._end("complete_multipart_upload", self._stated(self.checksum.get(Key)))
 
     def abort_multipart_upload(self, UploadId: str, **_: Any) -> Answer:
         self._begin("abort_multipart_upload")
@@ -66,20 +74,34 @@ class FakeS3:
             raise client_error("NoSuchUpload", 404)
         return {}
 
-    def put_object(self, Key: str, Body: bytes, IfNoneMatch: str | None = None, **_: Any) -> Answer:
+    def put_object(self, Key: str, Body: bytes, IfNoneMatch: str | None = None, **wanted: Any) -> Answer:
         self._begin("put_object")
+        self._check(Body, wanted)
         if IfNoneMatch and Key in self.objects:
             raise client_error("PreconditionFailed", 412)
+        self._keep(Key, wanted)
         self.objects[Key] = bytes(Body)
         self.checksum[Key] = sha256(Body)
         return self._end("put_object", {})
 
-    def head_object(self, Key: str, **_: Any) -> Answer:
+    def put_object_retention(self, Key: str, Retention: Answer, **_: Any) -> Answer:
+        self._begin("put_object_retention")
+        if not self._locking:
+            raise client_error("InvalidRequest", 400)
+        self._retain(Key, Retention["Mode"], Retention["RetainUntilDate"])
+        return self._end("put_object_retention", {})
+
+    def get_object_tagging(self, Key: str, **_: Any) -> Answer:
+        pairs = parse_qsl(self.kept[Key].get("Tagging", ""))
+        return {"TagSet": [{"Key": key, "Value": value} for key, value in sorted(pairs)]}
+
+    def head_object(self, Key: str, ChecksumMode: str | None = None, **_: Any) -> Answer:
         self._begin("head_object")
         if Key not in self.objects:
             raise client_error("404", 404)
-        answer = {"ContentLength": len(self.objects[Key]), "ETag": "etag"}
-        return self._end("head_object", answer | self._stated(self.checksum[Key]))
+        answer = {"ContentLength": len(self.objects[Key]), "ETag": "etag"} | self.kept.get(Key, {})
+        answer |= {"VersionId": "1"} | self.retained.get(Key, {}) if self._locking else {}
+        return self._end("head_object", answer | self._stated(self.checksum.get(Key) if ChecksumMode else None))
 
     def get_object(self, Key: str, **_: Any) -> Answer:
         self._begin("get_object")
@@ -89,8 +111,8 @@ class FakeS3:
 
     def delete_object(self, Key: str, **_: Any) -> Answer:
         self._begin("delete_object")
-        self.objects.pop(Key, None)
-        return {}
+        self.objects.pop(Key, None)  # where the bucket has versions, a marker hides it
+        return {"DeleteMarker": True} if self._locking else {}
 
     def get_paginator(self, operation: str) -> "FakeS3.Pages":
         return FakeS3.Pages(self, operation)
@@ -106,8 +128,25 @@ class FakeS3:
             open_uploads = [(upload, self._store.keys[upload]) for upload in self._store.uploads]
             return [{"Uploads": [{"Key": key, "UploadId": u}]} for u, key in open_uploads if key.startswith(Prefix)]
 
-    def _stated(self, checksum: str) -> Answer:
-        return {"ChecksumSHA256": checksum} if self._checksums else {}
+    def _keep(self, key: str, wanted: Answer) -> None:
+        names = ("ServerSideEncryption", "SSEKMSKeyId", "StorageClass", "Tagging")
+        self.kept[key] = {name: wanted[name] for name in names if name in wanted}
+        if "ObjectLockMode" in wanted:
+            if not self._locking:
+                raise client_error("InvalidRequest", 400)
+            self._retain(key, wanted["ObjectLockMode"], wanted["ObjectLockRetainUntilDate"])
+
+    def _retain(self, key: str, mode: str, until: datetime) -> None:
+        seconds = until.replace(microsecond=0)  # as S3 keeps it
+        self.retained[key] = {"ObjectLockMode": mode, "ObjectLockRetainUntilDate": seconds}
+
+    def _check(self, body: bytes, sums: Answer) -> None:
+        md5 = base64.b64encode(hashlib.md5(body).digest()).decode()
+        if sums.get("ChecksumSHA256", sha256(body)) != sha256(body) or sums.get("ContentMD5", md5) != md5:
+            raise client_error("BadDigest", 400)
+
+    def _stated(self, checksum: str | None) -> Answer:
+        return {"ChecksumSHA256": checksum} if self._checksums and checksum else {}
 
     def _begin(self, operation: str) -> None:
         self.calls.append(operation)

@@ -217,6 +217,24 @@ WRONG_POLICIES = {
         {"dump": {"compression": {"algorithm": "none", "level": "fast"}}},
         "spec.dump.compression.level: level has no effect where the algorithm is none: leave it out",
     ),
+    "a KMS key that nothing uses": (
+        {"storage/s3/serverSideEncryption": {"algorithm": "AES256", "kmsKeyID": "k"}},
+        (
+            "spec.storage.s3.serverSideEncryption.kmsKeyID: kmsKeyID has no effect unless the algorithm is aws:kms: "
+            "set algorithm, or leave it out"
+        ),
+    ),
+    "a class that cannot be read at once": (
+        {"storage/s3/storageClass": "DEEP_ARCHIVE"},
+        (
+            "spec.storage.s3.storageClass: what lies in GLACIER or DEEP_ARCHIVE can neither be verified nor restored "
+            "at once: use GLACIER_IR or a lifecycle rule"
+        ),
+    ),
+    "a tag with an umlaut": (
+        {"storage/s3/tags": {"größe": "1"}},
+        "spec.storage.s3.tags: the key of a tag has 1 to 128 letters, digits, spaces and any of + - = . _ : / @",
+    ),
     "a secret key as a recipient": (
         {"storage/encryption": {"age": {"recipients": ["AGE-SECRET-KEY-1" + "Q" * 46]}}},
         f"spec.storage.encryption.age.recipients[0]: {RECIPIENT}",

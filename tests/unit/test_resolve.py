@@ -90,3 +90,19 @@ def test_a_server_that_is_newer_than_every_image_has_none_that_fits():
 @pytest.mark.parametrize(("server", "others"), [(None, [15, 17]), (15, [17, 18]), (16, [15, 18]), (19, [15, 17])])
 def test_a_job_is_told_which_servers_another_image_is_made_for(server, others):
     assert other_majors(a_policy().database.engine, settings(images=IMAGES), server) == others
+
+
+@pytest.mark.parametrize(("algorithm", "level"), [("gzip", "fast"), ("zstd", "fast"), ("none", None)])
+def test_a_level_is_in_force_where_something_compresses(algorithm, level):
+    policy = a_policy(dump={"compression": {"algorithm": algorithm}})
+    assert resolve(policy, settings()).dump.compression.level == level
+
+
+def test_how_objects_are_kept_is_taken_whole():
+    chart = {"tags": {"team": "platform"}, "serverSideEncryption": {"algorithm": "aws:kms", "kmsKeyID": "k"}}
+    s3 = {"bucket": "policy", "tags": {"team": "shop"}, "serverSideEncryption": {"algorithm": "AES256"}}
+
+    resolved = resolve(a_policy(storage={"s3": s3}), settings(defaults={"storage": {"s3": chart}})).storage.s3
+
+    assert resolved.tags == {"team": "shop"}
+    assert resolved.server_side_encryption.kms_key_id is None

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import os
+from typing import ClassVar
 
 import pytest
 from botocore.exceptions import ReadTimeoutError
@@ -60,14 +61,15 @@ def a_context(tmp_path, pod="pod-1", secret=True):
     return Context(Places(database_secret=folder, run=tmp_path), Stop(), Log(io.StringIO()), pod, NOW)
 
 
-def a_task(uid=UID):
+def a_task(uid=UID, **fields):
     policy = a_policy()
     identity = BackupIdentity(
         uid=uid, namespace="shop", name="orders-1", backup_id="backup-20261122-084500", environment="production",
         retention_days=90,
     )  # fmt: skip
     return BackupTask(
-        backup=identity, database=policy.database, dump=policy.dump or Dump(), s3=S3Storage(bucket="backups"),
+        backup=identity, database=policy.database, dump=policy.dump or Dump(),
+        s3=S3Storage(bucket="backups", **fields),
         key_prefix=PREFIX, deadline_seconds=60,
     )  # fmt: skip
 
@@ -236,3 +238,62 @@ def test_a_tool_that_is_newer_than_the_server_is_warned_of_with_the_image_that_i
     newer, _ = backup.run(a_task(), context).warnings
     assert "pg_dump 17.5 is newer than the server (PostgreSQL 16.1)" in newer
     assert "postgres-16" in newer
+
+
+class TestObjectLock:
+    LOCK: ClassVar = {"object_lock": {"mode": "compliance"}}
+
+    @pytest.fixture
+    def s3(self, monkeypatch):
+        fake = FakeS3(locking=True)
+        monkeypatch.setattr("holdfast.runner.store.connect", lambda s3, _: Store(s3, fake))
+        return fake
+
+    def test_artifact_and_manifest_are_retained_until_the_backup_expires(self, s3, context):
+        backup.run(a_task(**self.LOCK), context)
+        expires = Manifest.model_validate_json(s3.objects[MANIFEST]).expires_at.replace(microsecond=0)
+        assert s3.retained == {
+            key: {"ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": expires}
+            for key in (MANIFEST, f"{PREFIX}pod-1.sql.gz")
+        }
+
+    def test_nothing_is_retained_that_was_not_verified(self, s3, context):
+        def swapped(answer):
+            s3.objects[f"{PREFIX}pod-1.sql.gz"] = b"something else of another size"
+            return answer
+
+        s3.after["complete_multipart_upload"] = swapped
+        with pytest.raises(HoldfastError):
+            backup.run(a_task(**self.LOCK), context)
+        assert (s3.objects, s3.retained) == ({}, {})
+
+    def test_an_artifact_that_cannot_be_retained_is_no_backup(self, s3, context):
+        s3.faults["put_object_retention"] = lambda: (_ for _ in ()).throw(client_error("AccessDenied", 403))
+        with pytest.raises(HoldfastError, match="retained by Object Lock") as caught:
+            backup.run(a_task(**self.LOCK), context)
+        assert caught.value.reason is Reason.STORAGE_ACCESS_DENIED
+        assert s3.objects == {}
+
+    def test_what_lost_against_another_pod_says_until_when_it_is_retained(self, s3, context, tmp_path):
+        def first_publishes():
+            s3.faults.clear()
+            backup.run(a_task(**self.LOCK), context)
+
+        s3.faults["complete_multipart_upload"] = first_publishes
+        done = backup.run(a_task(**self.LOCK), a_context(tmp_path, "pod-2"))
+        assert done.clean
+        assert done.warnings[0].startswith(
+            f"{PREFIX}pod-2.sql.gz, which is no backup, is retained by Object Lock until"
+        )
+
+    def test_a_failure_says_until_when_its_artifact_is_retained(self, s3, context, tmp_path):
+        def another_publishes():
+            s3.faults.clear()
+            backup.run(a_task(uid="another"), context)
+
+        s3.faults["put_object_retention"] = another_publishes
+        with pytest.raises(UncleanError) as caught:
+            backup.run(a_task(**self.LOCK), a_context(tmp_path, "pod-2"))
+        assert caught.value.error.reason is Reason.MANIFEST_CONFLICT
+        assert caught.value.clean
+        assert "is retained by Object Lock until" in caught.value.leftover

@@ -4,7 +4,7 @@ import io
 
 import pytest
 from tests.builders import NOW, UID
-from tests.fake_s3 import FakeS3
+from tests.fake_s3 import FakeS3, client_error
 
 from holdfast.api.storage import S3Storage
 from holdfast.contract.task import CleanupTask
@@ -54,9 +54,10 @@ def test_anything_wider_is_refused(prefix):
     assert caught.value.reason is Reason.INVALID_TASK
 
 
-def run(s3, monkeypatch, tmp_path):
+def run(s3, monkeypatch, tmp_path, **fields):
     monkeypatch.setattr("holdfast.runner.store.connect", lambda s3_, _: Store(s3_, s3))
-    task = CleanupTask(backup_uid=UID, s3=S3Storage(bucket="backups"), key_prefix=PREFIX, deadline_seconds=60)
+    storage = S3Storage(bucket="backups", **fields)
+    task = CleanupTask(backup_uid=UID, s3=storage, key_prefix=PREFIX, deadline_seconds=60)
     return cleanup.run(task, Context(Places(run=tmp_path), Stop(), Log(io.StringIO()), "pod-1", NOW))
 
 
@@ -79,3 +80,37 @@ def test_a_manifest_that_cannot_be_read_stops_the_deleting(monkeypatch, tmp_path
         run(s3, monkeypatch, tmp_path)
     assert caught.value.reason is Reason.MANIFEST_CONFLICT
     assert len(s3.objects) == 2
+
+
+@pytest.mark.parametrize(
+    ("fields", "refuses"),
+    [({"object_lock": {"mode": "compliance"}}, False), ({"object_lock": {"mode": "governance"}}, True), ({}, True)],
+    ids=["hidden behind a marker", "refused", "refused, by the bucket's own retention"],
+)
+def test_what_object_lock_retains_is_said_and_is_no_failure(monkeypatch, tmp_path, fields, refuses):
+    s3 = FakeS3(locking=True)
+    s3.put_object(Key=f"{PREFIX}pod-1.sql.gz", Body=b"x", ObjectLockMode="COMPLIANCE", ObjectLockRetainUntilDate=NOW)
+    s3.put_object(Key=f"{PREFIX}pod-2.sql.gz", Body=b"x")
+
+    def refuse():
+        s3.faults.clear()  # the first alone
+        raise client_error("AccessDenied", 403)
+
+    if refuses:
+        s3.faults["delete_object"] = refuse
+    done = run(s3, monkeypatch, tmp_path, **fields)
+    assert "deleted 1 objects" in done.message
+    assert f"{PREFIX}pod-1.sql.gz is retained by Object Lock until 2026-11-22 08:45 UTC" in done.message
+
+
+def test_a_deletion_that_is_refused_without_a_lock_fails(monkeypatch, tmp_path):
+    s3 = FakeS3(locking=True)
+    s3.put_object(Key=f"{PREFIX}pod-1.sql.gz", Body=b"x")
+
+    def refuse():
+        raise client_error("AccessDenied", 403)
+
+    s3.faults["delete_object"] = refuse
+    with pytest.raises(HoldfastError) as caught:
+        run(s3, monkeypatch, tmp_path)
+    assert caught.value.reason is Reason.STORAGE_ACCESS_DENIED

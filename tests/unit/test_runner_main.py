@@ -122,10 +122,10 @@ def test_a_full_disk_is_told_as_one(context):
 def test_what_could_not_be_removed_is_told(context):
     def work():
         first = HoldfastError(Reason.STORAGE_UNAVAILABLE, "gone", "look")
-        raise UncleanError(first, HoldfastError(Reason.STORAGE_UNAVAILABLE, "no abort", "look"))
+        raise UncleanError(first, "no abort")
 
     ended = runner.supervise(work, context, 5)
-    assert (ended.failure.message, ended.clean, ended.leftover.message) == ("gone", False, "no abort")
+    assert (ended.failure.message, ended.clean, ended.leftover) == ("gone", False, "no abort")
 
 
 def test_the_deadline_ends_the_work_and_is_the_failure(context):

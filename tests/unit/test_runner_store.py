@@ -41,6 +41,7 @@ class BadDay:
                 self.wfile.write(body)
 
             def do_POST(self):
+                day.headers.append(dict(self.headers))
                 self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 if "uploads" in self.path:
                     return self.answer(200, BEGUN)
@@ -68,14 +69,14 @@ class BadDay:
         self.thread.join()
         self.server.server_close()
 
-    def upload(self, tmp_path):
+    def upload(self, tmp_path, **fields):
         secret = tmp_path / "storage"
         secret.mkdir()
         (secret / "accessKeyID").write_text("key\n")
         (secret / "secretAccessKey").write_text("secret\n")
         s3 = S3Storage(
             bucket="backups", endpoint=f"http://127.0.0.1:{self.server.server_port}", addressing_style="path",
-            secret_name="s3",
+            secret_name="s3", **fields,
         )  # fmt: skip
         store = stores.connect(s3, Places(storage_secret=secret))
         upload = Upload(store, "k", Stop())
@@ -109,9 +110,31 @@ def test_such_an_error_that_passes_is_tried_again(tmp_path):
 def test_each_part_carries_our_own_sha256_and_no_checksum_of_botocores(tmp_path):
     with BadDay([COMPLETED]) as day:
         day.upload(tmp_path).complete()
-        (headers,) = day.headers
+        _, headers, _ = day.headers
         assert headers["x-amz-checksum-sha256"] == "LXEWQrcmsEQBYnyp+6wy9chTD7GQPMTbAiWHF5IaSIE="
         assert not any("crc" in name.lower() or name.lower() == "x-amz-trailer" for name in headers)
+
+
+def test_a_store_that_refuses_such_checksums_is_sent_a_content_md5_and_nothing_of_the_new_kind(tmp_path):
+    with BadDay([COMPLETED]) as day:
+        assert day.upload(tmp_path, checksums="readback").complete() is None
+        assert day.headers[1]["Content-MD5"] == "ndTkYSaMgDT1yFZOFVxnpg=="
+        assert not any("checksum" in name.lower() for headers in day.headers for name in headers)
+
+
+def test_how_the_artifact_is_to_be_kept_is_asked_for_as_it_is_begun(tmp_path):
+    """SSE-KMS on a real store was not at hand: what is asked for is seen here."""
+    fields = {
+        "server_side_encryption": {"algorithm": "aws:kms", "kmsKeyID": "alias/backups"}, "storage_class": "GLACIER_IR",
+        "tags": {"cost centre": "a b/c"},
+    }  # fmt: skip
+    with BadDay([COMPLETED]) as day:
+        day.upload(tmp_path, **fields).complete()
+        begun = day.headers[0]
+        assert begun["x-amz-server-side-encryption"] == "aws:kms"
+        assert begun["x-amz-server-side-encryption-aws-kms-key-id"] == "alias/backups"
+        assert begun["x-amz-storage-class"] == "GLACIER_IR"
+        assert begun["x-amz-tagging"] == "cost%20centre=a%20b%2Fc"
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,7 @@ def test_a_lost_answer_to_complete_is_no_failure_when_the_retry_finds_the_upload
 
     upload = an_upload(s3)
     send(upload)
-    parts = [{"PartNumber": 1}, {"PartNumber": 2}]
+    parts = [{"PartNumber": number, "ChecksumSHA256": "as it was"} for number in (1, 2)]
     s3.faults["complete_multipart_upload"] = completed_already
     assert upload.complete() == s3.checksum[KEY]
 

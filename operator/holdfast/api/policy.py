@@ -183,6 +183,11 @@ class BackupPolicySpec(SpecModel):
                 field=".dump",
             ),
             Rule(
+                "self.method != 'aws-rds' || !has(self.storage) || !has(self.storage.encryption)",
+                "storage.encryption has no effect when method is aws-rds, since a snapshot stays with AWS: leave it out",
+                field=".storage.encryption",
+            ),
+            Rule(
                 "self.method != 'aws-rds' || !has(self.job) || !has(self.job.scratch)",
                 "job.scratch has no effect when method is aws-rds: leave it out",
                 field=".job.scratch",

@@ -16,6 +16,62 @@ class AddressingStyle(StrEnum):
     VIRTUAL = "virtual"
 
 
+class EncryptionAlgorithm(StrEnum):
+    """How the store encrypts what it keeps; the words are S3's."""
+
+    SSE_S3 = "AES256"
+    SSE_KMS = "aws:kms"
+
+
+class ServerSideEncryption(SpecModel):
+    """Encryption at rest by the store itself."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule(
+                "!has(self.kmsKeyID) || self.algorithm == 'aws:kms'",
+                "kmsKeyID has no effect unless the algorithm is aws:kms: set algorithm, or leave it out",
+                field=".kmsKeyID",
+            )
+        )
+    )
+
+    algorithm: EncryptionAlgorithm = Field(
+        description="AES256 (SSE-S3: keys of the store's own) or aws:kms (SSE-KMS: a key in a key management service)."
+    )
+    kms_key_id: str | None = Field(
+        None,
+        alias="kmsKeyID",
+        min_length=1,
+        max_length=2048,
+        pattern=r"^[\x21-\x7e]+$",
+        json_schema_extra=says("must be the id, ARN or alias of a key, without spaces"),
+        description="Key of aws:kms: its id, ARN or alias. Default: the bucket's or the account's own.",
+    )
+
+
+class LockMode(StrEnum):
+    """Who may still remove what Object Lock retains."""
+
+    GOVERNANCE = "governance"
+    COMPLIANCE = "compliance"
+
+
+class ObjectLock(SpecModel):
+    """Retention by the store itself."""
+
+    mode: LockMode = Field(
+        description="governance (who has s3:BypassGovernanceRetention may still remove it) or compliance (nobody may)."
+    )
+
+
+class Checksums(StrEnum):
+    """How it is made sure that the store holds what was sent."""
+
+    SHA256 = "sha256"
+    READBACK = "readback"
+
+
 class S3SecretKeys(SpecModel):
     """Which keys of the Secret hold the store's credentials."""
 
@@ -29,6 +85,16 @@ class S3SecretKeys(SpecModel):
         "sessionToken",
         description="Key of the session token; the Secret need not have it. Default: sessionToken.",
     )
+
+
+TagValue = Annotated[
+    str,
+    Field(
+        max_length=256,
+        pattern=r"^[A-Za-z0-9 +=._:/@-]*$",
+        json_schema_extra=says("the value of a tag has letters, digits, spaces and any of + - = . _ : / @"),
+    ),
+]
 
 
 class S3Storage(SpecModel):
@@ -50,6 +116,12 @@ class S3Storage(SpecModel):
                 "!has(self.bucket) || !self.bucket.contains('..')",
                 "bucket must not contain '..'",
                 field=".bucket",
+            ),
+            Rule(
+                "!has(self.storageClass) || !(self.storageClass in ['GLACIER', 'DEEP_ARCHIVE'])",
+                "what lies in GLACIER or DEEP_ARCHIVE can neither be verified nor restored at once: use GLACIER_IR "
+                "or a lifecycle rule",
+                field=".storageClass",
             ),
         )
     )
@@ -108,6 +180,40 @@ class S3Storage(SpecModel):
     )
     ca_secret_key: SecretKey | None = Field(
         None, description="Key of the certificate authority in that Secret. Default: ca.crt."
+    )
+    server_side_encryption: ServerSideEncryption | None = Field(
+        None, description="Encryption at rest by the store, asked for with each object. Default: the bucket's own."
+    )
+    storage_class: str | None = Field(
+        None,
+        min_length=1,
+        max_length=64,
+        pattern=r"^[A-Z0-9_]+$",
+        json_schema_extra=says("must be a storage class in the store's own words: STANDARD_IA"),
+        description="Storage class of artifact and manifest, e.g. STANDARD_IA. Classes that cannot be read at once "
+        "(GLACIER, DEEP_ARCHIVE) are refused. Default: the store's own.",
+    )
+    tags: dict[str, TagValue] | None = Field(
+        None,
+        max_length=10,
+        json_schema_extra=rules(
+            Rule(
+                "self.all(key, key.matches('^[A-Za-z0-9 +=._:/@-]{1,128}$'))",
+                "the key of a tag has 1 to 128 letters, digits, spaces and any of + - = . _ : / @",
+            )
+        ),
+        description="Tags of artifact and manifest, at most 10. The Job then needs s3:PutObjectTagging.",
+    )
+    object_lock: ObjectLock | None = Field(
+        None,
+        description="Have the store retain artifact and manifest until the backup expires. The bucket must have Object "
+        "Lock; the Job then needs s3:PutObjectRetention. Default: the bucket's own retention, if it has one.",
+    )
+    checksums: Checksums | None = Field(
+        None,
+        description="sha256 (the store checks the SHA-256 of each part, and what it states is compared) or readback "
+        "(for stores that refuse such: each part carries a Content-MD5, and the artifact is read back whole). Default: "
+        "sha256.",
     )
 
 

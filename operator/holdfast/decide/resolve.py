@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from holdfast.api.database import Engine
-from holdfast.api.policy import BackupPolicySpec, Format, Method
+from holdfast.api.policy import Algorithm, BackupPolicySpec, Format, Level, Method
 from holdfast.errors import HoldfastError, Reason
 from holdfast.settings import Settings
 
 BUILT_IN: dict[str, Any] = {
-    "storage": {"s3": {"addressingStyle": "auto", "secretKeys": {}, "caSecretKey": "ca.crt"}},
+    "storage": {"s3": {"addressingStyle": "auto", "secretKeys": {}, "caSecretKey": "ca.crt", "checksums": "sha256"}},
     "job": {
         "serviceAccountName": "default",
         "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
@@ -24,7 +24,7 @@ BUILT_IN: dict[str, Any] = {
     },
 }
 # Taken whole from whoever gives them: mixing two sets of these would be nobody's intent.
-_WHOLE = {"resources", "nodeSelector"}
+_WHOLE = {"resources", "nodeSelector", "serverSideEncryption", "tags"}
 
 _AWS_IMAGE = "aws"  # RDS's API has no versions that an image would have to fit
 _IMAGE_FAMILY = {Engine.POSTGRESQL: "postgres", Engine.SQLITE: "sqlite"}
@@ -37,9 +37,10 @@ def resolve(policy: BackupPolicySpec, settings: Settings) -> BackupPolicySpec:
     for layer in (settings.defaults.to_dict(), BUILT_IN):
         merged = _under(merged, layer)
     if policy.method is Method.DUMP:
-        merged.setdefault("dump", {})
+        merged["dump"] = _with_level(merged.get("dump", {}))
     else:
         merged["job"] = {key: value for key, value in merged["job"].items() if key != "scratch"}
+        merged["storage"].pop("encryption", None)  # a snapshot is encrypted by AWS, or not at all
     if policy.database.volume is not None:
         volume = merged["database"]["volume"]
         volume.setdefault("runAsGroup", volume["runAsUser"])
@@ -53,6 +54,12 @@ def resolve(policy: BackupPolicySpec, settings: Settings) -> BackupPolicySpec:
             "name the bucket in the policy, or set defaults.storage.s3.bucket in the chart's values",
         )
     return resolved
+
+
+def _with_level(dump: dict[str, Any]) -> dict[str, Any]:
+    if dump.get("compression", {}).get("algorithm") == Algorithm.NONE:
+        return dump
+    return _under(dump, {"compression": {"level": Level.FAST.value}})
 
 
 def image_of(resolved: BackupPolicySpec, settings: Settings, server_major: int | None = None) -> tuple[str, str]:

@@ -124,6 +124,7 @@ def _take(
             sink.close()
             dumped = _store(context, store, upload, readable, sink.uncompressed, dump)
         manifest = _manifest(task, context, ready, upload, dumped, clock.now())
+        store.lock(upload.key, manifest.expires_at)  # only what was verified: a failure can still be removed
     except Exception as error:
         _discard(upload, error)
         raise
@@ -187,7 +188,7 @@ def _record(task: BackupTask, context: Context, store: "Store", upload: "Upload"
             _discard(upload, error)
             raise
         # The manifest may be there in spite of the error: then its artifact must be, too. Cleanup tells the two apart.
-        raise UncleanError(error, error) from error
+        raise UncleanError(error, error.message) from error
     if in_force.pod_uid != context.pod_uid:
         return _second(store, upload, in_force, context)
     return Done(backup=_report(manifest, found=False))
@@ -196,10 +197,10 @@ def _record(task: BackupTask, context: Context, store: "Store", upload: "Upload"
 def _second(store: "Store", upload: "Upload", in_force: Manifest, context: Context) -> Done:
     """Another Pod of this backup published first: remove our artifact, verify and report theirs."""
     try:
-        upload.discard()
+        retained = upload.discard()
     except HoldfastError as leftover:
         return replace(_found(store, in_force, context), clean=False, warnings=[leftover.message])
-    return _found(store, in_force, context)
+    return replace(_found(store, in_force, context), warnings=_retained(upload, retained))
 
 
 def _found(store: "Store", manifest: Manifest, context: Context) -> Done:
@@ -234,8 +235,16 @@ def _report(manifest: Manifest, *, found: bool) -> BackupReport:
 
 
 def _discard(upload: "Upload", error: Exception) -> None:
-    """Remove every trace of the upload. Raises UncleanError where that fails."""
+    """Remove every trace of the upload. Raises UncleanError where that fails, or where Object Lock retains it."""
     try:
-        upload.discard()
+        retained = upload.discard()
     except HoldfastError as leftover:
-        raise UncleanError(error, leftover) from error
+        raise UncleanError(error, leftover.message) from error
+    for sentence in _retained(upload, retained):
+        raise UncleanError(error, sentence, clean=True) from error
+
+
+def _retained(upload: "Upload", until: datetime | None) -> list[str]:
+    from holdfast.runner.store import retained_until
+
+    return [f"{upload.key}, which is no backup, is {retained_until(until)}"] if until else []

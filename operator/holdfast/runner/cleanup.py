@@ -1,7 +1,8 @@
 """The cleanup task: removes what a killed Pod left in one backup's folder, and never a backup.
 
 Uploads that nobody will complete are aborted. Where a manifest is, the artifact that it names stays; where there is
-none, nothing in the folder is a backup. Outside the folder nothing is touched.
+none, nothing in the folder is a backup. Outside the folder nothing is touched. What Object Lock retains is said, and is
+no failure.
 """
 
 import re
@@ -12,6 +13,7 @@ from holdfast.naming import MANIFEST_NAME
 from holdfast.runner import record, store
 from holdfast.runner.context import Context
 from holdfast.runner.outcome import Done
+from holdfast.runner.store import retained_until
 
 # namespace/owner/id/, maybe below a prefix: only an id's own folder holds nothing but one backup
 _ONE_BACKUP = re.compile(r"([^/]+/){2,}backup-\d{8}-\d{6}[^/]*/")
@@ -27,11 +29,14 @@ def run(task: CleanupTask, context: Context) -> Done:
     manifest = record.find(opened, prefix, task.backup_uid)
     kept = {prefix + MANIFEST_NAME, manifest.artifact.key} if manifest else set()
     objects = [key for key in opened.keys(prefix) if key not in kept and _in_folder(key, prefix)]
+    retained = []
     for key in objects:
         context.stop.check()
-        opened.delete(key)
+        until = opened.delete(key)
+        retained += [f"{key} is {retained_until(until)}"] if until else []
     stays = f"; the backup {manifest.backup.backup_id} is there and stays" if manifest else ""
-    return Done(message=f"aborted {aborted} uploads and deleted {len(objects)} objects under {prefix}{stays}")
+    deleted = f"deleted {len(objects) - len(retained)} objects under {prefix}{stays}"
+    return Done(message="; ".join([f"aborted {aborted} uploads and {deleted}", *retained]))
 
 
 def abort_uploads(opened: store.Store, prefix: str, context: Context) -> int:

@@ -43,7 +43,7 @@ class Ended:
     done: Done | None = None
     failure: HoldfastError | None = None
     clean: bool = True
-    leftover: HoldfastError | None = None
+    leftover: str | None = None
 
 
 def main(arguments: Sequence[str] | None = None, places: Places | None = None) -> int:
@@ -102,7 +102,7 @@ def _ended(work: Callable[[], Done], context: Context) -> Ended:
     try:
         return Ended(done=work())
     except UncleanError as unclean:
-        return Ended(failure=_told(unclean.error, context), clean=False, leftover=unclean.leftover)
+        return Ended(failure=_told(unclean.error, context), clean=unclean.clean, leftover=unclean.leftover)
     except Exception as error:  # noqa: BLE001 - the last resort: whatever happens is reported
         return Ended(failure=_told(error, context))
 
@@ -161,7 +161,7 @@ def _end(kind: str, ended: Ended, log: Log, places: Places, started: datetime, b
     """Write the report and the last line of the log; return the exit code."""
     now, failure, done = clock.now(), ended.failure, ended.done or Done()
     code = failure.exit_code if failure else ExitCode.SUCCESS
-    warnings = [*done.warnings, *([ended.leftover.message] if ended.leftover else [])]
+    warnings = [*done.warnings, *([ended.leftover] if ended.leftover else [])]
     report = Report(
         kind=kind,
         outcome=Outcome.FAILED if failure else Outcome.SUCCEEDED,

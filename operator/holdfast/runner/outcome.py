@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 
 from holdfast.contract.report import BackupReport
-from holdfast.errors import HoldfastError
 
 
 @dataclass(frozen=True)
@@ -17,9 +16,13 @@ class Done:
 
 
 class UncleanError(Exception):
-    """A task failed, and what it had begun in the bucket could not be removed: the operator's cleanup must."""
+    """A task failed, and something of it is still in the bucket: the operator's cleanup must remove it.
 
-    def __init__(self, error: Exception, leftover: HoldfastError) -> None:
+    Where `clean` is true it need not: the store itself retains it, and nobody can remove it before its time.
+    """
+
+    def __init__(self, error: Exception, leftover: str, *, clean: bool = False) -> None:
         super().__init__(str(error))
         self.error = error
         self.leftover = leftover
+        self.clean = clean

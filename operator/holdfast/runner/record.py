@@ -41,7 +41,7 @@ def publish(store: Store, key_prefix: str, manifest: M) -> M:
     Raises ManifestConflict when another backup's is there. A Pod of the same backup may have been first: then its
     manifest is returned. (A repeated request after a lost answer finds our own: then ours is.)
     """
-    store.create(key_prefix + MANIFEST_NAME, manifest.to_json())
+    store.create(key_prefix + MANIFEST_NAME, manifest.to_json(), manifest.expires_at)
     there = read(store, key_prefix, manifest.backup.uid, type(manifest))
     if there is None:
         raise not_found(store, key_prefix + MANIFEST_NAME)

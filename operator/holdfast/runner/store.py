@@ -1,7 +1,7 @@
 """The store: the few acts on a bucket that tasks need, with errors mapped. It knows nothing of databases.
 
-Our own SHA-256 goes with each part and is compared on the way; botocore's automatic checksums are left off, since
-they break compatible stores (and once ended up inside the objects).
+Our own SHA-256 goes with each part and is compared on the way, or a Content-MD5 where the store refuses such;
+botocore's automatic checksums are left off, since they break compatible stores (and once ended up inside the objects).
 """
 
 import base64
@@ -9,14 +9,16 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, TypedDict, cast
+from urllib.parse import quote, urlencode
 
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from holdfast.api.storage import S3SecretKeys, S3Storage
+from holdfast.api.storage import Checksums, LockMode, ObjectLock, S3SecretKeys, S3Storage
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.context import Places
 from holdfast.runner.secrets import MountedSecret
@@ -24,9 +26,18 @@ from holdfast.runner.store_errors import code_of, storage_error
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.literals import ObjectLockRetentionModeType
 
 CHUNK = 1 << 20  # bytes read at a time
 _DEFAULT_CA_KEY = "ca.crt"
+_LOCKED = {"AccessDenied", "ObjectLocked", "InvalidRequest", "MethodNotAllowed"}  # what stores say to deleting such
+
+
+class Sums(TypedDict, total=False):
+    """A body's checksum, as an argument of a request."""
+
+    ChecksumSHA256: str
+    ContentMD5: str
 
 
 @dataclass(frozen=True)
@@ -36,6 +47,8 @@ class Stored:
     size: int
     checksum: str | None  # SHA-256 as S3 writes it: base64, and -N for a composite of N parts
     etag: str
+    version: str | None = None
+    retained_until: datetime | None = None  # by Object Lock, as far as the store says
 
 
 @dataclass(frozen=True)
@@ -54,6 +67,8 @@ class Store:
         self.s3 = s3
         self.client = client
         self.bucket = s3.bucket or ""
+        self.wanted = wanted(s3)
+        self.checksums = s3.checksums is not Checksums.READBACK
 
     @contextmanager
     def doing(self, what: str) -> Iterator[None]:
@@ -73,14 +88,23 @@ class Store:
                     raise
                 return None
 
-    def create(self, key: str, data: bytes) -> bool:
-        """Write a small object unless one is there already; return whether it was written."""
-        digest = base64.b64encode(hashlib.sha256(data).digest()).decode()
+    def sums(self, data: bytes | bytearray, digest: bytes) -> "Sums":
+        """Return the checksum that goes with a body whose SHA-256 is `digest`, in a form that this store knows."""
+        if self.checksums:
+            return {"ChecksumSHA256": base64.b64encode(digest).decode()}
+        return {"ContentMD5": base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()}
+
+    def create(self, key: str, data: bytes, retain_until: datetime | None = None) -> bool:
+        """Write a small object unless one is there already; return whether it was written.
+
+        With Object Lock in the settings it is retained until then.
+        """
+        lock = self._lock(retain_until)
         with self.doing(f"writing {key}"):
             try:
                 self.client.put_object(
-                    Bucket=self.bucket, Key=key, Body=data, IfNoneMatch="*", ChecksumSHA256=digest,
-                    ContentType="application/json",
+                    Bucket=self.bucket, Key=key, Body=data, IfNoneMatch="*", ContentType="application/json",
+                    **self.sums(data, hashlib.sha256(data).digest()), **self.wanted, **lock,
                 )  # fmt: skip
             except ClientError as error:
                 if code_of(error) not in ("PreconditionFailed", "412"):
@@ -92,12 +116,35 @@ class Store:
         """Return what the store says of an object; None when it is not there."""
         with self.doing(f"looking at {key}"):
             try:
-                answer = self.client.head_object(Bucket=self.bucket, Key=key, ChecksumMode="ENABLED")
+                mode = {"ChecksumMode": "ENABLED"} if self.checksums else {}
+                answer = self.client.head_object(Bucket=self.bucket, Key=key, **mode)  # type: ignore[arg-type]
             except ClientError as error:
                 if code_of(error) not in ("404", "NoSuchKey"):
                     raise
                 return None
-        return Stored(answer["ContentLength"], answer.get("ChecksumSHA256"), answer["ETag"])
+        return Stored(
+            answer["ContentLength"], answer.get("ChecksumSHA256"), answer["ETag"], answer.get("VersionId"),
+            answer.get("ObjectLockRetainUntilDate"),
+        )  # fmt: skip
+
+    def lock(self, key: str, retain_until: datetime) -> None:
+        """Have the store retain the object that is there until then, where the settings ask for that."""
+        if self.s3.object_lock is None:
+            return
+        stored = self.head(key)
+        if stored is None:
+            raise not_found(self, key)
+        version: dict[str, Any] = {"VersionId": stored.version} if stored.version else {}
+        with self.doing(f"having {key} retained by Object Lock"):
+            self.client.put_object_retention(
+                Bucket=self.bucket, Key=key, **version,
+                Retention={"Mode": _mode(self.s3.object_lock), "RetainUntilDate": retain_until},
+            )  # fmt: skip
+
+    def _lock(self, retain_until: datetime | None) -> dict[str, Any]:
+        if self.s3.object_lock is None or retain_until is None:
+            return {}
+        return {"ObjectLockMode": _mode(self.s3.object_lock), "ObjectLockRetainUntilDate": retain_until}
 
     def chunks(self, key: str, etag: str | None = None) -> Iterator[bytes]:
         """Stream an object; with `etag`, only that very one. Raises BackupNotFound when it is not there."""
@@ -132,10 +179,26 @@ class Store:
             pages = self.client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=prefix)
             return [(item["Key"], item["UploadId"]) for page in pages for item in page.get("Uploads", [])]
 
-    def delete(self, key: str) -> None:
-        """Delete one object; it is no error when it is gone already."""
+    def delete(self, key: str) -> datetime | None:
+        """Delete one object; it is no error when it is gone already.
+
+        Returns until when Object Lock retains it, where it does: no error either, and nobody can hurry it. A bucket
+        with Object Lock has versions, so the key is hidden, and what it named stays behind a delete marker; a store
+        without markers refuses.
+        """
+        until = self._retained_until(key) if self.s3.object_lock else None
         with self.doing(f"deleting {key}"):
-            self.client.delete_object(Bucket=self.bucket, Key=key)
+            try:
+                self.client.delete_object(Bucket=self.bucket, Key=key)
+            except ClientError as error:
+                until = until or (self._retained_until(key) if code_of(error) in _LOCKED else None)
+                if until is None:
+                    raise
+        return until
+
+    def _retained_until(self, key: str) -> datetime | None:
+        stored = self.head(key)
+        return stored.retained_until.astimezone(UTC) if stored and stored.retained_until else None
 
     def abort(self, key: str, upload_id: str) -> None:
         """Abort a multipart upload; it is no error when it is gone already."""
@@ -145,6 +208,27 @@ class Store:
             except ClientError as error:
                 if code_of(error) != "NoSuchUpload":
                     raise
+
+
+def wanted(s3: S3Storage) -> dict[str, Any]:
+    """Return how every object of ours is to be kept, as arguments of a request."""
+    encryption = s3.server_side_encryption
+    arguments = {
+        "ServerSideEncryption": encryption and encryption.algorithm.value,
+        "SSEKMSKeyId": encryption and encryption.kms_key_id,
+        "StorageClass": s3.storage_class,
+        "Tagging": urlencode(s3.tags, quote_via=quote) if s3.tags else None,
+    }
+    return {name: value for name, value in arguments.items() if value is not None}
+
+
+def _mode(lock: ObjectLock) -> "ObjectLockRetentionModeType":
+    return "COMPLIANCE" if lock.mode is LockMode.COMPLIANCE else "GOVERNANCE"
+
+
+def retained_until(moment: datetime) -> str:
+    """Say how long Object Lock retains something; completes 'KEY is …'."""
+    return f"retained by Object Lock until {moment:%Y-%m-%d %H:%M} UTC"
 
 
 def not_found(store: Store, key: str) -> HoldfastError:

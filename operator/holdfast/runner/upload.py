@@ -8,6 +8,7 @@ import base64
 import hashlib
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -54,10 +55,11 @@ class Upload:
     def begin(self) -> None:
         """Open the upload: the cheapest real proof that the bucket is there and may be written to."""
         self._begun = True
+        algorithm = {"ChecksumAlgorithm": "SHA256"} if self._store.checksums else {}
         with self._store.doing(f"beginning the upload of {self.key}"):
             answer = self._store.client.create_multipart_upload(
-                Bucket=self._store.bucket, Key=self.key, ChecksumAlgorithm="SHA256",
-                ContentType="application/octet-stream",
+                Bucket=self._store.bucket, Key=self.key, ContentType="application/octet-stream",
+                **algorithm, **self._store.wanted,  # type: ignore[arg-type]
             )  # fmt: skip
         self._upload_id = answer["UploadId"]
 
@@ -69,13 +71,16 @@ class Upload:
         if len(self._buffer) >= size_of_part(self.parts + 1):
             self._send()
 
-    def complete(self) -> str:
-        """Send the rest, check every answer, make the object; return its composite checksum as S3 writes it."""
+    def complete(self) -> str | None:
+        """Send the rest, check every answer, make the object; return its composite checksum as S3 writes it.
+
+        None where the store was sent no such checksums: then it must be read back.
+        """
         if self._buffer or not self.parts:
             self._send()
         parts = [self._stop.result(future) for future in self._futures]
         self._stop.check()
-        expected = composite(self._digests)
+        expected = composite(self._digests) if self._store.checksums else None
         self._maybe_complete = True
         with self._store.doing(f"completing the upload of {self.key}"):
             try:
@@ -88,12 +93,15 @@ class Upload:
                 if code_of(error) != "NoSuchUpload":
                     raise
                 return expected
-        if answer.get("ChecksumSHA256") not in (None, expected):
+        if expected and answer.get("ChecksumSHA256") not in (None, expected):
             raise mismatch(self.key, expected, answer["ChecksumSHA256"])
         return expected
 
-    def discard(self) -> None:
-        """Remove every trace of it: the upload, and the object where it may have been made. Raises what failed."""
+    def discard(self) -> datetime | None:
+        """Remove every trace of it: the upload, and the object where it may have been made. Raises what failed.
+
+        Returns until when Object Lock retains the object, where it does.
+        """
         self._pool.shutdown(wait=False, cancel_futures=True)
         _, late = wait(self._futures, timeout=SETTLE)
         if self._upload_id:
@@ -101,14 +109,14 @@ class Upload:
         elif self._begun:  # the answer to `begin` may have been lost
             for key, upload_id in self._store.uploads(self.key):
                 self._store.abort(key, upload_id)
-        if self._maybe_complete:
-            self._store.delete(self.key)
+        retained = self._store.delete(self.key) if self._maybe_complete else None
         if late:
             raise HoldfastError(
                 Reason.STORAGE_UNAVAILABLE,
                 f"{len(late)} parts of {self.key} were still on their way when the upload was aborted",
                 "the operator's cleanup removes what they may have left",
             )
+        return retained
 
     def _send(self) -> None:
         body, self._buffer = self._buffer, bytearray()
@@ -131,17 +139,20 @@ class Upload:
                 raise error
 
     def _put(self, number: int, body: bytearray, digest: bytes) -> "CompletedPartTypeDef":
-        checksum = base64.b64encode(digest).decode()
+        sums = self._store.sums(body, digest)
         try:
             with self._store.doing(f"uploading part {number} of {self.key}"):
                 answer = self._store.client.upload_part(
                     Bucket=self._store.bucket, Key=self.key, UploadId=self._upload_id or "", PartNumber=number,
-                    Body=body, ChecksumSHA256=checksum,  # type: ignore[arg-type]  # the stubs know no bytearray, botocore does
+                    Body=body, **sums,  # type: ignore[arg-type]  # the stubs know no bytearray, botocore does
                 )  # fmt: skip
         finally:
             with self._room:
                 self._in_flight -= len(body)
                 self._room.notify_all()
+        checksum = sums.get("ChecksumSHA256")
+        if checksum is None:
+            return {"PartNumber": number, "ETag": answer["ETag"]}
         if answer.get("ChecksumSHA256") not in (None, checksum):
             raise mismatch(f"part {number} of {self.key}", checksum, answer["ChecksumSHA256"])
         return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": checksum}

@@ -92,6 +92,7 @@ class Store:
             "run", "--detach", "--name", name, "--network", network, "--network-alias", name,
             "--publish", "127.0.0.1::8333", "--env", f"S3_ACCESS_KEY={self.access_key}",
             "--env", f"S3_SECRET_KEY={self.secret_key}", "--env", f"S3_BUCKETS={BUCKET}",
+            "--env", f"WEED_S3_SSE_KEK={secrets.token_hex(32)}",  # without it, SSE-S3 is refused
             "holdfast-test-seaweedfs:latest",
         )  # fmt: skip
         port = published_port(name, 8333)

@@ -74,7 +74,7 @@ def _require_writable(work: _Work) -> None:
         try:
             probe.discard()
         except HoldfastError as leftover:
-            raise UncleanError(error, leftover) from error
+            raise UncleanError(error, leftover.message) from error
         raise
     probe.discard()
 
@@ -213,7 +213,7 @@ def _record(work: _Work, manifest: SnapshotManifest) -> Done:
             _discard(work, error)
             raise
         # The manifest may be there in spite of the error: then its snapshot must be, too. Cleanup tells the two apart.
-        raise UncleanError(error, error) from error
+        raise UncleanError(error, error.message) from error
     return _done(in_force, found=in_force.pod_uid != work.context.pod_uid)
 
 
@@ -258,9 +258,9 @@ def _discard(work: _Work, error: Exception) -> None:
             return
         busy = [rds.region for rds in work.begun if remove(rds, work.name, work.task.backup.uid) is False]
     except HoldfastError as leftover:
-        raise UncleanError(error, leftover) from error
+        raise UncleanError(error, leftover.message) from error
     if busy:
-        raise UncleanError(error, _still_there(work.name, busy)) from error
+        raise UncleanError(error, _still_there(work.name, busy).message) from error
 
 
 def _still_there(name: str, regions: list[str]) -> HoldfastError:
