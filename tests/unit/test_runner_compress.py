@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from backports import zstd
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.api.policy import Algorithm, Compression, Level
@@ -53,6 +53,7 @@ def test_none_is_the_thing_itself():
     assert packed(Algorithm.NONE, TEXT) == TEXT
 
 
+@settings(deadline=None)  # threads take turns with whatever else runs
 @given(st.binary(max_size=5000), st.integers(1, 2000))
 @pytest.mark.parametrize("algorithm", Algorithm)
 def test_anything_comes_back(algorithm, data, size):

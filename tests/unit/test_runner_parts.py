@@ -1,6 +1,8 @@
 """The plan of parts: a stream of any length fits S3's limits, and small backups stay small in memory."""
 
-from itertools import pairwise
+import re
+from itertools import accumulate, pairwise
+from pathlib import Path
 
 from holdfast.runner.parts import MAX_PARTS, MIB, size_of_part
 
@@ -27,3 +29,14 @@ def test_the_first_gigabytes_go_in_small_parts():
         if total > 4 << 30:
             break
         assert size <= 10 * MIB
+
+
+def test_the_docs_say_how_big_a_part_is_after_how_much():
+    """docs/performance.md has a table of it, since two parts are in memory at a time."""
+    page = (Path(__file__).parents[2] / "docs/performance.md").read_text()
+    rows = re.findall(r"^\| ([\d,]+) GiB \| ([\d,]+) MiB \|", page, re.MULTILINE)
+    assert len(rows) > 5
+    for stored, part in rows:
+        wanted = int(stored.replace(",", "")) << 30
+        size = next(size for size, total in zip(SIZES, accumulate(SIZES), strict=True) if total >= wanted)
+        assert size // MIB == int(part.replace(",", ""))

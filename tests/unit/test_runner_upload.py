@@ -1,6 +1,7 @@
 """The upload: what the store answers is checked, memory is bounded, and on any doubt nothing is left of it."""
 
 import hashlib
+import random
 import threading
 import time
 
@@ -11,7 +12,7 @@ from tests.fake_s3 import FakeS3, client_error, sha256
 from holdfast.api.storage import S3Storage
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner import upload as uploads
-from holdfast.runner.parts import FIRST, MIB
+from holdfast.runner.parts import FIRST, MAX_PARTS, MIB, size_of_part
 from holdfast.runner.stop import Stop
 from holdfast.runner.store import Store
 from holdfast.runner.upload import Upload, composite
@@ -76,6 +77,18 @@ def test_a_checksum_that_the_store_answers_otherwise_is_a_mismatch(s3, operation
     assert caught.value.reason is Reason.CHECKSUM_MISMATCH
     upload.discard()
     assert (s3.objects, s3.uploads) == ({}, {})
+
+
+def test_the_largest_object_that_s3_knows_fits_into_its_ten_thousand_parts(s3, monkeypatch):
+    """The plan of parts as it is, all sizes a millionth (2^20): 5 TiB become 5 MiB."""
+    monkeypatch.setattr("holdfast.runner.upload.size_of_part", lambda number: size_of_part(number) >> 20)
+    upload = an_upload(s3)
+    data = random.Random(1).randbytes(5 * MIB)
+    for start in range(0, len(data), 8):
+        upload.write(data[start : start + 8])
+    upload.complete()
+    assert 9_000 < upload.parts <= MAX_PARTS
+    assert s3.objects[KEY] == data
 
 
 def test_a_store_without_checksums_is_taken_at_its_content_later(s3):
