@@ -434,7 +434,7 @@ def test_a_pod_that_is_told_to_end_removes_what_it_began(backup: Backup):
 def test_what_rds_does_not_let_go_yet_is_reported_and_the_next_pod_makes_it_the_backup(backup: Backup):
     error = interrupt(backup, deletable=False)
     assert isinstance(error, UncleanError)
-    assert "RDS deletes none before it is" in error.leftover.message
+    assert "RDS deletes none before it is" in error.leftover
     backup.aws.proxy.behave()
     assert backup.run("pod-2").backup
     assert len(backup.aws.snapshots(backup.source)) == 1

@@ -184,7 +184,7 @@ class BackupPolicySpec(SpecModel):
             ),
             Rule(
                 "self.method != 'aws-rds' || !has(self.storage) || !has(self.storage.encryption)",
-                "storage.encryption has no effect when method is aws-rds, since a snapshot stays with AWS: leave it out",
+                "storage.encryption has no effect when method is aws-rds, as a snapshot stays with AWS: leave it out",
                 field=".storage.encryption",
             ),
             Rule(

@@ -110,7 +110,7 @@ def test_a_key_with_a_typing_error_fails_before_anything_is_dumped(world: World)
     world.assert_nothing_left(task)
 
 
-@pytest.mark.parametrize("level", ["balanced", "small"])
+@pytest.mark.parametrize("level", [pytest.param("balanced", marks=pytest.mark.matrix), "small"])
 @pytest.mark.parametrize("algorithm", ["gzip", pytest.param("zstd", marks=pytest.mark.matrix)])
 def test_a_level_is_in_force_and_its_memory_stays_within_bounds(world: World, algorithm: str, level: str) -> None:
     dump = Dump.model_validate({"compression": {"algorithm": algorithm, "level": level}})
