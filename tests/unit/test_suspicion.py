@@ -14,7 +14,7 @@ from holdfast.decide.suspicion import Former, former_of
 def a_former(age=86400, **changes):
     fields = {
         "backup_id": f"backup-{age}", "completed_at": ago(age), "size_bytes": 82_000_000, "tables": 8,
-        "stored_as": {"format": "sql", "compression": {"algorithm": "gzip"}}, "rows": 3_000_000,
+        "stored_as": {"format": "sql", "compression": {"algorithm": "gzip", "level": "fast"}}, "rows": 3_000_000,
         "schema_sha256": "b" * 64, "versions": ("pg_dump 17.6", "PostgreSQL 17.6"),
     }  # fmt: skip
     return Former(**(fields | changes))
