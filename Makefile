@@ -21,7 +21,9 @@ demo-down: sync ## Remove all that the demo made, its cluster included
 	$(RUN) python -m tests.demo down
 
 ##@ Test
-test: check test-unit test-integration test-e2e ## Everything: lint, types, contracts, unit, contract, integration, e2e
+# Containers and cluster mostly wait, each for its own servers: side by side they take little more than one of them.
+test: check test-unit ## Everything: lint, types, contracts, unit, contract, integration, e2e
+	$(MAKE) --jobs=2 --output-sync=line test-integration test-e2e
 
 test-fast: sync ## What needs no cluster and no containers; seconds
 	$(PYTEST) -q -m "not integration and not e2e and not matrix"

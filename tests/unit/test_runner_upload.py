@@ -219,3 +219,15 @@ def test_parts_that_are_still_on_their_way_when_the_upload_is_aborted_are_told(s
     with pytest.raises(HoldfastError, match=r"1 parts of .* were still on their way"):
         upload.discard()
     assert s3.uploads == {}
+
+
+def test_parts_that_had_not_begun_are_not_waited_for(s3, monkeypatch):
+    monkeypatch.setattr(uploads, "WORKERS", 1)
+    monkeypatch.setattr(uploads, "SETTLE", 5.0)
+    release = threading.Event()
+    s3.faults["upload_part"] = release.wait
+    upload = an_upload(s3)
+    send(upload, bytes(2 * FIRST))
+    threading.Timer(0.1, release.set).start()
+    upload.discard()  # raises StorageUnavailable where a part seems to be on its way still
+    assert s3.uploads == {}

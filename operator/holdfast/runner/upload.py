@@ -103,7 +103,8 @@ class Upload:
         Returns until when Object Lock retains the object, where it does.
         """
         self._pool.shutdown(wait=False, cancel_futures=True)
-        _, late = wait(self._futures, timeout=SETTLE)
+        sent = [future for future in self._futures if not future.cancelled()]  # `wait` never takes those for done
+        _, late = wait(sent, timeout=SETTLE)
         if self._upload_id:
             self._store.abort(self.key, self._upload_id)
         elif self._begun:  # the answer to `begin` may have been lost
