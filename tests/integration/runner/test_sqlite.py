@@ -26,24 +26,16 @@ from holdfast.contract.task import BackupTask
 IMAGE = "holdfast-runner-sqlite:3"
 OWNER = "4711:4712"  # not the runner's own user
 PATH = "data/app.db"
-MADE = """
-import sqlite3, sys
-database = sqlite3.connect(sys.argv[1], isolation_level=None)
-database.execute(f"PRAGMA journal_mode = {sys.argv[2]}")
-database.executescript('''
+SCHEMA = """
     create table noise (i integer primary key, words blob);
     create table orders (n integer primary key, words text);
     create table items (n integer primary key references orders, words text);
     create table total (n integer);
     insert into total values (0);
-''')
-database.execute("begin")
-database.executemany("insert into noise values (?, randomblob(1000))", ((i,) for i in range(int(sys.argv[3]))))
-database.execute("commit")
 """
 # Each transaction writes three tables; what is printed is committed.
 WRITER = """
-import sqlite3, sys
+import sqlite3, sys, time
 database = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=60)
 n = 0
 while True:
@@ -54,6 +46,7 @@ while True:
     database.execute("insert into items values (?, ?)", (n, f"item {n}"))
     database.execute("commit")
     print(n, flush=True)
+    time.sleep(0.001)  # leaves the processor to others
 """
 # Killed in the midst of its work: what it committed stands in the write-ahead log alone.
 CRASHED = """
@@ -87,9 +80,20 @@ class Claim:
     def beside(self) -> list[str]:
         return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file())
 
-    def application(self, code: str, *arguments: str) -> str:
+    def make(self, journal: str, kilobytes: int = 10) -> None:
+        """Make the database, with this much that cannot be compressed."""
+        with closing(sqlite3.connect(self.file, isolation_level=None)) as database:
+            database.execute(f"pragma journal_mode = {journal}")
+            database.executescript(SCHEMA)
+            database.execute("begin")
+            rows = ((number, os.urandom(1000)) for number in range(kilobytes))
+            database.executemany("insert into noise values (?, ?)", rows)
+            database.execute("commit")
+        os.chown(self.file, *map(int, OWNER.split(":")))
+
+    def application(self, code: str) -> str:
         """Run code as the file's owner to its end; return what it printed."""
-        return docker("run", "--rm", *self._as_owner(), "-c", code, f"/claim/{PATH}", *arguments, check=False)
+        return docker("run", "--rm", *self._as_owner(), "-c", code, f"/claim/{PATH}", check=False)
 
     def start(self, code: str) -> str:
         """Start code as the file's owner; return the container's name, once it has printed something."""
@@ -160,7 +164,7 @@ def orders_in(file: Path) -> list[int]:
 def test_a_backup_beside_a_steady_writer_has_every_row_of_one_moment_and_comes_back(
     world: World, claim: Claim, journal: str
 ) -> None:
-    claim.application(MADE, journal, "8000")
+    claim.make(journal, 4000)
     writer = claim.start(WRITER)
     before = len(claim.printed(writer))
     files = [PATH, f"{PATH}-shm", f"{PATH}-wal"] if journal == "wal" else [PATH]
@@ -189,7 +193,7 @@ def test_a_backup_beside_a_steady_writer_has_every_row_of_one_moment_and_comes_b
 
 
 def test_the_log_of_a_crashed_application_is_backed_up_and_stays_as_it_was(world: World, claim: Claim) -> None:
-    claim.application(MADE, "wal", "10")
+    claim.make("wal")
     claim.application(CRASHED)
     log = (claim.folder / f"{PATH}-wal").read_bytes()
     database = claim.file.read_bytes()
@@ -228,7 +232,7 @@ def test_a_file_that_cannot_be_read_is_told_with_its_remedy(
     world: World, claim: Claim, prepare: Callable[[Claim], None], journal: str, changes: dict[str, Any], code: int,
     reason: str, says: list[str],
 ) -> None:  # fmt: skip
-    claim.application(MADE, journal, "10")
+    claim.make(journal)
     prepare(claim)
     task = claim.backup()
     assert_failed(claim.pod(task, **changes).run(), code, reason, *says)
@@ -238,7 +242,7 @@ def test_a_file_that_cannot_be_read_is_told_with_its_remedy(
 
 @pytest.mark.matrix
 def test_a_log_that_cannot_be_kept_in_a_folder_of_roots_is_told(world: World, claim: Claim) -> None:
-    claim.application(MADE, "wal", "10")
+    claim.make("wal")
     os.chown(claim.folder / "data", 0, 4712)
     task = claim.backup()
     assert_failed(claim.pod(task).run(), 3, "FileAccessDenied", "user 4711", PATH)
@@ -247,7 +251,7 @@ def test_a_log_that_cannot_be_kept_in_a_folder_of_roots_is_told(world: World, cl
 
 @pytest.mark.matrix
 def test_a_file_that_is_only_read_needs_no_write_at_all(world: World, claim: Claim) -> None:
-    claim.application(MADE, "delete", "10")
+    claim.make("delete")
     task = claim.backup()
     world.assert_backed_up(task, claim.pod(task, claim_options="ro").run())
 
@@ -255,7 +259,7 @@ def test_a_file_that_is_only_read_needs_no_write_at_all(world: World, claim: Cla
 @contextmanager
 def mid_copy(claim: Claim, pod: Pod) -> Iterator[None]:
     """Hold the database's lock, so that the copy stands still; the block runs meanwhile."""
-    claim.application(MADE, "delete", "10")
+    claim.make("delete")
     claim.start(HOLDER)
     pod.start()
     pod.wait_for_line(lambda line: line["event"] == "progress", "a copy that waits")
@@ -324,7 +328,7 @@ def test_a_lock_that_stays_is_told_after_a_minute(world: World, claim: Claim) ->
 @pytest.mark.matrix
 @pytest.mark.parametrize("journal", ["wal", "delete"])
 def test_sigterm_while_the_copy_is_stored_leaves_nothing(world: World, claim: Claim, journal: str) -> None:
-    claim.application(MADE, journal, "100000")
+    claim.make(journal, 100000)
     task = claim.backup()
     pod = claim.pod(task, memory="512m").start()  # the scratch volume counts, as it is in memory here
     wait_for(lambda: pod.lines and world.store.parts_in_flight(task.key_prefix), "the first part in the store")
@@ -369,7 +373,7 @@ def test_what_is_no_database_or_does_not_fit_is_told(
     world: World, claim: Claim, prepare: Callable[[Claim], None], changes: dict[str, Any], code: int, reason: str,
     says: list[str],
 ) -> None:  # fmt: skip
-    claim.application(MADE, "delete", "1000")
+    claim.make("delete", 1000)
     prepare(claim)
     there = claim.beside()
     task = claim.backup(**changes)
@@ -381,7 +385,7 @@ def test_what_is_no_database_or_does_not_fit_is_told(
 @pytest.mark.matrix
 @pytest.mark.parametrize("there", [PATH, f"{PATH}-wal", f"{PATH}-journal"])
 def test_a_restore_never_replaces_what_is_there(world: World, claim: Claim, there: str) -> None:
-    claim.application(MADE, "delete", "10")
+    claim.make("delete")
     task = claim.backup()
     world.assert_backed_up(task, claim.pod(task).run())
     claim.file.unlink()
@@ -392,7 +396,7 @@ def test_a_restore_never_replaces_what_is_there(world: World, claim: Claim, ther
 
 @pytest.mark.matrix
 def test_a_restore_into_a_folder_that_is_closed_says_whose_it_is(world: World, claim: Claim) -> None:
-    claim.application(MADE, "delete", "10")
+    claim.make("delete")
     task = claim.backup()
     world.assert_backed_up(task, claim.pod(task).run())
     os.chown(claim.folder, 0, 4712)
@@ -403,7 +407,7 @@ def test_a_restore_into_a_folder_that_is_closed_says_whose_it_is(world: World, c
 
 @pytest.mark.matrix
 def test_a_changed_artifact_is_not_restored_and_leaves_nothing(world: World, claim: Claim) -> None:
-    claim.application(MADE, "delete", "10")
+    claim.make("delete")
     task = claim.backup()
     world.assert_backed_up(task, claim.pod(task).run())
     artifact = world.manifest(task).artifact
@@ -417,7 +421,7 @@ def test_a_changed_artifact_is_not_restored_and_leaves_nothing(world: World, cla
 @pytest.mark.matrix
 @pytest.mark.parametrize("name", ['it\'s "quoted" $HOME $$.db', "a?mode=ro#x%20y.db", "größe 桜.db", "-dash.db"])
 def test_a_file_is_backed_up_by_its_very_name(world: World, claim: Claim, name: str) -> None:
-    claim.application(MADE, "wal", "10")
+    claim.make("wal")
     claim.file.rename(claim.folder / name)
     task = claim.backup(database=claim.database(name))
     result = claim.pod(task).run()
