@@ -10,6 +10,7 @@ UV := $(shell command -v uv || echo .tools/bin/uv)
 RUN := $(UV) run --frozen --all-extras
 PYTEST := $(RUN) pytest
 CLUSTER := python3 -m tests.cluster
+MYSQL_IMAGES := runner-mysql test-mysql runner-mariadb test-mariadb
 # What images, charts and tests need of the test cluster: the daemon, the KUBECONFIG, helm and kubectl on the PATH.
 WITH_CLUSTER := eval "$$($(CLUSTER) env)" &&
 
@@ -33,6 +34,7 @@ test-unit: test-fast
 # In the order of the files: servers that cost minutes to bring up are shared by what stands together.
 test-integration: sync cluster-up images ## The runner's image against real servers in containers; the chart's rendering
 	python3 images/build.py runner-postgres test-postgres --suite bookworm
+	python3 images/build.py $(MYSQL_IMAGES)
 	$(WITH_CLUSTER) $(PYTEST) -p no:randomly --durations=15 -m "integration and not matrix"
 
 test-e2e: sync cluster-up images ## A whole Holdfast on the cluster, with faults
@@ -40,6 +42,7 @@ test-e2e: sync cluster-up images ## A whole Holdfast on the cluster, with faults
 
 matrix: sync cluster-up ## The full product of engines, versions, formats and faults; writes docs/matrix.md
 	python3 images/build.py all --suite bookworm --suite trixie --suite sid
+	python3 images/build.py $(MYSQL_IMAGES)
 	$(WITH_CLUSTER) $(RUN) python -m pytest -p tests.matrix -p no:randomly -m matrix --matrix-table=docs/matrix.md
 
 bench: sync cluster-up images ## Measure the speed, as ratios of one run; writes .bench/latest.json
@@ -81,7 +84,7 @@ images: ## Build the operator's and the runner's images, and the stand-ins that 
 
 push: ## Build, tag and push the images: make push REGISTRY=registry.example.com/holdfast
 	@test -n "$(REGISTRY)" || { echo "make push: name the registry: make push REGISTRY=registry.example.com/holdfast" >&2; exit 1; }
-	python3 images/build.py operator runner-postgres runner-sqlite runner-aws --suite bookworm --suite trixie --suite sid --tag $(VERSION) --push $(REGISTRY)
+	python3 images/build.py operator runner-postgres runner-sqlite runner-mysql runner-mariadb runner-aws --suite bookworm --suite trixie --suite sid --tag $(VERSION) --push $(REGISTRY)
 
 ##@ Tools
 sync: .venv/.synced ## Install Python's tools into .venv (uv comes from PyPI into .tools where it is absent)

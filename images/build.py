@@ -25,7 +25,6 @@ from tests.cluster.shell import attempt, run  # noqa: E402
 from tests.cluster.steps import Steps  # noqa: E402
 
 DEV = "dev"
-DEFAULT_SUITE = "trixie"
 PGDG_MAJORS = ("14", "15", "16", "17", "18")
 CLIENT_LABEL, SERVER_LABEL = "dev.holdfast.client.version", "dev.holdfast.server.version"
 CA_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
@@ -42,18 +41,62 @@ class Image:
     published: bool
     version_file: str = ""
     """In the image: the version of the Debian package whose major version becomes the tag."""
-    one_suite: bool = False
-    """Its major version is the same in every suite: it is built on the default one."""
     by_name_only: bool = False
-    """Not part of `all`."""
+    """Not part of `all`, which is what the demo waits for."""
     engine: str = ""
     """Of a runner: whose tools the Dockerfile puts in."""
+    suites: tuple[str, ...] = ("trixie",)
+    """Debian's that it can be built on; the first is the default."""
 
 
 IMAGES = {
     "operator": Image("holdfast-operator", "images/operator", ".", published=True),
     "runner-postgres": Image(
-        "holdfast-runner-postgres", "images/runner", ".", True, "/etc/holdfast/client-version", engine="postgres"
+        "holdfast-runner-postgres",
+        "images/runner",
+        ".",
+        True,
+        "/etc/holdfast/client-version",
+        engine="postgres",
+        suites=("trixie", "bookworm", "sid"),
+    ),
+    "runner-mysql": Image(
+        "holdfast-runner-mysql",
+        "images/runner",
+        ".",
+        True,
+        "/etc/holdfast/client-version",
+        engine="mysql",
+        suites=("sid",),
+        by_name_only=True,
+    ),
+    "runner-mariadb": Image(
+        "holdfast-runner-mariadb",
+        "images/runner",
+        ".",
+        True,
+        "/etc/holdfast/client-version",
+        engine="mariadb",
+        suites=("trixie",),
+        by_name_only=True,
+    ),
+    "test-mysql": Image(
+        "holdfast-test-mysql",
+        "tests/images/mysql",
+        "tests/images/mysql",
+        False,
+        "/etc/holdfast/server-version",
+        suites=("sid",),
+        by_name_only=True,
+    ),
+    "test-mariadb": Image(
+        "holdfast-test-mariadb",
+        "tests/images/mariadb",
+        "tests/images/mariadb",
+        False,
+        "/etc/holdfast/server-version",
+        suites=("trixie", "bookworm"),
+        by_name_only=True,
     ),
     "runner-sqlite": Image(
         "holdfast-runner-sqlite",
@@ -62,7 +105,6 @@ IMAGES = {
         True,
         "/etc/holdfast/client-version",
         engine="sqlite",
-        one_suite=True,
     ),
     "runner-aws": Image("holdfast-runner-aws", "images/runner", ".", published=True, engine="aws"),
     "test-postgres": Image(
@@ -71,6 +113,7 @@ IMAGES = {
         "tests/images/postgres",
         False,
         "/etc/holdfast/server-version",
+        suites=("trixie", "bookworm", "sid"),
     ),
     "test-seaweedfs": Image("holdfast-test-seaweedfs", "tests/images/seaweedfs", "tests/images/seaweedfs", False),
     "test-moto": Image("holdfast-test-moto", "tests/images/moto", ".", published=False),
@@ -190,7 +233,8 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         choices=debian.SUITES,
         metavar="SUITE",
-        help=f"Debian suite of the PostgreSQL images, which decides the version; may be repeated ({DEFAULT_SUITE})",
+        help="Debian suite of the engines' images, which decides the version; may be repeated; an image that cannot be "
+        "built on any that is given is built on its default",
     )
     result.add_argument(
         "--pgdg",
@@ -219,9 +263,8 @@ def chosen(args: argparse.Namespace) -> list[tuple[Image, str]]:
     kept = [image.name for image in named if args.push and not image.published]
     if kept:
         raise ClusterError(f"{', '.join(kept)} stands in for a server in tests, and is not pushed.")
-    suites = args.suite or [DEFAULT_SUITE]
-    by_suite = {image.name: image.version_file and not image.one_suite for image in named}
-    return [(image, suite) for image in named for suite in (suites if by_suite[image.name] else [DEFAULT_SUITE])]
+    asked = {image.name: [suite for suite in args.suite or [] if suite in image.suites] for image in named}
+    return [(image, suite) for image in named for suite in asked[image.name] or image.suites[:1]]
 
 
 def build_all(args: argparse.Namespace) -> list[Built]:

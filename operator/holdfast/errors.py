@@ -46,6 +46,7 @@ class Reason(StrEnum):
     TARGET_NOT_EMPTY = "TargetNotEmpty"
     INSTANCE_IN_CLUSTER = "InstanceInCluster"
     KMS_KEY_REFUSED = "KMSKeyRefused"
+    WRONG_ENGINE = "WrongEngine"
     # disk
     SCRATCH_TOO_SMALL = "ScratchTooSmall"
     DISK_FULL = "DiskFull"
@@ -126,6 +127,7 @@ EXIT_CODES: dict[Reason, ExitCode] = {
     Reason.TARGET_NOT_EMPTY: ExitCode.CONFIGURATION,
     Reason.INSTANCE_IN_CLUSTER: ExitCode.CONFIGURATION,
     Reason.KMS_KEY_REFUSED: ExitCode.CONFIGURATION,
+    Reason.WRONG_ENGINE: ExitCode.CONFIGURATION,
     Reason.SCRATCH_TOO_SMALL: ExitCode.DISK_SPACE,
     Reason.DISK_FULL: ExitCode.DISK_SPACE,
     Reason.HOST_NOT_FOUND: ExitCode.DATABASE,

@@ -127,7 +127,10 @@ WRONG_POLICIES = {
     "no engine": ({"database/engine": REMOVED}, "spec.database.engine: Required value: engine is required"),
     "unknown engine": (
         {"database/engine": "postgres"},
-        'spec.database.engine: Unsupported value: "postgres": supported values: "postgresql", "sqlite"',
+        (
+            'spec.database.engine: Unsupported value: "postgres": '
+            'supported values: "postgresql", "mysql", "mariadb", "sqlite"'
+        ),
     ),
     "no connection": ({"database/connection": REMOVED}, f"spec.database.connection: {NEEDS_CONNECTION}"),
     "a volume beside a server": (
@@ -171,7 +174,26 @@ WRONG_POLICIES = {
         {"database/name": ""},
         "spec.database.name: spec.database.name in body should be at least 1 chars long",
     ),
-    "database name of 64": ({"database/name": "n" * 64}, "spec.database.name: Too long: may not be more than 63 bytes"),
+    "database name of 65": ({"database/name": "n" * 65}, "spec.database.name: Too long: may not be more than 64 bytes"),
+    "PostgreSQL database name of 64": (
+        {"database/name": "n" * 64},
+        "spec.database.name: the name of a PostgreSQL database has at most 63 characters",
+    ),
+    "verify-ca with mariadb": (
+        {"database/engine": "mariadb", "database/connection/tls": {"mode": "verify-ca", "caSecretName": "ca"}},
+        (
+            "spec.database.connection.tls.mode: MariaDB's client checks certificate and host name together or not at "
+            "all: use verify-full"
+        ),
+    ),
+    "custom with mysql": (
+        {"database/engine": "mysql", "dump": {"format": "custom"}},
+        "spec.dump.format: custom and directory are formats of pg_dump alone: with mysql and mariadb, use sql",
+    ),
+    "jobs of a plain dump": (
+        {"dump": {"jobs": 2}},
+        "spec.dump.jobs: jobs has no effect unless format is directory: set format, or leave it out",
+    ),
     "database name with NUL": ({"database/name": "a\0b"}, "spec.database.name: must not contain a NUL character"),
     "host with a port": ({"database/connection/host": "orders-db:5432"}, f"spec.database.connection.host: {HOST}"),
     "host as a URL": ({"database/connection/host": "postgresql://db"}, f"spec.database.connection.host: {HOST}"),
@@ -246,7 +268,10 @@ WRONG_POLICIES = {
             "least 1 items"
         ),
     ),
-    "65 jobs": ({"dump": {"jobs": 65}}, "spec.dump.jobs: spec.dump.jobs in body should be less than or equal to 64"),
+    "65 jobs": (
+        {"dump": {"format": "directory", "jobs": 65}},
+        "spec.dump.jobs: spec.dump.jobs in body should be less than or equal to 64",
+    ),
     "bucket as a URL": (
         {"storage/s3/bucket": "s3://backups"},
         (
@@ -371,7 +396,10 @@ WRONG_BACKUPS = {
     ),
     "unknown engine in a policy of its own": (
         {"policyRef": REMOVED, "policy": changed(POLICY_SPEC, {"database/engine": "oracle"})},
-        'spec.policy.database.engine: Unsupported value: "oracle": supported values: "postgresql", "sqlite"',
+        (
+            'spec.policy.database.engine: Unsupported value: "oracle": '
+            'supported values: "postgresql", "mysql", "mariadb", "sqlite"'
+        ),
     ),
     "a switch of later": ({"pinned": True}, 'strict decoding error: unknown field "spec.pinned"'),
 }

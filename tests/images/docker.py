@@ -38,6 +38,6 @@ class Docker:
 
 
 @functools.cache
-def built(key: str, suite: str = build.DEFAULT_SUITE) -> str:
+def built(key: str, suite: str = "trixie") -> str:
     """The reference of an image as the checkout now says it, built once in a test run, mostly from the cache."""
     return build.build_all(build.parser().parse_args([key, "--suite", suite]))[0].reference

@@ -96,6 +96,13 @@ def test_a_suite_makes_one_more_image_only_where_it_decides_a_version() -> None:
     ]
 
 
+def test_an_image_that_is_not_for_a_suite_is_built_on_its_own() -> None:
+    """MySQL is only in Debian sid."""
+    assert [suite for _, suite in build.chosen(args("runner-mysql"))] == ["sid"]
+    assert [suite for _, suite in build.chosen(args("runner-mysql", "--suite", "bookworm"))] == ["sid"]
+    assert [suite for _, suite in build.chosen(args("test-mariadb", "--suite", "bookworm"))] == ["bookworm"]
+
+
 def test_stand_ins_are_never_pushed() -> None:
     pushed = build.chosen(args("all", "--push", "registry.example.com"))
     assert [image.name for image, _ in pushed] == [

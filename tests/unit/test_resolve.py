@@ -3,6 +3,7 @@
 import pytest
 from tests.builders import a_policy, settings
 
+from holdfast.api.database import Engine
 from holdfast.api.policy import Environment
 from holdfast.decide.resolve import fitting_key, other_majors, resolve, runner_image
 from holdfast.errors import HoldfastError, Reason
@@ -57,6 +58,18 @@ def test_the_newest_image_of_the_engine_is_taken():
     images = {"postgres-9": "old", "postgres-17": "new", "postgres-x": "odd", "mysql-99": "other"}
 
     assert runner_image(a_policy().database.engine, settings(images=images)) == ("postgres-17", "new")
+
+
+@pytest.mark.parametrize(("engine", "key"), [("mysql", "mysql-9"), ("mariadb", "mariadb-11")])
+def test_mysql_and_mariadb_have_images_of_their_own(engine, key):
+    images = {"postgres-17": "a", "mysql-9": "b", "mariadb-11": "c"}
+    assert runner_image(Engine(engine), settings(images=images), 8) == (key, images[key])
+
+
+def test_only_a_directory_dump_has_a_number_of_jobs():
+    assert resolve(a_policy(), settings()).dump.jobs is None
+    assert resolve(a_policy(dump={"format": "directory"}), settings()).dump.jobs == 4
+    assert resolve(a_policy(dump={"format": "directory", "jobs": 9}), settings()).dump.jobs == 9
 
 
 IMAGES = {"postgres-15": "a", "postgres-17": "b", "postgres-18": "c", "mysql-9": "d"}

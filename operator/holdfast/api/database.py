@@ -12,11 +12,18 @@ class Engine(StrEnum):
     """The database engines whose dump tools Holdfast has images for."""
 
     POSTGRESQL = "postgresql"
+    MYSQL = "mysql"
+    MARIADB = "mariadb"
     SQLITE = "sqlite"
+
+    @property
+    def default_port(self) -> int:
+        """The port that its servers listen on unless told otherwise; SQLite has no server."""
+        return {Engine.POSTGRESQL: 5432, Engine.MYSQL: 3306, Engine.MARIADB: 3306}[self]
 
 
 class TLSMode(StrEnum):
-    """How the connection is protected; the words are libpq's `sslmode`."""
+    """How the connection is protected; the words are libpq's `sslmode`, for every engine."""
 
     DISABLE = "disable"
     PREFER = "prefer"
@@ -32,9 +39,9 @@ class SecretKeys(SpecModel):
     password: SecretKey = Field("password", description="Key of the password. Default: password.")
     url: SecretKey = Field(
         "url",
-        description="Key of a connection URL (postgresql://user:password@host:port/...). It is read only where no host "
-        "is given; where this key is absent, the key `uri` is read, which the Secrets of CloudNativePG have. "
-        "Default: url.",
+        description="Key of a connection URL (postgresql://user:password@host:port/..., mysql://... or mariadb://...). "
+        "It is read only where no host is given; where this key is absent, the key `uri` is read, which the Secrets of "
+        "CloudNativePG have. Default: url.",
     )
 
 
@@ -60,7 +67,8 @@ class TLS(SpecModel):
     mode: TLSMode = Field(
         TLSMode.PREFER,
         description="How the connection is protected: disable, prefer, require, verify-ca or verify-full, with the "
-        "meaning of libpq's sslmode. Only verify-ca and verify-full check who answers. Default: prefer.",
+        "meaning of libpq's sslmode. Only verify-ca and verify-full check who answers; the engine mariadb has no "
+        "verify-ca. Default: prefer.",
     )
     ca_secret_name: ObjectName | None = Field(
         None,
@@ -87,7 +95,7 @@ class Connection(SpecModel):
         "the Secret says where the server is.",
     )
     port: int | None = Field(
-        None, ge=1, le=65535, description="Port of the server. Default: the URL's, else the engine's own (5432)."
+        None, ge=1, le=65535, description="Port of the server. Default: the URL's, else the engine's own: 5432 or 3306."
     )
     secret_name: ObjectName = Field(
         description="Name of a Secret in this namespace that holds a user's name and password, or one connection URL. "
@@ -173,20 +181,33 @@ class Database(SpecModel):
                 "volume says where an SQLite file lies: engine sqlite needs it, and no other has one",
                 field=".volume",
             ),
+            Rule(
+                "!has(self.engine) || self.engine != 'postgresql' || !has(self.name) || size(self.name) <= 63",
+                "the name of a PostgreSQL database has at most 63 characters",
+                field=".name",
+            ),
+            Rule(
+                "!has(self.engine) || self.engine != 'mariadb' || !has(self.connection) || "
+                "!has(self.connection.tls) || !has(self.connection.tls.mode) || "
+                "self.connection.tls.mode != 'verify-ca'",
+                "MariaDB's client checks certificate and host name together or not at all: use verify-full",
+                field=".connection.tls.mode",
+            ),
         )
     )
 
     engine: Engine | None = Field(
-        None, description="The database's engine: postgresql or sqlite. Required, unless method is aws-rds."
+        None,
+        description="The database's engine: postgresql, mysql, mariadb or sqlite. Required, unless method is aws-rds.",
     )
     name: str | None = Field(
         None,
         min_length=1,
-        max_length=63,
+        max_length=64,
         pattern=r"^[^\x00]+$",
         json_schema_extra=says("must not contain a NUL character"),
-        description="Name of the database on its server, as it is, without quotes: at most 63 characters. Of an SQLite "
-        "file: what people call it. Required, unless method is aws-rds.",
+        description="Name of the database on its server, as it is, without quotes: at most 64 characters, 63 for "
+        "postgresql. Of an SQLite file: what people call it. Required, unless method is aws-rds.",
     )
     connection: Connection | None = Field(
         None, description="How to reach the server. Required by every engine but sqlite; not with method aws-rds."

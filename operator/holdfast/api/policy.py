@@ -88,15 +88,28 @@ class Compression(SpecModel):
 class Dump(SpecModel):
     """What the dump tool writes, and how that is compressed."""
 
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule(
+                "!has(self.jobs) || self.format == 'directory'",
+                "jobs has no effect unless format is directory: set format, or leave it out",
+                field=".jobs",
+            )
+        )
+    )
+
     format: Format = Field(
         Format.SQL,
-        description="sql (a plain script), custom (pg_dump's archive, for selective restores), or directory (dumped by "
-        "several jobs at once, onto a scratch volume first). Default: sql. Engine sqlite has one format only, its own "
-        "file, which is called sqlite: leave it out there.",
+        description="sql (a plain script), custom (pg_dump's archive, for selective restores), or directory (pg_dump's "
+        "too, dumped by several jobs at once, onto a scratch volume first). mysql and mariadb have only sql. Default: "
+        "sql. Engine sqlite has one format only, its own file, which is called sqlite: leave it out there.",
     )
     compression: Compression = Field(Compression(), description="How the artifact is compressed. Default: gzip.")
-    jobs: int = Field(
-        4, ge=1, le=64, description="Parallel connections of a directory dump; other formats use one. Default: 4."
+    jobs: int | None = Field(
+        None,
+        ge=1,
+        le=64,
+        description="Parallel connections of a directory dump; other formats use one and take no number. Default: 4.",
     )
 
 
@@ -191,6 +204,12 @@ class BackupPolicySpec(SpecModel):
                 "self.method != 'aws-rds' || !has(self.job) || !has(self.job.scratch)",
                 "job.scratch has no effect when method is aws-rds: leave it out",
                 field=".job.scratch",
+            ),
+            Rule(
+                "!has(self.database.engine) || !(self.database.engine in ['mysql', 'mariadb']) || !has(self.dump) || "
+                "self.dump.format in ['sql', 'sqlite']",
+                "custom and directory are formats of pg_dump alone: with mysql and mariadb, use sql",
+                field=".dump.format",
             ),
         )
     )

@@ -23,12 +23,23 @@ BUILT_IN: dict[str, Any] = {
         "backoffLimit": 2,
     },
 }
+DIRECTORY_JOBS = 4
 # Taken whole from whoever gives them: mixing two sets of these would be nobody's intent.
 _WHOLE = {"resources", "nodeSelector", "serverSideEncryption", "tags"}
 
 _AWS_IMAGE = "aws"  # RDS's API has no versions that an image would have to fit
-_IMAGE_FAMILY = {Engine.POSTGRESQL: "postgres", Engine.SQLITE: "sqlite"}
-_EXAMPLE = {Engine.POSTGRESQL: "postgres-17", Engine.SQLITE: "sqlite-3"}
+_IMAGE_FAMILY = {
+    Engine.POSTGRESQL: "postgres",
+    Engine.MYSQL: "mysql",
+    Engine.MARIADB: "mariadb",
+    Engine.SQLITE: "sqlite",
+}
+_EXAMPLE = {
+    Engine.POSTGRESQL: "postgres-17",
+    Engine.MYSQL: "mysql-9",
+    Engine.MARIADB: "mariadb-11",
+    Engine.SQLITE: "sqlite-3",
+}
 
 
 def resolve(policy: BackupPolicySpec, settings: Settings) -> BackupPolicySpec:
@@ -38,6 +49,8 @@ def resolve(policy: BackupPolicySpec, settings: Settings) -> BackupPolicySpec:
         merged = _under(merged, layer)
     if policy.method is Method.DUMP:
         merged["dump"] = _with_level(merged.get("dump", {}))
+        if merged["dump"].get("format") == Format.DIRECTORY:
+            merged["dump"].setdefault("jobs", DIRECTORY_JOBS)
     else:
         merged["job"] = {key: value for key, value in merged["job"].items() if key != "scratch"}
         merged["storage"].pop("encryption", None)  # a snapshot is encrypted by AWS, or not at all

@@ -93,8 +93,9 @@ def _target(database: Database) -> str:
         path, claim = json.dumps(database.volume.path), database.volume.claim_name
         return f"file {path} of claim {claim}, where nothing must be yet"
     connection = database.reached()
+    assert database.engine is not None
     where = (
-        f"{connection.host}:{connection.port or 5432}"
+        f"{connection.host}:{connection.port or database.engine.default_port}"
         if connection.host
         else f"Secret {connection.secret_name}'s server"
     )

@@ -94,7 +94,7 @@ def restore_task(owner: Owner, status: DatabaseBackupStatus) -> RestoreTask:
     return RestoreTask(
         backup_uid=owner.uid,
         database=resolved.database,
-        jobs=dump.jobs,
+        jobs=dump.jobs or 1,
         s3=resolved.storage.s3,
         key_prefix=key_prefix(status),
         deadline_seconds=resolved.job.active_deadline_seconds,

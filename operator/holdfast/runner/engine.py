@@ -109,6 +109,10 @@ def source(database: Database, context: Context, overrides: Overrides | None = N
             from holdfast.runner.postgres.source import Postgres
 
             return Postgres(database, context, overrides or Overrides())
+        case Engine.MYSQL | Engine.MARIADB:
+            from holdfast.runner.mysql.source import MySQL
+
+            return MySQL(database, context, overrides or Overrides())
         case Engine.SQLITE:
             from holdfast.runner.sqlite.source import SQLite
 

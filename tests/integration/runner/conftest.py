@@ -10,6 +10,7 @@ import pytest
 from tests.cluster import api
 from tests.cluster.settings import from_environment
 from tests.integration.runner.containers import docker, remove
+from tests.integration.runner.mysql_server import MARIADB, MYSQL, MySQLServer
 from tests.integration.runner.servers import Postgres, Store
 from tests.integration.runner.world import World
 
@@ -85,6 +86,24 @@ def servers(world: World) -> Iterator[Callable[[int], World]]:
 
     yield of
     remove(*(its.db.name for its in there.values() if its is not world))
+
+
+@pytest.fixture(scope="session")
+def mysql(network: str) -> Iterator[MySQLServer]:
+    """MySQL, with a sample of all it knows in the database `shop`."""
+    yield from a_server(MySQLServer(network, f"{network}-mysql", MYSQL))
+
+
+@pytest.fixture(scope="session")
+def mariadb(network: str) -> Iterator[MySQLServer]:
+    """MariaDB, likewise."""
+    yield from a_server(MySQLServer(network, f"{network}-mariadb", MARIADB))
+
+
+def a_server(server: MySQLServer) -> Iterator[MySQLServer]:
+    server.create_sample("shop")
+    yield server
+    server.remove()
 
 
 @pytest.fixture(scope="session")

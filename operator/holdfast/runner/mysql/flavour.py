@@ -1,0 +1,75 @@
+"""What differs between MySQL and MariaDB: the programs, how they are told of TLS, and a few flags of the dump."""
+
+import re
+from dataclasses import dataclass
+
+from holdfast.api.database import Engine, TLSMode
+
+
+@dataclass(frozen=True)
+class Flavour:
+    """One of the two families. Each is asked, dumped and restored by its own client programs alone."""
+
+    engine: Engine
+    name: str
+    client: str
+    dump: str
+    tls: dict[TLSMode, tuple[str, ...]]
+    """The client's arguments for a mode."""
+    connects: tuple[str, ...]
+    """Arguments of every connection besides."""
+    dumps: tuple[str, ...]
+    """The dump tool's own flags, besides those that both have."""
+    restores: tuple[str, ...]
+    """The client's own flags for a restore: a dump is SQL, and no command of the client's."""
+    session: str
+    """Statements before the questions to a server."""
+
+    def of(self, server_version: str) -> bool:
+        """Tell whether a server that calls its version so is of this family."""
+        return ("mariadb" in server_version.lower()) is (self.engine is Engine.MARIADB)
+
+
+MYSQL = Flavour(
+    engine=Engine.MYSQL,
+    name="MySQL",
+    client="mysql",
+    dump="mysqldump",
+    tls={
+        TLSMode.DISABLE: ("--ssl-mode=DISABLED",),
+        TLSMode.PREFER: ("--ssl-mode=PREFERRED",),
+        TLSMode.REQUIRE: ("--ssl-mode=REQUIRED",),
+        TLSMode.VERIFY_CA: ("--ssl-mode=VERIFY_CA",),
+        TLSMode.VERIFY_FULL: ("--ssl-mode=VERIFY_IDENTITY",),
+    },
+    # Without TLS, caching_sha2_password encrypts the password with a key of the server's.
+    connects=("--get-server-public-key",),
+    dumps=("--set-gtid-purged=OFF", "--column-statistics=0"),
+    restores=("--commands=OFF",),
+    session="set session information_schema_stats_expiry = 0;",
+)
+MARIADB = Flavour(
+    engine=Engine.MARIADB,
+    name="MariaDB",
+    client="mariadb",
+    dump="mariadb-dump",
+    # Its `--ssl` alone takes a connection in the clear where the server offers nothing else: see server.py for require.
+    tls={
+        TLSMode.DISABLE: ("--skip-ssl",),
+        TLSMode.PREFER: ("--ssl", "--skip-ssl-verify-server-cert"),
+        TLSMode.REQUIRE: ("--ssl", "--skip-ssl-verify-server-cert"),
+        TLSMode.VERIFY_CA: ("--ssl", "--ssl-verify-server-cert"),  # of a URL: it checks more than was asked for
+        TLSMode.VERIFY_FULL: ("--ssl", "--ssl-verify-server-cert"),
+    },
+    connects=(),
+    dumps=("--dump-history",),  # of tables with system versioning: else only their present rows
+    restores=("--sandbox",),
+    session="",
+)
+FLAVOURS = {flavour.engine: flavour for flavour in (MYSQL, MARIADB)}
+
+
+def numbers(version: str) -> tuple[int, int]:
+    """Return major and minor version of a server or tool, from `9.7.0-2` or `11.8.3-MariaDB-0+deb13u1`."""
+    found = re.match(r"(\d+)\.(\d+)", version)
+    return (int(found[1]), int(found[2])) if found else (0, 0)

@@ -1,0 +1,167 @@
+"""Asks a server what a task must know before a tool runs: who it is, how big the database, what the user may see.
+
+The questions go through the same family of client programs as the dump, so that what connects here connects there.
+"""
+
+import re
+import socket
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from holdfast.api.database import TLSMode
+from holdfast.errors import HoldfastError, Reason
+from holdfast.runner.mysql.connection import Target
+from holdfast.runner.mysql.errors import classify, connection_error
+from holdfast.runner.mysql.flavour import FLAVOURS
+from holdfast.runner.stop import Stop
+from holdfast.runner.text import one_line
+from holdfast.runner.tools import Tool
+
+CONNECT_TIMEOUT = 5  # seconds for one attempt
+RETRY_WINDOW = 15.0  # seconds in which a failure that may pass by itself is tried again
+FIRST_PAUSE = 0.25  # seconds; each further pause is twice as long, at most 4
+
+_WHO = "select 'version', version(), current_user(); show session status like 'Ssl_cipher';"
+_SIZE = """
+select 'size', coalesce(sum(data_length + index_length), 0) from information_schema.tables
+where table_schema = database();
+"""
+_NOT_TRANSACTIONAL = """
+select 'table', t.table_name, coalesce(t.engine, 'no engine')
+from information_schema.tables t left join information_schema.engines e on e.engine = t.engine
+where t.table_schema = database() and t.table_type <> 'VIEW' and coalesce(e.transactions, 'NO') <> 'YES'
+order by 2;
+"""
+# What the tool cannot write as it is: of a FLOAT six digits; of an enum's values none beyond U+FFFF, which come as '?'
+_INEXACT = """
+select 'inexact', concat(table_name, '.', column_name), data_type from information_schema.columns
+where table_schema = database() and (data_type = 'float' or data_type in ('enum', 'set') and column_type like '%?%')
+order by 2;
+"""
+_GRANTS = "set session sql_mode = ''; show grants;"
+_USER_OBJECTS = """
+select 'object', table_name from information_schema.tables where table_schema = database()
+union all select 'object', routine_name from information_schema.routines where routine_schema = database()
+union all select 'object', event_name from information_schema.events where event_schema = database()
+order by 2 limit 1000;
+"""
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_ESCAPES = {"n": "\n", "t": "\t", "0": "\0"}
+
+
+@dataclass(frozen=True)
+class Server:
+    """What the server said."""
+
+    version: str
+    user: str
+    """As the server knows it: `name@host`."""
+    database_size: int
+    not_transactional: list[tuple[str, str]]
+    """Names of tables, each with its engine."""
+    inexact: list[tuple[str, str]]
+    """Columns that the dump tool cannot write as they are, each with its type."""
+    grants: list[str]
+
+
+def inspect(target: Target, stop: Stop) -> Server:
+    """Connect and ask all of it. Raises the connection's errors (exit 3), and WrongEngine."""
+    rows = ask(target, target.flavour.session + _SIZE + _NOT_TRANSACTIONAL + _INEXACT + _GRANTS, stop)
+    version, user = next((row[1], row[2]) for row in rows if row[0] == "version")
+    return Server(
+        version=version,
+        user=user,
+        database_size=next(int(row[1]) for row in rows if row[0] == "size"),
+        not_transactional=[(row[1], row[2]) for row in rows if row[0] == "table"],
+        inexact=[(row[1], row[2]) for row in rows if row[0] == "inexact"],
+        grants=[row[0] for row in rows if row[0].startswith(("GRANT ", "REVOKE "))],
+    )
+
+
+def user_objects(target: Target, stop: Stop) -> list[str]:
+    """Return the names of tables, views, routines and events, at most 1000."""
+    return [row[1] for row in ask(target, _USER_OBJECTS, stop) if row[0] == "object"]
+
+
+def ask(target: Target, questions: str, stop: Stop) -> list[list[str]]:
+    """Connect and ask; return the rows. What may pass by itself is tried again within the window.
+
+    Raises the connection's errors (exit 3), WrongEngine, and TLSFailed where it must be encrypted and is not.
+    """
+    give_up = time.monotonic() + RETRY_WINDOW
+    pause = FIRST_PAUSE
+    while True:
+        stop.check()
+        rows, failed = _run(target, _WHO + questions, stop)
+        _require(target, rows)
+        if failed is None:
+            return rows
+        if not classify(failed).passes or time.monotonic() + pause > give_up:
+            _require_family(target, greeting(target))
+            raise connection_error(failed, target)
+        stop.wait(pause)
+        pause = min(pause * 2, 4.0)
+
+
+def _run(target: Target, questions: str, stop: Stop) -> tuple[list[list[str]], str | None]:
+    """Return the rows that came, and what the client said where it failed."""
+    command = [
+        target.flavour.client,
+        *target.arguments(),
+        f"--connect-timeout={CONNECT_TIMEOUT}",
+        "--batch",
+        "--skip-column-names",
+        f"--database={target.database}",
+        f"--execute={questions}",
+    ]
+    with Tool(command, stdout=True) as tool, stop.calling(tool.kill):
+        text = tool.stdout.read().decode(errors="replace")
+        code = tool.wait()
+        stop.check()
+        rows = [[_unescaped(value) for value in line.split("\t")] for line in text.split("\n") if line]
+        return rows, None if code == 0 else tool.said() or f"{tool.name} ended with {code} and said nothing"
+
+
+def greeting(target: Target) -> str:
+    """Return the version with which a server greets whoever connects; empty where it is none of the family.
+
+    Its own client may be unable to log in, and so to say that the server is of the other family.
+    """
+    try:
+        with socket.create_connection((target.host, int(target.port)), CONNECT_TIMEOUT) as connection:
+            packet = connection.recv(256)
+    except OSError:
+        return ""
+    # three bytes of length, a number, the protocol's version, then the server's, up to a NUL
+    return packet[5:].partition(b"\0")[0].decode(errors="replace") if packet[4:5] == b"\x0a" else ""
+
+
+def _require_family(target: Target, version: str) -> None:
+    if version and not target.flavour.of(version):
+        other = next(engine for engine in FLAVOURS if engine is not target.flavour.engine)
+        raise HoldfastError(
+            Reason.WRONG_ENGINE,
+            f"{target} is a server of version {one_line(version, 100)}, which is not {target.flavour.name}",
+            f"set database.engine: {other}",
+        )
+
+
+def _unescaped(value: str) -> str:
+    """Undo what `--batch` does to line breaks, tabs, NULs and backslashes."""
+    return _ESCAPED.sub(lambda found: _ESCAPES.get(found[1], found[1]), value)
+
+
+def _require(target: Target, rows: Sequence[Sequence[str]]) -> None:
+    """See who answered, and whether nobody can listen in, before anything else is asked of it."""
+    facts = {row[0]: row[1] for row in rows if len(row) > 1}
+    version = facts.get("version")
+    if version is None:
+        return
+    _require_family(target, version)
+    if target.tls is not TLSMode.DISABLE and target.tls is not TLSMode.PREFER and not facts.get("Ssl_cipher"):
+        raise HoldfastError(
+            Reason.TLS_FAILED,
+            f"cannot connect to {target}: connection.tls.mode is {target.tls}, but the server offers no TLS",
+            "give the server a certificate, or set connection.tls.mode to prefer or disable",
+        )

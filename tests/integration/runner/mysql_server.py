@@ -1,0 +1,189 @@
+"""MySQL and MariaDB servers in containers, asked by their own client programs; and what is in a database, hashed."""
+
+import hashlib
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.integration.runner.containers import docker, pause, remove, unpause, wait_for
+from tests.integration.runner.servers import PASSWORD, USER
+from tests.stack import sample
+from tests.stack.fingerprint import Fingerprint
+
+from holdfast.api.database import Database
+
+STACK = Path(sample.__file__).parent
+OWNER = "app"  # of the sample's views, routines, triggers and events
+RESTORER = "restorer"
+RESTORER_SECRET = {"username": RESTORER, "password": PASSWORD}
+SOCKET = "/run/mysqld/mysqld.sock"
+MARK = "=== "
+_LIST = """
+select 'table', table_name, table_type, '' from information_schema.tables where table_schema = {0}
+union all select lower(routine_type), routine_name, '', '' from information_schema.routines where routine_schema = {0}
+union all select 'trigger', trigger_name, '', action_order from information_schema.triggers where trigger_schema = {0}
+union all select 'event', event_name, '', '' from information_schema.events where event_schema = {0};
+select 'column', table_name, column_name, data_type from information_schema.columns where table_schema = {0};
+"""
+_APPROXIMATE = ("float", "double")
+_EXACT = ("tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "bit", "year")
+
+
+@dataclass(frozen=True)
+class Family:
+    """What differs between the two in tests."""
+
+    engine: str
+    runner: str
+    server: str
+    client: str
+    dump: str
+    variables: str
+    routines: str
+    """What shows all routines of a database."""
+    definers: str
+    """What lets a user make objects of other users."""
+
+
+MYSQL = Family(
+    "mysql", "holdfast-runner-mysql:9", "holdfast-test-mysql:9", "mysql", "mysqldump", "MYSQL",
+    "SHOW_ROUTINE ON *.*", "SET_ANY_DEFINER, ALLOW_NONEXISTENT_DEFINER ON *.*",
+)  # fmt: skip
+MARIADB = Family(
+    "mariadb", "holdfast-runner-mariadb:11", "holdfast-test-mariadb:11", "mariadb", "mariadb-dump", "MARIADB",
+    "SHOW CREATE ROUTINE ON {}.*", "SET USER ON *.*",
+)  # fmt: skip
+
+
+class MySQLServer:
+    """One server; its root is reached from within, without a password."""
+
+    def __init__(self, network: str, name: str, family: Family, *arguments: str, tls: Path | None = None) -> None:
+        self.name, self.family = name, family
+        mounts = ["--volume", f"{tls}:/tls:ro"] if tls else []
+        docker(
+            "run", "--detach", "--name", name, "--network", network, "--network-alias", name, *mounts,
+            "--env", f"{family.variables}_ROOT_PASSWORD=superuser", family.server,
+            "--innodb-flush-log-at-trx-commit=0", "--sync-binlog=0", "--innodb-doublewrite=0",
+            "--log-bin-trust-function-creators=1", *arguments,
+        )  # fmt: skip
+        wait_for(self._answers, f"{family.engine} in {name}", 90)
+        for user in (USER, OWNER, RESTORER):
+            self.create_user(user)
+
+    def _answers(self) -> bool:
+        done = subprocess.run(
+            ["docker", "exec", self.name, self.family.client, "--no-defaults", "--host=127.0.0.1", "--user=nobody"],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        return "Access denied" in done.stderr  # TCP opens only when all is done
+
+    def sql(self, script: str, database: str = "") -> str:
+        """Run SQL as root within the server; return what it printed, tab separated."""
+        return docker(
+            "exec", "--interactive", self.name, self.family.client, "--no-defaults", f"--socket={SOCKET}",
+            "--user=root", "--default-character-set=utf8mb4", "--batch", "--skip-column-names", "--binary-mode",
+            f"--database={database}", stdin=script,
+        )  # fmt: skip
+
+    def create_user(self, user: str, password: str = PASSWORD, how: str = "by") -> None:
+        self.sql(f"create user {literal(user)}@'%' identified {how} {literal(password)}")
+
+    def grant(self, rights: str, user: str = USER) -> None:
+        self.sql(f"grant {rights} to {literal(user)}@'%'")
+
+    def let_dump(self, database: str, user: str = USER) -> None:
+        """Grant what docs/how-to/back-up-mysql.md says, and no more."""
+        name = pattern(database)
+        self.grant(f"SELECT, SHOW VIEW, TRIGGER, EVENT ON {name}.*", user)
+        self.grant(self.family.routines.format(name), user)
+
+    def let_restore(self, database: str) -> None:
+        """Likewise: what a restore of objects that have other definers needs."""
+        for user in (RESTORER, OWNER):  # definers need what they had where the dump comes from
+            self.grant(f"ALL ON {pattern(database)}.*", user)
+        self.grant(self.family.definers, RESTORER)
+
+    def create(self, database: str) -> None:
+        self.sql(f"create database {identifier(database)}")
+
+    def drop(self, database: str) -> None:
+        self.sql(f"drop database {identifier(database)}")
+
+    def create_sample(self, database: str) -> None:
+        """Create a database with all that a dump must carry; the runner's user may dump it."""
+        self.create(database)
+        self.grant(f"ALL ON {pattern(database)}.*", OWNER)
+        self.sql((STACK / "sample_of_both.sql").read_text(), database)
+        self.sql((STACK / f"sample_{self.family.engine}.sql").read_text(), database)
+        self.let_dump(database)
+
+    def database(self, name: str, **connection: Any) -> Database:
+        """Say where a database of this server is, as a policy does."""
+        fields = {"host": self.name, "secretName": "orders-db", "tls": {"mode": "prefer"}} | connection
+        return Database.model_validate({"engine": self.family.engine, "name": name, "connection": fields})
+
+    def fingerprint(self, database: str) -> Fingerprint:
+        """Return what is in a database, by name, hashed; the database's own name is not part of it."""
+        rows = self.sql(_LIST.format(literal(database))).splitlines()
+        listed = [[unescaped(value) for value in row.split("\t")] for row in rows]
+        columns: dict[str, list[str]] = {}
+        for _, table, column, kind in (row for row in listed if row[0] == "column"):
+            columns.setdefault(table, []).append(_as_text(column, kind))
+        questions = {}
+        for what, name, kind, options in (row for row in listed if row[0] != "column"):
+            if what == "table" and kind != "VIEW":
+                history = " for system_time all" if kind == "SYSTEM VERSIONED" else ""
+                texts = ", ".join(columns[name])
+                questions[f"table {name}"] = f"select concat_ws('|', {texts}) from {identifier(name)}{history}"
+            shown = {"VIEW": "view", "SEQUENCE": "sequence"}.get(kind, what)
+            questions[f"definition of {shown} {name} {options}"] = f"show create {shown} {identifier(name)}"
+        script = "".join(f"select {literal(MARK + name)};\n{question};\n" for name, question in questions.items())
+        return dict(map(_hashed, self.sql(script, database).split(MARK)[1:]))
+
+    def pause(self) -> None:
+        """Freeze the server: a dump then waits in the middle for as long as a test needs."""
+        pause(self.name)
+
+    def unpause(self) -> None:
+        unpause(self.name)
+
+    def remove(self) -> None:
+        remove(self.name)
+
+
+def _as_text(column: str, kind: str) -> str:
+    name = identifier(column)
+    if kind in _APPROXIMATE:
+        text = f"cast({name} + 0e0 as char)"  # all digits: of a FLOAT, only six are shown
+    elif kind in _EXACT:
+        text = f"cast({name} + 0 as char)"
+    else:
+        text = f"hex({name})"
+    return f"coalesce({text}, 'NULL')"
+
+
+def _hashed(answer: str) -> tuple[str, tuple[int, str]]:
+    """Hash what came of a question; a trigger's definition ends in when it was made."""
+    name, _, text = answer.partition("\n")
+    rows = sorted(re.sub(r"\t\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d\d$", "", row) for row in text.splitlines())
+    return name, (len(rows), hashlib.sha256("\n".join(rows).encode()).hexdigest())
+
+
+def unescaped(value: str) -> str:
+    return re.sub(r"\\(.)", lambda found: {"n": "\n", "t": "\t", "0": "\0"}.get(found[1], found[1]), value)
+
+
+def literal(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def identifier(text: str) -> str:
+    return "`" + text.replace("`", "``") + "`"
+
+
+def pattern(database: str) -> str:
+    r"""Return a database's name as a GRANT takes it: there, `_` and `%` stand for other characters."""
+    return identifier(re.sub(r"([_%\\])", r"\\\1", database))
