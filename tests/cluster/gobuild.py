@@ -69,8 +69,8 @@ NODE_PROGRAMS = (
     Program("netd", "./netd", "kubernetes"),
     Program("pause", "./pause", "kubernetes"),
     Program("etcd", "go.etcd.io/etcd/server/v3", "etcd", about="about 20 s"),
-    Program("local-path-provisioner", "github.com/rancher/local-path-provisioner", "local-path", about="about 30 s"),
-    Program("coredns", "github.com/coredns/coredns@v1.12.1", about="about 2 min"),
+    Program("local-path-provisioner", "github.com/rancher/local-path-provisioner", "kubernetes"),
+    Program("coredns", "./coredns", "kubernetes", about="about 30 s"),
 )
 KUBECTL = next(program for program in NODE_PROGRAMS if program.name == "kubectl")
 KIND_PROGRAM = Program("kind", f"sigs.k8s.io/kind@{KIND}")
