@@ -27,7 +27,7 @@ test: check test-unit ## Everything: lint, types, contracts, unit, contract, int
 	$(MAKE) --jobs=2 --output-sync=line test-integration test-e2e
 
 test-fast: sync ## What needs no cluster and no containers; seconds
-	$(PYTEST) -q -m "not integration and not e2e and not matrix"
+	$(PYTEST) -q --numprocesses=auto -m "not integration and not e2e and not matrix"
 
 test-unit: test-fast
 
