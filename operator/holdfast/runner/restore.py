@@ -4,7 +4,8 @@ An encrypted one needs an identity of one of its recipients: the only time that 
 
 A dump is untrusted until its SHA-256 is the manifest's: it is read through once before anything of it reaches a tool.
 While it streams a second time it is hashed again, and its last chunk is held back until the sum is right: a tool
-that works in one transaction never commits something else.
+that works in one transaction never commits something else. (Not all do: MySQL commits as it goes, and the BEGIN and
+COMMIT that pg_dump writes around large objects end psql's own transaction.)
 """
 
 import hashlib
@@ -76,6 +77,6 @@ def _trusted(opened: Store, artifact: ManifestArtifact, context: Context, progre
         raise HoldfastError(
             Reason.CHECKSUM_MISMATCH,
             f"{artifact.key}: its SHA-256 is {digest.hexdigest()}, its manifest says {artifact.sha256}",
-            "this artifact is not what was backed up: restore another backup; nothing of it was committed",
+            "this artifact is not what was backed up: restore another backup, into a new and empty database",
         )
     yield held

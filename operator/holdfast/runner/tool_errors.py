@@ -84,7 +84,7 @@ class Feed:
 def feed_tool(command: list[str], stream: Iterable[bytes], stop: Stop, progress: Progress) -> None:
     """Restore a stream by a tool that reads it from its standard input.
 
-    On an error the tool is killed before its input ends: what it does in one transaction is rolled back.
+    On an error the tool is killed before its input ends: what it has done in an open transaction is rolled back.
     """
     with Tool(command, stdin=True) as tool, stop.calling(tool.kill):
         feed = Feed(tool, Reason.RESTORE_FAILED, RESTORING)
