@@ -10,6 +10,8 @@ UV := $(shell command -v uv || echo .tools/bin/uv)
 RUN := $(UV) run --frozen --all-extras
 PYTEST := $(RUN) pytest
 CLUSTER := python3 -m tests.cluster
+# Whose line it is, where two targets write at once.
+NAMED = $(if $(SIDE_BY_SIDE),| sed --unbuffered "s/^/$@  /")
 MYSQL_IMAGES := runner-mysql test-mysql runner-mariadb test-mariadb
 # What images, charts and tests need of the test cluster: the daemon, the KUBECONFIG, helm and kubectl on the PATH.
 WITH_CLUSTER := eval "$$($(CLUSTER) env)" &&
@@ -24,7 +26,7 @@ demo-down: sync ## Remove all that the demo made, its cluster included
 ##@ Test
 # Containers and cluster mostly wait, each for its own servers: side by side they take little more than one of them.
 test: check test-unit ## Everything: lint, types, contracts, unit, contract, integration, e2e
-	$(MAKE) --jobs=2 --output-sync=line test-integration test-e2e
+	$(MAKE) --jobs=2 SIDE_BY_SIDE=yes test-integration test-e2e
 
 test-fast: sync ## What needs no cluster and no containers; seconds
 	$(PYTEST) -q --numprocesses=auto -m "not integration and not e2e and not matrix"
@@ -35,10 +37,10 @@ test-unit: test-fast
 test-integration: sync cluster-up images ## The runner's image against real servers in containers; the chart's rendering
 	python3 images/build.py runner-postgres test-postgres --suite bookworm
 	python3 images/build.py $(MYSQL_IMAGES)
-	$(WITH_CLUSTER) $(PYTEST) -p no:randomly --durations=15 -m "integration and not matrix"
+	$(WITH_CLUSTER) $(PYTEST) -p no:randomly --durations=15 -m "integration and not matrix" $(NAMED)
 
 test-e2e: sync cluster-up images ## A whole Holdfast on the cluster, with faults
-	$(WITH_CLUSTER) $(PYTEST) -p no:randomly --durations=15 -m "e2e and not matrix"
+	$(WITH_CLUSTER) $(PYTEST) -p no:randomly --durations=15 -m "e2e and not matrix" $(NAMED)
 
 matrix: sync cluster-up ## The full product of engines, versions, formats and faults; writes docs/matrix.md
 	python3 images/build.py all --suite bookworm --suite trixie --suite sid
