@@ -52,10 +52,16 @@ def endpoints() -> list[str]:
     return [boto3.client(name, region_name=region).meta.endpoint_url for name in services for region in regions]
 
 
-found = [name for name in LIBRARIES if importlib.util.find_spec(name)]
-for name in found:
-    if name != "psycopg" or shutil.which("pg_dump"):  # it links libpq, which only PostgreSQL's runner has
+def works(name: str) -> bool:
+    """Whether it can be imported: psycopg links libpq, which only PostgreSQL's runner has."""
+    try:
         importlib.import_module(name)
+    except ImportError:
+        return False
+    return True
+
+
+found = [name for name in LIBRARIES if works(name)]
 package = Path("/etc/holdfast/client-version")
 print(
     json.dumps(
