@@ -90,7 +90,7 @@ def test_generate_name_makes_a_backup_each_time(kubectl, namespace):
         ("databasebackups.status.restore", "What to paste into a shell to get it back."),
         ("backuppolicies", "It starts nothing by itself: a DatabaseBackup refers to it."),
         ("backuppolicies.spec.environment", "What the database is for: dev, staging or production."),
-        ("backuppolicies.spec.database.connection.tls.mode", "Only verify-ca and verify-full check who answers."),
+        ("backuppolicies.spec.database.connection.tls.mode", "Only verify-ca and verify-full check who answers;"),
         (
             "backuppolicies.spec.job.activeDeadlineSeconds",
             "How long the backup may run, seconds. Default: 21600 (6 hours).",
