@@ -125,7 +125,9 @@ async def _create(world: World, backups: list[Manifest]) -> None:
 
 
 def _count(world: World) -> int:
-    return len(world.kubectl("get", "jobs", "-n", world.unwatched, "-o", "name").split())
+    """Ask for one Job and how many there are besides: a list of a thousand would keep the API server from its work."""
+    page = json.loads(world.kubectl("get", "--raw", f"/apis/batch/v1/namespaces/{world.unwatched}/jobs?limit=1"))
+    return len(page["items"]) + page["metadata"].get("remainingItemCount", 0)
 
 
 @contextmanager
