@@ -1,13 +1,12 @@
 """An API server in memory, as far as one backup's reconciles need it, and a kubelet that runs Jobs by a function.
 
-It keeps what the real one promises them: names are unique, and a changed resource conflicts. A client of it can be
-made to die at its n-th call.
+It keeps what the real one promises them: names are unique, and a changed resource conflicts.
 """
 
 import copy
 import itertools
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from holdfast.contract.paths import TASK_VARIABLE
@@ -18,10 +17,6 @@ from holdfast.kube.kinds import JOBS, PODS, Kind
 
 Body = dict[str, Any]
 WHEN = "2026-11-22T08:45:00Z"
-
-
-class Killed(BaseException):
-    """The operator is dead; nothing may catch it."""
 
 
 class FakeCluster:
@@ -102,29 +97,3 @@ def _merged(old: Body, patch: Body) -> Body:
         elif value is not None:
             result[key] = value
     return result
-
-
-class Mortal:
-    """A client whose owner dies at its n-th call: before it is made, or before its answer is seen."""
-
-    def __init__(self, client: FakeCluster, dies_at: int, answered: bool) -> None:
-        self._client, self._left, self._answered = client, dies_at, answered
-        self.died = False
-
-    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
-        call = getattr(self._client, name)
-
-        async def counted(*args: Any, **kwargs: Any) -> Any:
-            self._left -= 1
-            if self._left == 0 and not self._answered:
-                raise self._death()
-            answer = await call(*args, **kwargs)
-            if self._left == 0:
-                raise self._death()
-            return answer
-
-        return counted
-
-    def _death(self) -> Killed:
-        self.died = True
-        return Killed()

@@ -6,13 +6,14 @@ of its calls.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.e2e.installation import RUNNER
 from tests.e2e.world import World, backup, until
+from tests.mortal import Killed, Mortal
 
 from holdfast import clock
 from holdfast.kube import access
@@ -27,36 +28,6 @@ from holdfast.settings import Settings
 pytestmark = pytest.mark.timeout(300)
 CALLS = 9  # more than the writes and reads that one backup takes; the last ones kill nobody
 OPERATOR = Settings(images={"postgres-17": RUNNER})
-
-
-class Killed(BaseException):
-    """The operator is dead; nothing may catch it."""
-
-
-class Mortal:
-    """A client whose owner dies at its n-th call: before it is made, or before its answer is seen."""
-
-    def __init__(self, client: KubeClient, dies_at: int, answered: bool) -> None:
-        self._client, self._left, self._answered = client, dies_at, answered
-        self.died = False
-
-    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
-        call = getattr(self._client, name)
-
-        async def counted(*args: Any, **kwargs: Any) -> Any:
-            self._left -= 1
-            if self._left == 0 and not self._answered:
-                raise self._death()
-            answer = await call(*args, **kwargs)
-            if self._left == 0:
-                raise self._death()
-            return answer
-
-        return counted
-
-    def _death(self) -> Killed:
-        self.died = True
-        return Killed()
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 from tests.builders import NOW, a_failure, a_success, policy_dict, settings
-from tests.fake_cluster import WHEN, FakeCluster, Killed, Mortal
+from tests.fake_cluster import WHEN, FakeCluster
+from tests.mortal import Killed, Mortal
 
 from holdfast.contract.report import Report
 from holdfast.contract.task import BackupTask, CleanupTask

@@ -92,7 +92,7 @@ class Source(Protocol):
     def restore(
         self, task: RestoreTask, artifact: ManifestArtifact, stream: Iterator[bytes], progress: Progress
     ) -> None:
-        """Feed the dump, decompressed, into the database; nothing is committed before the stream has ended well."""
+        """Feed the dump, decompressed, into the database; in one transaction where engine and format have such."""
         ...
 
 

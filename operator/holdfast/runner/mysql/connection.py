@@ -9,8 +9,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from holdfast.api.database import Connection, Database, TLSMode
-from holdfast.errors import HoldfastError, Reason
-from holdfast.runner import secrets
+from holdfast.runner import connections, secrets
 from holdfast.runner.context import Places
 from holdfast.runner.mysql.flavour import FLAVOURS, Flavour
 from holdfast.runner.mysql.options import option_file
@@ -93,7 +92,7 @@ def resolve(database: Database, places: Places) -> Target:
         database=database.name,
         tls=max(connection.tls.mode, said.tls, key=order.index),
         option_file=path,
-        authority=_authority(connection, places),
+        authority=connections.authority(connection, places),
         warnings=[f"the connection URL's {', '.join(said.unused)} is not used"] if said.unused else [],
     )
 
@@ -107,16 +106,7 @@ def _from_keys(connection: Connection, secret: MountedSecret) -> Said:
 
 
 def _from_url(connection: Connection, secret: MountedSecret) -> Said:
-    wanted = connection.secret_keys.url
-    keys = secret.keys()
-    key = next((name for name in (wanted, "uri") if name in keys), None)
-    if key is None:
-        raise HoldfastError(
-            Reason.SECRET_KEY_MISSING,
-            f"no host is given, and Secret {secret.name} has neither the key {wanted} nor uri; it has "
-            f"{', '.join(keys)}",
-            "set connection.host, or add a connection URL to the Secret",
-        )
+    key = connections.url_key(connection, secret)
     try:
         return _parsed(secret.read(key), key)
     except ValueError as error:
@@ -155,10 +145,3 @@ def _parameters(url: SplitResult) -> tuple[TLSMode, list[str]]:
     if asked not in _MODES:
         raise ValueError(f"has an ssl-mode that is none of {', '.join(_MODES)}")
     return _MODES[asked], sorted(given)
-
-
-def _authority(connection: Connection, places: Places) -> Path | None:
-    if connection.tls.ca_secret_name is None:
-        return None
-    secret = MountedSecret(connection.tls.ca_secret_name, places.database_ca)
-    return secret.path(connection.tls.ca_secret_key)

@@ -2,19 +2,13 @@
 
 import re
 
-TAIL = 4096  # bytes; the end mark is some 45
+from holdfast.runner.tail import Tail
+
 _LAST = re.compile(rb"(?:^|\n)-- Dump completed(?: on [0-9 :-]+)?\s*\Z")
 
 
-class EndMark:
-    """Keeps the tail of a stream."""
-
-    def __init__(self) -> None:
-        self._tail = b""
-
-    def feed(self, data: memoryview) -> None:
-        """Take the next bytes."""
-        self._tail = (self._tail + bytes(data[-TAIL:]))[-TAIL:]
+class EndMark(Tail):
+    """Whether the last that passed is an end mark."""
 
     @property
     def seen(self) -> bool:

@@ -6,15 +6,13 @@ The password goes into the pgpass file and nowhere else. The database's name is 
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from holdfast.api.database import Connection, Database, TLSMode
-from holdfast.errors import HoldfastError, Reason
-from holdfast.runner import secrets
+from holdfast.api.database import Connection, Database, Engine, TLSMode
+from holdfast.runner import connections, secrets
 from holdfast.runner.context import Places
 from holdfast.runner.secrets import MountedSecret
 
 APPLICATION = "holdfast"
 CONNECT_TIMEOUT = 5  # seconds for one attempt at one address
-DEFAULT_PORT = "5432"
 _STRICTNESS = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 _SCHEMES = ("postgresql://", "postgres://")
 _USED = {"host", "port", "user", "password", "dbname", "sslmode"}
@@ -72,12 +70,12 @@ def resolve(database: Database, places: Places) -> Target:
     ignored = sorted(set(said) - _USED - {"password_key"})
     return Target(
         host=said["host"],
-        port=str(connection.port or said.get("port") or DEFAULT_PORT),
+        port=str(connection.port or said.get("port") or Engine.POSTGRESQL.default_port),
         user=said["user"],
         database=database.name,
         sslmode=stricter(connection.tls.mode, said.get("sslmode")),
         passfile=passfile,
-        sslrootcert=_authority(connection, places),
+        sslrootcert=connections.authority(connection, places),
         warnings=[f"the connection URL's {', '.join(ignored)} is not used"] if ignored else [],
     )
 
@@ -101,16 +99,7 @@ def _from_url(connection: Connection, secret: MountedSecret) -> dict[str, str]:
     from psycopg import ProgrammingError  # late: psycopg is slow to import
     from psycopg.conninfo import conninfo_to_dict
 
-    wanted = connection.secret_keys.url
-    keys = secret.keys()
-    key = next((name for name in (wanted, "uri") if name in keys), None)
-    if key is None:
-        raise HoldfastError(
-            Reason.SECRET_KEY_MISSING,
-            f"no host is given, and Secret {secret.name} has neither the key {wanted} nor uri; it has "
-            f"{', '.join(keys)}",
-            "set connection.host, or add a connection URL to the Secret",
-        )
+    key = connections.url_key(connection, secret)
     text = secret.read(key)
     try:
         # libpq's own parser; its message would quote the URL, password and all, so it goes no further.
@@ -121,10 +110,3 @@ def _from_url(connection: Connection, secret: MountedSecret) -> dict[str, str]:
     if missing:
         raise secret.invalid(key, f"is not a connection URL (postgresql://…) with {', '.join(missing)}")
     return said | {"password_key": key}
-
-
-def _authority(connection: Connection, places: Places) -> Path | None:
-    if connection.tls.ca_secret_name is None:
-        return None
-    secret = MountedSecret(connection.tls.ca_secret_name, places.database_ca)
-    return secret.path(connection.tls.ca_secret_key)

@@ -2,20 +2,14 @@
 
 import re
 
-TAIL = 4096  # bytes; the end mark and what may follow it are some 150
+from holdfast.runner.tail import Tail
+
 _LINE = re.compile(rb"^-- PostgreSQL database dump complete\r?$", re.MULTILINE)
 _MAY_FOLLOW = re.compile(rb"(--[^\n]*|\\unrestrict [A-Za-z0-9]+|[ \t\r]*)\Z")
 
 
-class EndMark:
-    """Keeps the tail of a stream."""
-
-    def __init__(self) -> None:
-        self._tail = b""
-
-    def feed(self, data: memoryview) -> None:
-        """Take the next bytes."""
-        self._tail = (self._tail + bytes(data[-TAIL:]))[-TAIL:]
+class EndMark(Tail):
+    """Whether the last that passed is an end mark."""
 
     @property
     def seen(self) -> bool:

@@ -1,0 +1,31 @@
+"""What is alike in reaching any engine's server: which key of a Secret is the URL, and where the authority lies."""
+
+from pathlib import Path
+
+from holdfast.api.database import Connection
+from holdfast.errors import HoldfastError, Reason
+from holdfast.runner.context import Places
+from holdfast.runner.secrets import MountedSecret
+
+
+def url_key(connection: Connection, secret: MountedSecret) -> str:
+    """Return the key of the connection URL: the one that the spec names, else `uri`. Raises SecretKeyMissing."""
+    wanted = connection.secret_keys.url
+    keys = secret.keys()
+    key = next((name for name in (wanted, "uri") if name in keys), None)
+    if key is None:
+        raise HoldfastError(
+            Reason.SECRET_KEY_MISSING,
+            f"no host is given, and Secret {secret.name} has neither the key {wanted} nor uri; it has "
+            f"{', '.join(keys)}",
+            "set connection.host, or add a connection URL to the Secret",
+        )
+    return key
+
+
+def authority(connection: Connection, places: Places) -> Path | None:
+    """Return the file of the certificate authority, where one is named. Raises SecretMissing, SecretKeyMissing."""
+    if connection.tls.ca_secret_name is None:
+        return None
+    secret = MountedSecret(connection.tls.ca_secret_name, places.database_ca)
+    return secret.path(connection.tls.ca_secret_key)
