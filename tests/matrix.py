@@ -1,9 +1,10 @@
-"""A pytest plugin for `make matrix`: writes what the tests marked `matrix` found as the page that the docs show.
+"""A pytest plugin for `make matrix`: runs each test that has a case marked `matrix`, and writes the page of the docs.
 
-    python -m pytest -p tests.matrix -m matrix --matrix-table=docs/matrix.md
+    python -m pytest -p tests.matrix --matrix-table=docs/matrix.md
 
-The page is in the order of the files and of the tests in them, so that two runs differ only in what they found. A test
-gives a figure of its own by `record_property("seconds", 12.3)`.
+All cases of such a test are run, also those that `make test` runs: the page has each product whole. It is in the order
+of the files and of the tests in them, so that two runs differ only in what they found. A test gives a
+figure of its own by `record_property("seconds", 12.3)`.
 """
 
 import subprocess
@@ -21,8 +22,10 @@ VERSION_LABELS = ("dev.holdfast.client.version", "dev.holdfast.server.version")
 INTRODUCTION = """\
 # The matrix
 
-The full product of engines, versions, formats and faults, on real servers in containers: what `make test` has no time
-for. `make matrix` runs all of it and writes this page. The last run was on {day}; {passed} of {total} cases passed.
+The full product of engines, versions, formats and faults, on real servers in containers: `make test` has time for a cut
+of it only. `make matrix` runs all of it and writes this page.
+
+The last run was on {day}; {passed} of {total} cases passed.
 
 """
 
@@ -46,9 +49,12 @@ class Matrix:
         self._rows: dict[str, Row] = {}
 
     @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        products = {_function(item) for item in items if item.get_closest_marker("matrix")}
+        config.hook.pytest_deselected(items=[item for item in items if _function(item) not in products])
+        items[:] = [item for item in items if _function(item) in products]
         for item in items:
-            if isinstance(item, pytest.Function) and item.get_closest_marker("matrix"):
+            if isinstance(item, pytest.Function):
                 about = (item.module.__doc__ or item.path.stem).strip().partition("\n")[0].rstrip(".")
                 promise = item.originalname.removeprefix("test_").replace("_", " ")
                 case = item.callspec.id if hasattr(item, "callspec") else ""
@@ -63,6 +69,10 @@ class Matrix:
 
     def pytest_sessionfinish(self) -> None:
         self._path.write_text(page(list(self._rows.values()), versions(), clock.now()))
+
+
+def _function(item: pytest.Item) -> str:
+    return item.nodeid.partition("[")[0]
 
 
 def page(rows: list[Row], images: Mapping[str, str], now: datetime) -> str:

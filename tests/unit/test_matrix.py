@@ -38,9 +38,7 @@ CASES = '''"""What is tried here. More of it."""
 
 import pytest
 
-pytestmark = pytest.mark.matrix
-
-@pytest.mark.parametrize("n", [2, 1, 3], ids=["two", "one", "three"])
+@pytest.mark.parametrize("n", [pytest.param(2, marks=pytest.mark.matrix), 1, 3], ids=["two", "one", "three"])
 def test_of_a_number(n, record_property):
     record_property("n", n)
     assert n < 3
@@ -50,12 +48,15 @@ def broken():
     yield
     raise OSError
 
+@pytest.mark.matrix
 def test_of_what_comes_after(broken):
     pass
 '''
 
 
-def test_a_run_writes_what_it_found_and_nothing_of_other_tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_run_has_every_case_of_a_test_of_which_one_is_marked_and_nothing_of_other_tests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(matrix, "versions", dict)
     (tmp_path / "test_cases.py").write_text(CASES)
     (tmp_path / "test_others.py").write_text("def test_other(): pass\n")
