@@ -76,6 +76,7 @@ class Reason(StrEnum):
     ARCHIVE_UNREADABLE = "ArchiveUnreadable"
     DATABASE_CORRUPT = "DatabaseCorrupt"
     CHECKSUM_MISMATCH = "ChecksumMismatch"
+    CONTENT_MISMATCH = "ContentMismatch"
     SIZE_IMPLAUSIBLE = "SizeImplausible"
     MANIFEST_CONFLICT = "ManifestConflict"
     SNAPSHOT_NOT_OURS = "SnapshotNotOurs"
@@ -111,6 +112,7 @@ class Reason(StrEnum):
     JOB_REFUSED = "JobRefused"
     JOB_NAME_TAKEN = "JobNameTaken"
     INVALID_SPEC = "InvalidSpec"
+    VERIFICATION_REFUSED = "VerificationRefused"
     STORAGE_NOT_SET = "StorageNotSet"
     IMAGE_NOT_SET = "ImageNotSet"
     CLAIM_IN_USE = "ClaimInUse"
@@ -153,6 +155,7 @@ EXIT_CODES: dict[Reason, ExitCode] = {
     Reason.ARCHIVE_UNREADABLE: ExitCode.VERIFICATION,
     Reason.DATABASE_CORRUPT: ExitCode.VERIFICATION,
     Reason.CHECKSUM_MISMATCH: ExitCode.VERIFICATION,
+    Reason.CONTENT_MISMATCH: ExitCode.VERIFICATION,
     Reason.SIZE_IMPLAUSIBLE: ExitCode.VERIFICATION,
     Reason.MANIFEST_CONFLICT: ExitCode.VERIFICATION,
     Reason.SNAPSHOT_NOT_OURS: ExitCode.VERIFICATION,

@@ -21,6 +21,8 @@ LABEL_POLICY = f"{GROUP}/policy"
 LABEL_TASK = f"{GROUP}/task"
 LABEL_ATTEMPT = f"{GROUP}/attempt"
 
+ANNOTATION_VERIFY = f"{GROUP}/verify"  # on a DatabaseBackup: [LEVEL/]TOKEN, each new value asks for a verification
+
 # Of what AWS keeps for us: nothing is ever deleted there that does not carry the first with the backup's uid.
 TAG_BACKUP_UID = LABEL_BACKUP_UID
 TAG_NAMESPACE = f"{GROUP}/namespace"

@@ -1,14 +1,15 @@
 """DatabaseBackup: one backup, from a policy or complete in itself."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
 from holdfast.api.base import DNS_LABEL, PolicyName, Rule, SpecModel, StatusModel, keyed_by, rules, says
 from holdfast.api.conditions import Condition
-from holdfast.api.policy import BackupPolicySpec
+from holdfast.api.policy import BackupPolicySpec, VerificationLevel
 
 
 class PolicyReference(SpecModel):
@@ -82,11 +83,22 @@ class Phase(StrEnum):
     RUNNING = "Running"
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
+    VERIFYING = "Verifying"
 
     @property
     def is_final(self) -> bool:
         """Whether the backup ends here."""
         return self in (Phase.SUCCEEDED, Phase.FAILED)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the backup itself has ended: what is verified again has."""
+        return self.is_final or self is Phase.VERIFYING
+
+
+def is_good(status: Mapping[str, Any]) -> bool:
+    """Whether there is a backup, as far as its status knows; also while it is verified again."""
+    return status.get("phase") in (Phase.SUCCEEDED, Phase.VERIFYING) and "failure" not in status
 
 
 # What a Job's report says goes into the status as it is, and a report has at most 4,096 bytes: a lower limit here
@@ -103,16 +115,55 @@ class Failure(StatusModel):
     remedy: Reported = Field(description="What to do about it.")
 
 
-class Verification(StatusModel):
-    """What was checked before the backup was called one."""
+class CheckedBy(StrEnum):
+    """Whose word a verification rests on."""
 
+    STORE_CHECKSUM = "StoreChecksum"
+    READBACK = "Readback"
+    RDS = "RDS"
+
+
+class Verification(StatusModel):
+    """What was checked before the backup was called one, or when it was last verified again with success."""
+
+    level: VerificationLevel | None = Field(
+        None, description="checksum or readback, as asked for. Absent of a snapshot: its content cannot be read."
+    )
+    checked_by: CheckedBy | None = Field(
+        None,
+        description="StoreChecksum (the store's own SHA-256 of the parts), Readback (all bytes were read back) or RDS "
+        "(what AWS says).",
+    )
+    compared: list[Annotated[str, Field(max_length=64)]] | None = Field(
+        None,
+        max_length=16,
+        description="What was found as the manifest says: size, storeChecksum, sha256, uncompressedBytes, rows, "
+        "schema; of a snapshot arn, state, encryption.",
+    )
     integrity_check: Reported = Field(
-        description="What the store's own checksums said: passed. Of a snapshot, what RDS says of it."
+        description="What the checksums said: passed. Of a snapshot, what RDS says of it."
     )
     file_readable: Reported = Field(
         description="How the dump was seen to be whole. A snapshot's content cannot be looked at: it says so."
     )
     verified_at: datetime = Field(description="When it was checked, UTC.")
+
+
+class VerificationRun(StatusModel):
+    """The last time that it was asked to be verified again, by the annotation holdfast.dev/verify."""
+
+    request: str = Field(max_length=128, description="The annotation's value: each new one is a new request.")
+    number: int = Field(ge=1, description="Which request this is, counted from 1.")
+    state: Literal["Running", "Passed", "Failed", "NotDone", "Refused"] = Field(
+        description="Running, Passed, Failed (it is not what was backed up), NotDone (that could not be found out) or "
+        "Refused (the request makes no sense)."
+    )
+    level: VerificationLevel | None = Field(None, description="checksum or readback; absent of a snapshot.")
+    job_name: str | None = Field(None, max_length=63, description="Name of its Job.")
+    started_at: datetime = Field(description="When it began, UTC.")
+    completed_at: datetime | None = Field(None, description="When it ended, UTC.")
+    message: Reported = Field("", description="What came of it, in a sentence.")
+    failure: Failure | None = Field(None, description="Why it failed, was not done or was refused, and what to do.")
 
 
 class SnapshotInRegion(StatusModel):
@@ -167,7 +218,9 @@ class DatabaseBackupStatus(StatusModel):
     """What happened."""
 
     observed_generation: int | None = Field(None, description="Generation of the spec that this status is about.")
-    phase: Phase | None = Field(None, description="Pending, Running, Succeeded or Failed: one word for people.")
+    phase: Phase | None = Field(
+        None, description="Pending, Running, Succeeded, Failed or Verifying: one word for people."
+    )
     message: str | None = Field(None, max_length=4096, description="The state in a sentence.")
     backup_id: str | None = Field(
         None,
@@ -222,7 +275,13 @@ class DatabaseBackupStatus(StatusModel):
         None, description="SHA-256 of the schema in the dump: equal for equal schemas dumped by the same versions."
     )
     migrations: Migrations | None = Field(None, description="How far migrations had come when the dump began.")
-    verification: Verification | None = Field(None, description="What was checked before it was called a backup.")
+    verification: Verification | None = Field(
+        None,
+        description="What was checked before it was called a backup, or when it was last verified again with success.",
+    )
+    verification_run: VerificationRun | None = Field(
+        None, description="The last time that it was asked to be verified again, and what came of it."
+    )
     warnings: list[Reported] | None = Field(
         None, max_length=64, description="What is worth knowing though it succeeded."
     )

@@ -96,7 +96,7 @@ BACKUP = Resource(
         Column("Policy", ".spec.policyRef.name", "The BackupPolicy that it was taken from."),
         Column("Environment", ".status.resolved.environment", "What the database is for."),
         Column("Engine", ".status.resolved.database.engine", "The database's engine."),
-        Column("Phase", ".status.phase", "Where it stands: Pending, Running, Succeeded or Failed."),
+        Column("Phase", ".status.phase", "Where it stands: Pending, Running, Succeeded, Failed or Verifying."),
         Column("Size", ".status.size", "Size of the artifact as stored."),
         Column("Duration", ".status.duration", "How long it took."),
         Column("Expires", ".status.expires", "The day on which it expires."),

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from pydantic import AwareDatetime, ConfigDict, Field
 
-from holdfast.api.base import Rule, SpecModel, StatusModel, keyed_by, rules
+from holdfast.api.base import ObjectName, Rule, SpecModel, StatusModel, keyed_by, rules
 from holdfast.api.conditions import Condition
 from holdfast.api.database import Database
 from holdfast.api.job import JobTemplate
@@ -142,9 +142,29 @@ class Suspicion(SpecModel):
     )
 
 
+class VerificationLevel(StrEnum):
+    """How a backup is compared with what its manifest says."""
+
+    CHECKSUM = "checksum"
+    READBACK = "readback"
+
+
 class VerificationRules(SpecModel):
     """What is looked at once a backup is there."""
 
+    level: VerificationLevel = Field(
+        VerificationLevel.CHECKSUM,
+        description="checksum (what the store holds is what was sent, by the store's own checksums of the parts) or "
+        "readback (the artifact is downloaded, decrypted where there is an identity, decompressed and read to its "
+        "end; its SHA-256, rows and schema are compared). In force for new backups, and for one that is verified again "
+        "without naming a level. Of aws-rds the snapshot's state is asked instead. Default: checksum.",
+    )
+    identity_secret_name: ObjectName | None = Field(
+        None,
+        description="Name of a Secret in this namespace with an age identity, with which a readback decrypts encrypted "
+        "backups. Default: none: a readback then goes as far as the ciphertext, but one that is asked for later takes "
+        "a Secret named age-identity where there is one.",
+    )
     suspicion: Suspicion = Field(
         Suspicion(), description="When a backup that succeeded is called suspicious: its condition Suspicious is True."
     )
@@ -160,6 +180,13 @@ class Retention(SpecModel):
         description="Days until a backup expires. Default by environment: dev 30, staging 60, production 90. "
         "The expiry is recorded and shown; this version deletes nothing.",
     )
+
+
+# The API server fills in checksum before it asks, so that cannot be told from nothing.
+_READING = (
+    ("level", "verification.level readback", "has(self.verification.level) && self.verification.level == 'readback'"),
+    ("identitySecretName", "verification.identitySecretName", "has(self.verification.identitySecretName)"),
+)
 
 
 class BackupPolicySpec(SpecModel):
@@ -200,6 +227,14 @@ class BackupPolicySpec(SpecModel):
                 "storage.encryption has no effect when method is aws-rds, as a snapshot stays with AWS: leave it out",
                 field=".storage.encryption",
             ),
+            *(
+                Rule(
+                    f"self.method != 'aws-rds' || !has(self.verification) || !({given})",
+                    f"{what} has no effect when method is aws-rds, as a snapshot cannot be read: leave it out",
+                    field=f".verification.{field}",
+                )
+                for field, what, given in _READING
+            ),
             Rule(
                 "self.method != 'aws-rds' || !has(self.job) || !has(self.job.scratch)",
                 "job.scratch has no effect when method is aws-rds: leave it out",
@@ -235,7 +270,8 @@ class BackupPolicySpec(SpecModel):
         Retention(), description="How long backups are kept. Default: by environment, 30, 60 or 90 days."
     )
     verification: VerificationRules = Field(
-        VerificationRules(), description="What is looked at once a backup is there. Default: a loss is suspicious."
+        VerificationRules(),
+        description="What is looked at once a backup is there. Default: checksums; a loss is suspicious.",
     )
     job: JobTemplate = Field(
         JobTemplate(),

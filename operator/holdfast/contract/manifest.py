@@ -62,9 +62,16 @@ class ManifestTool(StatusModel):
 class ManifestVerification(StatusModel):
     """What was checked before this manifest was written."""
 
-    integrity_check: str = Field(description="What the store's own checksums said: passed.")
+    integrity_check: str = Field(description="What the checksums said: passed.")
     file_readable: str = Field(description="How the dump was seen to be whole.")
     verified_at: datetime = Field(description="When it was checked, UTC.")
+    level: str | None = Field(None, description="How it was compared: checksum or readback; a snapshot's is absent.")
+    checked_by: str | None = Field(
+        None, description="StoreChecksum (the store's own), Readback (all bytes were read back) or RDS (AWS's word)."
+    )
+    compared: list[str] | None = Field(
+        None, description="What was compared: size, storeChecksum, sha256, uncompressedBytes, rows, schema."
+    )
 
 
 class ManifestTable(StatusModel):

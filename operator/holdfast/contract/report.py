@@ -9,8 +9,9 @@ from typing import Literal, Self
 
 from pydantic import Field, ValidationError
 
-from holdfast.api.backup import Snapshot
+from holdfast.api.backup import CheckedBy, Snapshot, Verification
 from holdfast.api.base import StatusModel
+from holdfast.api.policy import VerificationLevel
 from holdfast.contract.manifest import ManifestMigrations
 from holdfast.contract.paths import MAX_REPORT_BYTES
 
@@ -70,6 +71,9 @@ class BackupReport(StatusModel):
     integrity_check: str
     file_readable: str
     verified_at: datetime
+    level: VerificationLevel | None = None
+    checked_by: CheckedBy | None = None
+    compared: list[str] | None = None
     tables: int | None = Field(None, description="How many tables' rows are in the dump.")
     rows: int | None = None
     schema_sha256: str | None = None
@@ -87,6 +91,7 @@ class Report(StatusModel):
     completed_at: datetime
     duration_seconds: float
     backup: BackupReport | None = None
+    verification: Verification | None = Field(None, description="What a verify task found.")
     failure: FailureReport | None = None
     message: str | None = Field(None, description="What a restore or a cleanup did, in a sentence.")
     clean: bool = Field(True, description="Nothing half-written is left in the bucket, as far as this Pod knows.")

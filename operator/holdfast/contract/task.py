@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from holdfast.api.base import SpecModel
-from holdfast.api.database import Database
-from holdfast.api.policy import Dump
+from holdfast.api.database import Database, Engine
+from holdfast.api.policy import Dump, VerificationLevel
 from holdfast.api.rds import RDSInstance
 from holdfast.api.storage import Encryption, S3Storage
 from holdfast.errors import HoldfastError, Reason
@@ -41,6 +41,10 @@ class BackupTask(SpecModel):
     dump: Dump
     s3: S3Storage
     encryption: Encryption | None = None
+    verification: VerificationLevel = VerificationLevel.CHECKSUM
+    identity_secret: str | None = Field(
+        None, description="The mounted Secret whose identity a readback decrypts with; none: to the ciphertext."
+    )
     key_prefix: str = Field(description="Folder of this backup in the bucket, ending in a slash.")
     deadline_seconds: int = Field(description="How long the work may take, from the runner's start.")
     scratch_bytes: int | None = Field(None, description="Limit of the scratch volume; none where there is no volume.")
@@ -75,6 +79,39 @@ class RestoreTask(SpecModel):
     scratch_bytes: int | None = None
 
 
+class VerifyTask(SpecModel):
+    """Compare a backup that is there with what its manifest says."""
+
+    version: Literal[1] = VERSION
+    kind: Literal["verify"] = "verify"
+    backup_uid: str
+    engine: Engine
+    level: VerificationLevel
+    sha256: str | None = Field(
+        None, description="The artifact's, as the resource remembers it: the manifest's must be."
+    )
+    identity_secret: str | None = Field(
+        None, description="The mounted Secret, which must be there; none: what is mounted is used, if anything is."
+    )
+    s3: S3Storage
+    key_prefix: str
+    deadline_seconds: int
+    scratch_bytes: int | None = None
+
+
+class SnapshotVerifyTask(SpecModel):
+    """Ask RDS whether a snapshot is still there and what its manifest says."""
+
+    version: Literal[1] = VERSION
+    kind: Literal["rds-verify"] = "rds-verify"
+    backup_uid: str
+    backup_id: str = Field(alias="backupID")
+    instance: RDSInstance
+    s3: S3Storage
+    key_prefix: str
+    deadline_seconds: int
+
+
 class CleanupTask(SpecModel):
     """Remove what a killed attempt left: uploads under the prefix, and artifacts where no manifest is."""
 
@@ -100,7 +137,8 @@ class SnapshotCleanupTask(SpecModel):
 
 
 Task = Annotated[
-    BackupTask | SnapshotTask | RestoreTask | CleanupTask | SnapshotCleanupTask, Field(discriminator="kind")
+    BackupTask | SnapshotTask | RestoreTask | VerifyTask | SnapshotVerifyTask | CleanupTask | SnapshotCleanupTask,
+    Field(discriminator="kind"),
 ]
 _TASK: TypeAdapter[Task] = TypeAdapter(Task)
 

@@ -11,7 +11,7 @@ from holdfast import naming
 from holdfast.api.backup import Failure, Phase
 from holdfast.api.conditions import ConditionType
 from holdfast.api.policy import BackupPolicySpec
-from holdfast.decide import claims, outcome, statuses, suspicion
+from holdfast.decide import claims, outcome, statuses, suspicion, verifying
 from holdfast.decide.observation import Act, Announcement, Decision, Observation
 from holdfast.decide.resolve import fitting_key, image_of, resolve
 from holdfast.errors import HoldfastError, Reason
@@ -28,8 +28,10 @@ def decide(o: Observation, settings: Settings, now: datetime) -> Decision:
     """Return the next step for this backup; an empty decision when it rests until something changes."""
     if o.backup.deleting:
         return Decision()  # garbage collection ends its Jobs
+    if o.backup.status.phase is Phase.VERIFYING:
+        return verifying.follow(o, now)
     if o.backup.status.phase and o.backup.status.phase.is_final:
-        return _after_the_end(o)
+        return _after_the_end(o) or verifying.after_the_end(o, now)
     if o.backup.status.backup_id is None:
         return _begin(o, settings, now)
     if o.job is None:
@@ -206,8 +208,11 @@ def _wait(
     return Decision(status=status, due=due, announcement=Announcement(True, reason, sentence) if news else None)
 
 
-def _after_the_end(o: Observation) -> Decision:
-    """Keep what is recorded in step with the spec, and tidy up: Jobs may go once their report is recorded."""
+def _after_the_end(o: Observation) -> Decision | None:
+    """Keep what is recorded in step with the spec, and tidy up: Jobs may go once their report is recorded.
+
+    None where nothing of that is left to do.
+    """
     status = statuses.kept_current(o.backup)
     if status != o.backup.status:
         return Decision(status=status)
@@ -219,12 +224,12 @@ def _after_the_end(o: Observation) -> Decision:
     return _clean_up(o)
 
 
-def _clean_up(o: Observation) -> Decision:
+def _clean_up(o: Observation) -> Decision | None:
     cleanup, job = o.backup.status.cleanup, o.cleanup_job
     if cleanup is None:
-        return Decision()
+        return None
     if job is None:
-        return Decision(act=Act.CREATE_CLEANUP) if cleanup.state == statuses.CLEANUP_RUNNING else Decision()
+        return Decision(act=Act.CREATE_CLEANUP) if cleanup.state == statuses.CLEANUP_RUNNING else None
     if cleanup.state == statuses.CLEANUP_RUNNING and job.finished:
         if not o.pods_listed and not any(outcome.report_of(pod) for pod in o.cleanup_pods):
             return Decision(act=Act.LIST_PODS)
@@ -236,7 +241,7 @@ def _clean_up(o: Observation) -> Decision:
         return Decision(status=ended, announcement=news)
     if job.finished and not job.ttl_set:
         return Decision(act=Act.EXPIRE_CLEANUP)
-    return Decision()
+    return None if job.finished else Decision()
 
 
 def _start_timeout(o: Observation) -> int:

@@ -34,10 +34,13 @@ class Observation:
     job: JobView | None = None  # by the name that status says
     pods: tuple[PodView, ...] = ()  # of that Job, oldest first
     pods_listed: bool = False  # whether `pods` was read from the API server just now, not from the cache
-    refusal: str | None = None  # why the API server refuses the Job, or the Job its Pods
+    refusal: str | None = None  # why the API server refuses the Job, or the Job its Pods; of a verification, its Job
     claim: ClaimView | None = None  # that its database lies on, where it was looked at just now
     cleanup_job: JobView | None = None
     cleanup_pods: tuple[PodView, ...] = ()
+    verify_request: str | None = None  # the annotation's value
+    verify_job: JobView | None = None  # of the last request, by the name that status says
+    verify_pods: tuple[PodView, ...] = ()
     taken_ids: Container[str] = frozenset()  # ids of the other backups in the same folder
     former: tuple[Former, ...] = ()  # the last good backups beside which one that ends now is judged
     known_major: int | None = None  # of the server, from the last good backup of the same database
@@ -54,6 +57,9 @@ class Act(StrEnum):
     LIST_PODS = "list the Pods: the cache may be behind"
     CREATE_CLEANUP = "create the cleanup Job"
     EXPIRE_CLEANUP = "let the cleanup Job expire"
+    CREATE_VERIFY = "create the verification's Job"
+    DELETE_VERIFY = "delete the verification's Job that never started"
+    EXPIRE_VERIFY = "let the verification's Job expire"
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,9 @@ def succeeded(
                 integrity_check=result.integrity_check,
                 file_readable=result.file_readable,
                 verified_at=result.verified_at,
+                level=result.level,
+                checked_by=result.checked_by,
+                compared=result.compared,
             ),
             "warnings": report.warnings[:64] or None,
         }
@@ -141,7 +144,12 @@ def _ended(backup: BackupView, now: datetime, good: bool, reason: str, sentence:
         [
             (C.FINISHED, True, reason, "the backup has ended"),
             (C.SUCCEEDED, good, reason, sentence),
-            (C.VERIFIED, good, reason, "see status.verification" if good else "there is nothing to verify"),
+            (
+                C.VERIFIED,
+                good,
+                reason,
+                "verified: status.verification says how" if good else "there is nothing to verify",
+            ),
             (C.READY, good, reason, "the backup can be restored" if good else "there is no backup"),
             (C.RECONCILING, False, reason, "the backup has ended"),
             (C.STALLED, not good, reason, stalled),

@@ -11,6 +11,7 @@ from statistics import median
 from typing import Any
 
 from holdfast import clock, units
+from holdfast.api.backup import is_good
 from holdfast.api.conditions import ConditionType
 from holdfast.api.policy import BackupPolicySpec, Suspicion
 from holdfast.contract.report import BackupReport
@@ -52,7 +53,7 @@ def former_of(statuses: Iterable[Status], resolved: BackupPolicySpec) -> tuple[F
 def _is_good(status: Status) -> bool:
     conditions: Sequence[Mapping[str, Any]] = status.get("conditions") or ()
     suspicious = any(it["type"] == ConditionType.SUSPICIOUS and it["status"] == "True" for it in conditions)
-    return status.get("phase") == "Succeeded" and not suspicious
+    return is_good(status) and not suspicious
 
 
 def _identity(resolved: Mapping[str, Any]) -> tuple[Any, ...]:

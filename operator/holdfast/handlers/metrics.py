@@ -12,7 +12,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from holdfast import __version__, clock
-from holdfast.api.backup import Phase
+from holdfast.api.backup import Phase, is_good
 from holdfast.reconcile.cache import Cache, Resource
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, which nobody reads
@@ -61,7 +61,7 @@ class BackupCollector(Collector):
         last: dict[tuple[str, str], tuple[datetime, Resource]] = {}
         for backup in self._cache.backups.all():
             completed = backup.status.get("completedAt")
-            if backup.status.get("phase") != Phase.SUCCEEDED or not completed:
+            if not is_good(backup.status) or not completed:
                 continue
             moment, key = clock.from_text(completed), _labels(backup)
             if key not in last or last[key][0] < moment:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from holdfast import naming, units
+from holdfast.api.backup import VerificationRun
 from holdfast.api.database import Database
 from holdfast.api.job import JobTemplate, Resources
-from holdfast.api.policy import BackupPolicySpec
+from holdfast.api.policy import BackupPolicySpec, VerificationLevel
 from holdfast.api.rds import RDSInstance
 from holdfast.api.storage import S3Storage
 from holdfast.contract import paths, task
@@ -100,6 +101,8 @@ def backup_job(
     """Build the Job that takes a backup; `node` is where its Pod must run, if anywhere."""
     volumes = [*run_volume(), *database_volumes(resolved.database), *storage_volumes(work.s3)]
     volumes += scratch_volume(resolved.job) if needs_scratch(resolved) else []
+    if isinstance(work, task.BackupTask) and work.identity_secret:
+        volumes += identity_volume(work.identity_secret)
     return _owned(name, owner, attempt, work, volumes, resolved.job, runner, seat(resolved.database, node))
 
 
@@ -112,6 +115,25 @@ def cleanup_job(
     if isinstance(work, task.SnapshotCleanupTask):
         volumes += instance_volumes(work.instance)
     return _owned(name, owner, 1, work, volumes, template, runner)
+
+
+def verify_job(
+    run: VerificationRun,
+    owner: Owner,
+    work: task.VerifyTask | task.SnapshotVerifyTask,
+    resolved: BackupPolicySpec,
+    runner: Runner,
+) -> dict[str, Any]:
+    """Build the Job that verifies a backup again. It knows nothing of the database that was backed up."""
+    assert run.job_name is not None
+    volumes = [*run_volume(), *storage_volumes(work.s3)]
+    if isinstance(work, task.SnapshotVerifyTask):
+        volumes += instance_volumes(work.instance)
+    elif work.level is VerificationLevel.READBACK:
+        volumes += scratch_volume(resolved.job) if needs_scratch(resolved) else []
+        if resolved.storage.encryption is not None:
+            volumes += identity_volume(work.identity_secret or naming.IDENTITY_SECRET)
+    return _owned(run.job_name, owner, run.number, work, volumes, resolved.job, runner)
 
 
 def _enough(resources: Resources) -> Resources:
@@ -298,7 +320,7 @@ def storage_volumes(s3: S3Storage) -> Volumes:
 
 
 def identity_volume(secret: str) -> Volumes:
-    """Mount the identity that an encrypted backup is restored with."""
+    """Mount the identity that an encrypted backup is restored or read back with."""
     return [_secret("age-identity", secret, paths.AGE_IDENTITY)]
 
 

@@ -1,7 +1,7 @@
 """The tasks of a backup: what its Jobs are told, made from the resource as it was resolved."""
 
 from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus
-from holdfast.api.policy import BackupPolicySpec, Dump, Format
+from holdfast.api.policy import BackupPolicySpec, Dump, Format, VerificationLevel
 from holdfast.contract.task import (
     BackupIdentity,
     BackupTask,
@@ -9,11 +9,13 @@ from holdfast.contract.task import (
     RestoreTask,
     SnapshotCleanupTask,
     SnapshotTask,
+    SnapshotVerifyTask,
+    VerifyTask,
 )
 from holdfast.manifests.jobs import Owner, scratch_bytes
 
 CLEANUP_SECONDS = 600
-TAKING = ("backup", "rds-snapshot")  # the kinds of task that make a backup
+WAITED_FOR = ("backup", "rds-snapshot", "verify", "rds-verify")  # the kinds of task whose refused Job is told
 
 
 def key_prefix(status: DatabaseBackupStatus) -> str:
@@ -42,6 +44,8 @@ def backup_task(
         dump=resolved.dump or Dump(),
         s3=resolved.storage.s3,
         encryption=resolved.storage.encryption,
+        verification=resolved.verification.level,
+        identity_secret=identity_secret(resolved),
         key_prefix=key_prefix(status),
         deadline_seconds=resolved.job.active_deadline_seconds,
         scratch_bytes=scratch_bytes(resolved),
@@ -83,6 +87,43 @@ def cleanup_task(owner: Owner, status: DatabaseBackupStatus) -> CleanupTask | Sn
         s3=resolved.storage.s3,
         key_prefix=key_prefix(status),
         deadline_seconds=CLEANUP_SECONDS,
+    )
+
+
+def identity_secret(resolved: BackupPolicySpec) -> str | None:
+    """Return the Secret that a new backup's readback decrypts with; None where it goes as far as the ciphertext."""
+    rules = resolved.verification
+    reads = rules.level is VerificationLevel.READBACK and resolved.storage.encryption is not None
+    return rules.identity_secret_name if reads else None
+
+
+def verify_task(owner: Owner, status: DatabaseBackupStatus) -> VerifyTask | SnapshotVerifyTask:
+    """Say what to verify, and how: as its last request says."""
+    resolved, run = resolved_of(status), status.verification_run
+    assert run is not None
+    assert resolved.job.active_deadline_seconds is not None
+    if resolved.database.instance is not None:
+        assert status.backup_id is not None
+        return SnapshotVerifyTask(
+            backup_uid=owner.uid,
+            backup_id=status.backup_id,
+            instance=resolved.database.instance,
+            s3=resolved.storage.s3,
+            key_prefix=key_prefix(status),
+            deadline_seconds=resolved.job.active_deadline_seconds,
+        )
+    assert resolved.database.engine is not None
+    assert run.level is not None
+    return VerifyTask(
+        backup_uid=owner.uid,
+        engine=resolved.database.engine,
+        level=run.level,
+        sha256=status.sha256,
+        identity_secret=resolved.verification.identity_secret_name if resolved.storage.encryption else None,
+        s3=resolved.storage.s3,
+        key_prefix=key_prefix(status),
+        deadline_seconds=resolved.job.active_deadline_seconds,
+        scratch_bytes=scratch_bytes(resolved),
     )
 
 

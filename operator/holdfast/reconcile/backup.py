@@ -20,7 +20,7 @@ from holdfast.decide.backup import decide
 from holdfast.decide.observation import Act, BackupView, Decision, Observation
 from holdfast.decide.resolve import image_of, other_majors
 from holdfast.decide.suspicion import Former, former_of
-from holdfast.decide.views import ClaimView, claim_view
+from holdfast.decide.views import ClaimView, JobView, claim_view
 from holdfast.errors import Reason
 from holdfast.kube.client import KubeClient
 from holdfast.kube.errors import AlreadyExists, Conflict, NotFound, Refused
@@ -34,6 +34,13 @@ from holdfast.settings import Settings
 
 log = structlog.get_logger(__name__)
 
+# How long a finished Job stays, seconds, by the act that says so; the other acts on a Job delete it.
+_SECONDS = {
+    Act.RETIRE_JOB: jobs.RETIRED_SECONDS,
+    Act.EXPIRE_JOB: jobs.LOG_SECONDS,
+    Act.EXPIRE_CLEANUP: jobs.LOG_SECONDS,
+    Act.EXPIRE_VERIFY: jobs.LOG_SECONDS,
+}
 MAX_STEPS = 10  # more in one go would be a decision that never rests
 
 
@@ -97,10 +104,13 @@ class BackupReconciler:
             spec, policy = DatabaseBackupSpec.model_validate(resource.spec), self._policy(resource)
         except ValidationError as error:
             view = _view(resource, DatabaseBackupSpec(), status)
-            return Observation(view), None if status.phase and status.phase.is_final else self._invalid(view, error)
+            return Observation(view), None if status.phase and status.phase.has_ended else self._invalid(view, error)
         job = self._cache.job(resource.namespace, status.job_name) if status.job_name else None
         cleanup = self._cache.job(resource.namespace, status.cleanup.job_name) if status.cleanup else None
-        refusal = self._cache.refusal_of(job) if job else None
+        run = status.verification_run
+        verify = self._cache.job(resource.namespace, run.job_name) if run and run.job_name else None
+        current = verify if status.phase is Phase.VERIFYING else job
+        refusal = self._cache.refusal_of(current) if current else None
         observation = Observation(
             backup=_view(resource, spec, status),
             policy=policy,
@@ -111,6 +121,9 @@ class BackupReconciler:
             claim=known.claim,
             cleanup_job=cleanup,
             cleanup_pods=tuple(self._cache.pods_of(cleanup)) if cleanup else (),
+            verify_request=resource.verify_request,
+            verify_job=verify,
+            verify_pods=tuple(self._cache.pods_of(verify)) if verify else (),
         )
         if status.backup_id:
             return replace(observation, former=self._former(resource, observation)), None
@@ -125,7 +138,7 @@ class BackupReconciler:
         """Return what a backup that ends now is compared with; nothing before that, for it takes a look at them all."""
         resolved = o.backup.status.resolved
         ending = any(pod.terminated for pod in o.pods) and not (
-            o.backup.status.phase and o.backup.status.phase.is_final
+            o.backup.status.phase and o.backup.status.phase.has_ended
         )
         if not (ending and resolved and resource.policy_name):
             return ()
@@ -198,24 +211,27 @@ class BackupReconciler:
         """Do one thing to the cluster. Returns what is known now, or None when only an event can bring news."""
         log.info("Acting", act=act.value)
         match act:
-            case Act.CREATE_JOB:
-                return await self._create(self._backup_job(o), known)
-            case Act.CREATE_CLEANUP:
-                return await self._create(self._cleanup_job(o), known)
+            case Act.CREATE_JOB | Act.CREATE_CLEANUP | Act.CREATE_VERIFY:
+                return await self._create(self._new_job(o, act), known)
             case Act.LIST_PODS | Act.LOOK_AT_CLAIM:
                 return await self._learn(o, act, known)
-            case Act.DELETE_JOB if o.job:
-                await self._delete_job(o.job.namespace, o.job.name, o.job.uid)
-            case Act.RETIRE_JOB if o.job:
-                await self._expire_job(o.job.namespace, o.job.name, jobs.RETIRED_SECONDS)
-                return known
-            case Act.EXPIRE_JOB if o.job:
-                await self._expire_job(o.job.namespace, o.job.name, jobs.LOG_SECONDS)
-                return known
-            case Act.EXPIRE_CLEANUP if o.cleanup_job:
-                await self._expire_job(o.cleanup_job.namespace, o.cleanup_job.name, jobs.LOG_SECONDS)
-                return known
-        return None
+        job = _job_of(o, act)
+        if job is None:
+            return None
+        if act not in _SECONDS:
+            await self._delete_job(job.namespace, job.name, job.uid)
+            return None
+        await self._expire_job(job.namespace, job.name, _SECONDS[act])
+        return known
+
+    def _new_job(self, o: Observation, act: Act) -> dict[str, Any]:
+        match act:
+            case Act.CREATE_CLEANUP:
+                return self._cleanup_job(o)
+            case Act.CREATE_VERIFY:
+                return self._verify_job(o)
+            case _:
+                return self._backup_job(o)
 
     async def _learn(self, o: Observation, act: Act, known: _Known) -> _Known:
         """Ask the API server for what the cache cannot say."""
@@ -231,14 +247,14 @@ class BackupReconciler:
         except AlreadyExists:  # made by an operator that was killed before it saw the answer, or a stranger's
             answer = await self._client.get(JOBS, namespace, name)
         except Refused as refusal:
-            if body["metadata"]["labels"][naming.LABEL_TASK] not in tasks.TAKING:
+            if body["metadata"]["labels"][naming.LABEL_TASK] not in tasks.WAITED_FOR:
                 raise
             return replace(known, refusal=refusal.message)
         self._cache.put(JOBS, answer)
         return known
 
     async def _list_pods(self, o: Observation) -> None:
-        for job in filter(None, (o.job, o.cleanup_job)):
+        for job in filter(None, (o.job, o.cleanup_job, o.verify_job)):
             selector = f"batch.kubernetes.io/job-name={job.name}"
             for pod in await self._client.list(PODS, job.namespace, label_selector=selector):
                 self._cache.put(PODS, pod)
@@ -285,9 +301,26 @@ class BackupReconciler:
         work = tasks.cleanup_task(owner, status)
         return jobs.cleanup_job(status.cleanup.job_name, owner, work, template, self._runner(status))
 
+    def _verify_job(self, o: Observation) -> dict[str, Any]:
+        status, owner = o.backup.status, _owner(o.backup)
+        assert status.verification_run is not None
+        work = tasks.verify_task(owner, status)
+        return jobs.verify_job(status.verification_run, owner, work, tasks.resolved_of(status), self._runner(status))
+
     def _runner(self, status: DatabaseBackupStatus) -> jobs.Runner:
         _, image = image_of(tasks.resolved_of(status), self._settings, status.server_major)
         return jobs.Runner(image, self._settings.image_pull_policy, self._settings.proxy)
+
+
+def _job_of(o: Observation, act: Act) -> JobView | None:
+    """Return the Job that an act is about."""
+    match act:
+        case Act.EXPIRE_CLEANUP:
+            return o.cleanup_job
+        case Act.EXPIRE_VERIFY | Act.DELETE_VERIFY:
+            return o.verify_job
+        case _:
+            return o.job
 
 
 def _view(resource: Resource, spec: DatabaseBackupSpec, status: DatabaseBackupStatus) -> BackupView:

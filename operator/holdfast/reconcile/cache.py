@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, Protocol, Self, TypeVar
 
-from holdfast import clock
+from holdfast import clock, naming
+from holdfast.api.backup import is_good
 from holdfast.decide.views import JobView, PodView, job_view, pod_view
 from holdfast.kube.kinds import BACKUPS, EVENTS, JOBS, PODS, POLICIES, Kind
 
@@ -34,10 +35,11 @@ class Resource:
     labels: Mapping[str, str]
     spec: Mapping[str, Any]
     status: Mapping[str, Any]
+    verify_request: str | None
 
     @classmethod
     def of(cls, body: Body) -> Self:
-        """Read one of our resources; annotations and managedFields are dropped."""
+        """Read one of our resources; managedFields and all annotations but one are dropped."""
         meta = body["metadata"]
         deleted = meta.get("deletionTimestamp")
         return cls(
@@ -51,6 +53,7 @@ class Resource:
             labels=dict(meta.get("labels") or {}),
             spec=body.get("spec") or {},
             status=body.get("status") or {},
+            verify_request=(meta.get("annotations") or {}).get(naming.ANNOTATION_VERIFY) or None,
         )
 
     @property
@@ -185,7 +188,7 @@ def _backup_keys(backup: Resource) -> Iterable[object]:
         yield ("policy", backup.namespace, backup.policy_name)
     if identifier := backup.status.get("backupID"):
         yield ("id", backup.namespace, identifier)
-    if backup.status.get("phase") == "Succeeded" and "serverMajor" in backup.status:
+    if is_good(backup.status) and "serverMajor" in backup.status:
         yield ("good", backup.namespace, _text_of(backup.status["resolved"]["database"]))
 
 

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 
 import holdfast
 from holdfast import clock
+from holdfast.api.backup import CheckedBy, Verification
+from holdfast.api.policy import VerificationLevel
+from holdfast.api.storage import Encryption
 from holdfast.contract.manifest import (
     Manifest,
     ManifestArtifact,
@@ -29,6 +32,7 @@ from holdfast.runner.context import Context
 from holdfast.runner.engine import Contents, Dumping, Ready, Source
 from holdfast.runner.outcome import Done, UncleanError
 from holdfast.runner.progress import Progress
+from holdfast.runner.secrets import MountedSecret
 from holdfast.runner.stream import Sink
 
 if TYPE_CHECKING:  # botocore takes half a second to import: a thread does it while the database is asked
@@ -53,6 +57,7 @@ class Dumped:
 def run(task: BackupTask, context: Context) -> Done:
     """Take the backup, or find that an earlier Pod has. Raises HoldfastError, or UncleanError."""
     encrypting = encryption.encrypting(task.encryption) if task.encryption else None
+    _require_identity(task, context)
     pool = ThreadPoolExecutor(1, thread_name_prefix="store")
     looking = pool.submit(_look, task, context)
     pool.shutdown(wait=False)  # a store that hangs must not hold back what the database said
@@ -68,7 +73,18 @@ def run(task: BackupTask, context: Context) -> Done:
             raise
         store, manifest = looking.result()
     assert manifest is not None
-    return _found(store, manifest, context)
+    return _found(task, store, manifest, context)
+
+
+def _require_identity(task: BackupTask, context: Context) -> None:
+    """Raise what is wrong with the identity that is to decrypt what is read back, before anything is dumped."""
+    if task.encryption and task.identity_secret:
+        secret = MountedSecret(task.identity_secret, context.places.age_identity)
+        encryption.identities(secret, _encrypted(task.encryption))
+
+
+def _encrypted(wanted: Encryption) -> ManifestEncryption:
+    return ManifestEncryption(method=encryption.AGE, recipients=wanted.age.recipients)
 
 
 def _look(task: BackupTask, context: Context) -> "tuple[Store, Manifest | None]":
@@ -123,7 +139,7 @@ def _take(
             readable = dump.stream(sink, progress)
             sink.close()
             dumped = _store(context, store, upload, readable, sink.uncompressed, dump)
-        manifest = _manifest(task, context, ready, upload, dumped, clock.now())
+        manifest = _read_back(task, context, store, _manifest(task, context, ready, upload, dumped, clock.now()))
         store.lock(upload.key, manifest.expires_at)  # only what was verified: a failure can still be removed
     except Exception as error:
         _discard(upload, error)
@@ -155,14 +171,16 @@ def _manifest(
         ),
         artifact=ManifestArtifact(
             key=upload.key, format=task.dump.format.value, compression=task.dump.compression.algorithm.value,
-            encryption=task.encryption
-            and ManifestEncryption(method=encryption.AGE, recipients=task.encryption.age.recipients),
+            encryption=task.encryption and _encrypted(task.encryption),
             size_bytes=upload.size, uncompressed_bytes=dumped.uncompressed, sha256=upload.sha256, parts=upload.parts,
             store_checksum=dumped.store_checksum,
         ),
         tool=ManifestTool(name=ready.tool, version=ready.tool_version, arguments=dumped.arguments),
         verification=ManifestVerification(
-            integrity_check=INTEGRITY, file_readable=dumped.readable, verified_at=now
+            integrity_check=INTEGRITY, file_readable=dumped.readable, verified_at=now,
+            level=VerificationLevel.CHECKSUM,
+            checked_by=CheckedBy.STORE_CHECKSUM if dumped.store_checksum else CheckedBy.READBACK,
+            compared=["size", "storeChecksum" if dumped.store_checksum else "sha256"],
         ),
         tables=contents and contents.tables,
         rows=contents and contents.rows,
@@ -174,6 +192,31 @@ def _manifest(
         pod_uid=context.pod_uid,
         holdfast_version=holdfast.__version__,
     )  # fmt: skip
+
+
+def _read_back(task: BackupTask, context: Context, store: "Store", manifest: Manifest) -> Manifest:
+    """Read the artifact back where that is asked for; return the manifest that says so. Raises what is not right."""
+    if task.verification is not VerificationLevel.READBACK:
+        return manifest
+    seen = manifest.verification.file_readable
+    checked = _verified(task, context, store, manifest)
+    return manifest.model_copy(
+        update={
+            "verification": ManifestVerification.model_validate(
+                checked.to_dict() | {"fileReadable": f"{seen}; {checked.file_readable}"}
+            ),
+            "completed_at": checked.verified_at,
+            "expires_at": checked.verified_at + timedelta(days=task.backup.retention_days),
+        }
+    )
+
+
+def _verified(task: BackupTask, context: Context, store: "Store", manifest: Manifest) -> Verification:
+    from holdfast.runner import verifying
+
+    assert task.database.engine is not None
+    wanted = verifying.Wanted(task.verification, task.database.engine, task.identity_secret, task.scratch_bytes)
+    return verifying.verified(store, manifest, wanted, context)
 
 
 def _record(task: BackupTask, context: Context, store: "Store", upload: "Upload", manifest: Manifest) -> Done:
@@ -190,29 +233,27 @@ def _record(task: BackupTask, context: Context, store: "Store", upload: "Upload"
         # The manifest may be there in spite of the error: then its artifact must be, too. Cleanup tells the two apart.
         raise UncleanError(error, error.message) from error
     if in_force.pod_uid != context.pod_uid:
-        return _second(store, upload, in_force, context)
-    return Done(backup=_report(manifest, found=False))
+        return _second(task, store, upload, in_force, context)
+    return Done(backup=_report(manifest))
 
 
-def _second(store: "Store", upload: "Upload", in_force: Manifest, context: Context) -> Done:
+def _second(task: BackupTask, store: "Store", upload: "Upload", in_force: Manifest, context: Context) -> Done:
     """Another Pod of this backup published first: remove our artifact, verify and report theirs."""
     try:
         retained = upload.discard()
     except HoldfastError as leftover:
-        return replace(_found(store, in_force, context), clean=False, warnings=[leftover.message])
-    return replace(_found(store, in_force, context), warnings=_retained(upload, retained))
+        return replace(_found(task, store, in_force, context), clean=False, warnings=[leftover.message])
+    return replace(_found(task, store, in_force, context), warnings=_retained(upload, retained))
 
 
-def _found(store: "Store", manifest: Manifest, context: Context) -> Done:
-    from holdfast.runner import record
-
+def _found(task: BackupTask, store: "Store", manifest: Manifest, context: Context) -> Done:
     context.log.line("found", artifact=manifest.artifact.key, phase="verifying")
-    record.verify(store, manifest)
-    return Done(backup=_report(manifest, found=True))
+    return Done(backup=_report(manifest, _verified(task, context, store, manifest)))
 
 
-def _report(manifest: Manifest, *, found: bool) -> BackupReport:
-    artifact, verification = manifest.artifact, manifest.verification
+def _report(manifest: Manifest, again: Verification | None = None) -> BackupReport:
+    """Say what the backup is, and how it was verified: `again` now, where an earlier Pod has published it."""
+    artifact, verification = manifest.artifact, again or manifest.verification
     return BackupReport(
         backup_id=manifest.backup.backup_id,
         artifact_key=artifact.key,
@@ -225,12 +266,15 @@ def _report(manifest: Manifest, *, found: bool) -> BackupReport:
         server_major=manifest.database.server_major,
         integrity_check=verification.integrity_check,
         file_readable=verification.file_readable,
-        verified_at=clock.now() if found else verification.verified_at,
+        verified_at=verification.verified_at,
+        level=verification.level and VerificationLevel(verification.level),
+        checked_by=verification.checked_by and CheckedBy(verification.checked_by),
+        compared=verification.compared,
         tables=None if manifest.tables is None else len(manifest.tables),
         rows=manifest.rows,
         schema_sha256=manifest.schema_sha256,
         migrations=MigrationsReport.of(manifest.migrations[0]) if manifest.migrations else None,
-        found=found,
+        found=again is not None,
     )
 
 

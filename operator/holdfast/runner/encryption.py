@@ -13,8 +13,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
 from holdfast.api.storage import Encryption
-from holdfast.contract.manifest import ManifestEncryption
+from holdfast.contract.manifest import ManifestArtifact, ManifestEncryption
 from holdfast.errors import HoldfastError, Reason
+from holdfast.naming import IDENTITY_SECRET
+from holdfast.runner.context import Places
 from holdfast.runner.secrets import MountedSecret
 
 if TYPE_CHECKING:
@@ -156,6 +158,23 @@ def identities(secret: MountedSecret, encrypted: ManifestEncryption) -> "list[Id
             "put the identity file of one of the backup's recipients into the Secret; nothing was changed",
         )
     return fitting
+
+
+def decryption(
+    artifact: ManifestArtifact, secret_name: str | None, places: Places
+) -> Callable[[Iterator[bytes]], Iterator[bytes]] | None:
+    """Return what decrypts an artifact's chunks; it does nothing to one that is not encrypted.
+
+    Without a Secret's name, the identity that is mounted is used; None where there is none. Raises what is wrong with
+    the one that is there, and SecretMissing where the one that was named is not; before anything is read.
+    """
+    if artifact.encryption is None:
+        return lambda chunks: chunks
+    secret = MountedSecret(secret_name or IDENTITY_SECRET, places.age_identity)
+    if secret_name is None and not secret.is_there():
+        return None
+    found = identities(secret, artifact.encryption)
+    return lambda chunks: decrypted(found, chunks)
 
 
 def _identities_in(secret: MountedSecret, key: str) -> "list[Identity]":

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from holdfast.api.database import Database, Engine
 from holdfast.api.policy import Dump
-from holdfast.contract.manifest import ManifestArtifact, ManifestMigrations, ManifestTable
+from holdfast.contract.manifest import Manifest, ManifestArtifact, ManifestMigrations, ManifestTable
 from holdfast.contract.task import RestoreTask
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.context import Context
@@ -71,6 +71,19 @@ class Dumping(Protocol):
         ...
 
 
+class Reading(Protocol):
+    """Reads a stored dump through, with no database at hand."""
+
+    contents: Contents | None
+    """Known when the stream has ended; None where it cannot be told."""
+    schema_comparable: bool
+    """Whether the hash of the schema must be the manifest's: another release of a tool may write it differently."""
+
+    def read(self, stream: Iterator[bytes], progress: Progress) -> str:
+        """Take the whole dump, decompressed; return how it was seen to be whole. Raises HoldfastError on any doubt."""
+        ...
+
+
 class Source(Protocol):
     """One database of one engine: what is dumped, or restored into. As text, it says where it is and who asks."""
 
@@ -117,3 +130,20 @@ def source(database: Database, context: Context, overrides: Overrides | None = N
             from holdfast.runner.sqlite.source import SQLite
 
             return SQLite(database, context, overrides or Overrides())
+
+
+def reading(engine: Engine, manifest: Manifest, context: Context, scratch_bytes: int | None) -> Reading:
+    """Return what reads the dump that a manifest names."""
+    match engine:
+        case Engine.POSTGRESQL:
+            from holdfast.runner.postgres import reading as postgres
+
+            return postgres.reading(manifest, context, scratch_bytes)
+        case Engine.MYSQL | Engine.MARIADB:
+            from holdfast.runner.mysql.reading import ScriptReading
+
+            return ScriptReading(context)
+        case Engine.SQLITE:
+            from holdfast.runner.sqlite.reading import FileReading
+
+            return FileReading(manifest, context, scratch_bytes)

@@ -25,7 +25,16 @@ from holdfast import clock
 from holdfast.contract import task as tasks
 from holdfast.contract.paths import CLIENT_VERSION, GRACE_SECONDS, POD_UID_VARIABLE, TASK_VARIABLE
 from holdfast.contract.report import FailureReport, Outcome, Report
-from holdfast.contract.task import BackupTask, CleanupTask, RestoreTask, SnapshotCleanupTask, SnapshotTask, Task
+from holdfast.contract.task import (
+    BackupTask,
+    CleanupTask,
+    RestoreTask,
+    SnapshotCleanupTask,
+    SnapshotTask,
+    SnapshotVerifyTask,
+    Task,
+    VerifyTask,
+)
 from holdfast.errors import ExitCode, HoldfastError, Reason
 from holdfast.runner.context import Context, Places
 from holdfast.runner.engine import Overrides
@@ -137,6 +146,10 @@ def _work(task: Task, context: Context, overrides: Overrides) -> Done:
             from holdfast.runner import restore
 
             return restore.run(task, context, overrides)
+        case VerifyTask():
+            from holdfast.runner import verify
+
+            return verify.run(task, context)
         case CleanupTask():
             from holdfast.runner import cleanup
 
@@ -145,6 +158,10 @@ def _work(task: Task, context: Context, overrides: Overrides) -> Done:
             from holdfast.runner.rds import task as rds_task
 
             return rds_task.run(task, context)
+        case SnapshotVerifyTask():
+            from holdfast.runner.rds import verify as rds_verify
+
+            return rds_verify.run(task, context)
         case SnapshotCleanupTask():
             from holdfast.runner.rds import cleanup as rds_cleanup
 
@@ -169,6 +186,7 @@ def _end(kind: str, ended: Ended, log: Log, places: Places, started: datetime, b
         completed_at=now,
         duration_seconds=round(time.monotonic() - begun, 2),
         backup=done.backup,
+        verification=done.verification,
         failure=failure and _failure(failure),
         message=done.message,
         clean=ended.clean and done.clean,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from holdfast.api.backup import Verification
 from holdfast.contract.report import BackupReport
 
 
@@ -10,6 +11,7 @@ class Done:
     """What a finished task has to say."""
 
     backup: BackupReport | None = None
+    verification: Verification | None = None
     message: str | None = None
     warnings: list[str] = field(default_factory=list)
     clean: bool = True  # nothing of this Pod's is left in the bucket that should not be

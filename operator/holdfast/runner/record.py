@@ -8,7 +8,7 @@ from holdfast.contract.manifest import Manifest
 from holdfast.contract.snapshot import SnapshotManifest
 from holdfast.errors import HoldfastError, Reason
 from holdfast.naming import MANIFEST_NAME
-from holdfast.runner.store import Store, not_found
+from holdfast.runner.store import Store, Stored, not_found
 
 M = TypeVar("M", Manifest, SnapshotManifest)
 
@@ -48,17 +48,25 @@ def publish(store: Store, key_prefix: str, manifest: M) -> M:
     return there
 
 
-def verify(store: Store, manifest: Manifest) -> None:
-    """Check size and checksum of the artifact in the bucket. Raises SizeImplausible, ChecksumMismatch, BackupNotFound.
-
-    A store that keeps no checksum is read back whole.
-    """
-    artifact = manifest.artifact
-    check(store, artifact.key, artifact.size_bytes, artifact.store_checksum, artifact.sha256)
-
-
 def check(store: Store, key: str, size: int, checksum: str | None, sha256: str) -> str | None:
-    """Check an object: its size, and the store's own checksum or else its content; return the store's checksum."""
+    """Check an object: its size, and the store's own checksum or else its content; return the store's checksum.
+
+    Raises SizeImplausible, ChecksumMismatch, BackupNotFound. A store that keeps no checksum is read back whole: then
+    None is returned.
+    """
+    stored = require_size(store, key, size)
+    if stored.checksum and checksum:
+        if stored.checksum != checksum:
+            raise mismatch(key, f"the store's checksum is {stored.checksum}, it should be {checksum}")
+        return stored.checksum
+    found, _ = store.sha256(key)
+    if found != sha256:
+        raise mismatch(key, f"its SHA-256 is {found}, it should be {sha256}")
+    return None
+
+
+def require_size(store: Store, key: str, size: int) -> Stored:
+    """Return what the store says of an object. Raises BackupNotFound, SizeImplausible."""
     stored = store.head(key)
     if stored is None:
         raise not_found(store, key)
@@ -66,20 +74,14 @@ def check(store: Store, key: str, size: int, checksum: str | None, sha256: str) 
         raise HoldfastError(
             Reason.SIZE_IMPLAUSIBLE, f"{key} has {stored.size} bytes in the bucket, it should have {size}", _REMEDY
         )
-    if stored.checksum and checksum:
-        if stored.checksum != checksum:
-            raise _mismatch(key, f"the store's checksum is {stored.checksum}, it should be {checksum}")
-        return stored.checksum
-    found, _ = store.sha256(key)
-    if found != sha256:
-        raise _mismatch(key, f"its SHA-256 is {found}, it should be {sha256}")
-    return None
+    return stored
 
 
 _REMEDY = "this artifact cannot be trusted: look who writes to this bucket besides Holdfast, and apply a new backup"
 
 
-def _mismatch(key: str, what: str) -> HoldfastError:
+def mismatch(key: str, what: str) -> HoldfastError:
+    """Make the error for an object that is not what was stored."""
     return HoldfastError(Reason.CHECKSUM_MISMATCH, f"{key}: {what}", _REMEDY)
 
 

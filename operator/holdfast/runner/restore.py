@@ -9,7 +9,7 @@ COMMIT that pg_dump writes around large objects end psql's own transaction.)
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from holdfast.api.policy import Algorithm
 from holdfast.contract.manifest import ManifestArtifact
@@ -22,7 +22,6 @@ from holdfast.runner.context import Context
 from holdfast.runner.engine import Overrides
 from holdfast.runner.outcome import Done
 from holdfast.runner.progress import Progress
-from holdfast.runner.secrets import MountedSecret
 from holdfast.runner.store import Store
 from holdfast.runner.tool_errors import RESTORING
 from holdfast.units import size_for_people
@@ -36,7 +35,8 @@ def run(task: RestoreTask, context: Context, overrides: Overrides | None = None)
     if manifest is None:
         raise store.not_found(opened, task.key_prefix + MANIFEST_NAME)
     artifact = manifest.artifact
-    clear = _decryption(artifact, context)
+    clear = encryption.decryption(artifact, IDENTITY_SECRET, context.places)
+    assert clear is not None
     target = engine.source(task.database, context, overrides)
     target.require_empty()
     total = artifact.uncompressed_bytes
@@ -51,15 +51,6 @@ def run(task: RestoreTask, context: Context, overrides: Overrides | None = None)
         message=f"restored {size_for_people(total)} ({total} bytes) of {manifest.backup.backup_id} into {target}",
         warnings=target.warnings,
     )
-
-
-def _decryption(artifact: ManifestArtifact, context: Context) -> Callable[[Iterator[bytes]], Iterator[bytes]]:
-    """Return what decrypts the artifact's chunks. Raises what is wrong with the identity, before anything is read."""
-    if artifact.encryption is None:
-        return lambda chunks: chunks
-    secret = MountedSecret(IDENTITY_SECRET, context.places.age_identity)
-    identities = encryption.identities(secret, artifact.encryption)
-    return lambda chunks: encryption.decrypted(identities, chunks)
 
 
 def _trusted(opened: Store, artifact: ManifestArtifact, context: Context, progress: Progress) -> Iterator[bytes]:

@@ -17,6 +17,10 @@ class MountedSecret:
         self.name = name
         self._folder = folder
 
+    def is_there(self) -> bool:
+        """Whether the Secret has any key."""
+        return any(not path.name.startswith("..") for path in self._folder.glob("*"))
+
     def keys(self) -> list[str]:
         """Return the keys; names that start with `..` are the kubelet's own. Raises SecretMissing."""
         found = sorted(path.name for path in self._folder.glob("*") if not path.name.startswith(".."))

@@ -16,6 +16,7 @@ from holdfast.runner.tool_errors import check
 from holdfast.runner.tools import Tool
 
 MAX_PACKET = "--max-allowed-packet=1G"  # the most there is; a client takes only what a row needs
+SEEN_TO_END = "end of dump seen"
 COMMON = (
     "--single-transaction",  # one moment for all tables that know transactions, and no locks
     "--quick",
@@ -69,4 +70,4 @@ class StreamedDump:
                 f"{self._name} exited 0, but its script does not end in 'Dump completed'",
                 "the dump is not whole: look at the server's log, then apply a new backup",
             )
-        return "end of dump seen"
+        return SEEN_TO_END

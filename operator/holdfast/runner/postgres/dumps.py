@@ -27,6 +27,8 @@ from holdfast.runner.tools import Tool
 COMMON = ("--no-owner", "--no-acl", "--no-password")
 SUFFIX = {Format.SQL: ".sql", Format.CUSTOM: ".dump", Format.DIRECTORY: ".tar"}
 READING = "reading the archive through"
+SEEN_TO_END = "end of dump seen"
+READ_THROUGH = "read through by pg_restore"
 READER = ("pg_restore", "--file=-", "--no-owner", "--no-acl")
 ARCHIVE_FOLDER = "dump"  # in the scratch volume, and in the tar
 
@@ -44,8 +46,9 @@ def arguments(dump: Dump) -> list[str]:
 class Seen:
     """What is seen of a script as it passes: its end, and what it holds."""
 
-    def __init__(self, target: Target) -> None:
-        self._target = target
+    def __init__(self, warnings: list[str]) -> None:
+        """`warnings` gets what is worth knowing of it."""
+        self._warnings = warnings
         self._mark = EndMark()
         self._script = Script()
 
@@ -54,9 +57,14 @@ class Seen:
         self._mark.feed(data)
         self._script.feed(data)
 
+    @property
+    def ended(self) -> bool:
+        """Whether the last that passed is the script's end mark."""
+        return self._mark.seen
+
     def contents(self, tool: str, unseen: Reason) -> Contents | None:
         """Return what it held; None, with a warning, where that cannot be told. Raises `unseen` without an end."""
-        if not self._mark.seen:
+        if not self.ended:
             raise HoldfastError(
                 unseen,
                 f"{tool} exited 0, but its script does not end in 'PostgreSQL database dump complete'",
@@ -64,7 +72,7 @@ class Seen:
             )
         contents = self._script.contents()
         if contents is None:
-            self._target.warnings.append(f"rows were not counted: a COPY of {tool}'s has a form that is not known")
+            self._warnings.append(f"rows were not counted: a COPY of {tool}'s has a form that is not known")
         return contents
 
 
@@ -75,7 +83,7 @@ class StreamedDump:
         self.arguments = arguments(dump)
         self.suffix = SUFFIX[dump.format]
         self.contents: Contents | None = None
-        self._seen = Seen(target)
+        self._seen = Seen(target.warnings)
         self._custom = dump.format is Format.CUSTOM
         self._stop = context.stop
         self._warnings = target.warnings
@@ -101,24 +109,24 @@ class StreamedDump:
         pump(self._tool.stdout, (self._seen.feed, sink.write), self._stop)
         check(self._tool, self._tool.wait(), Reason.DUMP_FAILED, "dumping")
         self.contents = self._seen.contents("pg_dump", Reason.END_MARK_MISSING)
-        return "end of dump seen"
+        return SEEN_TO_END
 
     def _archive(self, sink: Sink) -> str:
         with (
             Tool(READER, stdin=True, stdout=True) as reader,
             self._stop.calling(reader.kill),
-            _listening(reader, self._seen.feed, self._stop),
+            listening(reader, self._seen.feed, self._stop),
         ):
             feed = Feed(reader, Reason.ARCHIVE_UNREADABLE, READING)
             pump(self._tool.stdout, (feed.write, sink.write), self._stop)
             check(self._tool, self._tool.wait(), Reason.DUMP_FAILED, "dumping")
             check(reader, reader.wait(), Reason.ARCHIVE_UNREADABLE, READING)
         self.contents = self._seen.contents("pg_restore", Reason.ARCHIVE_UNREADABLE)
-        return "read through by pg_restore"
+        return READ_THROUGH
 
 
 @contextmanager
-def _listening(tool: Tool, take: Callable[[memoryview], None], stop: Stop) -> Iterator[None]:
+def listening(tool: Tool, take: Callable[[memoryview], None], stop: Stop) -> Iterator[None]:
     """Take what a tool writes while the block feeds it; when the block ends well, all of it was taken."""
 
     def listen() -> None:
@@ -179,10 +187,11 @@ class DirectoryDump:
         self.contents = self._read()
         progress.phase = "storing"
         self._store(sink)
-        return "read through by pg_restore"
+        self._stack.close()  # the room may be wanted to read the artifact back
+        return READ_THROUGH
 
     def _read(self) -> Contents | None:
-        seen = Seen(self._target)
+        seen = Seen(self._target.warnings)
         with Tool([*READER, str(self._folder)], stdout=True) as reader, self._stop.calling(reader.kill):
             pump(reader.stdout, (seen.feed,), self._stop)
             check(reader, reader.wait(), Reason.ARCHIVE_UNREADABLE, READING)

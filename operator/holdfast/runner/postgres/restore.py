@@ -54,15 +54,28 @@ def _unpack_and_restore(
     folder = context.places.scratch / ARCHIVE_FOLDER
     with ExitStack() as stack:
         stack.enter_context(removed_after(folder))
-        with tarfile.open(fileobj=cast("IO[bytes]", _Readable(stream)), mode="r|") as archive:
-            _unpack(archive, folder)
-        for _ in stream:  # what follows the tar's end: only the whole has the right sum
-            pass
+        unpack(stream, folder)
         tool = stack.enter_context(Tool([*command, str(folder)]))
         stack.enter_context(context.stop.calling(tool.kill))
         code = tool.wait()
         context.stop.check()
         check(tool, code, Reason.RESTORE_FAILED, RESTORING)
+
+
+def unpack(stream: Iterator[bytes], folder: Path) -> None:
+    """Write the files of a directory dump's tar into the folder; take the stream to its end.
+
+    Raises ArchiveUnreadable.
+    """
+    try:
+        with tarfile.open(fileobj=cast("IO[bytes]", _Readable(stream)), mode="r|") as archive:
+            _unpack(archive, folder)
+    except tarfile.TarError as error:
+        raise HoldfastError(
+            Reason.ARCHIVE_UNREADABLE, f"the tar of the directory dump cannot be read: {error}", "use another backup"
+        ) from error
+    for _ in stream:  # what follows the tar's end: only the whole has the right sum
+        pass
 
 
 def _unpack(archive: tarfile.TarFile, folder: Path) -> None:

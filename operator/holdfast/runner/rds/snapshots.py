@@ -81,6 +81,24 @@ def wait_until_available(rds: Rds, identifier: str, phase: str, context: Context
         context.stop.wait(pace.next())
 
 
+def present(rds: Rds, identifier: str, uid: str, context: Context, pace: Pace) -> Taken:
+    """Ask RDS about a snapshot that a manifest names. Raises BackupNotFound unless it is ours, and available."""
+    taken = patiently(context, pace, lambda: rds.find(identifier))
+    if taken is None or not is_of(taken, uid) or taken.status != AVAILABLE:
+        raise HoldfastError(
+            Reason.BACKUP_NOT_FOUND,
+            f"snapshot {identifier} in {rds.region}, which the manifest names, is not there and available",
+            "see in CloudTrail who deleted it; create another backup",
+        )
+    return taken
+
+
+def what_rds_says(taken: Taken, copied: Taken | None) -> str:
+    """Say in what state a snapshot and its copy are."""
+    said = ["available", "encrypted" if taken.encrypted else "not encrypted"]
+    return f"RDS says: {', '.join(said)}{'; the copy: available' if copied else ''}"
+
+
 def remove(rds: Rds, identifier: str, uid: str) -> bool | None:
     """Delete a snapshot that is this backup's own; None where there is none, False where RDS does not let it go yet.
 

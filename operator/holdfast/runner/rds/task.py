@@ -4,14 +4,13 @@ The snapshot's name follows from the backup, so a second Pod of the same Job fin
 what has no manifest is no backup: on any failure before that the snapshot goes again, where RDS lets it go.
 """
 
-import functools
 import time
 from collections.abc import Callable
 from datetime import timedelta
 
 import holdfast
 from holdfast import clock, naming
-from holdfast.api.backup import Snapshot, SnapshotInRegion
+from holdfast.api.backup import CheckedBy, Snapshot, SnapshotInRegion
 from holdfast.api.rds import InstanceKind, SnapshotCopy
 from holdfast.contract.manifest import ManifestVerification
 from holdfast.contract.report import BackupReport
@@ -22,7 +21,17 @@ from holdfast.runner import record, store
 from holdfast.runner.context import Context
 from holdfast.runner.outcome import Done, UncleanError
 from holdfast.runner.rds.client import AVAILABLE, GIB, Rds, Source, Taken, connect
-from holdfast.runner.rds.snapshots import Pace, is_of, not_ours, patiently, remove, tags_of, wait_until_available
+from holdfast.runner.rds.snapshots import (
+    Pace,
+    is_of,
+    not_ours,
+    patiently,
+    present,
+    remove,
+    tags_of,
+    wait_until_available,
+    what_rds_says,
+)
 from holdfast.runner.upload import Upload
 
 READY = (AVAILABLE, "storage-optimization", "storage-config-upgrade")
@@ -183,7 +192,8 @@ def _manifest(work: _Work, source: Source, taken: Taken, copied: Taken | None) -
         ),
         size_bytes=taken.full_bytes or allocated,
         verification=ManifestVerification(
-            integrity_check=_what_rds_says(taken, copied), file_readable=UNREADABLE, verified_at=now
+            integrity_check=what_rds_says(taken, copied), file_readable=UNREADABLE, verified_at=now,
+            checked_by=CheckedBy.RDS, compared=["state", "encryption"],
         ),
         started_at=work.context.started,
         completed_at=now,
@@ -196,11 +206,6 @@ def _manifest(work: _Work, source: Source, taken: Taken, copied: Taken | None) -
 def _in_region(copied: Taken, work: _Work) -> SnapshotInRegion:
     assert work.there is not None
     return SnapshotInRegion(arn=copied.arn, region=work.there.region, kms_key_id=copied.kms_key_id)
-
-
-def _what_rds_says(taken: Taken, copied: Taken | None) -> str:
-    said = ["available", "encrypted" if taken.encrypted else "not encrypted"]
-    return f"RDS says: {', '.join(said)}{'; the copy: available' if copied else ''}"
 
 
 def _record(work: _Work, manifest: SnapshotManifest) -> Done:
@@ -221,13 +226,7 @@ def _found(work: _Work, manifest: SnapshotManifest) -> Done:
     """Ask RDS once more about what an earlier Pod has recorded. Raises BackupNotFound where it is not there."""
     work.context.log.line("found", snapshot=manifest.snapshot.arn, phase="verifying")
     for rds in [work.rds, *([work.there] if work.there else [])]:
-        taken = patiently(work.context, work.pace, functools.partial(rds.find, work.name))
-        if taken is None or not is_of(taken, work.task.backup.uid) or taken.status != AVAILABLE:
-            raise HoldfastError(
-                Reason.BACKUP_NOT_FOUND,
-                f"snapshot {work.name} in {rds.region}, which the manifest names, is not there and available",
-                "see in CloudTrail who deleted it; create another backup",
-            )
+        present(rds, work.name, work.task.backup.uid, work.context, work.pace)
     return _done(manifest, found=True)
 
 
@@ -244,6 +243,8 @@ def _done(manifest: SnapshotManifest, *, found: bool) -> Done:
         integrity_check=verification.integrity_check,
         file_readable=verification.file_readable,
         verified_at=clock.now() if found else verification.verified_at,
+        checked_by=CheckedBy.RDS,
+        compared=verification.compared,
         found=found,
     )
     return Done(backup=report, warnings=[] if snapshot.encrypted else [unencrypted])

@@ -1,0 +1,134 @@
+"""How each state of a verification that was asked for reads: the status as a whole, made from the former one. Pure.
+
+The backup itself has ended, so Finished stays True. Where it is found not to be what it was, the phase is Failed with
+the reason, until a later verification finds it whole again; nothing is deleted for it.
+"""
+
+from datetime import datetime
+
+from holdfast.api.backup import CheckedBy, Failure, Phase, Verification, VerificationRun
+from holdfast.api.conditions import ConditionType as C
+from holdfast.api.conditions import update
+from holdfast.decide.observation import BackupView
+from holdfast.decide.statuses import Status
+from holdfast.errors import Reason
+
+State = tuple[C, bool | None, str, str]
+
+HOW_TO_ASK = "the value is a token of at most 128 characters, with checksum/ or readback/ before it where wanted"
+_AGAIN = "ask again by another value of the annotation"
+
+
+def under_way(backup: BackupView, run: VerificationRun, now: datetime) -> Status:
+    """Its Job is to be made, starts or runs."""
+    states: list[State] = [
+        (C.VERIFIED, None, "Verifying", "it is being verified again"),
+        (C.RECONCILING, True, "Verifying", run.message),
+    ]
+    return _with(backup, run, states, now, {"phase": Phase.VERIFYING, "message": run.message})
+
+
+def passed(backup: BackupView, run: VerificationRun, found: Verification, now: datetime) -> Status:
+    """It is what its manifest says."""
+    sentence = f"verified again {_how(found)}: {', '.join(found.compared or ())} as recorded; {found.file_readable}"
+    states: list[State] = [
+        (C.VERIFIED, True, "VerificationPassed", sentence),
+        (C.RECONCILING, False, "VerificationPassed", "nothing is under way"),
+    ]
+    if backup.status.failure is not None:
+        states += [
+            (C.SUCCEEDED, True, "VerificationPassed", "the backup is there, as it was taken"),
+            (C.READY, True, "VerificationPassed", "the backup can be restored"),
+            (C.STALLED, False, "VerificationPassed", "nothing is in the way"),
+        ]
+    ended = _ended(run, "Passed", sentence, now)
+    changes = {"phase": Phase.SUCCEEDED, "message": sentence[:4096], "verification": found, "failure": None}
+    return _with(backup, ended, states, now, changes)
+
+
+def _how(found: Verification) -> str:
+    said = {
+        CheckedBy.STORE_CHECKSUM: "by the store's checksums",
+        CheckedBy.READBACK: "by reading it back",
+        CheckedBy.RDS: "by asking RDS",
+    }
+    return said[found.checked_by] if found.checked_by else "by its Job"
+
+
+def failed(backup: BackupView, run: VerificationRun, failure: Failure, now: datetime) -> Status:
+    """It is not what was backed up, or not there any more."""
+    sentence = f"{failure.message}. What to do: {failure.remedy}"
+    states: list[State] = [
+        (C.VERIFIED, False, failure.reason, sentence),
+        (C.SUCCEEDED, False, failure.reason, sentence),
+        (C.READY, False, failure.reason, "the backup is not what was taken"),
+        (C.RECONCILING, False, failure.reason, "nothing is under way"),
+        (C.STALLED, True, failure.reason, f"nothing was changed or removed; when it is mended, {_AGAIN}"),
+    ]
+    ended = _ended(run, "Failed", sentence, now, failure)
+    changes = {"phase": Phase.FAILED, "message": sentence[:4096], "failure": failure}
+    return _with(backup, ended, states, now, changes)
+
+
+def not_done(backup: BackupView, run: VerificationRun, failure: Failure, now: datetime) -> Status:
+    """It could not be found out; what was known before stays."""
+    sentence = f"not verified: {failure.message}. What to do: {failure.remedy}; then {_AGAIN}"
+    known = backup.status.failure
+    verified: State = (
+        (C.VERIFIED, None, failure.reason, sentence)
+        if known is None
+        else (C.VERIFIED, False, known.reason, f"{known.message}. What to do: {known.remedy}")
+    )
+    states: list[State] = [verified, (C.RECONCILING, False, failure.reason, "nothing is under way")]
+    ended = _ended(run, "NotDone", sentence, now, failure)
+    phase = Phase.SUCCEEDED if known is None else Phase.FAILED
+    return _with(backup, ended, states, now, {"phase": phase, "message": sentence[:4096]})
+
+
+def refused(message: str, remedy: str) -> Failure:
+    """The request makes no sense."""
+    return Failure(reason=Reason.VERIFICATION_REFUSED, message=message, remedy=remedy)
+
+
+def job_name_taken(name: str) -> Failure:
+    """Somebody else's Job bears the name that ours would have."""
+    return Failure(
+        reason=Reason.JOB_NAME_TAKEN,
+        message=f"a Job named {name} is there already and is not this backup's",
+        remedy="see who made it, and delete it",
+    )
+
+
+def report_lost() -> Failure:
+    """The Job ended well, and its report is gone."""
+    return Failure(
+        reason=Reason.REPORT_MISSING,
+        message="the Job ended, and its report could not be read",
+        remedy="see who deletes finished Pods here",
+    )
+
+
+def given_up(failure: Failure, seconds: int) -> Failure:
+    """What was waited for did not come."""
+    return failure.model_copy(update={"message": f"{failure.message} (given up after {seconds} s)"})
+
+
+def _ended(
+    run: VerificationRun, state: str, sentence: str, now: datetime, failure: Failure | None = None
+) -> VerificationRun:
+    changes = {"state": state, "completed_at": now, "message": sentence[:4096], "failure": failure}
+    return run.model_copy(update=changes)
+
+
+def _with(
+    backup: BackupView, run: VerificationRun, states: list[State], now: datetime, changes: dict[str, object]
+) -> Status:
+    conditions = update(backup.status.conditions, states, backup.generation, now)
+    return backup.status.model_copy(
+        update={
+            **changes,
+            "verification_run": run,
+            "observed_generation": backup.generation,
+            "conditions": conditions,
+        }
+    )

@@ -1,0 +1,54 @@
+"""The verification of a snapshot that was taken: RDS is asked whether it is still there, and what its manifest says."""
+
+from holdfast import clock, naming
+from holdfast.api.backup import CheckedBy, SnapshotInRegion, Verification
+from holdfast.contract.snapshot import SnapshotManifest
+from holdfast.contract.task import SnapshotVerifyTask
+from holdfast.errors import HoldfastError, Reason
+from holdfast.runner import record, store
+from holdfast.runner.context import Context
+from holdfast.runner.outcome import Done
+from holdfast.runner.rds.client import Taken, connect
+from holdfast.runner.rds.snapshots import Pace, present, what_rds_says
+from holdfast.runner.rds.task import UNREADABLE
+
+
+def run(task: SnapshotVerifyTask, context: Context, pace: Pace | None = None) -> Done:
+    """Ask. Raises BackupNotFound, ContentMismatch, or what kept it from being asked."""
+    context.log.line("step", phase="verifying")
+    opened = store.connect(task.s3, context.places)
+    manifest = record.read(opened, task.key_prefix, task.backup_uid, SnapshotManifest)
+    if manifest is None:
+        raise store.not_found(opened, task.key_prefix + naming.MANIFEST_NAME)
+    said = manifest.snapshot
+    pace = pace or Pace()
+    taken = _seen(task, said, context, pace)
+    copied = _seen(task, said.copy_in, context, pace) if said.copy_in else None
+    if taken.encrypted != said.encrypted:
+        raise _differs(taken.arn, f"is {'' if taken.encrypted else 'not '}encrypted, and its manifest says otherwise")
+    return Done(
+        verification=Verification(
+            checked_by=CheckedBy.RDS,
+            compared=["arn", "state", "encryption"],
+            integrity_check=what_rds_says(taken, copied),
+            file_readable=UNREADABLE,
+            verified_at=clock.now(),
+        )
+    )
+
+
+def _seen(task: SnapshotVerifyTask, said: SnapshotInRegion, context: Context, pace: Pace) -> Taken:
+    """Ask about one snapshot, where the manifest says that it lies."""
+    rds = connect(task.instance, said.region, context.places)
+    taken = present(rds, naming.snapshot_name(task.backup_id, task.backup_uid), task.backup_uid, context, pace)
+    if taken.arn != said.arn:
+        raise _differs(said.arn, f"is named by the manifest, but RDS has {taken.arn}")
+    return taken
+
+
+def _differs(arn: str, what: str) -> HoldfastError:
+    return HoldfastError(
+        Reason.CONTENT_MISMATCH,
+        f"snapshot {arn} {what}",
+        "see in CloudTrail, and in the bucket's log, who changed what; create another backup",
+    )
