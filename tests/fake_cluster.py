@@ -11,7 +11,7 @@ from typing import Any
 
 from holdfast.contract.paths import TASK_VARIABLE
 from holdfast.contract.report import Report
-from holdfast.contract.task import BackupTask, CleanupTask, parse
+from holdfast.contract.task import Task, parse
 from holdfast.kube.errors import AlreadyExists, Conflict, NotFound
 from holdfast.kube.kinds import JOBS, PODS, Kind
 
@@ -22,10 +22,10 @@ WHEN = "2026-11-22T08:45:00Z"
 class FakeCluster:
     """Its methods are KubeClient's."""
 
-    def __init__(self, run: Callable[[str, BackupTask | CleanupTask], Report]) -> None:
+    def __init__(self, run: Callable[[str, Task], Report]) -> None:
         """Take what a Job's container does: from its image and task to its report."""
         self.objects: dict[tuple[str, str, str], Body] = {}
-        self.ran: list[tuple[str, BackupTask | CleanupTask]] = []
+        self.ran: list[tuple[str, Task]] = []
         self._run = run
         self._numbers = itertools.count(1)
 
@@ -50,7 +50,6 @@ class FakeCluster:
     def _end(self, job: Body) -> None:
         spec, meta = job["spec"]["template"]["spec"]["containers"][0], job["metadata"]
         task = parse(next(one["value"] for one in spec["env"] if one["name"] == TASK_VARIABLE))
-        assert isinstance(task, BackupTask | CleanupTask)
         self.ran.append((spec["image"], task))
         report = self._run(spec["image"], task)
         code = report.failure.exit_code if report.failure else 0
@@ -80,6 +79,10 @@ class FakeCluster:
             raise Conflict("it has changed")
         changes = {key: value for key, value in body.items() if key != "metadata"}
         return self.put(kind, _merged(held, json.loads(json.dumps(changes))))
+
+    async def delete(self, kind: Kind, namespace: str, name: str, **_: object) -> None:
+        self._held(kind, namespace, name)
+        del self.objects[kind.kind, namespace, name]
 
     def _held(self, kind: Kind, namespace: str, name: str) -> Body:
         try:

@@ -93,7 +93,7 @@ def test_the_job_has_the_task_and_the_secrets_that_the_policy_names():
     told = tasks_contract.parse(pod["containers"][0]["env"][0]["value"])
     assert isinstance(told, SnapshotTask)
     assert (told.instance.identifier, told.backup.uid) == ("orders", UID)
-    assert job["metadata"]["labels"][naming.LABEL_TASK] in tasks.TAKING
+    assert job["metadata"]["labels"][naming.LABEL_TASK] in tasks.WAITED_FOR
     mounts = {mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]}
     assert mounts == {paths.RUN, paths.DATABASE_SECRET}
 

@@ -8,7 +8,7 @@ from tests.fake_cluster import WHEN, FakeCluster
 from tests.mortal import Killed, Mortal
 
 from holdfast.contract.report import Report
-from holdfast.contract.task import BackupTask, CleanupTask
+from holdfast.contract.task import BackupTask, CleanupTask, Task
 from holdfast.errors import Reason
 from holdfast.kube.events import EventRecorder
 from holdfast.kube.kinds import BACKUPS, EVENTS, JOBS, PODS, POLICIES
@@ -24,9 +24,10 @@ CALLS = 10  # what a backup with two Jobs takes
 def a_runner(server: int) -> Any:
     """What the runners do with a server of that version: refuse it, leave it to another, or back it up."""
 
-    def run(image: str, task: BackupTask | CleanupTask) -> Report:
+    def run(image: str, task: Task) -> Report:
         if isinstance(task, CleanupTask):
             return a_success().model_copy(update={"kind": "cleanup", "backup": None})
+        assert isinstance(task, BackupTask)
         if int(image.partition(":")[2]) < server:
             return a_failure(Reason.TOOL_TOO_OLD, server_major=server)
         if server in task.other_majors:

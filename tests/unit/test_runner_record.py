@@ -87,13 +87,18 @@ def test_an_error_while_looking_is_no_absence(store, s3):
     assert caught.value.reason is Reason.STORAGE_ACCESS_DENIED
 
 
+def checked(store, manifest):
+    artifact = manifest.artifact
+    return record.check(store, artifact.key, artifact.size_bytes, artifact.store_checksum, artifact.sha256)
+
+
 def put(s3, manifest, data=DATA):
     s3.put_object(Key=manifest.artifact.key, Body=data)
 
 
 def test_an_artifact_with_the_stores_right_checksum_is_verified_without_being_read(store, s3):
     put(s3, a_manifest())
-    record.verify(store, a_manifest())
+    assert checked(store, a_manifest()) == sha256(DATA)
     assert "get_object" not in s3.calls
 
 
@@ -110,13 +115,13 @@ def test_an_artifact_that_changed_is_noticed(data, reason, checksums):
     s3 = FakeS3(checksums)
     put(s3, a_manifest(), data)
     with pytest.raises(HoldfastError) as caught:
-        record.verify(Store(S3Storage(bucket="backups"), s3), a_manifest())
+        checked(Store(S3Storage(bucket="backups"), s3), a_manifest())
     assert caught.value.reason is reason
 
 
 def test_an_artifact_that_is_gone_is_noticed(store):
     with pytest.raises(HoldfastError) as caught:
-        record.verify(store, a_manifest())
+        checked(store, a_manifest())
     assert caught.value.reason is Reason.BACKUP_NOT_FOUND
 
 
@@ -126,5 +131,5 @@ def test_a_store_without_checksums_is_read_back():
     s3 = FakeS3(checksums=False)
     manifest = a_manifest(sha256=hashlib.sha256(DATA).hexdigest(), store_checksum=None)
     put(s3, manifest)
-    record.verify(Store(S3Storage(bucket="backups"), s3), manifest)
+    assert checked(Store(S3Storage(bucket="backups"), s3), manifest) is None
     assert "get_object" in s3.calls

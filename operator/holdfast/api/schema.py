@@ -4,6 +4,7 @@ It only translates; names, limits, defaults, descriptions and rules all come fro
 What structural means: https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/
 """
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -40,7 +41,7 @@ def filled(schema: Schema, value: object) -> object:
 
 
 def _translate(node: Schema, definitions: Schema) -> Schema:
-    flat = _flatten(node, definitions)
+    flat = copy.deepcopy(_flatten(node, definitions))  # YAML would write what is shared as an alias
     if INT_OR_STRING in flat:
         flat = {key: value for key, value in flat.items() if key not in ("type", "minimum")}  # the rule says both
     known = {key: flat[key] for key in _KEPT if key in flat}

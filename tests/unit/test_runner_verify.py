@@ -1,0 +1,432 @@
+"""The verification of a backup that is there: what was changed in the bucket is noticed and named, nothing is touched.
+
+Each backup is taken by the real task, from tools that are scripts; what a reader is told is what lies in the bucket.
+"""
+
+import gzip
+import hashlib
+import io
+import json
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pyrage
+import pytest
+from tests.builders import NOW, UID, a_policy
+from tests.fake_s3 import FakeS3, client_error, sha256
+
+from holdfast.api.backup import CheckedBy
+from holdfast.api.database import Database
+from holdfast.api.policy import Dump, VerificationLevel
+from holdfast.api.storage import Encryption, S3Storage
+from holdfast.contract.manifest import Manifest, ManifestTable
+from holdfast.contract.task import BackupIdentity, BackupTask, VerifyTask
+from holdfast.errors import ExitCode, HoldfastError, Reason
+from holdfast.runner import backup, verify, verifying
+from holdfast.runner.context import Context, Places
+from holdfast.runner.log import Log
+from holdfast.runner.outcome import UncleanError
+from holdfast.runner.postgres.server import Server
+from holdfast.runner.stop import Stop
+from holdfast.runner.store import Store
+
+PREFIX = "eu-1/shop/orders/backup-20261122-084500/"
+MANIFEST = f"{PREFIX}manifest.json"
+SCRIPT = """\
+--
+-- PostgreSQL database dump
+--
+
+CREATE TABLE public.orders (
+    id integer,
+    note text
+);
+
+COPY public.orders (id, note) FROM stdin;
+1\tone
+2\ttwo
+3\tthree
+\\.
+
+COPY public.empty (id) FROM stdin;
+\\.
+
+--
+-- PostgreSQL database dump complete
+--
+
+"""
+ALICE, EVE = pyrage.x25519.Identity.generate(), pyrage.x25519.Identity.generate()
+TO_ALICE = Encryption.model_validate({"age": {"recipients": [str(ALICE.to_public())]}})
+READBACK, CHECKSUM = VerificationLevel.READBACK, VerificationLevel.CHECKSUM
+
+
+class Bench:
+    """One bucket, one database, and Pods that work with them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.s3 = folder, FakeS3()
+        self.places = Places(
+            database_secret=folder / "database", age_identity=folder / "identity", run=folder,
+            scratch=folder / "scratch", volume=folder / "claim",
+        )  # fmt: skip
+        for place in ("database", "identity", "scratch", "claim"):
+            (folder / place).mkdir()
+        (folder / "database/username").write_text("u")
+        (folder / "database/password").write_text("p")
+        (folder / "script.sql").write_text(SCRIPT)
+        self.tool("pg_dump", 'cat "$FOLDER/script.sql"')
+        # a custom archive is the script with a head, a directory one file of it
+        self.tool("pg_restore", 'for last; do :; done; if [ -d "$last" ]; then cat "$last/toc.dat"; else cat; fi')
+
+    def tool(self, name: str, does: str) -> None:
+        version = f"case $1 in --version) echo '{name} (PostgreSQL) 17.5'; exit;; esac"
+        (self.folder / name).write_text(f'#!/bin/sh\nFOLDER="{self.folder}"\n{version}\n{does}\n')
+        (self.folder / name).chmod(0o755)
+
+    def context(self) -> Context:
+        return Context(self.places, Stop(), Log(io.StringIO()), "pod-1", NOW)
+
+    def identity(self, whose: pyrage.x25519.Identity) -> None:
+        (self.folder / "identity/key.txt").write_text(f"{whose}\n")
+
+    def back_up(self, form: str = "sql", algorithm: str = "gzip", database: Database | None = None, **changes: Any):
+        dump = {"format": form, "compression": {"algorithm": algorithm}} | ({"jobs": 2} if form == "directory" else {})
+        identity = BackupIdentity(
+            uid=UID, namespace="shop", name="orders-1", backup_id="backup-20261122-084500", environment="production",
+            retention_days=90,
+        )  # fmt: skip
+        task = BackupTask(
+            backup=identity, database=database or a_policy().database, dump=Dump.model_validate(dump),
+            s3=S3Storage(bucket="backups"), key_prefix=PREFIX, deadline_seconds=60, **changes,
+        )  # fmt: skip
+        return backup.run(task, self.context()).backup
+
+    def verify(self, level: VerificationLevel = READBACK, **changes: Any):
+        fields = {"backup_uid": UID, "engine": "postgresql", "s3": S3Storage(bucket="backups"), "level": level}
+        task = VerifyTask(**{**fields, "key_prefix": PREFIX, "deadline_seconds": 60, **changes})
+        before = dict(self.s3.objects)
+        try:
+            return verify.run(task, self.context()).verification
+        finally:
+            assert self.s3.objects == before, "a verification changes nothing"
+            assert list((self.folder / "scratch").iterdir()) == []
+
+    def fails(self, level: VerificationLevel = READBACK, **changes: Any) -> HoldfastError:
+        with pytest.raises(HoldfastError) as caught:
+            self.verify(level, **changes)
+        return caught.value
+
+    @property
+    def manifest(self) -> Manifest:
+        return Manifest.parse(self.s3.objects[MANIFEST])
+
+    @property
+    def key(self) -> str:
+        return self.manifest.artifact.key
+
+    def rewrite(self, change: Callable[[dict[str, Any]], object]) -> None:
+        """Change what the manifest says."""
+        said = json.loads(self.s3.objects[MANIFEST])
+        change(said)
+        self.s3.objects[MANIFEST] = json.dumps(said).encode()
+
+    def replace(self, data: bytes) -> None:
+        """Put another artifact in the place, as the manifest says in all but its content."""
+        self.s3.objects[self.key] = data
+        self.s3.checksum[self.key] = sha256(data)
+
+        def adapt(said: dict[str, Any]) -> None:
+            said["artifact"] |= {"sizeBytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+            said["artifact"]["storeChecksum"] = sha256(data)
+
+        self.rewrite(adapt)
+
+
+@pytest.fixture
+def bench(monkeypatch, tmp_path):
+    made = Bench(tmp_path)
+    monkeypatch.setattr("holdfast.runner.store.connect", lambda s3, _: Store(s3, made.s3))
+    monkeypatch.setattr("holdfast.runner.postgres.server.inspect", lambda *_: Server("PostgreSQL 17.5", 17, 1000))
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    return made
+
+
+def a_directory(bench: Bench) -> None:
+    bench.tool("pg_dump", 'for a; do case $a in --file=*) f=${a#--file=};; esac; done; mkdir "$f"; '
+                          'cp "$FOLDER/script.sql" "$f/toc.dat"')  # fmt: skip
+
+
+ALL = ["size", "sha256", "uncompressedBytes", "rows", "schema"]
+
+
+@pytest.mark.parametrize("algorithm", ["gzip", "zstd", "none"])
+@pytest.mark.parametrize("form", ["sql", "custom", "directory"])
+def test_a_backup_of_each_form_is_read_back_and_all_of_it_compared(bench, form, algorithm):
+    if form == "directory":
+        a_directory(bench)
+    bench.back_up(form, algorithm)
+
+    found = bench.verify()
+
+    assert found.compared == ALL
+    assert (found.level, found.checked_by) == (READBACK, CheckedBy.READBACK)
+    assert found.file_readable.startswith("read back: ")
+
+
+def test_checksums_alone_read_nothing(bench):
+    bench.back_up()
+    bench.s3.calls.clear()
+
+    found = bench.verify(CHECKSUM)
+
+    assert (found.checked_by, found.compared) == (CheckedBy.STORE_CHECKSUM, ["size", "storeChecksum"])
+    assert bench.s3.calls.count("get_object") == 1, "the manifest"
+
+
+def test_where_the_store_has_no_checksums_the_level_checksum_reads_back_and_says_so(bench):
+    bench.back_up()
+    bench.s3.checksum.clear()
+
+    found = bench.verify(CHECKSUM)
+
+    assert (found.level, found.checked_by, found.compared) == (CHECKSUM, CheckedBy.READBACK, ["size", "sha256"])
+
+
+def altered(data: bytes, at: int) -> bytes:
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "encrypted"])
+@pytest.mark.parametrize("algorithm", ["gzip", "none"])
+@pytest.mark.parametrize("where", [0.0, 0.5, 0.99])
+def test_a_byte_that_changed_is_a_wrong_checksum_wherever_it_is(bench, algorithm, encrypted, where):
+    bench.back_up(algorithm=algorithm, encryption=TO_ALICE if encrypted else None)
+    bench.identity(ALICE)
+    stored = bench.s3.objects[bench.key]
+    bench.s3.objects[bench.key] = altered(stored, int(len(stored) * where))
+
+    error = bench.fails()
+
+    assert (error.reason, error.exit_code) == (Reason.CHECKSUM_MISMATCH, 5)
+    assert "its manifest says" in error.message
+
+
+def gone(bench: Bench) -> None:
+    del bench.s3.objects[bench.key]
+
+
+def shorter(bench: Bench) -> None:
+    bench.s3.objects[bench.key] = bench.s3.objects[bench.key][:-1]
+
+
+def other_content(script: str) -> Callable[[Bench], None]:
+    return lambda bench: bench.replace(gzip.compress(script.encode()))
+
+
+def said(change: Callable[[dict[str, Any]], object]) -> Callable[[Bench], None]:
+    return lambda bench: bench.rewrite(change)
+
+
+CHANGES: dict[str, tuple[Callable[[Bench], None], Reason, str]] = {
+    "no artifact": (gone, Reason.BACKUP_NOT_FOUND, "has no eu-1"),
+    "no manifest": (lambda b: b.s3.objects.pop(MANIFEST), Reason.BACKUP_NOT_FOUND, "has no eu-1"),
+    "another size": (shorter, Reason.SIZE_IMPLAUSIBLE, "bytes in the bucket"),
+    "a row less": (other_content(SCRIPT.replace("one\n2", "one 2")), Reason.CONTENT_MISMATCH, "2 rows of table"),
+    "a script cut short": (other_content(SCRIPT.replace("-- PostgreSQL database dump complete", "-- "
+                                                         "PostgreSQL database dump com_lete")),
+                           Reason.END_MARK_MISSING, "does not end in"),
+    "half a gzip stream": (lambda b: b.replace(b.s3.objects[b.key][:-9]), Reason.ARCHIVE_UNREADABLE, "gzip"),
+    "other rows said": (said(lambda m: m["tables"][0].update(rows=4)), Reason.CONTENT_MISMATCH,
+                        "it has 3 rows of table public.orders, its manifest says 4"),
+    "a table more said": (said(lambda m: m["tables"].append({"name": "x", "rows": 0})), Reason.CONTENT_MISMATCH,
+                          "does not have table x, its manifest says 0"),
+    "a table less said": (said(lambda m: m["tables"].pop()), Reason.CONTENT_MISMATCH,
+                          "it has 0 rows of table public.empty, its manifest does not name it"),
+    "another schema said": (said(lambda m: m.update(schemaSha256="0" * 64)), Reason.CONTENT_MISMATCH, "schema's hash"),
+    "another size said": (said(lambda m: m["artifact"].update(uncompressedBytes=7)), Reason.CONTENT_MISMATCH,
+                          "bytes decompressed, its manifest says 7"),
+    "another checksum said": (said(lambda m: m["artifact"].update(sha256="0" * 64)), Reason.CHECKSUM_MISMATCH,
+                              "its manifest says 0000"),
+    "a format nobody knows": (said(lambda m: m["artifact"].update(format="dbf")), Reason.MANIFEST_CONFLICT, "'dbf'"),
+    "another backup's": (said(lambda m: m["backup"].update(uid="x")), Reason.MANIFEST_CONFLICT, "another backup"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "reason", "says"), CHANGES.values(), ids=CHANGES)
+def test_what_was_changed_in_the_bucket_is_named(bench, change, reason, says):
+    bench.back_up()
+    change(bench)
+
+    error = bench.fails()
+
+    assert error.reason is reason
+    assert says in error.message
+
+
+def test_an_artifact_and_a_manifest_that_were_both_replaced_are_not_what_the_resource_remembers(bench):
+    report = bench.back_up()
+    bench.verify(sha256=report.sha256)
+    bench.replace(gzip.compress(SCRIPT.encode()))
+    bench.verify()  # nothing in the bucket alone tells
+
+    for level in (CHECKSUM, READBACK):
+        error = bench.fails(level, sha256=report.sha256)
+        assert error.reason is Reason.CHECKSUM_MISMATCH
+        assert f"remembers {report.sha256}" in error.message
+
+
+@pytest.mark.parametrize("level", [CHECKSUM, READBACK])
+def test_a_store_that_does_not_answer_says_nothing_about_the_backup(bench, level):
+    bench.back_up()
+
+    def down():
+        raise client_error("InternalError", 500)
+
+    bench.s3.faults["head_object"] = down
+    assert bench.fails(level).exit_code is ExitCode.STORAGE
+
+
+def test_an_encrypted_backup_with_an_identity_is_read_to_its_rows(bench):
+    bench.back_up(encryption=TO_ALICE)
+    bench.identity(ALICE)
+    assert bench.verify().compared == ALL
+
+
+def test_an_encrypted_backup_without_an_identity_is_read_as_far_as_the_ciphertext_and_says_so(bench):
+    bench.back_up(encryption=TO_ALICE)
+    found = bench.verify()
+    assert found.compared == ["size", "sha256"]
+    assert found.file_readable == "read back as far as the ciphertext, for want of an identity"
+
+
+def test_an_identity_that_was_named_must_be_there(bench):
+    bench.back_up(encryption=TO_ALICE)
+    assert bench.fails(identity_secret="keys").reason is Reason.SECRET_MISSING
+
+
+def test_an_identity_of_somebody_else_is_told_before_anything_is_read(bench):
+    bench.back_up(encryption=TO_ALICE)
+    bench.identity(EVE)
+    bench.s3.calls.clear()
+    assert bench.fails().reason is Reason.IDENTITY_MISMATCH
+    assert bench.s3.calls.count("get_object") == 1, "the manifest"
+
+
+def test_another_release_of_pg_restore_compares_rows_but_no_schema(bench):
+    bench.back_up("custom")
+    bench.rewrite(lambda m: m["tool"].update(version="pg_dump 17.4"))
+    assert bench.verify().compared == ["size", "sha256", "uncompressedBytes", "rows"]
+
+
+def test_an_archive_that_pg_restore_refuses_is_unreadable(bench):
+    bench.back_up("custom")
+    bench.tool("pg_restore", "cat > /dev/null; echo 'unexpected end of file' >&2; exit 1")
+    error = bench.fails()
+    assert error.reason is Reason.ARCHIVE_UNREADABLE
+    assert "unexpected end of file" in error.message
+
+
+@pytest.mark.parametrize("form", ["custom", "directory"])
+def test_a_pg_restore_that_is_killed_says_nothing_about_the_archive(bench, form):
+    if form == "directory":
+        a_directory(bench)
+    bench.back_up(form)
+    bench.tool("pg_restore", "kill -9 $$")
+    assert bench.fails().exit_code is ExitCode.DUMP
+
+
+def test_no_room_on_the_scratch_volume_is_told_before_anything_is_written(bench):
+    a_directory(bench)
+    bench.back_up("directory")
+    assert bench.fails(scratch_bytes=1000).reason is Reason.SCRATCH_TOO_SMALL
+
+
+def test_a_new_backup_is_read_back_before_it_is_published(bench):
+    report = bench.back_up(verification=READBACK)
+
+    assert (report.level, report.checked_by, report.compared) == (READBACK, CheckedBy.READBACK, ALL)
+    assert report.file_readable == "end of dump seen; read back: end of dump seen"
+    assert bench.manifest.verification.level == "readback"
+    reading = max(number for number, call in enumerate(bench.s3.calls) if call == "head_object")
+    assert bench.s3.calls.index("put_object") > reading
+
+
+@pytest.mark.parametrize("form", ["custom", "directory"])
+def test_a_new_backup_that_was_staged_has_the_scratch_volume_again_to_be_read_back(bench, form):
+    if form == "directory":
+        a_directory(bench)
+    report = bench.back_up(form, verification=READBACK, scratch_bytes=10_300 if form == "directory" else None)
+    assert report.compared == ALL
+
+
+def test_a_new_backup_says_how_it_was_verified(bench):
+    report = bench.back_up()
+    assert (report.level, report.checked_by) == (CHECKSUM, CheckedBy.STORE_CHECKSUM)
+    assert report.compared == ["size", "storeChecksum"]
+
+
+def test_a_new_backup_that_reads_back_as_something_else_is_removed(bench, monkeypatch):
+    end = bench.s3._end
+
+    def spoiled(operation, answer):
+        if operation == "complete_multipart_upload":
+            key, data = next(iter(bench.s3.objects.items()))
+            bench.s3.objects[key] = altered(data, len(data) // 2)
+        return end(operation, answer)
+
+    bench.s3._end = spoiled
+    with pytest.raises((HoldfastError, UncleanError)) as caught:
+        bench.back_up(verification=READBACK)
+    assert caught.value.reason is Reason.CHECKSUM_MISMATCH
+    assert bench.s3.objects == {}
+
+
+def test_a_new_backup_with_an_identity_is_decrypted_and_one_whose_identity_is_not_there_is_not_begun(bench):
+    with pytest.raises(HoldfastError) as caught:
+        bench.back_up(encryption=TO_ALICE, verification=READBACK, identity_secret="keys")
+    assert caught.value.reason is Reason.SECRET_MISSING
+    assert bench.s3.objects == {}
+
+    bench.identity(ALICE)
+    report = bench.back_up(encryption=TO_ALICE, verification=READBACK, identity_secret="keys")
+    assert report.compared == ALL
+
+
+def a_file(bench: Bench, rows: int = 100) -> Database:
+    with closing(sqlite3.connect(bench.folder / "claim/app.db")) as database:
+        database.execute("create table t (x)")
+        database.executemany("insert into t values (?)", [(str(number) * 50,) for number in range(rows)])
+        database.commit()
+    volume = {"claimName": "app-data", "path": "app.db"}
+    return Database.model_validate({"engine": "sqlite", "name": "app", "volume": volume})
+
+
+def test_an_sqlite_file_is_written_to_the_scratch_volume_and_checked_there(bench):
+    report = bench.back_up("sqlite", database=a_file(bench), verification=READBACK)
+    assert report.file_readable == "integrity_check passed on the copy; read back: integrity_check passed"
+    assert bench.verify(engine="sqlite").compared[:3] == ["size", "sha256", "uncompressedBytes"]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(lambda data: data[:4096] + bytes(4096) + data[8192:], id="an empty page"),
+        pytest.param(lambda data: b"x" * len(data), id="no database"),
+    ],
+)
+def test_an_sqlite_file_that_is_damaged_is_unreadable(bench, spoil):
+    bench.back_up("sqlite", "none", database=a_file(bench))
+    bench.replace(spoil(bench.s3.objects[bench.key]))
+    error = bench.fails(engine="sqlite")
+    assert (error.reason, error.exit_code) == (Reason.ARCHIVE_UNREADABLE, 5)
+    assert "the stored database" in error.message
+
+
+def test_the_first_difference_of_two_lists_of_tables_is_none_where_they_are_the_same():
+    tables = [ManifestTable(name=name, rows=rows) for name, rows in (("a", 1), ("b", 2))]
+    assert verifying.first_difference(tables, list(reversed(tables))) is None
