@@ -21,6 +21,7 @@ POLICY_SPEC = {
     },
     "storage": {"s3": {"bucket": "backups", "endpoint": "https://s3:8333", "secretName": "s3"}},
 }
+TO_ALICE = {"age": {"recipients": ["age1zd5883cj64l8849f66m3724fpavwzaq3pau92lr5fvsgwauxt9lq4px9ek"]}}
 INSTANCE = {"identifier": "orders", "region": "eu-central-1"}
 REMOVED = object()
 DBB = "databasebackups.holdfast.dev"  # in full: other definitions with the same short name may be there
@@ -103,6 +104,31 @@ WRONG_POLICIES = {
     "dump of a snapshot": (
         {"method": "aws-rds", "database": {"instance": INSTANCE}, "dump": {"format": "sql"}},
         "spec.dump: dump has no effect when method is aws-rds: leave it out",
+    ),
+    "encryption of a snapshot": (
+        {"method": "aws-rds", "database": {"instance": INSTANCE}, "storage/encryption": TO_ALICE},
+        (
+            "spec.storage.encryption: storage.encryption has no effect when method is aws-rds, as a snapshot stays "
+            "with AWS: leave it out"
+        ),
+    ),
+    "readback of a snapshot": (
+        {"method": "aws-rds", "database": {"instance": INSTANCE}, "verification": {"level": "readback"}},
+        (
+            "spec.verification.level: verification.level readback has no effect when method is aws-rds, as a snapshot "
+            "cannot be read: leave it out"
+        ),
+    ),
+    "identity for a snapshot": (
+        {"method": "aws-rds", "database": {"instance": INSTANCE}, "verification": {"identitySecretName": "keys"}},
+        (
+            "spec.verification.identitySecretName: verification.identitySecretName has no effect when method is "
+            "aws-rds, as a snapshot cannot be read: leave it out"
+        ),
+    ),
+    "unknown level of verification": (
+        {"verification": {"level": "full"}},
+        'spec.verification.level: Unsupported value: "full": supported values: "checksum", "readback"',
     ),
     "scratch of a snapshot": (
         {"method": "aws-rds", "database": {"instance": INSTANCE}, "job": {"scratch": {"sizeLimit": "1Gi"}}},

@@ -18,7 +18,7 @@ from holdfast.reconcile.backup import BackupReconciler
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.queue import Key
 
-CALLS = 6  # what one verification takes
+CALLS = 5  # what one verification takes
 FOUND = Verification.model_validate(
     {"level": "checksum", "checkedBy": "StoreChecksum", "compared": ["size"], "integrityCheck": "passed",
      "fileReadable": "seen", "verifiedAt": NOW}

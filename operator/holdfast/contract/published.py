@@ -1,6 +1,7 @@
-"""The manifest's form, published: `python -m holdfast.contract.published [--check] DIR`.
+"""The manifests' form, published: `python -m holdfast.contract.published [--check] DIR`.
 
-DIR is the root of the checkout. It writes the JSON Schema for programs and the page for people, both from the model.
+DIR is the root of the checkout. It writes the JSON Schemas for programs, of a dump's manifest and of a snapshot's, and
+the page for people, all from the models.
 Nothing imports it at run time.
 """
 
@@ -12,11 +13,13 @@ from typing import Any
 
 from holdfast.api import generated
 from holdfast.api.reference import table
-from holdfast.contract.manifest import Manifest
+from holdfast.contract.manifest import Manifest, ManifestDocument
+from holdfast.contract.snapshot import SnapshotManifest
 
 Schema = dict[str, Any]
 
 SCHEMA = Path("docs/reference/manifest.schema.json")
+SNAPSHOT_SCHEMA = Path("docs/reference/snapshot-manifest.schema.json")
 PAGE = Path("docs/reference/manifest.md")
 _HEAD = """<!-- Generated from operator/holdfast/contract/manifest.py; do not edit: run `make generate`. -->
 # The manifest
@@ -37,22 +40,39 @@ tables on a standby.
 Migrations are read by the backup's own user just before the dump begins. One that is applied in the moments between is
 in the dump and not in this list.
 """
+_SNAPSHOT = """## Of a snapshot
+
+With method `aws-rds` the data stays with AWS, and `manifest.json` lies alone in the backup's folder. It has a
+`method`, which a dump's has not, and its own [JSON Schema](snapshot-manifest.schema.json); what is said above of times,
+absent fields and stability holds for it, too.
+"""
 
 
-def schema() -> Schema:
+def schema(model: type[ManifestDocument] = Manifest, title: str = "Holdfast backup manifest") -> Schema:
     """Return the JSON Schema of a manifest, open for fields that are added later."""
-    made = _open(_without_null(Manifest.model_json_schema(by_alias=True)))
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made, "title": "Holdfast backup manifest"}
+    made = _open(_without_null(model.model_json_schema(by_alias=True)))
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made, "title": title}
+
+
+def snapshot_schema() -> Schema:
+    """Return the JSON Schema of a snapshot's manifest."""
+    return schema(SnapshotManifest, "Holdfast snapshot manifest")
 
 
 def files() -> dict[Path, str]:
     """Return every generated file: its path in the checkout, and what it holds."""
-    made = schema()
+    made, of_snapshot = schema(), snapshot_schema()
+    page = [_HEAD, "A field in **bold** is always there.\n", *_fields(made), "", _SNAPSHOT, *_fields(of_snapshot), ""]
+    return {SCHEMA: _written(made), SNAPSHOT_SCHEMA: _written(of_snapshot), PAGE: "\n".join(page)}
+
+
+def _fields(made: Schema) -> list[str]:
     rows = [(f"**`{path}`**" if required else f"`{path}`", kind, said) for path, kind, said, required in walk(made)]
-    page = "\n".join(
-        [_HEAD, "A field in **bold** is always there.\n", *table(("Field", "Type", "What it says"), rows), ""]
-    )
-    return {SCHEMA: json.dumps(made, indent=2, ensure_ascii=False) + "\n", PAGE: page}
+    return table(("Field", "Type", "What it says"), rows)
+
+
+def _written(made: Schema) -> str:
+    return json.dumps(made, indent=2, ensure_ascii=False) + "\n"
 
 
 def walk(root: Schema) -> Iterator[tuple[str, str, str, bool]]:

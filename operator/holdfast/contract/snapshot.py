@@ -16,14 +16,14 @@ from holdfast.contract.task import BackupIdentity
 class SnapshotManifest(ManifestDocument):
     """One backup whose data is a snapshot with AWS."""
 
-    version: Literal[1] = VERSION
-    method: Literal["aws-rds"] = "aws-rds"
-    backup: BackupIdentity
+    version: Literal[1] = Field(VERSION, description="Version of the manifest's form.")
+    method: Literal["aws-rds"] = Field("aws-rds", description="Tells it from a dump's manifest, which has no method.")
+    backup: BackupIdentity = Field(description="Which backup this is, and who asked for it.")
     snapshot: Snapshot = Field(description="What to restore from, and what restoring it takes.")
     size_bytes: int | None = Field(None, description="Its full size, or the storage allocated to it, as RDS says.")
-    verification: ManifestVerification
-    started_at: datetime
-    completed_at: datetime
-    expires_at: datetime
-    pod_uid: str
-    holdfast_version: str
+    verification: ManifestVerification = Field(description="What RDS said before this manifest was written.")
+    started_at: datetime = Field(description="When the Pod began, UTC.")
+    completed_at: datetime = Field(description="When RDS said that it is available, UTC.")
+    expires_at: datetime = Field(description="When it was to expire as asked at first, UTC.")
+    pod_uid: str = Field(description="The uid of the Pod that had it taken.")
+    holdfast_version: str = Field(description="Holdfast's version.")
