@@ -49,8 +49,17 @@ def test_fields_of_a_newer_version_are_passed_over(where):
     assert Manifest.parse(json.dumps(newer).encode()) == Manifest.parse(FIRST)
 
 
-def test_the_schema_forbids_no_later_field():
-    assert "additionalProperties" not in json.dumps(published.schema())
+@pytest.mark.parametrize("schema", [published.schema(), published.snapshot_schema()], ids=["dump", "snapshot"])
+def test_a_schema_forbids_no_later_field(schema):
+    assert "additionalProperties" not in json.dumps(schema)
+
+
+def test_a_snapshots_fields_are_described_and_its_method_tells_it_apart():
+    described = {path: said for path, _, said, _ in published.walk(published.snapshot_schema())}
+    assert [path for path, said in described.items() if len(said) < 10] == []
+    assert published.snapshot_schema()["properties"]["method"]["const"] == "aws-rds"
+    assert "method" not in published.schema()["properties"]
+    assert {"backup.uid", "snapshot.arn", "snapshot.copy.region", "verification.checkedBy"} <= described.keys()
 
 
 def test_check_names_what_is_stale(tmp_path, capsys):

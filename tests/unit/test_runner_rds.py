@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,16 +18,17 @@ from tests.aws import AWS, BUCKET, ELSEWHERE, REGION, SESSION, moto
 from tests.builders import NOW
 
 from holdfast import naming
+from holdfast.api.backup import CheckedBy, Verification
 from holdfast.api.rds import RDSInstance
 from holdfast.api.storage import S3Storage
 from holdfast.contract import task as tasks
 from holdfast.contract.report import parse
-from holdfast.contract.task import BackupIdentity, SnapshotCleanupTask, SnapshotTask
+from holdfast.contract.task import BackupIdentity, SnapshotCleanupTask, SnapshotTask, SnapshotVerifyTask
 from holdfast.errors import ExitCode, HoldfastError, Reason
 from holdfast.runner.context import Context, Places
 from holdfast.runner.log import Log
 from holdfast.runner.outcome import Done, UncleanError
-from holdfast.runner.rds import cleanup, task
+from holdfast.runner.rds import cleanup, task, verify
 from holdfast.runner.rds.snapshots import Pace
 from holdfast.runner.stop import Stop
 
@@ -97,6 +98,23 @@ class Backup:
             deadline_seconds=60,
         )  # fmt: skip
         return cleanup.run(work, self.context("pod-9"), QUICK).message or ""
+
+    def verify(self, pod: str = "pod-8") -> Verification:
+        """Verify it again; nothing in the account or the bucket may change by it."""
+        work = SnapshotVerifyTask(
+            backup_uid=self.uid, backup_id=ID, instance=self.instance, s3=self.s3, key_prefix=self.prefix,
+            deadline_seconds=60,
+        )  # fmt: skip
+        self.aws.proxy.calls.clear()
+        found = verify.run(work, self.context(pod), QUICK).verification
+        assert {call for call in self.aws.proxy.calls if not call.startswith("Describe")} == set()
+        assert found is not None
+        return found
+
+    def fails_to_verify(self) -> HoldfastError:
+        with pytest.raises(HoldfastError) as caught:
+            self.verify()
+        return caught.value
 
     def fails(self) -> HoldfastError:
         with pytest.raises(HoldfastError) as caught:
@@ -512,3 +530,75 @@ def test_the_deadline_ends_the_waiting_with_its_own_exit_code(backup: Backup, tm
     assert (report.failure.reason, report.clean) == ("DeadlineExceeded", True)
     backup.aws.proxy.behave()
     assert backup.leaves_nothing()
+
+
+@pytest.mark.parametrize("kind", ["instance", "cluster", "copied"])
+def test_a_snapshot_is_verified_again_by_asking_rds(request: pytest.FixtureRequest, kind: str):
+    backup: Backup = request.getfixturevalue({"instance": "backup"}.get(kind, kind))
+    backup.run()
+    found = backup.verify()
+    assert (found.level, found.checked_by) == (None, CheckedBy.RDS)
+    assert found.compared == ["arn", "state", "encryption"]
+    assert found.integrity_check.startswith("RDS says: available, not encrypted")
+    assert ("the copy: available" in found.integrity_check) == (kind == "copied")
+    assert found.file_readable.startswith("not read")
+
+
+def delete(backup: Backup) -> None:
+    backup.aws.rds.delete_db_snapshot(DBSnapshotIdentifier=backup.name)
+
+
+def delete_copy(backup: Backup) -> None:
+    backup.aws.elsewhere.delete_db_snapshot(DBSnapshotIdentifier=backup.name)
+
+
+def break_off(backup: Backup) -> None:
+    backup.aws.proxy.behave({"action": "DescribeDBSnapshots", "set": {"Status": "failed"}})
+
+
+def untag(backup: Backup) -> None:
+    [snapshot] = backup.aws.snapshots(backup.source)
+    backup.aws.rds.remove_tags_from_resource(
+        ResourceName=snapshot["DBSnapshotArn"], TagKeys=["holdfast.dev/backup-uid"]
+    )
+
+
+def lose_manifest(backup: Backup) -> None:
+    backup.aws.s3.delete_object(Bucket=BUCKET, Key=f"{backup.prefix}manifest.json")
+
+
+def rewritten(field: str, value: object) -> Callable[[Backup], None]:
+    def change(backup: Backup) -> None:
+        said = backup.manifest()
+        said["snapshot"][field] = value
+        backup.aws.s3.put_object(Bucket=BUCKET, Key=f"{backup.prefix}manifest.json", Body=json.dumps(said).encode())
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "reason", "says"),
+    [
+        pytest.param(delete, Reason.BACKUP_NOT_FOUND, "is not there and available", id="deleted"),
+        pytest.param(delete_copy, Reason.BACKUP_NOT_FOUND, f"in {ELSEWHERE}", id="its copy deleted"),
+        pytest.param(break_off, Reason.BACKUP_NOT_FOUND, "is not there and available", id="failed"),
+        pytest.param(untag, Reason.BACKUP_NOT_FOUND, "is not there and available", id="not tagged as ours"),
+        pytest.param(lose_manifest, Reason.BACKUP_NOT_FOUND, "manifest.json", id="no manifest"),
+        pytest.param(
+            rewritten("arn", "arn:x"), Reason.CONTENT_MISMATCH, "named by the manifest", id="another ARN said"
+        ),
+        pytest.param(rewritten("encrypted", True), Reason.CONTENT_MISMATCH, "is not encrypted", id="encryption said"),
+    ],
+)
+def test_a_snapshot_that_is_not_what_its_manifest_says_is_told(copied: Backup, change, reason, says):
+    copied.run()
+    change(copied)
+    error = copied.fails_to_verify()
+    assert error.reason is reason
+    assert says in error.message
+
+
+def test_a_verification_that_aws_throttles_says_nothing_about_the_snapshot(backup: Backup):
+    backup.run()
+    backup.aws.proxy.behave({"action": "DescribeDBSnapshots", "code": "Throttling", "status": 400})
+    assert backup.fails_to_verify().reason is Reason.RDS_THROTTLED
