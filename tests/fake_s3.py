@@ -103,11 +103,12 @@ class FakeS3:
         answer |= {"VersionId": "1"} | self.retained.get(Key, {}) if self._locking else {}
         return self._end("head_object", answer | self._stated(self.checksum.get(Key) if ChecksumMode else None))
 
-    def get_object(self, Key: str, **_: Any) -> Answer:
+    def get_object(self, Key: str, Range: str = "bytes=0-", **_: Any) -> Answer:
         self._begin("get_object")
         if Key not in self.objects:
             raise client_error("NoSuchKey", 404)
-        return {"Body": io.BytesIO(self.objects[Key])}
+        start = int(Range.removeprefix("bytes=").removesuffix("-"))
+        return self._end("get_object", {"Body": io.BytesIO(self.objects[Key][start:])})
 
     def delete_object(self, Key: str, **_: Any) -> Answer:
         self._begin("delete_object")

@@ -16,6 +16,7 @@ from typing import Any
 
 import pyrage
 import pytest
+from botocore.exceptions import ReadTimeoutError
 from tests.builders import NOW, UID, a_policy
 from tests.fake_s3 import FakeS3, client_error, sha256
 
@@ -289,6 +290,49 @@ def test_a_store_that_does_not_answer_says_nothing_about_the_backup(bench, level
 
     bench.s3.faults["head_object"] = down
     assert bench.fails(level).exit_code is ExitCode.STORAGE
+
+
+class BrokenOff(io.BytesIO):
+    """A body whose connection breaks after so many bytes."""
+
+    def __init__(self, data: bytes, after: int) -> None:
+        super().__init__(data[:after])
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if chunk := super().read(size):
+            return chunk
+        raise ReadTimeoutError(endpoint_url="http://s3")
+
+
+def breaking_off(bench: Bench, after: int) -> None:
+    """Let each answer with the artifact end after so many bytes."""
+
+    def broken(answer: dict[str, Any]) -> dict[str, Any]:
+        data = answer["Body"].read()
+        whole = len(data) <= after or data.startswith(b"{")
+        return {"Body": io.BytesIO(data) if whole else BrokenOff(data, after)}
+
+    bench.s3.after["get_object"] = broken
+
+
+def test_a_store_that_breaks_off_again_and_again_is_read_on_from_there(bench, monkeypatch):
+    monkeypatch.setattr(verifying, "PAUSE", 0.0)
+    bench.back_up(algorithm="none")
+    breaking_off(bench, 10)
+    bench.s3.calls.clear()
+
+    assert bench.verify().compared == ALL
+    assert bench.s3.calls.count("get_object") > 20
+
+
+def test_a_store_that_gives_nothing_any_more_is_given_up(bench, monkeypatch):
+    monkeypatch.setattr(verifying, "PAUSE", 0.0)
+    bench.back_up(algorithm="none")
+    breaking_off(bench, 0)
+    bench.s3.calls.clear()
+
+    assert bench.fails().reason is Reason.STORAGE_UNAVAILABLE
+    assert bench.s3.calls.count("get_object") == 1 + 1 + verifying.RESUMES
 
 
 def test_an_encrypted_backup_with_an_identity_is_read_to_its_rows(bench):

@@ -146,11 +146,12 @@ class Store:
             return {}
         return {"ObjectLockMode": _mode(self.s3.object_lock), "ObjectLockRetainUntilDate": retain_until}
 
-    def chunks(self, key: str, etag: str | None = None) -> Iterator[bytes]:
-        """Stream an object; with `etag`, only that very one. Raises BackupNotFound when it is not there."""
+    def chunks(self, key: str, etag: str | None = None, start: int = 0) -> Iterator[bytes]:
+        """Stream an object from `start`, bytes; with `etag`, only that very one. Raises BackupNotFound without one."""
         with self.doing(f"reading {key}"):
             try:
                 wanted = {"IfMatch": etag} if etag else {}
+                wanted |= {"Range": f"bytes={start}-"} if start else {}
                 body = self.client.get_object(Bucket=self.bucket, Key=key, **wanted)["Body"]  # type: ignore[arg-type]
             except ClientError as error:
                 if code_of(error) != "NoSuchKey":

@@ -4,6 +4,7 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     HTTPClientError,
+    IncompleteReadError,
     NoCredentialsError,
     PartialCredentialsError,
     SSLError,
@@ -54,7 +55,7 @@ def storage_error(error: BotoCoreError | ClientError, doing: str, s3: S3Storage)
         reason, remedy = Reason.STORAGE_ACCESS_DENIED, "give s3.secretName, or a ServiceAccount with a role that may"
     elif isinstance(error, SSLError):
         reason, remedy = Reason.STORAGE_FAILED, "the store's certificate is not trusted: give its CA in s3.caSecretName"
-    elif isinstance(error, BotoConnectionError | HTTPClientError):
+    elif isinstance(error, BotoConnectionError | HTTPClientError | IncompleteReadError):
         reason, remedy = (
             Reason.STORAGE_UNAVAILABLE,
             "check that the store runs and that s3.endpoint is right, and that no NetworkPolicy forbids it",

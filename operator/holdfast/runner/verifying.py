@@ -23,6 +23,8 @@ from holdfast.runner.progress import Progress
 from holdfast.runner.store import Store
 
 PASSED = "passed"
+RESUMES = 5
+PAUSE = 2.0  # seconds, longer each time
 TO_CIPHERTEXT = "read back as far as the ciphertext, for want of an identity"
 _REMEDY = "this artifact or its manifest was changed: look who writes to this bucket, and create another backup"
 
@@ -86,13 +88,34 @@ def verified(opened: Store, manifest: Manifest, wanted: Wanted, context: Context
     )
 
 
+def resumed(opened: Store, artifact: ManifestArtifact, context: Context) -> Chunks:
+    """Stream an artifact; where the store breaks off, go on from there, so that hours of reading are not lost.
+
+    Raises StorageUnavailable when it has broken off RESUMES times without a byte between.
+    """
+    at = failures = 0
+    while at < artifact.size_bytes or not at:
+        try:
+            for chunk in opened.chunks(artifact.key, start=at):
+                at, failures = at + len(chunk), 0
+                yield chunk
+        except HoldfastError as error:
+            failures += 1
+            if error.reason is not Reason.STORAGE_UNAVAILABLE or failures > RESUMES:
+                raise
+            context.log.line("resuming", at=at, reason=error.reason, message=error.message)
+            context.stop.wait(PAUSE * failures)
+        else:
+            return
+
+
 def _read_back(opened: Store, manifest: Manifest, wanted: Wanted, context: Context) -> Verification:
     artifact = manifest.artifact
     _require_known(artifact)
     record.require_size(opened, artifact.key, artifact.size_bytes)
     clear = encryption.decryption(artifact, wanted.identity_secret, context.places)
     with Progress(context.log, "reading back", artifact.uncompressed_bytes) as progress:
-        stored = Hashed(opened.chunks(artifact.key), context, progress)
+        stored = Hashed(resumed(opened, artifact, context), context, progress)
         try:
             readable, compared = TO_CIPHERTEXT, list[str]()
             if clear is not None:
