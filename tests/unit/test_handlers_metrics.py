@@ -47,6 +47,12 @@ def test_backups_are_counted_by_policy_and_phase() -> None:
     assert value(registry, "holdfast_backups", policy="", phase="Running") == 1
 
 
+@pytest.mark.parametrize(("failure", "good"), [({}, True), ({"failure": {"reason": "ChecksumMismatch"}}, False)])
+def test_a_good_backup_stays_the_last_good_one_while_it_is_verified_again(failure: dict[str, Any], good: bool) -> None:
+    registry = read(a_backup("a", phase="Verifying", completedAt="2026-11-22T08:45:00Z", **failure))
+    assert (value(registry, "holdfast_backup_last_success_timestamp_seconds") is not None) == good
+
+
 def test_the_last_good_backup_gives_time_size_and_duration() -> None:
     registry = read(
         a_backup("b", phase="Succeeded", completedAt="2026-11-22T09:00:00Z", sizeBytes=82, durationSeconds=4.5),

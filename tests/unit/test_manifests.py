@@ -5,8 +5,9 @@ import os
 import subprocess
 
 import pytest
-from tests.builders import UID, a_begun_backup, a_policy, policy_dict, settings
+from tests.builders import NOW, UID, a_begun_backup, a_policy, policy_dict, settings
 
+from holdfast.api.backup import VerificationRun
 from holdfast.contract import paths, task
 from holdfast.decide.resolve import resolve
 from holdfast.manifests import jobs, tasks
@@ -199,3 +200,71 @@ def test_what_is_pasted_to_restore_makes_the_job_that_is_meant(tmp_path, name, t
     assert pod["containers"][0]["args"] == arguments
     assert next(v for v in pod["volumes"] if v["name"] == "database")["secret"]["secretName"] == secret
     assert "ownerReferences" not in job["metadata"]
+
+
+TO_SOMEBODY = {"age": {"recipients": ["age1zd5883cj64l8849f66m3724fpavwzaq3pau92lr5fvsgwauxt9lq4px9ek"]}}
+ENCRYPTED = {"storage": {"s3": {"bucket": "backups", "secretName": "s3"}, "encryption": TO_SOMEBODY}}
+
+
+def a_verification(level, **policy):
+    """Build the Job that verifies a backup of such a policy; return it with its task."""
+    run = VerificationRun(request="1", number=3, state="Running", level=level, job_name="orders-1-verify-x",
+                          started_at=NOW)  # fmt: skip
+    status = a_status(**policy).model_copy(update={"verification_run": run, "sha256": "a" * 64})
+    work = tasks.verify_task(OWNER, status)
+    return jobs.verify_job(run, OWNER, work, status.resolved, RUNNER), work
+
+
+def secrets_of(job):
+    volumes = job["spec"]["template"]["spec"]["volumes"]
+    return {volume["name"]: volume["secret"]["secretName"] for volume in volumes if "secret" in volume}
+
+
+def test_a_verification_gets_the_stores_secret_and_nothing_of_the_database():
+    job, work = a_verification("readback", storage={"s3": {"bucket": "backups", "secretName": "s3"}})
+
+    assert secrets_of(job) == {"storage": "s3"}
+    assert (work.level, work.sha256, work.identity_secret) == ("readback", "a" * 64, None)
+    assert job["metadata"]["name"] == "orders-1-verify-x"
+    assert job["metadata"]["labels"]["holdfast.dev/attempt"] == "3"
+    assert "orders-db" not in json.dumps(job)
+
+
+@pytest.mark.parametrize(
+    ("level", "policy", "mounted"),
+    [
+        pytest.param("readback", ENCRYPTED, "age-identity", id="by hand, as for a restore"),
+        pytest.param("readback", ENCRYPTED | {"verification": {"identitySecretName": "keys"}}, "keys", id="named"),
+        pytest.param("checksum", ENCRYPTED | {"verification": {"identitySecretName": "keys"}}, None, id="not read"),
+        pytest.param("readback", {}, None, id="not encrypted"),
+    ],
+)
+def test_only_the_readback_of_an_encrypted_backup_gets_an_identity(level, policy, mounted):
+    job, _ = a_verification(level, **policy)
+    assert secrets_of(job).get("age-identity") == mounted
+
+
+@pytest.mark.parametrize(
+    ("level", "form", "scratch"), [("readback", "directory", True), ("checksum", "directory", False),
+                                   ("readback", "sql", False)],
+)  # fmt: skip
+def test_only_the_readback_of_what_is_staged_gets_a_scratch_volume(level, form, scratch):
+    job, _ = a_verification(level, dump={"format": form})
+    volumes = job["spec"]["template"]["spec"]["volumes"]
+    assert ("scratch" in [volume["name"] for volume in volumes]) == scratch
+
+
+@pytest.mark.parametrize(
+    ("rules", "policy", "mounted"),
+    [
+        pytest.param({"level": "readback", "identitySecretName": "keys"}, ENCRYPTED, "keys", id="named"),
+        pytest.param({"level": "readback"}, ENCRYPTED, None, id="not named"),
+        pytest.param({"identitySecretName": "keys"}, ENCRYPTED, None, id="not read back"),
+        pytest.param({"level": "readback", "identitySecretName": "keys"}, {}, None, id="not encrypted"),
+    ],
+)
+def test_a_backups_own_job_holds_an_identity_only_where_the_policy_names_one_to_read_back_with(rules, policy, mounted):
+    job = a_job(verification=rules, **policy)
+    told = task.parse(job["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"])
+    assert (secrets_of(job).get("age-identity"), told.identity_secret) == (mounted, mounted)
+    assert told.verification == rules.get("level", "checksum")

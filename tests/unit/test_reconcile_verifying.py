@@ -11,6 +11,7 @@ from holdfast.api.backup import Verification
 from holdfast.contract.report import Report
 from holdfast.contract.task import BackupTask, Task, VerifyTask
 from holdfast.errors import Reason
+from holdfast.kube.errors import Refused
 from holdfast.kube.events import EventRecorder
 from holdfast.kube.kinds import BACKUPS, EVENTS, JOBS, PODS, POLICIES
 from holdfast.naming import ANNOTATION_VERIFY, LABEL_TASK
@@ -107,6 +108,22 @@ async def test_each_new_token_is_a_job_of_its_own_and_an_old_one_is_none():
     jobs = [job for job in shop.all(JOBS) if job["metadata"]["labels"][LABEL_TASK] == "verify"]
     assert len(jobs) == 3
     assert {job["spec"]["ttlSecondsAfterFinished"] for job in jobs} == {86_400}
+
+
+async def test_a_job_that_the_api_server_refuses_is_waited_for_and_told(monkeypatch: pytest.MonkeyPatch):
+    shop = await a_shop()
+    shop.ask("1")
+
+    async def refused(*_: object) -> None:
+        raise Refused("exceeded quota: jobs")
+
+    with monkeypatch.context() as full:
+        full.setattr(shop, "create", refused)
+        status = await shop.life(shop)
+    assert (status["phase"], "exceeded quota: jobs" in status["message"]) == ("Verifying", True)
+
+    status = await shop.rest(shop, "1")
+    assert (status["phase"], len(shop.verified)) == ("Succeeded", 1)
 
 
 async def test_a_backup_that_fails_its_verification_keeps_everything_and_may_be_asked_again():
