@@ -203,7 +203,7 @@ def test_what_is_pasted_to_restore_makes_the_job_that_is_meant(tmp_path, name, t
 
 
 TO_SOMEBODY = {"age": {"recipients": ["age1zd5883cj64l8849f66m3724fpavwzaq3pau92lr5fvsgwauxt9lq4px9ek"]}}
-ENCRYPTED = {"storage": {"s3": {"bucket": "backups", "secretName": "s3"}, "encryption": TO_SOMEBODY}}
+TO_KEYS = {"storage": {"s3": {"bucket": "backups", "secretName": "s3"}, "encryption": TO_SOMEBODY}}
 
 
 def a_verification(level, **policy):
@@ -233,9 +233,9 @@ def test_a_verification_gets_the_stores_secret_and_nothing_of_the_database():
 @pytest.mark.parametrize(
     ("level", "policy", "mounted"),
     [
-        pytest.param("readback", ENCRYPTED, "age-identity", id="by hand, as for a restore"),
-        pytest.param("readback", ENCRYPTED | {"verification": {"identitySecretName": "keys"}}, "keys", id="named"),
-        pytest.param("checksum", ENCRYPTED | {"verification": {"identitySecretName": "keys"}}, None, id="not read"),
+        pytest.param("readback", TO_KEYS, "age-identity", id="by hand, as for a restore"),
+        pytest.param("readback", TO_KEYS | {"verification": {"identitySecretName": "keys"}}, "keys", id="named"),
+        pytest.param("checksum", TO_KEYS | {"verification": {"identitySecretName": "keys"}}, None, id="not read"),
         pytest.param("readback", {}, None, id="not encrypted"),
     ],
 )
@@ -257,9 +257,9 @@ def test_only_the_readback_of_what_is_staged_gets_a_scratch_volume(level, form, 
 @pytest.mark.parametrize(
     ("rules", "policy", "mounted"),
     [
-        pytest.param({"level": "readback", "identitySecretName": "keys"}, ENCRYPTED, "keys", id="named"),
-        pytest.param({"level": "readback"}, ENCRYPTED, None, id="not named"),
-        pytest.param({"identitySecretName": "keys"}, ENCRYPTED, None, id="not read back"),
+        pytest.param({"level": "readback", "identitySecretName": "keys"}, TO_KEYS, "keys", id="named"),
+        pytest.param({"level": "readback"}, TO_KEYS, None, id="not named"),
+        pytest.param({"identitySecretName": "keys"}, TO_KEYS, None, id="not read back"),
         pytest.param({"level": "readback", "identitySecretName": "keys"}, {}, None, id="not encrypted"),
     ],
 )
