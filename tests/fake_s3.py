@@ -48,10 +48,11 @@ class FakeS3:
         self._keep(Key, wanted)
         return self._end("create_multipart_upload", {"UploadId": upload})
 
-    def upload_part(self, UploadId: str, PartNumber: int, Body: bytes, **sums: Any) -> Answer:
+    def upload_part(self, UploadId: str, PartNumber: int, Body: Any, **sums: Any) -> Answer:
         self._begin("upload_part")
-        self._check(Body, sums)
-        self.uploads[UploadId][PartNumber] = bytes(Body)
+        data = Body.read() if hasattr(Body, "read") else bytes(Body)
+        self._check(data, sums)
+        self.uploads[UploadId][PartNumber] = data
         return self._end("upload_part", {"ETag": f"{PartNumber}"} | self._stated(sums.get("ChecksumSHA256")))
 
     def complete_multipart_upload(self, Key: str, UploadId: str, MultipartUpload: Answer, **_: Any) -> Answer:

@@ -3,6 +3,7 @@
 import hashlib
 import uuid
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
@@ -11,13 +12,15 @@ from tests.stores.conftest import Kind
 from holdfast import clock
 from holdfast.api.storage import S3Storage
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner import record
-from holdfast.runner.parts import MIB
+from holdfast.runner import parts, record
+from holdfast.runner.part import Spool
+from holdfast.runner.parts import MIB, Size
 from holdfast.runner.stop import Stop
 from holdfast.runner.store import Store
 from holdfast.runner.upload import Upload
 
 DATA = bytes(range(256)) * (10 * MIB // 256)
+NO_SPOOL = Spool(Path("/nowhere"), None)
 UNTIL = clock.now().replace(microsecond=0) + timedelta(minutes=30)
 
 
@@ -32,8 +35,8 @@ def a_store(kind: Kind, **fields: object) -> Store:
     return Store(s3, kind.locking if locking else kind.client)
 
 
-def an_upload(store: Store, key: str, data: bytes = DATA) -> Upload:
-    upload = Upload(store, key, Stop())
+def an_upload(store: Store, key: str, data: bytes = DATA, spool: Spool = NO_SPOOL) -> Upload:
+    upload = Upload(store, key, Stop(), spool)
     upload.begin()
     for start in range(0, len(data), MIB):
         upload.write(memoryview(data)[start : start + MIB])
@@ -54,14 +57,18 @@ def test_what_is_uploaded_is_there_whole_with_the_checksum_of_its_parts(kind: Ki
     assert store.uploads(prefix) == []
 
 
-def test_growing_parts_come_back_in_order(kind: Kind, prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Parts as small as S3 allows, each bigger than the one before."""
-    monkeypatch.setattr("holdfast.runner.upload.size_of_part", lambda number: (4 + number) * MIB)
-    store = a_store(kind)
-    upload = an_upload(store, f"{prefix}a", DATA * 4)
+@pytest.mark.parametrize("checksums", ["sha256", "readback"])
+def test_parts_from_memory_and_from_the_disk_come_back_in_order(
+    kind: Kind, prefix: str, checksums: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Parts as small as S3 allows."""
+    monkeypatch.setattr(parts, "PLAN", (Size(3, 5 * MIB, on_disk=False), Size(9, 6 * MIB, on_disk=True)))
+    store = a_store(kind, checksums=checksums)
+    upload = an_upload(store, f"{prefix}a", DATA * 4, Spool(tmp_path, parts.DISK))
     checksum = upload.complete()
-    assert upload.parts == 6
+    assert upload.parts == 3 + 5
     record.check(store, f"{prefix}a", len(DATA) * 4, checksum, upload.sha256)
+    assert list(tmp_path.iterdir()) == []
     assert store.sha256(f"{prefix}a") == (hashlib.sha256(DATA * 4).hexdigest(), len(DATA) * 4)
 
 
@@ -77,9 +84,9 @@ def test_an_upload_that_is_discarded_leaves_nothing(kind: Kind, prefix: str) -> 
 @pytest.mark.parametrize("checksums", ["sha256", "readback"])
 def test_a_part_that_is_not_what_its_checksum_says_is_refused(kind: Kind, prefix: str, checksums: str) -> None:
     store = a_store(kind, checksums=checksums)
-    upload = Upload(store, f"{prefix}a", Stop())
+    upload = Upload(store, f"{prefix}a", Stop(), NO_SPOOL)
     upload.begin()
-    wrong = store.sums(b"sent", hashlib.sha256(b"sent").digest())
+    wrong = store.sums(hashlib.sha256(b"sent").digest(), hashlib.md5(b"sent").digest)
     with pytest.raises(ClientError, match=r"BadDigest|InvalidDigest|XAmzContentChecksumMismatch"):
         store.client.upload_part(
             Bucket=store.bucket, Key=f"{prefix}a", UploadId=str(upload._upload_id), PartNumber=1, Body=b"came", **wrong

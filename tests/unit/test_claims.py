@@ -145,7 +145,7 @@ def test_the_pod_has_the_claim_writable_and_runs_as_the_files_owner_without_an_f
     assert (pod["securityContext"]["runAsUser"], pod["securityContext"]["runAsGroup"]) == (472, 0)
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert "fsGroup" not in pod["securityContext"]
-    assert [v["name"] for v in pod["volumes"]] == ["run", "claim", "scratch"]
+    assert [v["name"] for v in pod["volumes"]] == ["run", "claim", "scratch", "spool"]
     assert "affinity" not in pod
 
 

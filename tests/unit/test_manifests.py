@@ -83,7 +83,7 @@ def test_secrets_come_as_optional_files_and_never_as_variables():
 
 
 def test_without_a_store_secret_the_pods_own_identity_is_left_to_work():
-    assert [v["name"] for v in a_pod()["volumes"]] == ["run", "database"]
+    assert [v["name"] for v in a_pod()["volumes"]] == ["run", "database", "spool"]
 
 
 def test_certificate_authorities_are_mounted_where_they_are_named():
@@ -104,7 +104,7 @@ def test_a_backup_knows_public_keys_and_mounts_no_identity():
     work = task.parse(pod["containers"][0]["env"][0]["value"])
 
     assert work.encryption.age.recipients == [RECIPIENT]
-    assert [v["name"] for v in pod["volumes"]] == ["run", "database"]
+    assert [v["name"] for v in pod["volumes"]] == ["run", "database", "spool"]
 
 
 @pytest.mark.parametrize(
@@ -132,6 +132,18 @@ def test_only_a_directory_dump_has_a_scratch_volume_and_it_is_limited():
 
     assert scratch["emptyDir"] == {"sizeLimit": "2Gi"}
     assert json.loads(pod["containers"][0]["env"][0]["value"])["scratchBytes"] == 2 * 1024**3
+
+
+@pytest.mark.parametrize(
+    ("limits", "given"), [({}, 2560), ({"ephemeral-storage": "1Gi"}, 1024), ({"ephemeral-storage": "1Ti"}, 2560)],
+    ids=["no limit", "a lower limit", "a higher limit"],
+)  # fmt: skip
+def test_a_backup_has_a_volume_for_big_parts_and_is_told_what_may_lie_there(limits, given):
+    pod = a_pod(job={"resources": {"limits": limits}} if limits else {})
+    spool = next(v for v in pod["volumes"] if v["name"] == "spool")
+
+    assert spool["emptyDir"] == {"sizeLimit": "2560Mi"}
+    assert json.loads(pod["containers"][0]["env"][0]["value"])["spoolBytes"] == given << 20
 
 
 def test_documented_exit_codes_are_final_and_disruptions_are_not_counted():

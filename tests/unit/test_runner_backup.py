@@ -58,7 +58,7 @@ def a_context(tmp_path, pod="pod-1", secret=True):
     if secret:
         (folder / "username").write_text("u")
         (folder / "password").write_text("p")
-    return Context(Places(database_secret=folder, run=tmp_path), Stop(), Log(io.StringIO()), pod, NOW)
+    return Context(Places(database_secret=folder, run=tmp_path, spool=tmp_path), Stop(), Log(io.StringIO()), pod, NOW)
 
 
 def a_task(uid=UID, **fields):
@@ -80,6 +80,14 @@ def assert_no_manifest_without_its_artifact(s3):
         stored = s3.objects[artifact.key]
         assert hashlib.sha256(stored).hexdigest() == artifact.sha256
         assert gzip.decompress(stored).endswith(b"dump complete\n")
+
+
+def test_a_database_that_may_need_more_disk_than_there_is_is_refused_before_anything_is_begun(s3, context, monkeypatch):
+    monkeypatch.setattr("holdfast.runner.postgres.server.inspect", lambda *_: Server("PostgreSQL 17.5", 17, 1 << 40))
+    with pytest.raises(HoldfastError, match=r"needs 2.1 GB \(2147483648 bytes\)") as caught:
+        backup.run(a_task().model_copy(update={"spool_bytes": 1 << 30}), context)
+    assert caught.value.reason is Reason.DISK_FULL
+    assert "create_multipart_upload" not in s3.calls
 
 
 def test_a_backup_is_one_artifact_and_its_manifest(s3, context):

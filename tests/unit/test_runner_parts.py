@@ -1,42 +1,41 @@
-"""The plan of parts: a stream of any length fits S3's limits, and small backups stay small in memory."""
+"""The plan of parts, walked from the first to the last: S3's limits, and what memory and disk must hold for it."""
 
-import re
-from itertools import accumulate, pairwise
-from pathlib import Path
+import pytest
 
-from holdfast.runner.parts import MAX_PARTS, MIB, size_of_part
+from holdfast.errors import HoldfastError, Reason
+from holdfast.manifests import jobs
+from holdfast.runner.parts import DISK, GIB, IN_MEMORY, MAX_OBJECT, MAX_PARTS, MIB, planned
+from holdfast.runner.upload import MEMORY
+from holdfast.units import bytes_of_quantity
 
-SIZES = [size_of_part(number) for number in range(1, MAX_PARTS + 1)]
-
-
-def test_ten_thousand_parts_hold_the_largest_object_that_s3_knows():
-    assert sum(SIZES) >= 5 << 40
+WALK = [planned(number) for number in range(1, MAX_PARTS + 1)]
 
 
-def test_every_part_is_within_s3s_limits():
-    assert all(5 * MIB <= size <= 5 << 30 for size in SIZES)
+def test_all_parts_together_hold_the_largest_object_that_s3_knows():
+    assert sum(part.size for part in WALK) >= MAX_OBJECT == 5 * 1024 * GIB
 
 
-def test_parts_never_shrink_and_grow_slowly():
-    assert all(after >= before for before, after in pairwise(SIZES))
-    assert all(after <= before * 1.13 for before, after in pairwise(SIZES))
+def test_every_part_is_of_a_size_that_s3_takes():
+    assert all(5 * MIB <= part.size <= 5 * GIB for part in WALK)
 
 
-def test_the_first_gigabytes_go_in_small_parts():
-    total = 0
-    for size in SIZES:
-        total += size
-        if total > 4 << 30:
-            break
-        assert size <= 10 * MIB
+def test_memory_never_holds_more_than_32_mib_of_parts():
+    """One is filled; those on their way share what they may have, and a bigger one than that would go alone."""
+    held = max(part.size for part in WALK if not part.on_disk)
+    assert held + max(held, MEMORY) <= 32 * MIB
 
 
-def test_the_docs_say_how_big_a_part_is_after_how_much():
-    """docs/performance.md has a table of it, since two parts are in memory at a time."""
-    page = (Path(__file__).parents[2] / "docs/performance.md").read_text()
-    rows = re.findall(r"^\| ([\d,]+) GiB \| ([\d,]+) MiB \|", page, re.MULTILINE)
-    assert len(rows) > 5
-    for stored, part in rows:
-        wanted = int(stored.replace(",", "")) << 30
-        size = next(size for size, total in zip(SIZES, accumulate(SIZES), strict=True) if total >= wanted)
-        assert size // MIB == int(part.replace(",", ""))
+def test_the_disk_holds_two_parts_and_the_jobs_volume_has_room_for_them():
+    spooled = max(part.size for part in WALK if part.on_disk)
+    assert spooled > MEMORY, "so they go one by one"
+    assert 2 * spooled == DISK < bytes_of_quantity(jobs.SPOOL_LIMIT)
+
+
+def test_what_needs_no_disk_is_known():
+    assert sum(part.size for part in WALK if not part.on_disk) == IN_MEMORY > 38 * GIB
+
+
+def test_there_is_no_part_beyond_the_last():
+    with pytest.raises(HoldfastError, match="bigger than the 5 TiB") as caught:
+        planned(MAX_PARTS + 1)
+    assert caught.value.reason is Reason.STORAGE_FAILED

@@ -1,9 +1,12 @@
 """The upload: what the store answers is checked, memory is bounded, and on any doubt nothing is left of it."""
 
 import hashlib
+import os
 import random
 import threading
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from botocore.exceptions import ReadTimeoutError
@@ -11,12 +14,16 @@ from tests.fake_s3 import FakeS3, client_error, sha256
 
 from holdfast.api.storage import S3Storage
 from holdfast.errors import HoldfastError, Reason
+from holdfast.runner import parts
 from holdfast.runner import upload as uploads
-from holdfast.runner.parts import FIRST, MAX_PARTS, MIB, size_of_part
+from holdfast.runner.part import Spool
+from holdfast.runner.parts import DISK, MAX_PARTS, MIB, Size
 from holdfast.runner.stop import Stop
 from holdfast.runner.store import Store
 from holdfast.runner.upload import Upload, composite
 
+FIRST = parts.PLAN[0].size
+NO_SPOOL = Spool(Path("/nowhere"), None)
 KEY = "shop/orders/backup-1/pod.sql.gz"
 DATA = bytes(range(256)) * (11 * MIB // 256)
 INTERRUPTED = HoldfastError(Reason.INTERRUPTED, "told to end", "apply a new one")
@@ -27,8 +34,8 @@ def s3():
     return FakeS3()
 
 
-def an_upload(s3, stop=None):
-    upload = Upload(Store(S3Storage(bucket="backups"), s3), KEY, stop or Stop())
+def an_upload(s3, stop=None, spool=NO_SPOOL):
+    upload = Upload(Store(S3Storage(bucket="backups"), s3), KEY, stop or Stop(), spool)
     upload.begin()
     return upload
 
@@ -79,16 +86,87 @@ def test_a_checksum_that_the_store_answers_otherwise_is_a_mismatch(s3, operation
     assert (s3.objects, s3.uploads) == ({}, {})
 
 
-def test_the_largest_object_that_s3_knows_fits_into_its_ten_thousand_parts(s3, monkeypatch):
+def shrink(monkeypatch, *plan):
+    """Have parts of other sizes: (number of the last one, bytes, whether on the disk)."""
+    monkeypatch.setattr(parts, "PLAN", tuple(Size(*size) for size in plan))
+
+
+def test_the_largest_object_that_s3_knows_fits_into_its_ten_thousand_parts(s3, monkeypatch, tmp_path):
     """The plan of parts as it is, all sizes a millionth (2^20): 5 TiB become 5 MiB."""
-    monkeypatch.setattr("holdfast.runner.upload.size_of_part", lambda number: size_of_part(number) >> 20)
-    upload = an_upload(s3)
+    shrink(monkeypatch, *((last, size >> 20, on_disk) for last, size, on_disk in parts.PLAN))
+    upload = an_upload(s3, spool=Spool(tmp_path, DISK))
     data = random.Random(1).randbytes(5 * MIB)
-    for start in range(0, len(data), 8):
-        upload.write(data[start : start + 8])
+    for start in range(0, len(data), 3001):
+        upload.write(data[start : start + 3001])
     upload.complete()
     assert 9_000 < upload.parts <= MAX_PARTS
     assert s3.objects[KEY] == data
+
+
+def test_what_no_object_can_hold_is_told(s3, monkeypatch):
+    shrink(monkeypatch, (2, MIB, False))
+    upload = an_upload(s3)
+    with pytest.raises(HoldfastError, match="bigger than the 5 TiB") as caught:
+        send(upload)
+    assert caught.value.reason is Reason.STORAGE_FAILED
+
+
+@pytest.mark.parametrize(
+    ("limit", "free", "reason", "words"),
+    [
+        (None, DISK, Reason.INVALID_TASK, "no volume for its parts"),
+        (DISK - 1, DISK, Reason.DISK_FULL, r"needs 2.1 GB .*\(2147483647 bytes\) are there"),
+        (DISK, 4096, Reason.DISK_FULL, r"needs 2.1 GB .*\(4096 bytes\) are there"),
+    ],
+    ids=["no volume", "the Pod's limit of ephemeral storage", "the disk"],
+)  # fmt: skip
+def test_a_disk_that_is_too_small_is_told_and_leaves_nothing(s3, monkeypatch, tmp_path, limit, free, reason, words):
+    shrink(monkeypatch, (2, MIB, False), (9, MIB, True))
+    monkeypatch.setattr("os.statvfs", lambda _: SimpleNamespace(f_bavail=free // 4096, f_frsize=4096))
+    upload = an_upload(s3, spool=Spool(tmp_path, limit))
+    with pytest.raises(HoldfastError, match=words) as caught:
+        send(upload)
+    assert caught.value.reason is reason
+    assert upload.size == 3 * MIB, "the first two parts need no disk"
+    upload.discard()
+    assert (s3.objects, s3.uploads) == ({}, {})
+
+
+def test_a_disk_that_fills_up_meanwhile_is_told(s3, monkeypatch, tmp_path):
+    shrink(monkeypatch, (9, MIB, True))
+    upload = an_upload(s3, spool=Spool(tmp_path, DISK))
+    upload.write(b"begun")
+    os.dup2(os.open("/dev/full", os.O_WRONLY), upload._filling._file.fileno())
+    with pytest.raises(HoldfastError, match="no space left for the parts") as caught:
+        upload.write(b"continued")
+    assert caught.value.reason is Reason.DISK_FULL
+
+
+def test_a_part_that_waits_on_the_disk_has_no_name_there(s3, monkeypatch, tmp_path):
+    shrink(monkeypatch, (9, MIB, True))
+    upload = an_upload(s3, spool=Spool(tmp_path, DISK))
+    upload.write(DATA[: MIB // 2])
+    assert upload._filling.tell() == MIB // 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_big_part_that_is_on_its_way_is_given_up_at_once(s3, monkeypatch, tmp_path):
+    """The client reads on, as over a slow line, until the part says that nobody wants it any more."""
+    shrink(monkeypatch, (9, MIB, True))
+    reading = threading.Event()
+
+    def slow(UploadId, PartNumber, Body, **_):  # noqa: N803
+        while True:
+            Body.seek(0)
+            Body.read(16)
+            reading.set()
+
+    s3.upload_part = slow
+    upload = an_upload(s3, spool=Spool(tmp_path, DISK))
+    upload.write(DATA[:MIB])
+    assert reading.wait(timeout=20)
+    upload.discard()  # raises StorageUnavailable where the part is still on its way
+    assert s3.uploads == {}
 
 
 def test_a_store_without_checksums_is_taken_at_its_content_later(s3):
@@ -158,7 +236,7 @@ def test_a_lost_answer_to_begin_leaves_no_upload(s3):
         raise ReadTimeoutError(endpoint_url="http://s3")
 
     s3.after["create_multipart_upload"] = lost
-    upload = Upload(Store(S3Storage(bucket="backups"), s3), KEY, Stop())
+    upload = Upload(Store(S3Storage(bucket="backups"), s3), KEY, Stop(), NO_SPOOL)
     with pytest.raises(HoldfastError, match="Read timeout"):
         upload.begin()
     assert len(s3.uploads) == 1

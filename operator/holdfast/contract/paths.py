@@ -13,6 +13,7 @@ AGE_IDENTITY = "/etc/holdfast/age-identity"  # only for the restore of an encryp
 
 RUN = "/run/holdfast"  # memory volume: credentials files that the runner writes, 0600
 SCRATCH = "/scratch"  # only for what is staged: a directory dump, the copy of an SQLite file
+SPOOL = "/spool"  # for parts of an upload that are too big for memory; its files have no names
 VOLUME = "/volume"  # the claim that an SQLite file lies on
 
 TERMINATION_LOG = "/dev/termination-log"  # the report

@@ -48,6 +48,9 @@ class BackupTask(SpecModel):
     key_prefix: str = Field(description="Folder of this backup in the bucket, ending in a slash.")
     deadline_seconds: int = Field(description="How long the work may take, from the runner's start.")
     scratch_bytes: int | None = Field(None, description="Limit of the scratch volume; none where there is no volume.")
+    spool_bytes: int | None = Field(
+        None, description="What the volume for parts of the upload may hold; none where there is no volume."
+    )
     other_majors: list[int] = Field(
         [], description="Major versions of servers that another image is made for: those are left to it (ToolTooNew)."
     )

@@ -23,6 +23,7 @@ RUNNER_UID = 65532
 CONTAINER = "runner"
 CLAIM = "claim"  # the volume's name: the chart's admission policy lets only this one be a claim
 CLEANUP_MEMORY = "256Mi"
+SPOOL_LIMIT = "2560Mi"  # two parts of 1 GiB, and some air
 LOG_SECONDS = 86_400  # a finished Job and its log stay a day
 RETIRED_SECONDS = 300  # one that another Job follows goes before anybody is alarmed by a failed Job
 POD_MARGIN_SECONDS = 60  # the runner's own deadline comes first: it ends well and reports
@@ -101,8 +102,9 @@ def backup_job(
     """Build the Job that takes a backup; `node` is where its Pod must run, if anywhere."""
     volumes = [*run_volume(), *database_volumes(resolved.database), *storage_volumes(work.s3)]
     volumes += scratch_volume(resolved.job) if needs_scratch(resolved) else []
-    if isinstance(work, task.BackupTask) and work.identity_secret:
-        volumes += identity_volume(work.identity_secret)
+    if isinstance(work, task.BackupTask):
+        volumes += spool_volume()
+        volumes += identity_volume(work.identity_secret) if work.identity_secret else []
     return _owned(name, owner, attempt, work, volumes, resolved.job, runner, seat(resolved.database, node))
 
 
@@ -286,6 +288,19 @@ def scratch_volume(template: JobTemplate) -> Volumes:
     """Build the volume that a directory dump or the copy of an SQLite file is staged on."""
     limit = template.scratch.size_limit if template.scratch else "10Gi"
     return [{"name": "scratch", "mountPath": paths.SCRATCH, "emptyDir": {"sizeLimit": limit}}]
+
+
+def spool_volume() -> Volumes:
+    """Build the volume for the parts of an upload that are too big for memory. It costs nothing until it is used."""
+    return [{"name": "spool", "mountPath": paths.SPOOL, "emptyDir": {"sizeLimit": SPOOL_LIMIT}}]
+
+
+def spool_bytes(template: JobTemplate) -> int:
+    """Return what may lie there, bytes: the kubelet evicts a Pod also for its limit of ephemeral storage."""
+    limits = (template.resources and template.resources.limits) or {}
+    return units.bytes_of_quantity(
+        min(SPOOL_LIMIT, limits.get("ephemeral-storage", SPOOL_LIMIT), key=units.bytes_of_quantity)
+    )
 
 
 def database_volumes(database: Database) -> Volumes:

@@ -12,7 +12,7 @@ from holdfast.contract.task import (
     SnapshotVerifyTask,
     VerifyTask,
 )
-from holdfast.manifests.jobs import Owner, scratch_bytes
+from holdfast.manifests.jobs import Owner, scratch_bytes, spool_bytes
 
 CLEANUP_SECONDS = 600
 WAITED_FOR = ("backup", "rds-snapshot", "verify", "rds-verify")  # the kinds of task whose refused Job is told
@@ -49,6 +49,7 @@ def backup_task(
         key_prefix=key_prefix(status),
         deadline_seconds=resolved.job.active_deadline_seconds,
         scratch_bytes=scratch_bytes(resolved),
+        spool_bytes=spool_bytes(resolved.job),
         other_majors=other_majors,
     )
 

@@ -31,6 +31,8 @@ from holdfast.runner.compress import SUFFIX, compressor
 from holdfast.runner.context import Context
 from holdfast.runner.engine import Contents, Dumping, Ready, Source
 from holdfast.runner.outcome import Done, UncleanError
+from holdfast.runner.part import Spool
+from holdfast.runner.parts import IN_MEMORY
 from holdfast.runner.progress import Progress
 from holdfast.runner.secrets import MountedSecret
 from holdfast.runner.stream import Sink
@@ -127,9 +129,12 @@ def _take(
 ) -> Done:
     from holdfast.runner.upload import Upload  # late: see above
 
+    spool = Spool(context.places.spool, task.spool_bytes)
+    if ready.database_size > IN_MEMORY:  # it may come to less, but hours later is too late
+        spool.require()
     compression = task.dump.compression
     ending = f"{dump.suffix}{SUFFIX[compression.algorithm]}{encryption.SUFFIX if task.encryption else ''}"
-    upload = Upload(store, f"{task.key_prefix}{context.pod_uid}{ending}", context.stop)
+    upload = Upload(store, f"{task.key_prefix}{context.pod_uid}{ending}", context.stop, spool)
     try:
         upload.begin()
         context.log.line("step", phase="dumping")

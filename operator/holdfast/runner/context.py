@@ -20,6 +20,7 @@ class Places:
     age_identity: Path = Path(paths.AGE_IDENTITY)
     run: Path = Path(paths.RUN)
     scratch: Path = Path(paths.SCRATCH)
+    spool: Path = Path(paths.SPOOL)
     volume: Path = Path(paths.VOLUME)
     termination_log: Path = Path(paths.TERMINATION_LOG)
 

@@ -6,7 +6,7 @@ botocore's automatic checksums are left off, since they break compatible stores 
 
 import base64
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -88,11 +88,11 @@ class Store:
                     raise
                 return None
 
-    def sums(self, data: bytes | bytearray, digest: bytes) -> "Sums":
-        """Return the checksum that goes with a body whose SHA-256 is `digest`, in a form that this store knows."""
+    def sums(self, sha256: bytes, md5: Callable[[], bytes]) -> "Sums":
+        """Return the checksum that goes with a body, in a form that this store knows."""
         if self.checksums:
-            return {"ChecksumSHA256": base64.b64encode(digest).decode()}
-        return {"ContentMD5": base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()}
+            return {"ChecksumSHA256": base64.b64encode(sha256).decode()}
+        return {"ContentMD5": base64.b64encode(md5()).decode()}
 
     def create(self, key: str, data: bytes, retain_until: datetime | None = None) -> bool:
         """Write a small object unless one is there already; return whether it was written.
@@ -100,11 +100,12 @@ class Store:
         With Object Lock in the settings it is retained until then.
         """
         lock = self._lock(retain_until)
+        sums = self.sums(hashlib.sha256(data).digest(), hashlib.md5(data, usedforsecurity=False).digest)
         with self.doing(f"writing {key}"):
             try:
                 self.client.put_object(
                     Bucket=self.bucket, Key=key, Body=data, IfNoneMatch="*", ContentType="application/json",
-                    **self.sums(data, hashlib.sha256(data).digest()), **self.wanted, **lock,
+                    **sums, **self.wanted, **lock,
                 )  # fmt: skip
             except ClientError as error:
                 if code_of(error) not in ("PreconditionFailed", "412"):

@@ -1,5 +1,6 @@
 """One multipart upload of a stream of unknown length: several parts in flight, bounded memory, nothing on trust.
 
+How big the parts are, and which of them wait on the disk, is in parts.py.
 Each part carries its SHA-256, which the store checks; what the store answers is compared again. Only `complete`
 makes an object of it; `discard` removes every trace, and is called on any doubt.
 """
@@ -7,6 +8,7 @@ makes an object of it; `discard` removes every trace, and is called on any doubt
 import base64
 import hashlib
 import threading
+from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -14,7 +16,8 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner.parts import MIB, size_of_part
+from holdfast.runner.part import Part, Spool
+from holdfast.runner.parts import MIB, planned
 from holdfast.runner.stop import Stop
 from holdfast.runner.store import Store
 from holdfast.runner.store_errors import code_of
@@ -23,24 +26,27 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 WORKERS = 4
-MEMORY = 24 * MIB  # bytes of parts in flight, beside the one that is being filled
+MEMORY = 24 * MIB  # bytes of parts in flight, beside the one that is being filled; a bigger part goes alone
 SETTLE = 10.0  # seconds to wait for parts in flight before an abort
 
 
 class Upload:
     """An artifact on its way into the bucket."""
 
-    def __init__(self, store: Store, key: str, stop: Stop) -> None:
+    def __init__(self, store: Store, key: str, stop: Stop, spool: Spool) -> None:
+        """`spool` is for the parts that are too big for memory."""
         self.key = key
         self.size = 0
         self.parts = 0
         self._store = store
         self._stop = stop
+        self._spool = spool
         self._sha256 = hashlib.sha256()
-        self._buffer = bytearray()
+        self._filling: Part | None = None
         self._digests: list[bytes] = []
-        self._futures: list[Future[CompletedPartTypeDef]] = []
-        self._in_flight = 0
+        self._sent: list[CompletedPartTypeDef] = []
+        self._sending: deque[Future[CompletedPartTypeDef]] = deque()
+        self._in_flight: set[Part] = set()
         self._room = threading.Condition()
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="upload")
         self._upload_id: str | None = None
@@ -64,21 +70,29 @@ class Upload:
         self._upload_id = answer["UploadId"]
 
     def write(self, data: bytes | memoryview) -> None:
-        """Take the next bytes; waits while the store is slower than the dump. Raises what a part failed with."""
+        """Take the next bytes; waits while the store is slower than the dump. Raises what a part failed with.
+
+        Raises DiskFull where parts are too big for memory, and StorageFailed where no object is so big.
+        """
         self._sha256.update(data)
         self.size += len(data)
-        self._buffer += data
-        if len(self._buffer) >= size_of_part(self.parts + 1):
-            self._send()
+        rest = memoryview(data)
+        while rest:
+            part = self._filling = self._filling or self._spool.part(planned(self.parts + 1))
+            taken = rest[: part.room]
+            part.add(taken)
+            rest = rest[len(taken) :]
+            if not part.room:
+                self._send(part)
 
     def complete(self) -> str | None:
         """Send the rest, check every answer, make the object; return its composite checksum as S3 writes it.
 
         None where the store was sent no such checksums: then it must be read back.
         """
-        if self._buffer or not self.parts:
-            self._send()
-        parts = [self._stop.result(future) for future in self._futures]
+        if self._filling or not self.parts:
+            self._send(self._filling or self._spool.part(planned(1)))
+        parts = self._sent + [self._stop.result(future) for future in self._sending]
         self._stop.check()
         expected = composite(self._digests) if self._store.checksums else None
         self._maybe_complete = True
@@ -103,8 +117,12 @@ class Upload:
         Returns until when Object Lock retains the object, where it does.
         """
         self._pool.shutdown(wait=False, cancel_futures=True)
-        sent = [future for future in self._futures if not future.cancelled()]  # `wait` never takes those for done
-        _, late = wait(sent, timeout=SETTLE)
+        self._filling = None
+        with self._room:
+            for part in self._in_flight:
+                part.give_up()
+        begun = [future for future in self._sending if not future.cancelled()]  # `wait` never takes those for done
+        _, late = wait(begun, timeout=SETTLE)
         if self._upload_id:
             self._store.abort(self.key, self._upload_id)
         elif self._begun:  # the answer to `begin` may have been lost
@@ -119,37 +137,40 @@ class Upload:
             )
         return retained
 
-    def _send(self) -> None:
-        body, self._buffer = self._buffer, bytearray()
+    def _send(self, part: Part) -> None:
+        self._filling = None
         self.parts += 1
         with self._room:
-            while self._in_flight and self._in_flight + len(body) > MEMORY:
+            while self._in_flight and sum(map(len, self._in_flight)) + len(part) > MEMORY:
                 self._room.wait(timeout=1.0)
                 self._stop.check()
-                self._raise_failed()
-            self._in_flight += len(body)
-        digest = hashlib.sha256(body).digest()
+                self._collect()
+            self._in_flight.add(part)
+        digest = part.sha256()
         self._digests.append(digest)
         self._stop.check()
-        self._raise_failed()
-        self._futures.append(self._pool.submit(self._put, self.parts, body, digest))
+        self._collect()
+        self._sending.append(self._pool.submit(self._put, self.parts, part, digest))
 
-    def _raise_failed(self) -> None:
-        for future in self._futures[-64:]:
+    def _collect(self) -> None:
+        """Note what the store has. Raises what a part failed with."""
+        for future in self._sending:
             if future.done() and (error := future.exception()):
                 raise error
+        while self._sending and self._sending[0].done():
+            self._sent.append(self._sending.popleft().result())
 
-    def _put(self, number: int, body: bytearray, digest: bytes) -> "CompletedPartTypeDef":
-        sums = self._store.sums(body, digest)
+    def _put(self, number: int, part: Part, digest: bytes) -> "CompletedPartTypeDef":
         try:
+            sums = self._store.sums(digest, part.md5)
             with self._store.doing(f"uploading part {number} of {self.key}"):
                 answer = self._store.client.upload_part(
                     Bucket=self._store.bucket, Key=self.key, UploadId=self._upload_id or "", PartNumber=number,
-                    Body=body, **sums,  # type: ignore[arg-type]  # the stubs know no bytearray, botocore does
+                    Body=part.body(), **sums,  # type: ignore[arg-type]  # botocore takes more than the stubs say
                 )  # fmt: skip
         finally:
             with self._room:
-                self._in_flight -= len(body)
+                self._in_flight.remove(part)
                 self._room.notify_all()
         checksum = sums.get("ChecksumSHA256")
         if checksum is None:

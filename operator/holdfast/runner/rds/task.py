@@ -20,6 +20,7 @@ from holdfast.errors import HoldfastError, Reason
 from holdfast.runner import record, store
 from holdfast.runner.context import Context
 from holdfast.runner.outcome import Done, UncleanError
+from holdfast.runner.part import Spool
 from holdfast.runner.rds.client import AVAILABLE, GIB, Rds, Source, Taken, connect
 from holdfast.runner.rds.snapshots import (
     Pace,
@@ -76,7 +77,8 @@ def run(task: SnapshotTask, context: Context, pace: Pace | None = None) -> Done:
 
 def _require_writable(work: _Work) -> None:
     """Prove that the manifest can be written before AWS is kept busy: begin an upload, and abort it."""
-    probe = Upload(work.store, f"{work.task.key_prefix}{work.context.pod_uid}.probe", work.context.stop)
+    no_parts = Spool(work.context.places.spool, None)
+    probe = Upload(work.store, f"{work.task.key_prefix}{work.context.pod_uid}.probe", work.context.stop, no_parts)
     try:
         probe.begin()
     except HoldfastError as error:
