@@ -148,7 +148,7 @@ class JobTemplate(SpecModel):
     )
     scratch: Scratch | None = Field(
         None,
-        description="The volume for a `directory` dump or the copy of an SQLite file. All else uses no disk.",
+        description="The volume for a `directory` dump or the copy of an SQLite file. All else needs none.",
     )
     start_timeout_seconds: int | None = Field(
         None,
