@@ -13,6 +13,7 @@ from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.compress import Plain
 from holdfast.runner.context import Context, Places
 from holdfast.runner.log import Log
+from holdfast.runner.part import Spool
 from holdfast.runner.postgres import dumps
 from holdfast.runner.postgres.connection import Target
 from holdfast.runner.progress import Progress
@@ -53,7 +54,7 @@ def context(tmp_path):
 def take(context, form, scratch_bytes=None, size=100, target=None):
     """Dump with the algorithm none; return what was stored, how it was read, and what it held."""
     s3 = FakeS3()
-    upload = Upload(Store(S3Storage(bucket="backups"), s3), "k", context.stop)
+    upload = Upload(Store(S3Storage(bucket="backups"), s3), "k", context.stop, Spool(context.places.spool, None))
     upload.begin()
     target = target or Target("db", "5432", "u", "orders", "prefer", context.places.run / "pgpass")
     dump = dumps.dumping(Dump.model_validate({"format": form}), target, context, size, scratch_bytes)

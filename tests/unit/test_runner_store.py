@@ -10,6 +10,7 @@ from holdfast.api.storage import S3Storage
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner import store as stores
 from holdfast.runner.context import Places
+from holdfast.runner.part import Spool
 from holdfast.runner.stop import Stop
 from holdfast.runner.upload import Upload
 
@@ -79,7 +80,7 @@ class BadDay:
             secret_name="s3", **fields,
         )  # fmt: skip
         store = stores.connect(s3, Places(storage_secret=secret))
-        upload = Upload(store, "k", Stop())
+        upload = Upload(store, "k", Stop(), Spool(tmp_path, None))
         upload.begin()
         upload.write(b"x")
         return upload
