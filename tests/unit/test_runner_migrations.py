@@ -166,3 +166,33 @@ def test_of_several_histories_the_longest_comes_first():
     assert [each.table for each in migrations.longest_first(read)] == [
         "tenant.django_migrations", "other.alembic_version", "public.django_migrations",
     ]  # fmt: skip
+
+
+def answered(question):
+    """A database with Django's and Alembic's tables, of which the latter cannot be read."""
+    if question.table == "alembic_version":
+        raise ValueError("permission denied\nfor table alembic_version")
+    return [("shop", "0001_initial")]
+
+
+def test_a_history_that_cannot_be_read_is_a_warning_and_the_others_are_read():
+    read, warnings = migrations.read(there(ALEMBIC, DJANGO), answered, (ValueError,))
+    assert [each.applied for each in read] == [["shop.0001_initial"]]
+    assert warnings == [
+        "the migrations in public.alembic_version are not known: permission denied for table alembic_version"
+    ]
+
+
+def test_a_failure_of_another_kind_is_not_passed_over():
+    with pytest.raises(ValueError, match="denied"):
+        migrations.read(there(ALEMBIC), answered, (OSError,))
+
+
+def test_only_so_many_histories_and_rows_are_read():
+    tables = {(f"tenant{number:02}", "django_migrations"): DJANGO[1] for number in range(25)}
+    read, warnings = migrations.read(tables, answered, ())
+    assert (len(read), warnings) == (20, ["25 tables of migration tools were found, 20 were read"])
+    many = [("shop", str(number)) for number in range(migrations.MAX_ROWS + 1)]
+    read, warnings = migrations.read(there(DJANGO), lambda _: many, (ValueError,))
+    assert (read, len(warnings)) == ([], 1)
+    assert "more than 20000 rows" in warnings[0]

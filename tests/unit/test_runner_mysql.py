@@ -11,7 +11,7 @@ from holdfast.api.database import Database, Engine, TLSMode
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.context import Context, Places
 from holdfast.runner.log import Log
-from holdfast.runner.mysql import errors, grants, source
+from holdfast.runner.mysql import errors, grants, history, source
 from holdfast.runner.mysql import server as servers
 from holdfast.runner.mysql.connection import Target, resolve
 from holdfast.runner.mysql.dumps import StreamedDump
@@ -352,6 +352,58 @@ def test_what_batch_mode_escapes_is_read_back():
     assert servers._unescaped(r"a\tb\nc\\d\0e\\n") == "a\tb\nc\\d\0e\\n"
 
 
+# migrations
+
+
+COLUMNS = [
+    ("schema_migrations", "version", "bigint"), ("schema_migrations", "dirty", "tinyint"),
+    ("knex_migrations", "id", "int"), ("knex_migrations", "name", "varchar"), ("knex_migrations", "batch", "int"),
+    ("knex_migrations_lock", "index", "int"), ("knex_migrations_lock", "is_locked", "int"),
+    ("_prisma_migrations", "migration_name", "varchar"), ("_prisma_migrations", "finished_at", "datetime"),
+    ("_prisma_migrations", "rolled_back_at", "datetime"), ("_prisma_migrations", "started_at", "datetime"),
+]  # fmt: skip
+HELD = {
+    "from `schema_migrations` order by `version`": [["=43", "=0"]],
+    "from `knex_migrations` order by `id`": [["=NULL"], ["==2"]],
+    "from `knex_migrations_lock` order by `is_locked`": [["=0"]],
+    "from `_prisma_migrations` order by `started_at`": [["=a", "=2026-01-01 00:00:00", "-"], ["=b", "-", "-"]],
+}
+
+
+def test_migrations_are_read_with_numbers_as_numbers_and_a_null_told_from_the_word(monkeypatch):
+    def run(_target, query, _stop):
+        assert query.startswith(MYSQL.patience)
+        return next(rows for part, rows in HELD.items() if f"{part} limit 20001;" in query), None
+
+    monkeypatch.setattr(servers, "_run", run)
+    found, warnings = history.read(a_target(), COLUMNS, Stop())
+    said = {each.tool: (each.applied, each.failed, each.locked, each.table) for each in found}
+    assert said == {
+        "Knex": (["NULL", "=2"], [], False, "knex_migrations"),
+        "golang-migrate": (["43"], [], False, "schema_migrations"),
+        "Prisma": (["a"], ["b"], False, "_prisma_migrations"),
+    }
+    assert len(warnings) == 1
+
+
+def test_numbers_are_asked_for_as_such_since_a_bit_is_printed_as_a_byte(monkeypatch):
+    asked = []
+    monkeypatch.setattr(servers, "_run", lambda _target, query, _stop: (asked.append(query), ([], None))[1])
+    history.read(
+        a_target(), [("schema_migrations", "version", "bigint"), ("schema_migrations", "dirty", "bit")], Stop()
+    )
+    assert "coalesce(concat('=', `dirty` + 0), '-') from `schema_migrations`" in asked[0]
+
+
+def test_a_history_that_cannot_be_read_is_a_warning(monkeypatch):
+    monkeypatch.setattr(servers, "_run", lambda *_: ([], "ERROR 1205 (HY000): Lock wait timeout exceeded"))
+    found, warnings = history.read(a_target(), COLUMNS[:2], Stop())
+    assert found == []
+    assert warnings == [
+        "the migrations in schema_migrations are not known: ERROR 1205 (HY000): Lock wait timeout exceeded"
+    ]
+
+
 # the dump
 
 
@@ -385,12 +437,12 @@ def test_what_is_not_the_end_mark_is_not_taken_for_it(tail):
 def test_a_database_whose_name_looks_like_an_option_is_a_name(tmp_path):
     context = Context(Places(run=tmp_path), Stop(), Log(), "pod-uid", NOW)
     target = Target(MYSQL, "db", "3306", "u", "--all-databases", TLSMode.PREFER, tmp_path / "client.cnf")
-    assert StreamedDump(target, context)._command[-2:] == ["--", "--all-databases"]
+    assert StreamedDump(target, context, [])._command[-2:] == ["--", "--all-databases"]
 
 
 def test_a_dump_takes_no_lock_and_leaves_the_servers_own_state_out():
     context = Context(Places(), Stop(), Log(), "pod-uid", NOW)
-    said = StreamedDump(a_target(), context).arguments
+    said = StreamedDump(a_target(), context, []).arguments
     wanted = {"--single-transaction", "--routines", "--triggers", "--events", "--hex-blob", "--no-tablespaces"}
     assert wanted | {"--set-gtid-purged=OFF"} <= set(said)
 
@@ -400,7 +452,7 @@ def test_a_dump_takes_no_lock_and_leaves_the_servers_own_state_out():
 
 def a_server(**changes):
     fields = {"version": "9.7.4-2", "user": "u@%", "database_size": 1000, "not_transactional": [], "inexact": [],
-              "grants": [ROUTINE, NEEDED.replace("`shop`", "`orders`")]}  # fmt: skip
+              "grants": [ROUTINE, NEEDED.replace("`shop`", "`orders`")], "histories": []}  # fmt: skip
     return Server(**(fields | changes))
 
 

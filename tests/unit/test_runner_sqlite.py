@@ -1,6 +1,7 @@
 """An SQLite file: found or refused with a remedy, copied whole, looked through, put back over nothing."""
 
 import io
+import json
 import os
 import sqlite3
 import subprocess
@@ -338,6 +339,90 @@ def test_a_collation_that_only_the_application_has_costs_a_warning_not_the_backu
 def test_a_sound_database_has_no_warnings(claim):
     make(claim / "app.db", "create table p (i integer primary key); create table c (p references p);")
     assert program.check(str(claim / "app.db")) == {"problems": 0, "first": [], "warnings": []}
+
+
+# what the copy holds
+
+
+COUNTED = """
+create table t (x); insert into t values (1), (2), (3);
+create table "it's ""odd""; drop" (x); insert into "it's ""odd""; drop" values (1);
+create table empty (x);
+create table k (i integer primary key, v text) without rowid; insert into k values (1, 'a'), (2, 'b');
+create table n (i integer primary key autoincrement); insert into n default values;
+create view v as select * from t;
+create index i on t (x);
+analyze;
+"""
+
+
+def contents(claim, script):
+    """Return the program's answer about such a database."""
+    file = make(claim / "app.db", script, "wal")
+    command = [sys.executable, "-m", "holdfast.runner.sqlite.program", "contents", file]
+    said = subprocess.run(command, capture_output=True, check=True).stdout
+    file.unlink()
+    return json.loads(said)
+
+
+def test_the_rows_of_every_table_are_counted_but_not_those_of_sqlites_own(claim):
+    context = a_context(claim)
+    make(claim / "app.db", COUNTED)
+    source = a_source(claim, context=context)
+    with source.dumping(None, source.validate(), None) as dump, Progress(context.log, "dumping") as progress:
+        dump.stream(Sink(Plain(), Kept(), progress), progress)
+    counts = {table.name: table.rows for table in dump.contents.tables}
+    assert counts == {"t": 3, 'it\'s "odd"; drop': 1, "empty": 0, "k": 2, "n": 1}
+    assert dump.contents.rows == 7
+
+
+def test_the_rows_of_a_virtual_table_are_those_of_its_own_tables(claim):
+    answer = contents(claim, "create virtual table f using fts5(x); insert into f values ('a'), ('b');")
+    counts = dict(answer["tables"])
+    assert "f" not in counts
+    assert counts["f_content"] == 2
+
+
+def test_the_schemas_hash_changes_with_the_schema_and_with_nothing_else(claim):
+    schema = "create table t (x); create index i on t (x);"
+    before = contents(claim, schema)["schema"]
+    assert contents(claim, f"{schema} insert into t values (1); analyze;")["schema"] == before
+    assert contents(claim, f"{schema} drop index i;")["schema"] != before
+
+
+MIGRATED = """
+create table schema_migrations (version uint64, dirty bool); insert into schema_migrations values (43, 1);
+create table "__EFMigrationsHistory" ("MigrationId" text primary key, "ProductVersion" text not null);
+insert into "__EFMigrationsHistory" values ('20260101_Init', '9.0.0');
+create table knex_migrations (id integer primary key, name varchar(255), batch integer, migration_time datetime);
+create table knex_migrations_lock ("index" integer primary key, is_locked integer);
+insert into knex_migrations values (1, '001_init.js', 1, 0), (2, '002_total.js', 1, 0);
+insert into knex_migrations_lock values (1, 0);
+"""
+
+
+def test_migrations_are_read_in_the_copy(claim):
+    answer = contents(claim, MIGRATED)
+    found = {each["tool"]: (each["applied"], each["failed"], each["locked"]) for each in answer["migrations"]}
+    assert found == {
+        "Knex": (["001_init.js", "002_total.js"], [], False),
+        "EF Core": (["20260101_Init"], [], False),
+        "golang-migrate": ([], ["43"], False),
+    }
+    assert answer["migrations"][0]["tool"] == "Knex", "the longest is first"
+    assert [warning for warning in answer["warnings"] if "golang-migrate records 43" in warning]
+
+
+def test_what_only_the_application_can_read_is_not_counted_and_that_is_told(claim):
+    context = a_context(claim)
+    with closing(sqlite3.connect(claim / "app.db")) as database:
+        database.create_collation("LOCAL", lambda one, other: (one > other) - (one < other))
+        database.executescript("create table t (x collate LOCAL primary key) without rowid; insert into t values (1);")
+    source = a_source(claim, context=context)
+    with source.dumping(None, source.validate(), None) as dump, Progress(context.log, "dumping") as progress:
+        dump.stream(Sink(Plain(), Kept(), progress), progress)
+    assert dump.contents is None
+    assert source.warnings[-1] == "rows were not counted: no such collation sequence: LOCAL"
 
 
 def put(source, data, context):

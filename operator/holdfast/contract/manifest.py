@@ -77,7 +77,7 @@ class ManifestVerification(StatusModel):
 class ManifestTable(StatusModel):
     """A table whose rows are in the dump."""
 
-    name: str = Field(description="Its qualified name, quoted as the dump quotes it, e.g. public.orders.")
+    name: str = Field(description="Its name; in PostgreSQL with its schema and quoted as there, e.g. public.orders.")
     rows: int = Field(description="Its rows in the dump, counted there.")
 
 
@@ -85,7 +85,7 @@ class ManifestMigrations(StatusModel):
     """The bookkeeping of one migration tool, as it stood just before the dump began."""
 
     tool: str = Field(description="The tool whose table this is, e.g. Flyway.")
-    table: str = Field(description="The table that was read, with its schema.")
+    table: str = Field(description="The table that was read; in PostgreSQL with its schema.")
     applied_count: int | None = Field(
         None, description="How many migrations are applied; absent where the tool records only the current version."
     )
@@ -124,7 +124,8 @@ class Manifest(ManifestDocument):
     schema_sha256: str | None = Field(
         None,
         description="SHA-256 of the schema as the dump writes it, hexadecimal: without rows, sequences' values, large "
-        "objects, comments and settings. Equal for equal schemas dumped by the same versions, in every format.",
+        "objects, comments and settings. Equal for equal schemas dumped by the same versions, in every format. Of "
+        "SQLite, that of the statements in sqlite_schema.",
     )
     migrations: list[ManifestMigrations] | None = Field(
         None, description="The migration tools whose tables are in the database, the longest history first."

@@ -33,12 +33,12 @@ those that you do not know; none is removed or changes its meaning while `versio
 or is not known, is absent. Times are UTC.
 
 Rows are counted in the dump itself as it passes: they are exact, of the dump's own snapshot, and never the server's
-statistics. That needs no second scan and no exported snapshot, so it is the same on a standby. Tables are those whose
-rows are in the dump: a partitioned table's are its partitions'; views and foreign tables have none, nor have unlogged
-tables on a standby.
+statistics. That needs no second scan and no exported snapshot, so it is the same on a standby. Of SQLite they are
+counted in the copy. Tables are those whose rows are in the dump: in PostgreSQL, a partitioned table's are its
+partitions', and unlogged tables on a standby have none; views, foreign and virtual tables never have.
 
-Migrations are read by the backup's own user just before the dump begins. One that is applied in the moments between is
-in the dump and not in this list.
+Migrations are read by the backup's own user just before the dump begins, of SQLite in the copy. One that is applied
+in the moments between is in the dump and not in this list.
 """
 _SNAPSHOT = """## Of a snapshot
 

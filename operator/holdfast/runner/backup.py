@@ -190,7 +190,7 @@ def _manifest(
         tables=contents and contents.tables,
         rows=contents and contents.rows,
         schema_sha256=contents and contents.schema_sha256,
-        migrations=ready.migrations or None,
+        migrations=ready.migrations or (contents and contents.migrations) or None,
         started_at=context.started,
         completed_at=now,
         expires_at=now + timedelta(days=task.backup.retention_days),

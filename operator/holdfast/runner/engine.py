@@ -46,6 +46,7 @@ class Contents:
 
     tables: list[ManifestTable]
     schema_sha256: str
+    migrations: list[ManifestMigrations] = field(default_factory=list)  # where they are not known before the dump
 
     @property
     def rows(self) -> int:

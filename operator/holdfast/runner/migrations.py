@@ -1,7 +1,7 @@
 """Migration tools, known by the tables in which they keep book: what was applied, and what failed. Pure.
 
-An engine lists its tables with their columns, asks what `find` wants to know, and hands the rows to `history`. Names
-are compared without their case, since tools and engines fold it differently. A value may be text or a number where a
+An engine lists its tables with their columns, and answers the questions that come of them. Names are compared without
+their case, since tools and engines fold it differently. A value may be text or a number where a
 driver has no type for it, so a yes is whatever is true.
 """
 
@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from holdfast.contract.manifest import ManifestMigrations
+from holdfast.runner.text import one_line
 
 Row = Sequence[object]
+Histories = tuple[list[ManifestMigrations], list[str]]  # the longest first; and warnings
 Tables = Mapping[tuple[str, str], Sequence[str]]  # by schema and name: the columns
 
 MAX_HISTORIES = 20  # that are read; an application with a schema for each customer may have thousands
@@ -192,6 +194,31 @@ def history(found: Found, rows: Sequence[Row], lock: Sequence[Row]) -> ManifestM
         failed=said.failed,
         locked=any(bool(row[0]) for row in lock),
     )
+
+
+def read(there: Tables, ask: Callable[[Question], Sequence[Row]], failures: tuple[type[Exception], ...]) -> Histories:
+    """Return the histories among the tables, and warnings.
+
+    A user that may not read such a table may not dump it either, so what fails here fails the dump with better words:
+    one of the `failures`, to which ValueError must belong, is told as a warning and the dump goes on.
+    """
+    found = find(there)
+    histories, said = [], []
+    for each in found[:MAX_HISTORIES]:
+        try:
+            histories.append(_history(each, ask))
+        except failures as error:
+            said.append(f"the migrations in {each.name} are not known: {one_line(str(error), 300)}")
+    if len(found) > MAX_HISTORIES:
+        said.append(f"{len(found)} tables of migration tools were found, {MAX_HISTORIES} were read")
+    return longest_first(histories), [*said, *warnings(histories)]
+
+
+def _history(found: Found, ask: Callable[[Question], Sequence[Row]]) -> ManifestMigrations:
+    rows = ask(found.history)
+    if len(rows) > MAX_ROWS:
+        raise ValueError(f"it has more than {MAX_ROWS} rows")
+    return history(found, rows, ask(found.lock) if found.lock else [])
 
 
 def longest_first(histories: Iterable[ManifestMigrations]) -> list[ManifestMigrations]:

@@ -10,6 +10,7 @@ from holdfast.runner.mysql.connection import Target
 from holdfast.runner.mysql.end_mark import EndMark
 from holdfast.runner.mysql.errors import explained
 from holdfast.runner.mysql.flavour import Flavour
+from holdfast.runner.mysql.script import Script
 from holdfast.runner.progress import Progress
 from holdfast.runner.stream import Sink, pump
 from holdfast.runner.tool_errors import check
@@ -36,14 +37,43 @@ def arguments(flavour: Flavour) -> list[str]:
     return [*COMMON, *flavour.dumps]
 
 
+class Seen:
+    """What is seen of a script as it passes: its end, and what it holds."""
+
+    def __init__(self, warnings: list[str]) -> None:
+        """What is noticed is added to `warnings`."""
+        self._warnings = warnings
+        self._mark = EndMark()
+        self._script = Script()
+
+    def feed(self, data: memoryview) -> None:
+        """Take the next bytes."""
+        self._mark.feed(data)
+        self._script.feed(data)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the script's end mark was the last."""
+        return self._mark.seen
+
+    def contents(self, whose: str) -> Contents | None:
+        """Return what it held; None, with a warning, where that cannot be told."""
+        contents = self._script.contents()
+        if contents is None:
+            self._warnings.append(f"rows were not counted: a statement of {whose}'s has a form that is not known")
+        return contents
+
+
 class StreamedDump:
     """A plain script, straight from the tool into our pipe."""
 
     suffix = ".sql"
-    contents: Contents | None = None  # rows are not counted
 
-    def __init__(self, target: Target, context: Context) -> None:
+    def __init__(self, target: Target, context: Context, warnings: list[str]) -> None:
+        """What is noticed is added to `warnings`."""
         self.arguments = arguments(target.flavour)
+        self.contents: Contents | None = None
+        self._warnings = warnings
         self._name = target.flavour.dump
         self._stop = context.stop
         self._stack = ExitStack()
@@ -60,14 +90,15 @@ class StreamedDump:
     def stream(self, sink: Sink, progress: Progress) -> str:
         """See engine.Dumping."""
         progress.phase = "dumping"
-        mark = EndMark()
-        pump(self._tool.stdout, (mark.feed, sink.write), self._stop)
+        seen = Seen(self._warnings)
+        pump(self._tool.stdout, (seen.feed, sink.write), self._stop)
         with explained():
             check(self._tool, self._tool.wait(), Reason.DUMP_FAILED, "dumping")
-        if not mark.seen:
+        if not seen.ended:
             raise HoldfastError(
                 Reason.END_MARK_MISSING,
                 f"{self._name} exited 0, but its script does not end in 'Dump completed'",
                 "the dump is not whole: look at the server's log, then apply a new backup",
             )
+        self.contents = seen.contents(self._name)
         return SEEN_TO_END

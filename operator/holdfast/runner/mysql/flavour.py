@@ -24,6 +24,8 @@ class Flavour:
     """The client's own flags for a restore: a dump is SQL, and no command of the client's."""
     session: str
     """Statements before the questions to a server."""
+    patience: str
+    """Statements before a question to a user's table, which a migration may have locked: it is not waited for."""
 
     def of(self, server_version: str) -> bool:
         """Tell whether a server that calls its version so is of this family."""
@@ -47,6 +49,7 @@ MYSQL = Flavour(
     dumps=("--set-gtid-purged=OFF", "--column-statistics=0"),
     restores=("--commands=OFF",),
     session="set session information_schema_stats_expiry = 0;",
+    patience="set session lock_wait_timeout = 10, max_execution_time = 10000;",
 )
 MARIADB = Flavour(
     engine=Engine.MARIADB,
@@ -65,6 +68,7 @@ MARIADB = Flavour(
     dumps=("--dump-history",),  # of tables with system versioning: else only their present rows
     restores=("--sandbox",),
     session="",
+    patience="set session lock_wait_timeout = 10, max_statement_time = 10;",
 )
 FLAVOURS = {flavour.engine: flavour for flavour in (MYSQL, MARIADB)}
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from holdfast.api.database import TLSMode
 from holdfast.errors import HoldfastError, Reason
+from holdfast.runner import migrations
 from holdfast.runner.mysql.connection import Target
 from holdfast.runner.mysql.errors import classify, connection_error
 from holdfast.runner.mysql.flavour import FLAVOURS
@@ -39,6 +40,13 @@ select 'inexact', concat(table_name, '.', column_name), data_type from informati
 where table_schema = database() and (data_type = 'float' or data_type in ('enum', 'set') and column_type like '%?%')
 order by 2;
 """
+_HISTORIES = f"""
+select 'history', c.table_name, c.column_name, c.data_type
+from information_schema.columns c join information_schema.tables t using (table_schema, table_name)
+where table_schema = database() and t.table_type <> 'VIEW'
+  and lower(table_name) in ({", ".join(f"'{name}'" for name in migrations.tables())})
+order by c.table_name, c.ordinal_position;
+"""  # noqa: S608 - our own words
 _GRANTS = "set session sql_mode = ''; show grants;"
 _USER_OBJECTS = """
 select 'object', table_name from information_schema.tables where table_schema = database()
@@ -63,11 +71,13 @@ class Server:
     inexact: list[tuple[str, str]]
     """Columns that the dump tool cannot write as they are, each with its type."""
     grants: list[str]
+    histories: list[tuple[str, str, str]]
+    """Of tables that may be a migration tool's: name, column and the column's type."""
 
 
 def inspect(target: Target, stop: Stop) -> Server:
     """Connect and ask all of it. Raises the connection's errors (exit 3), and WrongEngine."""
-    rows = ask(target, target.flavour.session + _SIZE + _NOT_TRANSACTIONAL + _INEXACT + _GRANTS, stop)
+    rows = ask(target, target.flavour.session + _SIZE + _NOT_TRANSACTIONAL + _INEXACT + _HISTORIES + _GRANTS, stop)
     version, user = next((row[1], row[2]) for row in rows if row[0] == "version")
     return Server(
         version=version,
@@ -76,12 +86,21 @@ def inspect(target: Target, stop: Stop) -> Server:
         not_transactional=[(row[1], row[2]) for row in rows if row[0] == "table"],
         inexact=[(row[1], row[2]) for row in rows if row[0] == "inexact"],
         grants=[row[0] for row in rows if row[0].startswith(("GRANT ", "REVOKE "))],
+        histories=[(row[1], row[2], row[3]) for row in rows if row[0] == "history"],
     )
 
 
 def user_objects(target: Target, stop: Stop) -> list[str]:
     """Return the names of tables, views, routines and events, at most 1000."""
     return [row[1] for row in ask(target, _USER_OBJECTS, stop) if row[0] == "object"]
+
+
+def look(target: Target, question: str, stop: Stop) -> list[list[str]]:
+    """Ask once; return the rows. Raises ValueError with what the client said where that failed."""
+    rows, failed = _run(target, target.flavour.patience + question, stop)
+    if failed is not None:
+        raise ValueError(failed)
+    return rows
 
 
 def ask(target: Target, questions: str, stop: Stop) -> list[list[str]]:

@@ -13,7 +13,7 @@ from holdfast.errors import HoldfastError, Reason
 from holdfast.runner import tools
 from holdfast.runner.context import Context
 from holdfast.runner.engine import Overrides, Ready
-from holdfast.runner.mysql import connection, dumps, grants, restore, server
+from holdfast.runner.mysql import connection, dumps, grants, history, restore, server
 from holdfast.runner.mysql.flavour import numbers
 from holdfast.runner.mysql.server import Server
 from holdfast.runner.progress import Progress
@@ -46,6 +46,8 @@ class MySQL:
         self._require_new_enough(tool_version, found.version)
         self._require_sight(found)
         self.warnings += shortcomings(found, flavour.dump)
+        histories, warnings = history.read(self._target, found.histories, self._context.stop)
+        self.warnings += warnings
         return Ready(
             host=self._target.host,
             database=self._target.database,
@@ -54,6 +56,7 @@ class MySQL:
             database_size=found.database_size,
             tool=flavour.dump,
             tool_version=f"{flavour.dump} {tool_version}",
+            migrations=histories,
         )
 
     def dumping(self, dump: Dump, ready: Ready, scratch_bytes: int | None) -> dumps.StreamedDump:  # noqa: ARG002
@@ -64,7 +67,7 @@ class MySQL:
                 f"{self._target.flavour.name} has no dump of the format {dump.format}",
                 "set dump.format to sql",
             )
-        return dumps.StreamedDump(self._target, self._context)
+        return dumps.StreamedDump(self._target, self._context, self.warnings)
 
     def require_empty(self) -> None:
         """See engine.Source."""

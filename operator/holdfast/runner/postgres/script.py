@@ -9,10 +9,10 @@ like a COPY, in a function's body or in a comment, is not taken for one.
 
 import hashlib
 import re
-from collections.abc import Callable
 
 from holdfast.contract.manifest import ManifestTable
 from holdfast.runner.engine import Contents
+from holdfast.runner.lexer import Lexer
 
 _PART = rb'(?:"[^"]*(?:""[^"]*)*"|[^\s".(;]+)'
 _COPY = re.compile(rb"\nCOPY (" + _PART + rb"\." + _PART + rb") (?:\(.*\))? FROM stdin;\n", re.DOTALL)
@@ -29,46 +29,24 @@ _ESCAPE = re.compile(rb"(?:\A|[^A-Za-z0-9_$\x80-\xff])[eE]\Z")
 _ESCAPED = re.compile(rb"[^'\\]*+(?:(?:\\.|'')[^'\\]*+)*+", re.DOTALL)
 _DOLLAR = re.compile(rb"(?<![A-Za-z0-9_$\x80-\xff])\$(?:[A-Za-z_\x80-\xff][A-Za-z0-9_\x80-\xff]*)?\$")
 _DOLLAR_CUT = re.compile(rb"\$[A-Za-z0-9_\x80-\xff]*\Z")
-_BEFORE = 2  # bytes that are kept to see whether a quote begins an E'...' string
 _LONGEST_HEADER = 1 << 20  # bytes; 1,600 columns of the longest names have some 200 kB
 
-_SLICE = 1 << 17  # bytes; what is copied stays in the processor's cache: twice as fast as 1 MiB at a time (measured)
 
-_Reader = Callable[[bytes, int], int]
+class Script(Lexer):
+    """See Lexer."""
 
-
-class Script:
-    """A lexer that is fed chunks of any size.
-
-    Each state is a method: it takes the buffer and where to go on, and returns how far it has read; the rest is held.
-    """
+    before = 2  # bytes, to see whether a quote begins an E'...' string
 
     def __init__(self) -> None:
+        super().__init__(b"\n")  # the first line begins as any other
         self._tables: list[tuple[bytes, int]] = []
         self._schema = hashlib.sha256()
-        self._held, self._at = b"\n", 0  # the first line begins as any other
-        self._read: _Reader = self._statements
+        self._read = self._statements
         self._skipping = False  # within a statement that is no schema
         self._old_strings = False  # a backslash escapes in plain strings, too
         self._end = b""  # of what is quoted
         self._rows = 0  # of the table whose rows are read
         self._lost = False
-
-    def feed(self, data: memoryview | bytes) -> None:
-        """Take the next bytes."""
-        for start in range(0, len(data), _SLICE):
-            self._take(data[start : start + _SLICE])
-
-    def _take(self, data: memoryview | bytes) -> None:
-        buffer, at = b"".join((self._held, data)), self._at
-        while True:
-            read = self._read
-            reached = read(buffer, at)
-            if reached == at and self._read is read:
-                break
-            at = reached
-        keep = max(0, at - _BEFORE)
-        self._held, self._at = buffer[keep:], at - keep
 
     def contents(self) -> Contents | None:
         """End the stream; return what was in it, None where it could not be followed to its end."""
@@ -115,7 +93,7 @@ class Script:
             mark = dollar[0]
         self._hash(mark)
         self._end, self._read = mark, self._quoted
-        if mark == b"'" and (self._old_strings or _ESCAPE.search(buffer[max(0, start - _BEFORE) : start])):
+        if mark == b"'" and (self._old_strings or _ESCAPE.search(buffer[max(0, start - self.before) : start])):
             self._read = self._escaped
         return start + len(mark)
 
@@ -170,9 +148,6 @@ class Script:
         self._tables[-1] = (self._tables[-1][0], self._rows)
         self._read = self._statements
         return end + len(_END_OF_ROWS) - 1
-
-    def _anything(self, buffer: bytes, at: int) -> int:
-        return max(at, len(buffer))
 
     def _hash(self, text: bytes) -> None:
         if not self._skipping:

@@ -49,6 +49,8 @@ class FileDump:
             work.copy(self._place, copied, self._stop)
         progress.phase = "checking"
         self._warnings += work.check(self._place, copied, self._stop)
+        self.contents, warnings = work.contents(self._place, copied, self._stop)
+        self._warnings += warnings
         progress.phase = "storing"
         view = memoryview(bytearray(BUFFER))
         with copied.open("rb", buffering=0) as file:

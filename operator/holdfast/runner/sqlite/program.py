@@ -1,4 +1,4 @@
-"""The work on SQLite's files, as a program of two commands: `copy FROM TO SECONDS` and `check FILE`.
+"""The work on SQLite's files, as a program of commands: `copy FROM TO SECONDS`, `check FILE` and `contents FILE`.
 
 A process of its own, since one step of the online backup cannot be interrupted: a stop kills it, and with it go its
 locks on the live database. It prints its answer as one line of JSON, and exits with 0 or 1.
@@ -107,6 +107,10 @@ def main(arguments: list[str]) -> int:
                 answer = copy(source, target, float(lock_seconds))
             case ["check", path]:
                 answer = check(path)
+            case ["contents", path]:
+                from holdfast.runner.sqlite import contents  # late: a copy must not wait for its imports
+
+                answer = contents.read(path)
             case _:
                 raise ValueError(arguments)
     except sqlite3.Error as error:

@@ -50,7 +50,9 @@ class FileReading:
 
     def _check(self, copied: Path) -> None:
         try:
-            work.check(Stored(self._scratch, "", str(copied)), copied, self._stop)
+            place = Stored(self._scratch, "", str(copied))
+            work.check(place, copied, self._stop)
+            self.contents, _ = work.contents(place, copied, self._stop)
         except HoldfastError as error:
             if error.reason not in (Reason.DATABASE_CORRUPT, Reason.NOT_A_DATABASE):
                 raise

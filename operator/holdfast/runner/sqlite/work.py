@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from holdfast.contract.manifest import ManifestMigrations, ManifestTable
 from holdfast.errors import HoldfastError, Reason
+from holdfast.runner.engine import Contents
 from holdfast.runner.sqlite.place import Place
 from holdfast.runner.stop import Stop
 from holdfast.runner.text import one_line
@@ -29,6 +31,16 @@ def check(place: Place, copied: Path, stop: Stop) -> list[str]:
         said = one_line("; ".join(answer["first"]), 600)
         raise corrupt(place, f"integrity_check found {answer['problems']} problems: {said}")
     return list(answer["warnings"])
+
+
+def contents(place: Place, copied: Path, stop: Stop) -> tuple[Contents | None, list[str]]:
+    """Read what the copy holds; return it, None where it cannot be told, with warnings."""
+    answer = _run(place, stop, "counting the copy's rows", "contents", str(copied))
+    if answer["tables"] is None:
+        return None, list(answer["warnings"])
+    tables = [ManifestTable(name=name, rows=rows) for name, rows in answer["tables"]]
+    migrations = [ManifestMigrations.model_validate(each) for each in answer["migrations"]]
+    return Contents(tables, answer["schema"], migrations), list(answer["warnings"])
 
 
 def _run(place: Place, stop: Stop, doing: str, *arguments: str) -> dict[str, Any]:
