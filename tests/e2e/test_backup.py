@@ -6,10 +6,15 @@ import os
 import subprocess
 from datetime import datetime, timedelta
 
+import pyrage
 import pytest
 from tests import stack
 from tests.e2e.world import BACKUPS, PASSWORD, World, backup, until
+from tests.stack.postgres import secret
 
+from holdfast.naming import IDENTITY_SECRET
+
+IDENTITY = pyrage.x25519.Identity.generate()
 AWKWARD = "or\"d'ers $$ $(HOME) & 100% \\x größe"
 
 
@@ -22,17 +27,22 @@ def restore(world: World, status: dict, into: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("dump", [
-    pytest.param({"format": "sql"}, id="sql"),
-    pytest.param({"format": "custom"}, id="custom"),
-    pytest.param({"format": "directory", "jobs": 4}, id="directory"),
-    pytest.param({"format": "sql", "compression": {"algorithm": "none"}}, id="uncompressed"),
+@pytest.mark.parametrize("changes", [
+    pytest.param({"dump": {"format": "sql"}}, id="sql"),
+    pytest.param({"dump": {"format": "custom"}}, id="custom"),
+    pytest.param({"dump": {"format": "directory", "jobs": 4}}, id="directory"),
+    pytest.param({"dump": {"format": "sql", "compression": {"algorithm": "none"}}}, id="uncompressed"),
+    pytest.param({
+        "dump": {"format": "sql", "compression": {"algorithm": "zstd"}},
+        "storage": {"encryption": {"age": {"recipients": [str(IDENTITY.to_public())]}}},
+    }, id="encrypted"),
 ])  # fmt: skip
 @pytest.mark.timeout(240)
-def test_what_is_backed_up_restores_to_equal_content(world: World, dump, request):
-    # Given a policy for this format, and an empty database elsewhere
+def test_what_is_backed_up_restores_to_equal_content(world: World, changes, request):
+    # Given a policy for this format, an empty database elsewhere, and an identity for whoever restores
     name = request.node.callspec.id
-    world.apply(world.policy(world.backups, name, {"dump": dump}))
+    world.apply(world.policy(world.backups, name, changes))
+    world.apply(secret(world.backups, IDENTITY_SECRET, {"identity": str(IDENTITY)}))
     world.psql(f"drop database if exists copy_{name} with (force)")
     world.psql(f"create database copy_{name}")
 
