@@ -61,6 +61,13 @@ def test_a_snapshot_is_waited_for_recorded_and_told(world: World, rds: RDS):
     # and what to paste is a script that a shell reads
     assert subprocess.run(["bash", "-n", "-c", status["restore"]], check=False, timeout=10).returncode == 0
     assert "aws rds restore-db-instance-from-db-snapshot" in status["restore"]
+    # and RDS is asked again, until somebody deletes it
+    again = world.verify(world.backups, "rds-whole", "1")
+    assert (again["phase"], again["verificationRun"]["state"]) == ("Succeeded", "Passed")
+    assert (again["verification"]["checkedBy"], "level" in again["verification"]) == ("RDS", False)
+    rds.client.delete_db_snapshot(DBSnapshotIdentifier=snapshot["DBSnapshotIdentifier"])
+    gone = world.verify(world.backups, "rds-whole", "2")
+    assert (gone["phase"], gone["failure"]["reason"]) == ("Failed", "BackupNotFound")
 
 
 def test_a_full_quota_is_a_failure_with_its_remedy(world: World, rds: RDS):

@@ -7,15 +7,6 @@ from tests.e2e.world import BACKUPS, Manifest, World, backup
 pytestmark = pytest.mark.timeout(240)
 
 
-def ask(world: World, name: str, request: str) -> Manifest:
-    """Ask as the how-to says, and wait as it says; return the status."""
-    about = [f"{BACKUPS}/{name}", "-n", world.backups]
-    world.kubectl("annotate", *about, "--overwrite", f"holdfast.dev/verify={request}")
-    world.kubectl("wait", *about, f"--for=jsonpath={{.status.verificationRun.request}}={request}", "--timeout=30s")
-    world.kubectl("wait", *about, "--for=condition=Reconciling=False", "--timeout=90s", timeout=100)
-    return world.status(world.backups, name)
-
-
 def conditions(status: Manifest) -> dict[str, str]:
     return {condition["type"]: condition["status"] for condition in status["conditions"]}
 
@@ -33,8 +24,8 @@ def test_a_good_backup_is_read_back_when_it_is_asked_and_only_once(world: World)
     assert (before["verification"]["level"], before["verification"]["checkedBy"]) == ("checksum", "StoreChecksum")
 
     # When it is asked to be read back, and the same is asked once more
-    status = ask(world, "again", "readback/1")
-    again = ask(world, "again", "readback/1")
+    status = world.verify(world.backups, "again", "readback/1")
+    again = world.verify(world.backups, "again", "readback/1")
 
     # Then all of it was compared, once, and it reads as before
     assert (status["phase"], status["verificationRun"]["state"]) == ("Succeeded", "Passed")
@@ -56,7 +47,7 @@ def test_an_artifact_that_is_gone_makes_the_backup_failed_until_it_is_back(world
     world.s3.delete_object(Bucket="backups", Key=key)
 
     # When it is verified
-    status = ask(world, "gone", "1")
+    status = world.verify(world.backups, "gone", "1")
 
     # Then that is said everywhere, and nothing else is touched
     assert (status["phase"], status["failure"]["reason"]) == ("Failed", "BackupNotFound")
@@ -68,9 +59,9 @@ def test_an_artifact_that_is_gone_makes_the_backup_failed_until_it_is_back(world
 
     # and when it is back, so is the backup; an unknown level is refused, and changes nothing
     world.s3.put_object(Bucket="backups", Key=key, Body=body)
-    mended = ask(world, "gone", "2")
+    mended = world.verify(world.backups, "gone", "2")
     assert (mended["phase"], "failure" in mended, mended["verificationRun"]["state"]) == ("Succeeded", False, "Passed")
     assert mended["verification"]["checkedBy"] == "Readback", "what was put there has no checksum of its parts"
-    refused = ask(world, "gone", "full/3")
+    refused = world.verify(world.backups, "gone", "full/3")
     assert (refused["phase"], refused["verificationRun"]["state"]) == ("Succeeded", "Refused")
     assert conditions(refused)["Verified"] == "True"

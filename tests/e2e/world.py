@@ -71,6 +71,14 @@ class World:
         """The status once `what` holds of it."""
         return until(lambda: self.status(namespace, name), what, timeout)
 
+    def verify(self, namespace: str, name: str, request: str) -> Manifest:
+        """Ask for a verification as the how-to says, and wait as it says; return the status."""
+        about = [f"{BACKUPS}/{name}", "-n", namespace]
+        self.kubectl("annotate", *about, "--overwrite", f"holdfast.dev/verify={request}")
+        self.kubectl("wait", *about, f"--for=jsonpath={{.status.verificationRun.request}}={request}", "--timeout=30s")
+        self.kubectl("wait", *about, "--for=condition=Reconciling=False", "--timeout=90s", timeout=100)
+        return self.status(namespace, name)
+
     def keys(self, location: str) -> dict[str, int]:
         bucket, _, prefix = location.removeprefix("s3://").partition("/")
         return stack.keys_in_bucket(self.s3, bucket, prefix)
