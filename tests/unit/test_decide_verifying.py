@@ -311,6 +311,12 @@ def test_a_refused_job_is_tried_again_until_the_start_timeout():
     assert over.status.verification_run.failure.reason == "JobRefused"
 
 
+def test_an_image_that_the_chart_no_longer_has_is_not_done_with_the_reason():
+    decision = decide(asked(status=verifying()), settings(images={"mysql-9": "x"}), NOW)
+    assert (decision.status.phase, decision.act) == (Phase.SUCCEEDED, None)
+    assert decision.status.verification_run.failure.reason == "ImageNotSet"
+
+
 def test_a_strangers_job_of_our_name_is_never_touched():
     stranger = a_job(owner="somebody-else", complete=True)
     status = the_decision(asked(status=verifying(), verify_job=stranger)).status

@@ -29,7 +29,7 @@ def decide(o: Observation, settings: Settings, now: datetime) -> Decision:
     if o.backup.deleting:
         return Decision()  # garbage collection ends its Jobs
     if o.backup.status.phase is Phase.VERIFYING:
-        return verifying.follow(o, now)
+        return verifying.follow(o, settings, now)
     if o.backup.status.phase and o.backup.status.phase.is_final:
         return _after_the_end(o) or verifying.after_the_end(o, now)
     if o.backup.status.backup_id is None:

@@ -14,7 +14,9 @@ from holdfast.decide import outcome, statuses
 from holdfast.decide import verification_statuses as words
 from holdfast.decide.observation import Act, Announcement, Decision, Observation
 from holdfast.decide.outcome import End
-from holdfast.errors import EXIT_CODES, ExitCode, Reason
+from holdfast.decide.resolve import image_of
+from holdfast.errors import EXIT_CODES, ExitCode, HoldfastError, Reason
+from holdfast.settings import Settings
 
 MAX_REQUEST = 128  # characters of the annotation
 LOOK_AGAIN = timedelta(seconds=5)  # where nothing tells when the Job can be made
@@ -75,12 +77,12 @@ def _read(o: Observation) -> tuple[VerificationLevel | None, Failure | None]:
     return None, None
 
 
-def follow(o: Observation, now: datetime) -> Decision:
+def follow(o: Observation, settings: Settings, now: datetime) -> Decision:
     """Bring a verification that is under way to its end."""
     run, job = o.backup.status.verification_run, o.verify_job
     assert run is not None
     if job is None:
-        return _make_job(o, run, now)
+        return _make_job(o, run, settings, now)
     if o.backup.uid not in job.owner_uids:
         return _end(o, run, words.job_name_taken(job.name), now)
     if job.deleting:
@@ -95,7 +97,11 @@ def follow(o: Observation, now: datetime) -> Decision:
     return _progress(o, run, now)
 
 
-def _make_job(o: Observation, run: VerificationRun, now: datetime) -> Decision:
+def _make_job(o: Observation, run: VerificationRun, settings: Settings, now: datetime) -> Decision:
+    try:
+        image_of(_resolved(o), settings, o.backup.status.server_major)
+    except HoldfastError as error:  # the chart's images have changed since
+        return _end(o, run, statuses.failure_of(error), now)
     if o.refusal is None:
         return Decision(act=Act.CREATE_VERIFY)
     timeout = _start_timeout(o)
@@ -148,7 +154,11 @@ def is_about_the_backup(reason: str) -> bool:
 
 
 def _start_timeout(o: Observation) -> int:
-    resolved: BackupPolicySpec | None = o.backup.status.resolved
-    assert resolved is not None
-    assert resolved.job.start_timeout_seconds is not None
-    return resolved.job.start_timeout_seconds
+    timeout = _resolved(o).job.start_timeout_seconds
+    assert timeout is not None
+    return timeout
+
+
+def _resolved(o: Observation) -> BackupPolicySpec:
+    assert o.backup.status.resolved is not None
+    return o.backup.status.resolved
