@@ -453,7 +453,15 @@ def a_file(bench: Bench, rows: int = 100) -> Database:
 def test_an_sqlite_file_is_written_to_the_scratch_volume_and_checked_there(bench):
     report = bench.back_up("sqlite", database=a_file(bench), verification=READBACK)
     assert report.file_readable == "integrity_check passed on the copy; read back: integrity_check passed"
-    assert bench.verify(engine="sqlite").compared == ALL
+    assert report.compared == bench.verify(engine="sqlite").compared == ALL
+
+
+def test_an_sqlite_file_with_other_rows_than_its_manifest_says_is_noticed(bench):
+    bench.back_up("sqlite", database=a_file(bench))
+    bench.rewrite(lambda m: m["tables"][0].update(rows=99))
+    error = bench.fails(engine="sqlite")
+    assert error.reason is Reason.CONTENT_MISMATCH
+    assert "it has 100 rows of table t, its manifest says 99" in error.message
 
 
 @pytest.mark.parametrize(

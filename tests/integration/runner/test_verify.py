@@ -153,4 +153,4 @@ def test_an_sqlite_file_is_checked_on_the_scratch_volume(world: World, tmp_path:
     task = BackupTask.model_validate(world.backup().to_dict() | fields)
     backed_up(world, task, image="holdfast-runner-sqlite:3", database_secret=None, claim=tmp_path)
     found = verified(world, task, image="holdfast-runner-sqlite:3")
-    assert found.file_readable == "read back: integrity_check passed"
+    assert (found.file_readable, found.compared) == ("read back: integrity_check passed", ALL)
