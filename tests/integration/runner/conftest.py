@@ -100,6 +100,13 @@ def mariadb(network: str) -> Iterator[MySQLServer]:
     yield from a_server(MySQLServer(network, f"{network}-mariadb", MARIADB))
 
 
+@pytest.fixture(params=["mysql", "mariadb"])
+def server(request: pytest.FixtureRequest) -> MySQLServer:
+    """Each of the two in turn."""
+    found: MySQLServer = request.getfixturevalue(request.param)
+    return found
+
+
 def a_server(server: MySQLServer) -> Iterator[MySQLServer]:
     server.create_sample("shop")
     yield server

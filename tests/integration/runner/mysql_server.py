@@ -5,7 +5,7 @@ import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.integration.runner.containers import docker, pause, remove, unpause, wait_for
 from tests.integration.runner.servers import PASSWORD, USER
@@ -13,6 +13,10 @@ from tests.stack import sample
 from tests.stack.fingerprint import Fingerprint
 
 from holdfast.api.database import Database
+from holdfast.contract.task import BackupTask
+
+if TYPE_CHECKING:
+    from tests.integration.runner.world import World
 
 STACK = Path(sample.__file__).parent
 OWNER = "app"  # of the sample's views, routines, triggers and events
@@ -69,13 +73,14 @@ class MySQLServer:
             "--innodb-flush-log-at-trx-commit=0", "--sync-binlog=0", "--innodb-doublewrite=0",
             "--log-bin-trust-function-creators=1", *arguments,
         )  # fmt: skip
-        wait_for(self._answers, f"{family.engine} in {name}", 90)
+        wait_for(self.answers, f"{family.engine} in {name}", 90)
         for user in (USER, OWNER, RESTORER):
             self.create_user(user)
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
         done = subprocess.run(
-            ["docker", "exec", self.name, self.family.client, "--no-defaults", "--host=127.0.0.1", "--user=nobody"],
+            ["docker", "exec", self.name, self.family.client, "--no-defaults", "--host=127.0.0.1", "--user=nobody",
+             "--loose-skip-ssl"],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         return "Access denied" in done.stderr  # TCP opens only when all is done
@@ -124,6 +129,10 @@ class MySQLServer:
         """Say where a database of this server is, as a policy does."""
         fields = {"host": self.name, "secretName": "orders-db", "tls": {"mode": "prefer"}} | connection
         return Database.model_validate({"engine": self.family.engine, "name": name, "connection": fields})
+
+    def backup(self, world: "World", database: str = "shop", **connection: Any) -> BackupTask:
+        """Make the task of a new backup of a database here."""
+        return world.backup().model_copy(update={"database": self.database(database, **connection)})
 
     def fingerprint(self, database: str) -> Fingerprint:
         """Return what is in a database, by name, hashed; the database's own name is not part of it."""

@@ -61,12 +61,6 @@ delimiter ;
 """
 
 
-@pytest.fixture(params=["mysql", "mariadb"])
-def server(request: pytest.FixtureRequest) -> MySQLServer:
-    found: MySQLServer = request.getfixturevalue(request.param)
-    return found
-
-
 def created(server: MySQLServer, database: str, script: str) -> str:
     server.create(database)
     server.let_dump(database)
@@ -75,7 +69,7 @@ def created(server: MySQLServer, database: str, script: str) -> str:
 
 
 def backed_up(world: World, server: MySQLServer, database: str) -> tuple[Manifest, list[str]]:
-    task = world.backup().model_copy(update={"database": server.database(database)})
+    task = server.backup(world, database)
     result = world.pod(task, image=server.family.runner).run()
     world.assert_backed_up(task, result)
     manifest = world.manifest(task)

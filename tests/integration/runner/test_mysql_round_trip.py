@@ -11,16 +11,6 @@ from tests.stack.fingerprint import differences
 from holdfast.contract.task import BackupTask
 
 
-@pytest.fixture(params=["mysql", "mariadb"])
-def server(request: pytest.FixtureRequest) -> MySQLServer:
-    found: MySQLServer = request.getfixturevalue(request.param)
-    return found
-
-
-def a_backup(world: World, server: MySQLServer, database: str = "shop", **connection: object) -> BackupTask:
-    return world.backup().model_copy(update={"database": server.database(database, **connection)})
-
-
 def backed_up(world: World, server: MySQLServer, task: BackupTask) -> Result:
     result = world.pod(task, image=server.family.runner).run()
     world.assert_backed_up(task, result)
@@ -37,7 +27,7 @@ def restored(world: World, server: MySQLServer, task: BackupTask, target: str) -
 
 
 def test_a_backup_restores_with_equal_content(world: World, server: MySQLServer) -> None:
-    task = a_backup(world, server)
+    task = server.backup(world)
     result = backed_up(world, server, task)
     manifest = world.manifest(task)
     assert manifest.verification.file_readable == "end of dump seen"
@@ -58,7 +48,7 @@ def test_a_backup_restores_with_equal_content(world: World, server: MySQLServer)
 def test_an_empty_database_is_backed_up(world: World, server: MySQLServer) -> None:
     server.create("empty")
     server.let_dump("empty")
-    task = a_backup(world, server, "empty")
+    task = server.backup(world, "empty")
     backed_up(world, server, task)
     assert restored(world, server, task, "empty again").exit_code == 0
 
@@ -69,7 +59,7 @@ def test_what_the_dump_tool_cannot_write_as_it_is_is_named(world: World, server:
     server.sql(
         "create table t (f float, e enum('a', '🎉'), s set('b', '?')); insert into t values (1, 'a', 'b')", "inexact"
     )
-    result = backed_up(world, server, a_backup(world, server, "inexact"))
+    result = backed_up(world, server, server.backup(world, "inexact"))
     assert result.report is not None
     floats, values = result.report.warnings
     assert "not exact: t.f: of a FLOAT" in floats
@@ -77,7 +67,7 @@ def test_what_the_dump_tool_cannot_write_as_it_is_is_named(world: World, server:
 
 
 def test_a_restore_refuses_a_database_that_is_not_empty(world: World, server: MySQLServer) -> None:
-    task = a_backup(world, server)
+    task = server.backup(world)
     backed_up(world, server, task)
     before = server.fingerprint("shop")
     server.let_restore("shop")
@@ -106,7 +96,7 @@ def test_a_database_is_backed_up_and_restored_by_its_very_name(world: World, ser
     server.create(name)
     server.let_dump(name)
     server.sql("create table who as select database() as am_i", name)
-    task = a_backup(world, server, name)
+    task = server.backup(world, name)
     backed_up(world, server, task)
     assert world.manifest(task).database.name == name
     server.drop(name)

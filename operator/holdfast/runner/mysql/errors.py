@@ -131,6 +131,7 @@ _REMEDIES = {
     2006: "the server ended the connection; often a row is too large for its max_allowed_packet, which must hold it "
     "twice over",
     2013: "the server ended the connection: look in its log, then apply a new one",
+    2026: "the server ended the connection: look in its log, then apply a new one",  # as MariaDB's says it with TLS
     1227: "the dump names definers that this user may not set: GRANT SET_ANY_DEFINER, ALLOW_NONEXISTENT_DEFINER ON *.* "
     "(MySQL) or SET USER ON *.* (MariaDB) TO it",
     1419: "with a binary log, only SUPER makes triggers and functions: SET GLOBAL log_bin_trust_function_creators = 1",
