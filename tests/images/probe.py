@@ -15,7 +15,7 @@ from pathlib import Path
 BUILDERS = ["gcc", "g++", "cc", "clang", "ld", "as", "make", "pip", "pip3", "uv", "hatchling", "curl", "wget", "git"]
 LIBRARIES = ["aiohttp", "boto3", "botocore", "isal", "kopf", "kubernetes", "prometheus_client", "psycopg", "pydantic"]
 LIBRARIES += ["pip", "structlog"]
-TOOLS = ["pg_dump", "pg_restore", "psql"]
+TOOLS = ["pg_dump", "pg_restore", "psql", "mysql", "mysqldump", "mariadb", "mariadb-dump"]
 OWN = ("/bin", "/etc", "/opt", "/sbin", "/usr", "/var/lib")
 
 

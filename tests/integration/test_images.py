@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,8 @@ class Probed:
 
 
 OF_POSTGRES = [("runner-postgres", suite) for suite in ("bookworm", "trixie", "sid")]
-RUNNERS = [*OF_POSTGRES, ("runner-aws", "trixie")]
+OF_MYSQL = [("runner-mysql", "sid"), ("runner-mariadb", "trixie")]
+RUNNERS = [*OF_POSTGRES, *OF_MYSQL, ("runner-aws", "trixie")]
 
 
 SQLITE = ("runner-sqlite", "trixie")
@@ -63,8 +65,18 @@ def runner(request: pytest.FixtureRequest, probed: Callable[[str, str], Probed])
     return probed(*request.param)
 
 
+@pytest.fixture(params=[*OF_POSTGRES, *OF_MYSQL], ids=name)
+def of_a_server(request: pytest.FixtureRequest, probed: Callable[[str, str], Probed]) -> Probed:
+    return probed(*request.param)
+
+
 @pytest.fixture(params=OF_POSTGRES, ids=name)
 def postgres(request: pytest.FixtureRequest, probed: Callable[[str, str], Probed]) -> Probed:
+    return probed(*request.param)
+
+
+@pytest.fixture(params=OF_MYSQL, ids=name)
+def mysql(request: pytest.FixtureRequest, probed: Callable[[str, str], Probed]) -> Probed:
     return probed(*request.param)
 
 
@@ -166,10 +178,23 @@ def test_a_runners_tools_are_those_of_its_tag(postgres: Probed) -> None:
         assert postgres.found["package"] in said
 
 
-def test_a_runner_names_its_clients_exact_release(docker: Docker, postgres: Probed) -> None:
-    assert postgres.labels["dev.holdfast.client.version"] == postgres.found["package"]
-    said = docker("run", "--rm", *AS_A_POD, postgres.reference, "--version")
-    assert said == f"holdfast-runner {__version__}, client {postgres.found['package']}"
+def test_a_runner_names_its_clients_exact_release(docker: Docker, of_a_server: Probed) -> None:
+    assert of_a_server.labels["dev.holdfast.client.version"] == of_a_server.found["package"]
+    said = docker("run", "--rm", *AS_A_POD, of_a_server.reference, "--version")
+    assert said == f"holdfast-runner {__version__}, client {of_a_server.found['package']}"
+
+
+def test_a_runner_for_mysql_or_mariadb_has_the_two_tools_of_its_family_and_tag_and_no_library(mysql: Probed) -> None:
+    family = mysql.labels["dev.holdfast.client"]
+    client, dump = {"mysql": ("mysql", "mysqldump"), "mariadb": ("mariadb", "mariadb-dump")}[family]
+    assert mysql.name == f"holdfast-runner-{family}"
+    assert set(mysql.found["tools"]) == {client, dump}
+    release = re.match(r"(?:\d+:)?(\d+(?:\.\d+)+)", mysql.found["package"])
+    assert release
+    assert release[1].partition(".")[0] == mysql.tag
+    for said in mysql.found["tools"].values():
+        assert f" {release[1]}" in said
+    assert "psycopg" not in mysql.found["libraries"]
 
 
 def test_the_runner_for_aws_needs_no_tool(aws: Probed) -> None:

@@ -218,6 +218,19 @@ def test_a_failed_restore_says_what_to_grant_and_that_mysql_takes_nothing_back()
     assert caught.value.remedy.endswith("; begin anew")
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "mysqldump: Error 2013: Lost connection to MySQL server during query when dumping table `t` at row: 7",
+        "mariadb-dump: Couldn't execute 'SELECT * FROM `t`': TLS/SSL error: unexpected eof while reading (2026)",
+    ],
+)
+def test_a_connection_that_is_cut_during_a_dump_points_to_the_servers_log(said):
+    with pytest.raises(HoldfastError) as caught, errors.explained():
+        raise HoldfastError(Reason.DUMP_FAILED, said, "x")
+    assert caught.value.remedy.startswith("the server ended the connection: look in its log")
+
+
 # what a user may see
 
 ROUTINE = "GRANT SHOW_ROUTINE ON *.* TO `u`@`%`"

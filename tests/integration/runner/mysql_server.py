@@ -23,6 +23,7 @@ OWNER = "app"  # of the sample's views, routines, triggers and events
 RESTORER = "restorer"
 RESTORER_SECRET = {"username": RESTORER, "password": PASSWORD}
 SOCKET = "/run/mysqld/mysqld.sock"
+WITHOUT_TLS = "--loose-skip-ssl"  # within the container; MySQL's client does not know it, and needs it not
 MARK = "=== "
 _LIST = """
 select 'table', table_name, table_type, '' from information_schema.tables where table_schema = {0}
@@ -80,7 +81,7 @@ class MySQLServer:
     def answers(self) -> bool:
         done = subprocess.run(
             ["docker", "exec", self.name, self.family.client, "--no-defaults", "--host=127.0.0.1", "--user=nobody",
-             "--loose-skip-ssl"],
+             WITHOUT_TLS],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         return "Access denied" in done.stderr  # TCP opens only when all is done
@@ -89,8 +90,8 @@ class MySQLServer:
         """Run SQL as root within the server; return what it printed, tab separated."""
         return docker(
             "exec", "--interactive", self.name, self.family.client, "--no-defaults", f"--socket={SOCKET}",
-            "--user=root", "--default-character-set=utf8mb4", "--batch", "--skip-column-names", "--binary-mode",
-            f"--database={database}", stdin=script,
+            WITHOUT_TLS, "--user=root", "--default-character-set=utf8mb4", "--batch", "--skip-column-names",
+            "--binary-mode", f"--database={database}", stdin=script,
         )  # fmt: skip
 
     def create_user(self, user: str, password: str = PASSWORD, how: str = "by") -> None:

@@ -8,6 +8,8 @@ from tests.integration.runner.mysql_server import MySQLServer
 from tests.integration.runner.servers import PASSWORD, USER
 from tests.integration.runner.world import DATABASE_SECRET, World, assert_failed
 
+from holdfast.api.policy import Format
+
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any], int, str, list[str]]] = {
     "the password is wrong": (
         {}, {"database_secret": {"username": USER, "password": "wrong"}}, 3, "AuthenticationFailed",
@@ -25,7 +27,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], int, str, list[str]]] = {
     "the password is too long for an option file": (
         {}, {"database_secret": {"username": USER, "password": "x" * 4000}}, 1, "SecretInvalid", ["key password"],
     ),
-    "the format is PostgreSQL's": ({"dump": {"format": "custom"}}, {}, 1, "InvalidTask", ["format custom"]),
+    "the format is PostgreSQL's": ({"dump": {"format": Format.CUSTOM}}, {}, 1, "InvalidTask", ["format custom"]),
 }  # fmt: skip
 QUICK = ("the password is wrong", "the user has no right on the database")
 

@@ -1,7 +1,11 @@
 """A dump of MySQL and of MariaDB comes back whole: by Holdfast's restore, and by the engine's own client alone."""
 
 import gzip
+import itertools
+from collections.abc import Iterator
+from typing import Any
 
+import pyrage
 import pytest
 from tests.integration.runner.mysql_server import RESTORER_SECRET, MySQLServer, identifier
 from tests.integration.runner.pod import Result
@@ -10,6 +14,10 @@ from tests.stack.fingerprint import differences
 
 from holdfast.contract.task import BackupTask
 
+IDENTITY = pyrage.x25519.Identity.generate()
+RECIPIENTS = [str(IDENTITY.to_public())]
+IDENTITY_FILE = {"key.txt": str(IDENTITY)}
+
 
 def backed_up(world: World, server: MySQLServer, task: BackupTask) -> Result:
     result = world.pod(task, image=server.family.runner).run()
@@ -17,13 +25,14 @@ def backed_up(world: World, server: MySQLServer, task: BackupTask) -> Result:
     return result
 
 
-def restored(world: World, server: MySQLServer, task: BackupTask, target: str) -> Result:
+def restored(world: World, server: MySQLServer, task: BackupTask, target: str, **pod: Any) -> Result:
     """Restore with no more rights than the docs name."""
     server.create(target)
     server.let_restore(target)
     work = world.restore(task, target).model_copy(update={"database": task.database})
     arguments = [f"--target-database={target}"]
-    return world.pod(work, image=server.family.runner, arguments=arguments, database_secret=RESTORER_SECRET).run()
+    fields = {"image": server.family.runner, "arguments": arguments, "database_secret": RESTORER_SECRET}
+    return world.pod(work, **(fields | pod)).run()
 
 
 def test_a_backup_restores_with_equal_content(world: World, server: MySQLServer) -> None:
@@ -43,6 +52,30 @@ def test_a_backup_restores_with_equal_content(world: World, server: MySQLServer)
     server.let_restore("by its own client")
     server.sql(gzip.decompress(world.store.read(manifest.artifact.key)).decode(), "by its own client")
     assert differences(server.fingerprint("shop"), server.fingerprint("by its own client")) == []
+
+
+def product() -> Iterator[Any]:
+    """Give every compression, plain and encrypted; what a run has time for is encrypted zstd."""
+    for algorithm, encrypted in itertools.product(("gzip", "zstd", "none"), (False, True)):
+        if (algorithm, encrypted) != ("gzip", False):  # which all other tests are
+            everyday = (algorithm, encrypted) == ("zstd", True)
+            yield pytest.param(
+                algorithm, encrypted, id=f"{algorithm}, {'age' if encrypted else 'plain'}",
+                marks=[] if everyday else [pytest.mark.matrix],
+            )  # fmt: skip
+
+
+@pytest.mark.parametrize(("algorithm", "encrypted"), list(product()))
+def test_each_compression_plain_and_encrypted_comes_back(
+    world: World, server: MySQLServer, algorithm: str, encrypted: bool
+) -> None:
+    task = world.backup(algorithm=algorithm, recipients=RECIPIENTS if encrypted else ())
+    task = task.model_copy(update={"database": server.database("shop")})
+    backed_up(world, server, task)
+    target = f"back {algorithm} {encrypted}"
+    result = restored(world, server, task, target, age_identity=IDENTITY_FILE if encrypted else None)
+    assert result.exit_code == 0, result.log
+    assert differences(server.fingerprint("shop"), server.fingerprint(target)) == []
 
 
 def test_an_empty_database_is_backed_up(world: World, server: MySQLServer) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pyrage
 import pytest
 from tests.integration.runner.containers import docker, remove, wait_for
 from tests.integration.runner.pod import Pod, Result
@@ -21,9 +22,11 @@ from tests.integration.runner.world import World, assert_failed
 
 from holdfast.api.database import Database
 from holdfast.api.policy import Dump
+from holdfast.api.storage import Age, Encryption
 from holdfast.contract.task import BackupTask
 
 IMAGE = "holdfast-runner-sqlite:3"
+IDENTITY = pyrage.x25519.Identity.generate()
 OWNER = "4711:4712"  # not the runner's own user
 PATH = "data/app.db"
 SCHEMA = """
@@ -190,6 +193,40 @@ def test_a_backup_beside_a_steady_writer_has_every_row_of_one_moment_and_comes_b
     assert numbers == list(range(1, len(numbers) + 1))
     assert before <= len(numbers) <= after + 1  # one may have been committed and not yet printed
     assert after > before, "the writer has written meanwhile"
+
+
+ARTIFACTS = [(algorithm, encrypted) for algorithm in ("gzip", "zstd", "none") for encrypted in (False, True)]
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "encrypted"),
+    [
+        pytest.param(
+            algorithm, encrypted, id=f"{algorithm}, {'age' if encrypted else 'plain'}",
+            marks=[] if (algorithm, encrypted) == ("zstd", True) else [pytest.mark.matrix],
+        )
+        for algorithm, encrypted in ARTIFACTS
+    ],
+)  # fmt: skip
+def test_each_compression_plain_and_encrypted_comes_back_with_every_byte(
+    world: World, claim: Claim, algorithm: str, encrypted: bool
+) -> None:
+    claim.make("delete", 500)
+    compression = {"format": "sqlite", "compression": {"algorithm": algorithm}}
+    recipients = Encryption(age=Age(recipients=[str(IDENTITY.to_public())])) if encrypted else None
+    task = claim.backup(dump=Dump.model_validate(compression), encryption=recipients)
+    world.assert_backed_up(task, claim.pod(task).run())
+    counts = {table.name: table.rows for table in world.manifest(task).tables or []}
+    assert counts == {"noise": 500, "orders": 0, "items": 0, "total": 1}
+
+    restored = claim.restored(task, "again.db", age_identity={"key.txt": str(IDENTITY)} if encrypted else None)
+    assert restored.exit_code == 0, restored.log
+    assert content(claim.folder / "again.db") == content(claim.file)
+
+
+def content(file: Path) -> str:
+    with closing(sqlite3.connect(file)) as database:
+        return "\n".join(database.iterdump())
 
 
 def test_the_log_of_a_crashed_application_is_backed_up_and_stays_as_it_was(world: World, claim: Claim) -> None:
