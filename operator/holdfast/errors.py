@@ -89,6 +89,7 @@ class Reason(StrEnum):
     # dump and restore tools
     DUMP_FAILED = "DumpFailed"
     DUMP_KILLED = "DumpKilled"
+    DUMP_STALLED = "DumpStalled"
     RESTORE_FAILED = "RestoreFailed"
     SNAPSHOT_FAILED = "SnapshotFailed"
     SNAPSHOT_QUOTA_EXCEEDED = "SnapshotQuotaExceeded"
@@ -166,6 +167,7 @@ EXIT_CODES: dict[Reason, ExitCode] = {
     Reason.BACKUP_NOT_FOUND: ExitCode.STORAGE,
     Reason.DUMP_FAILED: ExitCode.DUMP,
     Reason.DUMP_KILLED: ExitCode.DUMP,
+    Reason.DUMP_STALLED: ExitCode.DUMP,
     Reason.RESTORE_FAILED: ExitCode.DUMP,
     Reason.SNAPSHOT_FAILED: ExitCode.DUMP,
     Reason.SNAPSHOT_QUOTA_EXCEEDED: ExitCode.DUMP,

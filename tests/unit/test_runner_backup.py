@@ -47,6 +47,11 @@ def a_database(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
 
 
+@pytest.fixture(autouse=True)
+def a_store_is_tried_once(monkeypatch):
+    monkeypatch.setattr(backup, "RETRY_WINDOW", 0.0)
+
+
 @pytest.fixture
 def context(tmp_path):
     return a_context(tmp_path)
@@ -149,6 +154,27 @@ def test_whatever_request_fails_the_outcome_is_true(s3, context, number, how):
 def test_the_requests_are_as_many_as_the_cases_above_think(s3, context):
     backup.run(a_task(), context)
     assert len(s3.calls) == 7
+
+
+def test_a_store_that_is_not_reached_for_a_while_is_tried_again(s3, context, monkeypatch):
+    monkeypatch.setattr(backup, "RETRY_WINDOW", 10.0)
+    monkeypatch.setattr(backup, "PAUSE", 0.01)
+
+    def twice():
+        if s3.calls.count("get_object") <= 2:
+            raise client_error("ServiceUnavailable", 503)
+
+    s3.faults["get_object"] = twice
+    assert not backup.run(a_task(), context).backup.found
+    assert s3.calls.count("get_object") == 4  # two in vain, one that looks, one that reads back
+
+
+def test_a_store_that_refuses_is_not_tried_again(s3, context, monkeypatch):
+    monkeypatch.setattr(backup, "RETRY_WINDOW", 10.0)
+    s3.faults["get_object"] = lambda: (_ for _ in ()).throw(client_error("AccessDenied", 403))
+    with pytest.raises(HoldfastError, match="AccessDenied"):
+        backup.run(a_task(), context)
+    assert s3.calls.count("get_object") == 1
 
 
 def test_a_manifest_that_is_there_already_is_verified_and_nothing_is_dumped(s3, context, tmp_path):

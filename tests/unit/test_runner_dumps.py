@@ -77,7 +77,7 @@ CASES = {
     "custom: the reader stops before the end": (
         "custom", "echo x", "cat > /dev/null; echo 'create table t();'", Reason.ARCHIVE_UNREADABLE,
     ),
-    "custom: the reader is killed": ("custom", "echo x", f"{READS}; kill -9 $$", Reason.ARCHIVE_UNREADABLE),
+    "custom: the reader is killed": ("custom", "echo x", f"{READS}; kill -9 $$", Reason.DUMP_KILLED),
     "custom: the dump fails and the reader is content": ("custom", "echo x; exit 1", READS, Reason.DUMP_FAILED),
     "custom: nothing at all": ("custom", "exit 0", READS, Reason.SIZE_IMPLAUSIBLE),
     "directory: the dump fails": ("directory", "mkdir $folder; exit 1", "exit 0", Reason.DUMP_FAILED),

@@ -4,6 +4,8 @@ import io
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -55,7 +57,7 @@ def a_cleanup(**changes):
 
 def run(monkeypatch, places, text):
     monkeypatch.setenv(TASK_VARIABLE, text)
-    code = runner.main([], places)
+    code = runner.run([], places)
     report = reports.parse(places.termination_log.read_text())
     assert report is not None
     return code, report
@@ -86,7 +88,7 @@ def test_the_version_names_holdfasts_and_the_clients(monkeypatch, tmp_path, caps
     (tmp_path / "client-version").write_text("17.12-0+deb13u1\n")
     monkeypatch.setattr(runner, "CLIENT_VERSION", str(tmp_path / "client-version"))
     with pytest.raises(SystemExit) as ended:
-        runner.main(["--version"])
+        runner.run(["--version"])
     assert ended.value.code == 0
     assert capsys.readouterr().out == f"holdfast-runner {holdfast.__version__}, client 17.12-0+deb13u1\n"
 
@@ -174,6 +176,27 @@ def test_work_that_finished_in_spite_of_a_stop_is_finished(context):
         return Done(message="published")
 
     assert runner.supervise(work, context, 30) == runner.Ended(done=Done(message="published"))
+
+
+def test_a_thread_that_hangs_does_not_keep_the_container_nor_change_how_it_ended(tmp_path):
+    script = "import sys, threading; from holdfast.runner import main as runner; "
+    script += (
+        "threading.Thread(target=threading.Event().wait).start(); runner.run = lambda _: 7; sys.exit(runner.main([]))"
+    )
+    assert subprocess.run([sys.executable, "-c", script], timeout=20, check=False).returncode == 7
+
+
+def test_a_run_within_a_process_leaves_the_process_alone(monkeypatch, places):
+    """Else a thread that another test left would end all of them, without a word."""
+    monkeypatch.setattr(os, "_exit", lambda code: pytest.fail(f"the process would have ended with {code}"))
+    hanging = threading.Event()
+    thread = threading.Thread(target=hanging.wait)
+    thread.start()
+    try:
+        assert run(monkeypatch, places, tasks.to_environment(a_cleanup()))[0] == 1
+    finally:
+        hanging.set()
+        thread.join()
 
 
 @pytest.mark.parametrize(

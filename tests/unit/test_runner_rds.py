@@ -496,7 +496,7 @@ def process(backup: Backup, deadline: int, folder: Path) -> subprocess.Completed
     )
     code = (
         "import sys; from pathlib import Path; from holdfast.runner.context import Places; "
-        "from holdfast.runner.main import main; sys.exit(main([], Places(termination_log=Path(sys.argv[1]))))"
+        "from holdfast.runner.main import run; sys.exit(run([], Places(termination_log=Path(sys.argv[1]))))"
     )
     environment = {
         **{key: value for key, value in os.environ.items() if "proxy" not in key.lower()},

@@ -4,6 +4,7 @@ Nothing but a dump that was seen to be whole is made an object, and nothing with
 every trace is removed again; what cannot be removed is reported.
 """
 
+import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -43,6 +44,8 @@ if TYPE_CHECKING:  # botocore takes half a second to import: a thread does it wh
 
 INTEGRITY = "passed"
 LOOK_SECONDS = 20.0  # for a manifest, after the database could not be used
+RETRY_WINDOW = 15.0  # seconds in which a store that is not reached at the start is tried again, as the database is
+PAUSE = 1.0  # seconds between two tries, of which each is several requests
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,14 @@ def _look(task: BackupTask, context: Context) -> "tuple[Store, Manifest | None]"
     from holdfast.runner import record, store  # late: see above
 
     opened = store.connect(task.s3, context.places)
-    return opened, record.find(opened, task.key_prefix, task.backup.uid)
+    give_up = time.monotonic() + RETRY_WINDOW
+    while True:
+        try:
+            return opened, record.find(opened, task.key_prefix, task.backup.uid)
+        except HoldfastError as error:
+            if error.reason is not Reason.STORAGE_UNAVAILABLE or time.monotonic() + PAUSE > give_up:
+                raise
+        context.stop.wait(PAUSE)
 
 
 def _was_published(looking: "Future[tuple[Store, Manifest | None]]") -> bool:

@@ -55,8 +55,21 @@ class Ended:
     leftover: str | None = None
 
 
-def main(arguments: Sequence[str] | None = None, places: Places | None = None) -> int:
-    """Run the task in the environment; return the exit code."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Be the container's process: run the task, and end even where a thread still waits for a dead store.
+
+    The only place that ends a process without ceremony; whoever wants a task run within a process of his own calls
+    `run`.
+    """
+    code = run(arguments)
+    if threading.active_count() > 1:
+        sys.stdout.flush()
+        os._exit(code)
+    return code
+
+
+def run(arguments: Sequence[str] | None = None, places: Places | None = None) -> int:
+    """Run the task in the environment, write the report; return the exit code."""
     started, begun = clock.now(), time.monotonic()
     overrides = _parse(arguments)
     places = places or Places()
@@ -68,11 +81,7 @@ def main(arguments: Sequence[str] | None = None, places: Places | None = None) -
     log.line("started", kind=task.kind, deadlineSeconds=task.deadline_seconds)
     context = Context(places, Stop(), log, os.environ.get(POD_UID_VARIABLE, "") or "no-pod-uid", started)
     ended = supervise(lambda: _work(task, context, overrides), context, task.deadline_seconds)
-    code = _end(task.kind, ended, log, places, started, begun)
-    if threading.active_count() > 1 and ended.failure is not None:
-        sys.stdout.flush()
-        os._exit(code)  # a thread that waits for a dead store would keep the container
-    return code
+    return _end(task.kind, ended, log, places, started, begun)
 
 
 def supervise(work: Callable[[], Done], context: Context, deadline_seconds: float) -> Ended:

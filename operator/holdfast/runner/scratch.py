@@ -7,13 +7,15 @@ stops before the kubelet evicts the Pod: an eviction takes the report with it.
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.progress import Progress
 from holdfast.runner.stop import Stop
+from holdfast.runner.stream import SILENCE
 from holdfast.units import size_for_people
 
 INTERVAL = 0.25  # seconds between two looks
@@ -38,9 +40,10 @@ class Room:
             raise self._too_small(f"the dump may need {_exact(needed)}", needed)
 
     @contextmanager
-    def watched(self, stop: Stop, progress: Progress) -> Iterator[None]:
+    def watched(self, stop: Stop, progress: Progress, silent: Callable[[float], None] | None = None) -> Iterator[None]:
         """Ask the task to end when the room is nearly used up; shows what is used as progress.
 
+        `silent` is called when nothing was written for long, as `stream.pump` does; what it raises ends the task.
         Raises ScratchTooSmall also for what was written since the last look: the kubelet's own look is still to come.
         """
         done = threading.Event()
@@ -52,8 +55,19 @@ class Room:
                 stop.request(self._too_small(f"the dump has reached {_exact(size)}", size * 2))
 
         def watch() -> None:
+            before, since = -1, time.monotonic()
+            asked = since
             while not done.wait(INTERVAL):
                 look()
+                now = time.monotonic()
+                if progress.uncompressed != before:
+                    before, since, asked = progress.uncompressed, now, now
+                elif silent and now - asked >= SILENCE:
+                    asked = now
+                    try:
+                        silent(now - since)
+                    except HoldfastError as error:
+                        stop.request(error)
 
         thread = threading.Thread(target=watch, name="scratch", daemon=True)
         thread.start()

@@ -1,5 +1,7 @@
 """Moves bytes from a tool to the bucket: one reader, several takers, only a buffer and the current parts are held."""
 
+import select
+import time
 from collections.abc import Callable, Sequence
 from typing import IO, TYPE_CHECKING
 
@@ -13,6 +15,8 @@ if TYPE_CHECKING:  # they import slow libraries
     from holdfast.runner.upload import Upload
 
 BUFFER = 1 << 20  # bytes; what a pipe of ours holds
+LOOK = 1.0  # seconds between two looks whether a silent pipe is still wanted
+SILENCE = 300.0  # seconds without a byte, until the server is asked; a scan of dead rows may well be silent for longer
 
 
 class Sink:
@@ -56,11 +60,33 @@ class Sink:
         self._upload.write(data)
 
 
-def pump(source: IO[bytes], takers: Sequence[Callable[[memoryview], object]], stop: Stop) -> None:
-    """Read the pipe to its end, giving each chunk to every taker. Raises when the task is asked to end."""
+def pump(
+    source: IO[bytes],
+    takers: Sequence[Callable[[memoryview], object]],
+    stop: Stop,
+    silent: Callable[[float], None] | None = None,
+) -> None:
+    """Read the pipe to its end, giving each chunk to every taker. Raises when the task is asked to end.
+
+    `silent` is called with the seconds without a byte, whenever SILENCE passes so; it raises where waiting is no use.
+    The time that a taker takes is none: a slow store is no silence.
+    """
     view = memoryview(bytearray(BUFFER))
+    _await(source, stop, silent)
     while count := source.readinto(view):  # type: ignore[attr-defined]
         stop.check()
         for take in takers:
             take(view[:count])
+        _await(source, stop, silent)
     stop.check()
+
+
+def _await(source: IO[bytes], stop: Stop, silent: Callable[[float], None] | None) -> None:
+    """Wait until there is something to read, or the end."""
+    since = asked = time.monotonic()
+    while not select.select([source], [], [], LOOK)[0]:
+        stop.check()
+        now = time.monotonic()
+        if silent and now - asked >= SILENCE:
+            silent(now - since)
+            asked = now

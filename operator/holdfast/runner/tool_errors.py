@@ -49,7 +49,7 @@ def check(tool: Tool, code: int, failed: Reason, doing: str) -> None:
     if code < 0:
         name = signal.Signals(-code).name
         raise HoldfastError(
-            Reason.DUMP_KILLED if failed is Reason.DUMP_FAILED else failed,
+            failed if failed is Reason.RESTORE_FAILED else Reason.DUMP_KILLED,
             f"{tool.name} was killed by {name} while {doing}",
             "often the memory limit: look at the memory of Pod and node, raise job.resources, apply a new one",
         )

@@ -15,6 +15,7 @@ from holdfast.errors import HoldfastError, Reason
 from holdfast.runner import scratch
 from holdfast.runner.context import Context
 from holdfast.runner.engine import Contents
+from holdfast.runner.postgres import server
 from holdfast.runner.postgres.connection import Target
 from holdfast.runner.postgres.end_mark import EndMark
 from holdfast.runner.postgres.script import Script
@@ -41,6 +42,16 @@ def arguments(dump: Dump) -> list[str]:
         Format.DIRECTORY: ["--format=directory", "--compress=0", f"--jobs={dump.jobs}"],
     }[dump.format]
     return [*form, *COMMON]
+
+
+def asking(target: Target, context: Context) -> Callable[[float], None]:
+    """Return what is to be called when a dump is silent: it logs what the server does for it, or raises DumpStalled."""
+
+    def ask(seconds: float) -> None:
+        doing = server.require_dumping(target, context.stop, seconds)
+        context.log.line("silent", seconds=round(seconds), server=doing)
+
+    return ask
 
 
 class Seen:
@@ -86,6 +97,7 @@ class StreamedDump:
         self._seen = Seen(target.warnings)
         self._custom = dump.format is Format.CUSTOM
         self._stop = context.stop
+        self._silent = asking(target, context)
         self._warnings = target.warnings
         self._stack = ExitStack()
         self._command = ["pg_dump", *self.arguments, f"--dbname={target.conninfo()}"]
@@ -106,7 +118,7 @@ class StreamedDump:
         return readable
 
     def _script(self, sink: Sink) -> str:
-        pump(self._tool.stdout, (self._seen.feed, sink.write), self._stop)
+        pump(self._tool.stdout, (self._seen.feed, sink.write), self._stop, self._silent)
         check(self._tool, self._tool.wait(), Reason.DUMP_FAILED, "dumping")
         self.contents = self._seen.contents("pg_dump", Reason.END_MARK_MISSING)
         return SEEN_TO_END
@@ -118,7 +130,7 @@ class StreamedDump:
             listening(reader, self._seen.feed, self._stop),
         ):
             feed = Feed(reader, Reason.ARCHIVE_UNREADABLE, READING)
-            pump(self._tool.stdout, (feed.write, sink.write), self._stop)
+            pump(self._tool.stdout, (feed.write, sink.write), self._stop, self._silent)
             check(self._tool, self._tool.wait(), Reason.DUMP_FAILED, "dumping")
             check(reader, reader.wait(), Reason.ARCHIVE_UNREADABLE, READING)
         self.contents = self._seen.contents("pg_restore", Reason.ARCHIVE_UNREADABLE)
@@ -162,6 +174,7 @@ class DirectoryDump:
         self._target = target
         self._stop = context.stop
         self._folder = context.places.scratch / ARCHIVE_FOLDER
+        self._silent = asking(target, context)
         self._room = scratch.Room(context.places.scratch, scratch_bytes)
         self._database_size = database_size
         self._stack = ExitStack()
@@ -178,7 +191,8 @@ class DirectoryDump:
         """See engine.Dumping."""
         progress.phase = "dumping"
         command = ["pg_dump", *self.arguments, f"--file={self._folder}", f"--dbname={self._target.conninfo()}"]
-        with self._room.watched(self._stop, progress), Tool(command) as tool, self._stop.calling(tool.kill):
+        watched = self._room.watched(self._stop, progress, self._silent)
+        with watched, Tool(command) as tool, self._stop.calling(tool.kill):
             code = tool.wait()
             self._stop.check()
             check(tool, code, Reason.DUMP_FAILED, "dumping")
