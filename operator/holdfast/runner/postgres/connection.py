@@ -13,6 +13,8 @@ from holdfast.runner.secrets import MountedSecret
 
 APPLICATION = "holdfast"
 CONNECT_TIMEOUT = 5  # seconds for one attempt at one address
+# A server whose Pod or node is gone closes nothing; without these a dump would wait two hours for it, here a minute.
+KEEPALIVES = {"keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3"}
 _STRICTNESS = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 _SCHEMES = ("postgresql://", "postgres://")
 _USED = {"host", "port", "user", "password", "dbname", "sslmode"}
@@ -46,6 +48,7 @@ class Target:
             "passfile": str(self.passfile),
             "connect_timeout": str(CONNECT_TIMEOUT),
             "application_name": APPLICATION,
+            **KEEPALIVES,
         }
         return common | ({"sslrootcert": str(self.sslrootcert)} if self.sslrootcert else {})
 
