@@ -55,18 +55,21 @@ def test_a_tool_is_waited_for_while_the_server_works_for_it():
 
 
 def test_a_slow_store_is_no_silence():
-    taken = []
-    pumped("for i in 1 2 3; do echo $i; done", stalled, lambda data: taken.append(bytes(data)) or time.sleep(0.5))
-    assert b"".join(taken) == b"1\n2\n3\n"
+    taken, stop, asked = [], Stop(), []
+    with Tool(["sh", "-c", "for i in 1 2 3; do echo $i; done"], stdout=True) as tool:
+        assert tool.wait() == 0, "all of it lies in the pipe"
+        stream.pump(tool.stdout, (lambda data: taken.append(bytes(data)) or time.sleep(0.5),), stop, asked.append)
+    assert (b"".join(taken), asked) == (b"1\n2\n3\n", [])
 
 
-def test_a_staged_dump_that_does_not_grow_is_asked_about_and_one_that_grows_is_not(tmp_path):
+def test_a_staged_dump_that_does_not_grow_is_asked_about_and_one_that_grows_is_not(tmp_path, monkeypatch):
+    monkeypatch.setattr(scratch, "SILENCE", 1.5)  # long enough for a machine that does something else as well
     stop, progress = Stop(), Progress(Log(io.StringIO()), "dumping")
     file = tmp_path / "table"
 
     def stage():
         with scratch.Room(tmp_path, 1 << 20).watched(stop, progress, stalled):
-            for number in range(10):
+            for number in range(36):
                 file.write_bytes(bytes(number + 1))
                 assert not stop._event.wait(0.05), "it grew"
             assert stop._event.wait(10)
@@ -189,7 +192,7 @@ def test_a_silent_dump_whose_server_works_is_logged_with_what_it_waits_for(targe
     ids=["it does nothing for it", "it is mute", "it is gone"],
 )
 def test_a_silent_dump_whose_server_does_nothing_for_it_has_stalled(target_of, tmp_path, monkeypatch, answer, says):
-    monkeypatch.setattr(server, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(server, "ANSWER_SECONDS", 0.3 if answer is mute else 20)
     target = target_of(answer) if answer else Target("127.0.0.1", "1", "u", "orders", "disable", tmp_path / "pgpass")
     with pytest.raises(HoldfastError, match="pg_dump wrote nothing for 300 seconds, and ") as caught:
         dumps.asking(target, a_context(tmp_path, io.StringIO()))(300)

@@ -67,6 +67,15 @@ def test_a_stream_becomes_one_object_with_the_sum_of_its_parts(s3):
     assert checksum == s3.checksum[KEY] == composite([hashlib.sha256(p).digest() for p in (DATA[:FIRST], DATA[FIRST:])])
 
 
+def test_an_upload_whose_first_beginning_lost_its_answer_leaves_no_second_one_open(s3):
+    s3.create_multipart_upload(Key=KEY)
+    s3.create_multipart_upload(Key="shop/orders/backup-1/another-pod.sql.gz")
+    s3.after["create_multipart_upload"] = lambda answer: answer | {"ResponseMetadata": {"RetryAttempts": 1}}
+    send_all(an_upload(s3))
+    assert s3.objects == {KEY: DATA}
+    assert [s3.keys[upload] for upload in s3.uploads] == ["shop/orders/backup-1/another-pod.sql.gz"]
+
+
 def test_nothing_is_an_object_before_it_is_completed(s3):
     upload = an_upload(s3)
     send(upload)

@@ -68,6 +68,8 @@ class Upload:
                 **algorithm, **self._store.wanted,  # type: ignore[arg-type]
             )  # fmt: skip
         self._upload_id = answer["UploadId"]
+        if answer.get("ResponseMetadata", {}).get("RetryAttempts"):  # one whose answer was lost may be open beside it
+            self._abort_all_but(self._upload_id)
 
     def write(self, data: bytes | memoryview) -> None:
         """Take the next bytes; waits while the store is slower than the dump. Raises what a part failed with.
@@ -126,8 +128,7 @@ class Upload:
         if self._upload_id:
             self._store.abort(self.key, self._upload_id)
         elif self._begun:  # the answer to `begin` may have been lost
-            for key, upload_id in self._store.uploads(self.key):
-                self._store.abort(key, upload_id)
+            self._abort_all_but(None)
         retained = self._store.delete(self.key) if self._maybe_complete else None
         if late:
             raise HoldfastError(
@@ -136,6 +137,11 @@ class Upload:
                 "the operator's cleanup removes what they may have left",
             )
         return retained
+
+    def _abort_all_but(self, ours: str | None) -> None:
+        for key, upload_id in self._store.uploads(self.key):
+            if upload_id != ours:
+                self._store.abort(key, upload_id)
 
     def _send(self, part: Part) -> None:
         self._filling = None
