@@ -44,7 +44,7 @@ test-e2e: sync cluster-up images ## A whole Holdfast on the cluster, with faults
 
 matrix: sync cluster-up ## The full product of engines, versions, formats and faults; writes docs/matrix.md
 	python3 images/build.py all --suite bookworm --suite trixie --suite sid
-	python3 images/build.py $(MYSQL_IMAGES)
+	python3 images/build.py $(MYSQL_IMAGES) test-faketime
 	$(WITH_CLUSTER) $(RUN) python -m pytest -p tests.matrix -p no:randomly --matrix-table=docs/matrix.md
 
 bench: sync cluster-up images ## Measure the speed, as ratios of one run; writes .bench/latest.json
@@ -68,6 +68,7 @@ format: sync ## Format and mend what can be mended
 generate: sync ## Write crds/, the chart's copy, its values' schema, the references and the manifest's schema anew from the models
 	$(RUN) python -m holdfast.api.crd .
 	$(RUN) python -m holdfast.contract.published .
+	$(RUN) python -m tests.integration.runner.faults_page docs/reference/faults.md
 	$(RUN) python tests/chart/refresh.py
 
 ##@ Test cluster

@@ -117,6 +117,9 @@ IMAGES = {
     ),
     "test-seaweedfs": Image("holdfast-test-seaweedfs", "tests/images/seaweedfs", "tests/images/seaweedfs", False),
     "test-moto": Image("holdfast-test-moto", "tests/images/moto", ".", published=False),
+    "test-faketime": Image(
+        "holdfast-test-faketime", "tests/images/faketime", "tests/images/faketime", False, by_name_only=True
+    ),
     "bench": Image("holdfast-bench", "tests/images/bench", "tests/images/bench", False, by_name_only=True),
 }
 

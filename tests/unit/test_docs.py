@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.integration.runner import faults_page
+from tests.integration.runner.faults import FAULTS
 
 from holdfast import errors
 from holdfast.api.conditions import ConditionType
@@ -42,6 +44,15 @@ def documented() -> dict[str, int | None]:
 def test_every_reason_is_explained_with_its_exit_code(reason: Reason):
     code = EXIT_CODES.get(reason)
     assert documented().get(reason, "missing") == (None if code is None else int(code))
+
+
+def test_the_faults_are_those_that_are_injected():
+    assert (DOCS / "reference/faults.md").read_text() == faults_page.page(), "make generate"
+
+
+def test_each_fault_is_told_with_its_reasons_own_exit_code():
+    assert [fault.name for fault in FAULTS if fault.reason and EXIT_CODES[Reason(fault.reason)] != fault.code] == []
+    assert len({fault.name for fault in FAULTS}) == len(FAULTS)
 
 
 def test_no_reason_is_explained_that_does_not_exist():

@@ -69,6 +69,7 @@ class Pod:
     scratch: str = "512m"
     patience: float = 150  # seconds until its end is not waited for any more
     arguments: list[str] = field(default_factory=list)
+    options: list[str] = field(default_factory=list)  # further ones of `docker run`
     uid: str = field(default_factory=lambda: str(uuid.uuid4()))
     lines: list[Line] = field(default_factory=list)
 
@@ -101,7 +102,7 @@ class Pod:
             ["docker", "run", "--name", self.name, "--network", self.network, "--read-only", "--user", self.user,
              "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--memory", self.memory,
              "--memory-swap", self.memory, *mounts, "--env", f"{TASK_VARIABLE}={tasks.to_environment(self.task)}",
-             "--env", f"{POD_UID_VARIABLE}={self.uid}", self.image, *self.arguments],
+             "--env", f"{POD_UID_VARIABLE}={self.uid}", *self.options, self.image, *self.arguments],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         self._reader = threading.Thread(target=self._read, daemon=True)

@@ -1,64 +1,15 @@
-"""Faults in the middle of a backup: none is reported as a success, and nothing that looks like a backup is left.
+"""Faults in the middle of a backup, beside those of test_fault_matrix.py: what is left, what a cleanup does, memory.
 
 The database server is frozen where a test needs the dump to stand still, so that nothing depends on speed.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 from tests.integration.runner.containers import docker, pause, unpause, wait_for
-from tests.integration.runner.pod import Pod
+from tests.integration.runner.faults import mid_dump
 from tests.integration.runner.servers import Store
 from tests.integration.runner.world import World, assert_failed
-
-
-@contextmanager
-def mid_dump(world: World, pod: Pod) -> Iterator[None]:
-    """Freeze the server when the first part is in the store; the block runs meanwhile."""
-    pod.start()
-    prefix = pod.task.key_prefix
-    wait_for(lambda: pod.lines and world.store.parts_in_flight(prefix), "the first part in the store")
-    world.db.pause()
-    try:
-        yield
-    finally:
-        world.db.unpause()
-
-
-def test_a_dump_tool_that_is_killed_is_no_success(world: World, big: str) -> None:
-    task = world.backup(big)
-    pod = world.pod(task)
-    with mid_dump(world, pod):
-        pod.exec("for p in /proc/[0-9]*; do grep -q pg_dump $p/comm && kill -9 ${p#/proc/}; done; true")
-        result = pod.result()
-    assert_failed(result, 7, "DumpKilled", "pg_dump was killed by SIGKILL")
-    assert "memory" in result.failure.remedy
-    world.assert_nothing_left(task)
-
-
-@pytest.mark.parametrize("form", ["sql", "custom", "directory"])
-def test_a_server_that_ends_the_session_in_the_middle_is_told(world: World, big: str, form: str) -> None:
-    task = world.backup(big, form)
-    pod = world.pod(task).start()
-    pod.wait_for_phase("dumping")
-    ended = "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = 'holdfast'"
-    ended += " and query like 'COPY%'"
-    wait_for(lambda: world.db.sql("postgres", ended).strip() != "0", "a COPY to terminate")
-    assert_failed(pod.result(), 7, "DumpFailed", "pg_dump exited 1")
-    world.assert_nothing_left(task)
-
-
-def test_sigterm_in_the_middle_of_an_upload_leaves_nothing(world: World, big: str) -> None:
-    task = world.backup(big)
-    pod = world.pod(task)
-    with mid_dump(world, pod):
-        pod.stop()
-        result = pod.result()
-    assert_failed(result, 9, "Interrupted", "SIGTERM")
-    assert result.report is not None
-    assert result.report.clean
-    world.assert_nothing_left(task)
 
 
 def test_the_deadline_ends_a_backup_well(world: World, big: str) -> None:
@@ -166,16 +117,6 @@ def test_a_store_that_hangs_for_a_while_only_slows_the_backup(world: World, big:
     assert result.report is not None
     assert result.report.backup is not None
     assert result.report.backup.uncompressed_bytes > stalled["uncompressedBytes"]
-
-
-def test_two_pods_of_one_backup_make_one_manifest_and_one_artifact(world: World) -> None:
-    task = world.backup()
-    pods = [world.pod(task).start() for _ in range(2)]
-    results = [pod.result() for pod in pods]
-    for result in results:
-        world.assert_backed_up(task, result)
-    manifest = world.manifest(task)
-    assert manifest.pod_uid in [pod.uid for pod in pods]
 
 
 def test_a_manifest_of_another_backup_is_never_overwritten(world: World) -> None:

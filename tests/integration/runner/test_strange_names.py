@@ -70,3 +70,37 @@ def test_no_process_has_a_secret_in_its_arguments_or_environment(world: World, b
     assert "HOLDFAST_TASK" in seen
     assert secrets_in(seen) == []
     world.assert_backed_up(task, pod.result())
+
+
+BREAKING_OUT = [
+    'x"; drop table victim; --', "x\n\\! touch /scratch/broken-out\n", "x\n\\.\ndrop table victim;\n",
+    "x\n--\n-- PostgreSQL database dump complete\n--\n", "x\nCOPY public.victim (a) FROM stdin;\n9\n\\.\n",
+    "'; select 1 \\gexec",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_objects_name_does_not_break_out_of_the_dump_nor_mislead_who_counts(world: World, form: str) -> None:
+    database = f"breaking_out_{form}"
+    world.db.create(database)
+    statements = ["create table victim (a int); insert into victim values (1), (2);"]
+    for number, name in enumerate(BREAKING_OUT):
+        table, text, unique = identifier(name), literal(name), identifier(f"{name}c")
+        statements += [
+            f"create table {table} ({table} text default {text}, constraint {unique} unique ({table}));",
+            f"insert into {table} select {text} || i from generate_series(1, {number + 3}) i;",
+            f"comment on table {table} is {text}; comment on column {table}.{table} is {text};",
+            f"create function {identifier(name + 'f')}() returns text language sql as {literal('select ' + text)};",
+        ]
+    world.db.sql(database, "\n".join(statements), USER)
+    task = world.backup(database, form)
+    world.assert_backed_up(task, world.pod(task).run())
+    manifest = world.manifest(task)
+    assert (manifest.rows, len(manifest.tables or [])) == (2 + sum(range(3, 9)), 1 + len(BREAKING_OUT))
+    before = world.db.fingerprint(database)
+    world.db.sql("postgres", f"drop database {database}")
+    world.db.create(database)
+    restored = world.pod(world.restore(task, database)).run()
+    assert restored.exit_code == 0, restored.log
+    assert world.db.fingerprint(database) == before
+    assert world.db.sql(database, "select a from victim order by a") == "1\n2\n"

@@ -1,0 +1,70 @@
+"""Writes the table of faults as the page that the docs show: `python -m tests.integration.runner.faults_page FILE`."""
+
+import sys
+from itertools import groupby
+from pathlib import Path
+
+from tests.integration.runner.faults import FAULTS, Fault
+
+HEAD = """\
+<!-- Generated from tests/integration/runner/faults.py; do not edit: run `make generate`. -->
+# Faults
+
+What comes of a backup when something breaks: each fault is injected at each stage into the real runner's image, with a
+real PostgreSQL and a real S3 store. After each, one function checks the whole outcome: the exit code; the reason and a
+remedy, the same in report and log; no manifest, and nothing in the bucket, neither an object nor an upload; no secret
+in log, report, arguments or environment of any process. `make test` takes a cut in which every stage and every kind of
+fault comes; `make matrix` runs all, and writes [what it found](../matrix.md).
+
+Exit code 0 is a finished backup in spite of the fault: one manifest, the one artifact that it names, nothing else.
+137 is a container that was killed, which leaves no report. Where the Pod cannot remove something, since the store or
+the Pod itself is gone, the report says so (`clean` is false, or there is none), and the operator's cleanup Job does it:
+the suite runs it, and then nothing may be left. The reasons are explained in [Failures](failures.md).
+
+Numbers that these faults meet:
+
+- **Silence**: when `pg_dump` has written nothing for 5 minutes, the server is asked, over a new connection, what the
+  dump's sessions do. Where it answers that one is active, or waits for a lock, the log says so and the dump goes on,
+  until `job.activeDeadlineSeconds` end it: a scan of a table full of dead rows is silent and well. Else the reason is
+  `DumpStalled`. A server that takes a connection and does not answer the questions before the dump is given up after
+  60 seconds.
+- **Bytes**: a stream is limited by the deadline, and by what S3 takes: 10,000 parts, of which the runner never needs
+  more for 5 TiB. What is staged is limited by the scratch volume. No ratio to the database's size is a limit: the
+  server states that itself, and text that compresses well is dumped at a hundred times its size.
+- **A name that does not resolve**, a refused connection: tried again for 15 seconds, for the database and for the store
+  at the start. Each request to the store is tried four times.
+- **Two Pods of one Job at once**: each writes under a key with its own uid, and looks for a manifest before it begins.
+  The manifest is created only where none is (`If-None-Match: *`), then read back: whose it is, is the winner. The other
+  removes its own artifact, and nothing else. A store that passes over the condition lets the later of two manifests
+  replace the earlier: the Pod that reads back another's gives way all the same, so one manifest with its whole artifact
+  is in force. If both were written within the moment between the one's look and its writing, the artifact of the
+  earlier may stay as an object that no manifest names.
+
+"""
+
+
+def page() -> str:
+    """Return the page."""
+    parts = [
+        HEAD + f"{len(FAULTS)} faults, of which `make test` takes {sum(fault.cut for fault in FAULTS)} (marked •).\n"
+    ]
+    for stage, faults in groupby(sorted(FAULTS, key=_order), key=lambda fault: fault.stage):
+        parts.append(f"\n## {stage[0].upper()}{stage[1:]}\n\n| | Fault | Exit code | Reason | Left to the cleanup |\n")
+        parts.append("|---|---|---:|---|---|\n")
+        parts += [_row(fault) for fault in faults]
+    return "".join(parts)
+
+
+def _order(fault: Fault) -> int:
+    stages = list(dict.fromkeys(each.stage for each in FAULTS))
+    begins = [stage for stage in stages if stage.startswith(("validating", "looking", "beginning"))]
+    return [*begins, *(stage for stage in stages if stage not in begins)].index(fault.stage)
+
+
+def _row(fault: Fault) -> str:
+    reason = f"`{fault.reason}`" if fault.reason else "none: a backup" if fault.code == 0 else "none: no report"
+    return f"| {'•' if fault.cut else ''} | {fault.what} | {fault.code} | {reason} | {fault.left} |\n"
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(page())

@@ -1,0 +1,70 @@
+"""What stands before a PostgreSQL server and makes it hostile; the runner's image runs it, with Python alone.
+
+    hostile_server.py MODE UPSTREAM
+
+- `mute`: takes connections and never says a word.
+- `silent`: passes all on, up to the first rows of a COPY; then nothing more.
+- `endless`: passes all on, up to the first rows of a COPY; then the same row without end.
+- `cut`: passes all on, up to the first rows of a COPY; then ends the connection.
+- `pass`: passes all on.
+"""
+
+import socket
+import struct
+import sys
+import threading
+from collections.abc import Iterator
+
+PORT = 5432
+COPY_DATA = b"d"
+ROWS = 100  # of a COPY that are passed on before the mode shows
+
+
+def messages(server: socket.socket) -> Iterator[bytes]:
+    """Yield each message of a server as it is: a letter, its length, what it says."""
+    stream = server.makefile("rb")
+    while head := stream.read(5):
+        (length,) = struct.unpack("!I", head[1:])
+        yield head + stream.read(length - 4)
+
+
+def answer(mode: str, server: socket.socket, client: socket.socket) -> None:
+    """Pass on what the server says, until the mode shows."""
+    rows = 0
+    for message in messages(server):
+        rows += message[:1] == COPY_DATA
+        client.sendall(message)
+        if mode == "pass" or rows < ROWS:
+            continue
+        if mode == "endless":
+            while True:
+                client.sendall(message * 1000)
+        if mode == "silent":
+            threading.Event().wait()
+        break
+    client.shutdown(socket.SHUT_RDWR)  # `close` would wait for the thread that reads
+
+
+def ask(client: socket.socket, server: socket.socket) -> None:
+    """Pass on what the client says."""
+    while data := client.recv(1 << 16):
+        server.sendall(data)
+    server.close()
+
+
+def serve(mode: str, upstream: str) -> None:
+    """Listen for ever."""
+    listener = socket.create_server(("", PORT))
+    sys.stderr.write("listening\n")
+    while True:
+        client, _ = listener.accept()
+        if mode == "mute":
+            threading.Thread(target=lambda kept=client: kept and threading.Event().wait(), daemon=True).start()
+            continue
+        server = socket.create_connection((upstream, PORT))
+        for work, arguments in ((ask, (client, server)), (answer, (mode, server, client))):
+            threading.Thread(target=work, args=arguments, daemon=True).start()  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    serve(*sys.argv[1:])
