@@ -80,7 +80,9 @@ def mid_dump(world: World, pod: Pod) -> Iterator[None]:
 def mid_staging(world: World, pod: Pod) -> Iterator[None]:
     """Freeze the server when some of a directory dump is on the disk."""
     pod.start()
-    pod.wait_for_line(lambda line: bool(line["event"] == "progress" and line["uncompressedBytes"]), "a staged byte")
+    pod.wait_for_phase("dumping")
+    staged = "find /scratch/dump -name '*.dat' -size +500k 2>/dev/null || true"
+    wait_for(lambda: pod.exec(staged), "half a megabyte on the disk")
     world.db.pause()
     try:
         yield
@@ -269,9 +271,9 @@ def clock(jump: str, deadline: int = 120) -> Act:
         task = scene.world.backup(scene.big, deadline_seconds=deadline)
         pod = scene.world.pod(task, options=[*options, "--volume", f"{folder}:/clock:ro"])
         with mid_dump(scene.world, pod):
-            before = pod.lines[-1]["time"]
+            before = seconds(pod.lines[0]["time"])
             offset.write_text(f"{jump}\n")
-            pod.wait_for_line(lambda line: bool(abs(seconds(line["time"]) - seconds(before)) > 100), "the new time")
+            pod.wait_for_line(lambda line: "time" in line and abs(seconds(line["time"]) - before) > 400, "the new time")
         return Run(task, pod.result())
 
     return act
