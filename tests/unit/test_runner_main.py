@@ -211,3 +211,27 @@ def test_a_run_within_a_process_leaves_the_process_alone(monkeypatch, places):
 def test_a_restores_target_may_be_given_as_arguments(arguments, expected):
     overrides = runner._parse(arguments)
     assert (overrides.host, overrides.port, overrides.database) == expected
+
+
+EARLY = """
+import os, signal, sys
+
+class Ending:
+    def find_spec(self, name, *_):
+        if name == "holdfast.runner.main":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+sys.meta_path.insert(0, Ending())
+from holdfast.runner.entry import main
+sys.argv = ["holdfast-runner"]
+sys.exit(main())
+"""
+
+
+def test_a_signal_before_the_slow_imports_ends_the_task_before_it_begins():
+    environment = os.environ | {TASK_VARIABLE: tasks.to_environment(a_cleanup())}
+    done = subprocess.run([sys.executable, "-c", EARLY], env=environment, capture_output=True, text=True, check=False)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 9, done.stderr
+    assert (lines[0]["event"], "step" in [line["event"] for line in lines]) == ("started", False)
+    assert next(line for line in lines if line["event"] == "ended")["failure"]["reason"] == "Interrupted"

@@ -2,6 +2,6 @@
 
 import sys
 
-from holdfast.runner.main import main
+from holdfast.runner.entry import main
 
 sys.exit(main())

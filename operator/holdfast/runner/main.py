@@ -36,6 +36,7 @@ from holdfast.contract.task import (
     VerifyTask,
 )
 from holdfast.errors import ExitCode, HoldfastError, Reason
+from holdfast.runner import entry
 from holdfast.runner.context import Context, Places
 from holdfast.runner.engine import Overrides
 from holdfast.runner.log import Log
@@ -91,8 +92,10 @@ def supervise(work: Callable[[], Done], context: Context, deadline_seconds: floa
     def interrupted(number: int, _frame: FrameType | None) -> None:
         news.put(_interrupted(signal.Signals(number).name))
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in entry.ENDING:
         signal.signal(number, interrupted)
+    if entry.noted:
+        return Ended(failure=_interrupted(entry.noted[0].name))
     threading.Thread(target=lambda: news.put(_ended(work, context)), name="work", daemon=True).start()
     try:
         first = news.get(timeout=deadline_seconds)
