@@ -38,7 +38,7 @@ from holdfast.runner.progress import Progress
 from holdfast.runner.secrets import MountedSecret
 from holdfast.runner.stream import Sink
 
-if TYPE_CHECKING:  # botocore takes half a second to import: a thread does it while the database is asked
+if TYPE_CHECKING:  # botocore is the slowest import: a thread does it once the dump tool has been started
     from holdfast.runner.store import Store
     from holdfast.runner.upload import Upload
 
@@ -63,18 +63,20 @@ def run(task: BackupTask, context: Context) -> Done:
     """Take the backup, or find that an earlier Pod has. Raises HoldfastError, or UncleanError."""
     encrypting = encryption.encrypting(task.encryption) if task.encryption else None
     _require_identity(task, context)
-    pool = ThreadPoolExecutor(1, thread_name_prefix="store")
-    looking = pool.submit(_look, task, context)
-    pool.shutdown(wait=False)  # a store that hangs must not hold back what the database said
+    looking = None
     try:
         source, ready = _validate(task, context)
         with source.dumping(task.dump, ready, task.scratch_bytes) as dump:
+            looking = _looking(task, context)  # while the tool makes its start: see above
             store, manifest = context.stop.result(looking)
             if manifest is None:
                 done = _take(task, context, ready, dump, store, encrypting)
                 return replace(done, warnings=[*source.warnings, *done.warnings])
     except HoldfastError:
-        if context.stop.error is not None or not _was_published(looking):
+        if context.stop.error is not None:
+            raise
+        looking = looking or _looking(task, context)
+        if not _was_published(looking):
             raise
         store, manifest = looking.result()
     assert manifest is not None
@@ -90,6 +92,14 @@ def _require_identity(task: BackupTask, context: Context) -> None:
 
 def _encrypted(wanted: Encryption) -> ManifestEncryption:
     return ManifestEncryption(method=encryption.AGE, recipients=wanted.age.recipients)
+
+
+def _looking(task: BackupTask, context: Context) -> "Future[tuple[Store, Manifest | None]]":
+    """Look into the bucket in a thread of its own: a store that hangs must not hold back what the database said."""
+    pool = ThreadPoolExecutor(1, thread_name_prefix="store")
+    looking = pool.submit(_look, task, context)
+    pool.shutdown(wait=False)
+    return looking
 
 
 def _look(task: BackupTask, context: Context) -> "tuple[Store, Manifest | None]":
