@@ -19,10 +19,10 @@ def test_every_part_is_of_a_size_that_s3_takes():
     assert all(5 * MIB <= part.size <= 5 * GIB for part in WALK)
 
 
-def test_memory_never_holds_more_than_32_mib_of_parts():
+def test_memory_never_holds_more_than_24_mib_of_parts():
     """One is filled; those on their way share what they may have, and a bigger one than that would go alone."""
     held = max(part.size for part in WALK if not part.on_disk)
-    assert held + max(held, MEMORY) <= 32 * MIB
+    assert held + max(held, MEMORY) <= 24 * MIB
 
 
 def test_the_disk_holds_two_parts_and_the_jobs_volume_has_room_for_them():

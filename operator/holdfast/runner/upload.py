@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 WORKERS = 4
-MEMORY = 24 * MIB  # bytes of parts in flight, beside the one that is being filled; a bigger part goes alone
+MEMORY = 16 * MIB  # bytes of parts in flight, beside the one that is being filled; a bigger part goes alone
 SETTLE = 10.0  # seconds to wait for parts in flight before an abort
 
 
