@@ -36,7 +36,7 @@ QUICK = Pace(shortest=0.01, longest=0.02, patience=0.5)
 CREATING = {"action": "DescribeDBSnapshots", "set": {"Status": "creating", "PercentProgress": "40"}}
 ID = "backup-20261122-084500-before-v2"
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 
 
 @pytest.fixture(scope="module")
