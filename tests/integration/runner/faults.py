@@ -460,7 +460,12 @@ def of_the_store() -> Iterator[Fault]:
         )
     yield Fault(STAGES["part"], "one answer times out", store("part", "hang", times=1), 0)
     yield Fault(
-        STAGES["part"], "no answer until the deadline", store("part", "hang", deadline=8), 8, "DeadlineExceeded"
+        STAGES["part"],
+        "no answer until the deadline",
+        store("part", "hang", deadline=8),
+        8,
+        "DeadlineExceeded",
+        left=UNKNOWN,
     )
     yield Fault(STAGES["part"], "a byte changes on the way", store("part", "corrupt"), 6, "StorageFailed", "", cut=True)
     yield Fault(
