@@ -108,6 +108,7 @@ def test_the_rows_of_the_sample_are_counted_too(world: World, server: MySQLServe
     assert {table.name: table.rows for table in manifest.tables or []} == counted_by(server, "shop")
 
 
+@pytest.mark.matrix
 def test_the_schemas_hash_changes_with_the_schema_and_with_nothing_else(world: World, server: MySQLServer) -> None:
     database = created(server, "hashed", "create table t (id int auto_increment primary key, words text)")
     before, _ = backed_up(world, server, database)

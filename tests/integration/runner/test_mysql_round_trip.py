@@ -78,6 +78,7 @@ def test_each_compression_plain_and_encrypted_comes_back(
     assert differences(server.fingerprint("shop"), server.fingerprint(target)) == []
 
 
+@pytest.mark.matrix
 def test_an_empty_database_is_backed_up(world: World, server: MySQLServer) -> None:
     server.create("empty")
     server.let_dump("empty")
