@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
+# Where the environment forbids Python to keep its bytecode, every process compiles all that it imports once more.
+unexport PYTHONDONTWRITEBYTECODE
 MAKEFLAGS += --no-print-directory
 
 UV_VERSION := 0.13.9
@@ -12,6 +14,7 @@ PYTEST := $(RUN) pytest
 CLUSTER := python3 -m tests.cluster
 # Whose line it is, where two targets write at once.
 NAMED = $(if $(SIDE_BY_SIDE),| sed --unbuffered "s/^/$@  /")
+FAST := tests/unit tests/contract tests/stores tests/chart
 MYSQL_IMAGES := runner-mysql test-mysql runner-mariadb test-mariadb
 # What images, charts and tests need of the test cluster: the daemon, the KUBECONFIG, helm and kubectl on the PATH.
 WITH_CLUSTER := eval "$$($(CLUSTER) env)" &&
@@ -29,7 +32,7 @@ test: check test-unit ## Everything: lint, types, contracts, unit, contract, int
 	$(MAKE) --jobs=2 SIDE_BY_SIDE=yes test-integration test-e2e
 
 test-fast: sync ## What needs no cluster and no containers; seconds
-	$(PYTEST) -q --numprocesses=auto -m "not integration and not e2e and not matrix"
+	$(PYTEST) -q --numprocesses=auto --dist=worksteal -m "not integration and not e2e and not matrix" $(FAST)
 
 test-unit: test-fast
 

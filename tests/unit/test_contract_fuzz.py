@@ -24,7 +24,7 @@ MANIFESTS = (Manifest, SnapshotManifest)
 SECRET = "hunter2-the-secret"
 # Nested models are dear to make; how few are valid at once says nothing.
 thorough = settings(
-    max_examples=12,
+    max_examples=settings.default.max_examples // 2,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )
 pytestmark = pytest.mark.timeout(120)  # the first draw of a model makes the strategies of all its fields

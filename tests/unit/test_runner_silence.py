@@ -63,13 +63,13 @@ def test_a_slow_store_is_no_silence():
 
 
 def test_a_staged_dump_that_does_not_grow_is_asked_about_and_one_that_grows_is_not(tmp_path, monkeypatch):
-    monkeypatch.setattr(scratch, "SILENCE", 1.5)  # long enough for a machine that does something else as well
+    monkeypatch.setattr(scratch, "SILENCE", 1.0)  # long enough for a machine that does something else as well
     stop, progress = Stop(), Progress(Log(io.StringIO()), "dumping")
     file = tmp_path / "table"
 
     def stage():
         with scratch.Room(tmp_path, 1 << 20).watched(stop, progress, stalled):
-            for number in range(36):
+            for number in range(24):
                 file.write_bytes(bytes(number + 1))
                 assert not stop._event.wait(0.05), "it grew"
             assert stop._event.wait(10)

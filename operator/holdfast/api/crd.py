@@ -4,6 +4,7 @@ DIR is the root of the checkout. It writes `crds/`, the chart's copy of it and `
 with --check says which of them are stale. Nothing imports it at run time: the chart brings the definitions.
 """
 
+import functools
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -145,8 +146,9 @@ def definition(resource: Resource) -> dict[str, Any]:
     }
 
 
+@functools.cache
 def root_schema(resource: Resource) -> Schema:
-    """Return the schema of a whole object: spec, status, and the rule on its name."""
+    """Return the schema of a whole object: spec, status, and the rule on its name. Made once; nobody changes it."""
     limit = resource.longest_name
     name_rule = {
         "rule": f"self.metadata.name.size() <= {limit}",
@@ -173,12 +175,15 @@ def root_schema(resource: Resource) -> Schema:
 
 def render(resource: Resource) -> str:
     """Write the definition as YAML, the same for the same models."""
-    return HEADER + yaml.safe_dump(definition(resource), sort_keys=False, width=120, allow_unicode=True)
+    return HEADER + yaml.dump(
+        definition(resource), Dumper=yaml.CSafeDumper, sort_keys=False, width=120, allow_unicode=True
+    )
 
 
 def files() -> dict[Path, str]:
     """Return every generated file: its path in the checkout, and what it holds."""
-    definitions = {Path(folder, f"{item.name}.yaml"): render(item) for folder in FOLDERS for item in RESOURCES}
+    rendered = {f"{item.name}.yaml": render(item) for item in RESOURCES}
+    definitions = {Path(folder, name): text for folder in FOLDERS for name, text in rendered.items()}
     return {**definitions, REFERENCE: reference.page([definition(item) for item in RESOURCES])}
 
 

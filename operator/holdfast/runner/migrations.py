@@ -7,12 +7,15 @@ driver has no type for it, so a yes is whatever is true.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from holdfast.contract.manifest import ManifestMigrations
 from holdfast.runner.text import one_line
 
+if TYPE_CHECKING:
+    from holdfast.contract.manifest import ManifestMigrations
+
 Row = Sequence[object]
-Histories = tuple[list[ManifestMigrations], list[str]]  # the longest first; and warnings
+Histories = tuple[list["ManifestMigrations"], list[str]]  # the longest first; and warnings
 Tables = Mapping[tuple[str, str], Sequence[str]]  # by schema and name: the columns
 
 MAX_HISTORIES = 20  # that are read; an application with a schema for each customer may have thousands
@@ -181,8 +184,11 @@ def _question(
     return Question(schema, name, tuple(asked), order)
 
 
-def history(found: Found, rows: Sequence[Row], lock: Sequence[Row]) -> ManifestMigrations:
+def history(found: Found, rows: Sequence[Row], lock: Sequence[Row]) -> "ManifestMigrations":
     """Return what the rows say, and whether the tool's lock is held."""
+    # Late: SQLite's copy is read by a process of its own, and most databases have no such table.
+    from holdfast.contract.manifest import ManifestMigrations
+
     said = found.tool.understand(rows)
     last = said.applied[-1:] if said.counted else said.applied
     return ManifestMigrations(
@@ -214,19 +220,19 @@ def read(there: Tables, ask: Callable[[Question], Sequence[Row]], failures: tupl
     return longest_first(histories), [*said, *warnings(histories)]
 
 
-def _history(found: Found, ask: Callable[[Question], Sequence[Row]]) -> ManifestMigrations:
+def _history(found: Found, ask: Callable[[Question], Sequence[Row]]) -> "ManifestMigrations":
     rows = ask(found.history)
     if len(rows) > MAX_ROWS:
         raise ValueError(f"it has more than {MAX_ROWS} rows")
     return history(found, rows, ask(found.lock) if found.lock else [])
 
 
-def longest_first(histories: Iterable[ManifestMigrations]) -> list[ManifestMigrations]:
+def longest_first(histories: Iterable["ManifestMigrations"]) -> list["ManifestMigrations"]:
     """Order them so that the first is the one that a report has room for."""
     return sorted(histories, key=lambda each: (-len(each.applied) - len(each.failed), each.table))
 
 
-def warnings(histories: Iterable[ManifestMigrations]) -> list[str]:
+def warnings(histories: Iterable["ManifestMigrations"]) -> list[str]:
     """Say what of them is worth knowing before a restore."""
     said = []
     for each in histories:
