@@ -182,6 +182,8 @@ SAID = {
     "ERROR 2026 (HY000): TLS/SSL error: self-signed certificate": Reason.TLS_FAILED,
     "ERROR 2059 (HY000): Authentication plugin 'mysql_native_password' cannot be loaded: /usr/lib/mysql/plugin/"
     "mysql_native_password.so: cannot open shared object file": Reason.AUTHENTICATION_FAILED,
+    "ERROR 2061 (HY000): Authentication plugin 'caching_sha2_password' reported error: Authentication requires secure "
+    "connection.": Reason.AUTHENTICATION_FAILED,
     "ERROR 1040 (HY000): Too many connections": Reason.CONNECTION_FAILED,
     "something that nobody knows": Reason.CONNECTION_FAILED,
 }
@@ -194,6 +196,12 @@ def test_what_the_client_says_is_told_by_its_number(text, reason):
     assert text in error.message
     assert "database 'orders' at db:3306 as user 'u'" in error.message
     assert len(error.remedy) > 20
+
+
+def test_a_password_that_may_only_go_over_tls_is_told_both_ways_out():
+    case = errors.classify("ERROR 2061 (HY000): Authentication requires secure connection.")
+    assert "connection.tls.mode to require" in case.remedy
+    assert "caching_sha2_password_auto_generate_rsa_keys" in case.remedy
 
 
 @pytest.mark.parametrize(

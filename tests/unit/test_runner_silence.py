@@ -9,10 +9,15 @@ import time
 import pytest
 from tests.builders import NOW
 
+from holdfast.api.database import Engine, TLSMode
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner import scratch, stream
 from holdfast.runner.context import Context, Places
 from holdfast.runner.log import Log
+from holdfast.runner.mysql import dumps as mysql_dumps
+from holdfast.runner.mysql import server as mysql_server
+from holdfast.runner.mysql.connection import Target as MySQLTarget
+from holdfast.runner.mysql.flavour import FLAVOURS
 from holdfast.runner.postgres import dumps, server
 from holdfast.runner.postgres.connection import Target
 from holdfast.runner.progress import Progress
@@ -198,3 +203,96 @@ def test_a_silent_dump_whose_server_does_nothing_for_it_has_stalled(target_of, t
         dumps.asking(target, a_context(tmp_path, io.StringIO()))(300)
     assert caught.value.reason is Reason.DUMP_STALLED
     assert says in caught.value.message
+
+
+# MySQL and MariaDB: the client program asks, so a program stands in for it
+
+
+@pytest.fixture(params=FLAVOURS.values(), ids=lambda flavour: flavour.name)
+def mysql_target(request, tmp_path, monkeypatch):
+    """A target whose client is the script that the test gives, or one that prints these rows."""
+    flavour = request.param
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(mysql_server, "RETRY_WINDOW", 0.0)
+    monkeypatch.setattr(mysql_server, "ANSWER_SECONDS", 20.0)
+
+    def make(script="", rows=()):
+        if not script:
+            lines = "\\n".join("\\t".join(row) for row in (("version", VERSIONS[flavour.engine], "u@h"), *rows))
+            script = f"printf '{lines}\\n'"
+        (tmp_path / flavour.client).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / flavour.client).chmod(0o755)
+        return MySQLTarget(flavour, "127.0.0.1", "1", "u", "orders", TLSMode.DISABLE, tmp_path / "client.cnf")
+
+    return make
+
+
+VERSIONS = {Engine.MYSQL: "9.7.4", Engine.MARIADB: "11.8.6-MariaDB"}
+ENDLESS = "exec yes 0123456789012345678901234567890123456789"
+
+
+@pytest.mark.parametrize("script", ["exec sleep 1000", "printf 'version\\t'; exec sleep 1000"], ids=["mute", "in half"])
+@pytest.mark.parametrize("ask", [mysql_server.inspect, mysql_server.user_objects], ids=lambda ask: ask.__name__)
+def test_a_mysql_server_that_does_not_come_to_an_end_is_given_up(mysql_target, monkeypatch, ask, script):
+    monkeypatch.setattr(mysql_server, "ANSWER_SECONDS", 0.3)
+    with pytest.raises(HoldfastError, match="was connected to, but did not answer within") as caught:
+        ask(mysql_target(script), Stop())
+    assert caught.value.reason is Reason.CONNECTION_TIMEOUT
+
+
+def test_a_mysql_server_that_answers_without_end_is_given_up_before_the_memory_is_full(mysql_target):
+    target = mysql_target(ENDLESS)
+    with pytest.raises(HoldfastError, match="with more than 32 MiB") as caught:
+        mysql_server.inspect(target, Stop())
+    assert caught.value.reason is Reason.CONNECTION_FAILED
+    with pytest.raises(ValueError, match="with more than 32 MiB"):  # of migrations alone: a warning
+        mysql_server.look(target, "", Stop())
+
+
+def test_a_stop_does_not_wait_for_a_mysql_server_that_says_nothing(mysql_target):
+    stop = Stop()
+    threading.Timer(0.3, stop.request, [HoldfastError(Reason.INTERRUPTED, "told to end", "apply")]).start()
+    with pytest.raises(HoldfastError, match="told to end"):
+        mysql_server.inspect(mysql_target("exec sleep 1000"), stop)
+
+
+def test_a_silent_mysql_dump_whose_server_works_is_logged_with_what_it_waits_for(mysql_target, tmp_path):
+    log = io.StringIO()
+    rows = [("doing", "71", "299", "Waiting for table metadata lock"), ("doing", "72", "1", "")]
+    mysql_dumps.asking(mysql_target(rows=rows), a_context(tmp_path, log))(300)
+    assert '"event": "silent"' in log.getvalue()
+    assert '["71 for 299 s: Waiting for table metadata lock", "72 for 1 s: active"]' in log.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        ("", "knows of no session"),
+        ("exec sleep 1000", "does not answer any more: database 'orders' at 127.0.0.1:1 as user 'u' was connected to"),
+        ("echo 'ERROR 2003 (HY000): no' >&2; exit 1", "does not answer any more: cannot connect to"),
+    ],
+    ids=["it does nothing for it", "it is mute", "it is gone"],
+)
+def test_a_silent_mysql_dump_whose_server_does_nothing_for_it_has_stalled(
+    mysql_target, tmp_path, monkeypatch, script, says
+):
+    monkeypatch.setattr(mysql_server, "ANSWER_SECONDS", 0.3 if script else 20)
+    target = mysql_target(script)
+    with pytest.raises(HoldfastError, match="dump wrote nothing for 300 seconds, and ") as caught:
+        mysql_dumps.asking(target, a_context(tmp_path, io.StringIO()))(300)
+    assert caught.value.reason is Reason.DUMP_STALLED
+    assert caught.value.message.startswith(target.flavour.dump)
+    assert says in caught.value.message
+
+
+def test_a_mysql_dump_that_falls_silent_asks_its_server(mysql_target, tmp_path):
+    target = mysql_target("exit 1")
+    (tmp_path / target.flavour.dump).write_text("#!/bin/sh\necho '-- some of it'\nexec sleep 1000\n")
+    (tmp_path / target.flavour.dump).chmod(0o755)
+    context, log = a_context(tmp_path, io.StringIO()), io.StringIO()
+    with (
+        pytest.raises(HoldfastError, match="does not answer any more") as caught,
+        mysql_dumps.StreamedDump(target, context, []) as dump,
+    ):
+        dump.stream(io.BytesIO(), Progress(Log(log), "dumping"))
+    assert caught.value.reason is Reason.DUMP_STALLED

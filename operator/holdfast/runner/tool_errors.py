@@ -61,6 +61,16 @@ def check(tool: Tool, code: int, failed: Reason, doing: str) -> None:
     raise HoldfastError(failed, f"{tool.name} exited {code} while {doing}: {said}", remedy)
 
 
+def stalled(tool: str, seconds: float, why: str) -> HoldfastError:
+    """Make the error of a dump that was silent for so long, and that nobody works for any more."""
+    return HoldfastError(
+        Reason.DUMP_STALLED,
+        f"{tool} wrote nothing for {seconds:.0f} seconds, and {why}",
+        "look at the server's log and at the network on the way to it, then apply a new backup; where several servers "
+        "share this address, set connection.host to one of them: another knows nothing of the dump",
+    )
+
+
 class Feed:
     """Writes all of each chunk into a tool that may have read enough before the end."""
 

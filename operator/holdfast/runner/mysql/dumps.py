@@ -1,11 +1,13 @@
 """A MySQL or MariaDB dump: how it is made, and how it is seen to be whole."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Self
 
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.context import Context
 from holdfast.runner.engine import Contents
+from holdfast.runner.mysql import server
 from holdfast.runner.mysql.connection import Target
 from holdfast.runner.mysql.end_mark import EndMark
 from holdfast.runner.mysql.errors import explained
@@ -35,6 +37,16 @@ COMMON = (
 def arguments(flavour: Flavour) -> list[str]:
     """Return the dump tool's arguments, without the connection."""
     return [*COMMON, *flavour.dumps]
+
+
+def asking(target: Target, context: Context) -> Callable[[float], None]:
+    """Return what is to be called when a dump is silent: it logs what the server does for it, or raises DumpStalled."""
+
+    def ask(seconds: float) -> None:
+        doing = server.require_dumping(target, context.stop, seconds)
+        context.log.line("silent", seconds=round(seconds), server=doing)
+
+    return ask
 
 
 class Seen:
@@ -76,6 +88,7 @@ class StreamedDump:
         self._warnings = warnings
         self._name = target.flavour.dump
         self._stop = context.stop
+        self._silent = asking(target, context)
         self._stack = ExitStack()
         self._command = [self._name, *target.arguments(), *self.arguments, "--", target.database]
 
@@ -91,7 +104,7 @@ class StreamedDump:
         """See engine.Dumping."""
         progress.phase = "dumping"
         seen = Seen(self._warnings)
-        pump(self._tool.stdout, (seen.feed, sink.write), self._stop)
+        pump(self._tool.stdout, (seen.feed, sink.write), self._stop, self._silent)
         with explained():
             check(self._tool, self._tool.wait(), Reason.DUMP_FAILED, "dumping")
         if not seen.ended:

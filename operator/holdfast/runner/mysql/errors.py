@@ -93,7 +93,16 @@ CASES = (
         "the account is locked or its password has expired: ALTER USER … ACCOUNT UNLOCK, or set a password",
     ),
     Case(
-        (1251, 2054, 2059, 2061),
+        (2061,),
+        Reason.AUTHENTICATION_FAILED,
+        False,
+        "this user's password may only go over TLS, since the server has no RSA key to encrypt it with: set "
+        "connection.tls.mode to require or stricter, for which the server needs a certificate; or give it the keys "
+        "(caching_sha2_password_auto_generate_rsa_keys = ON, or its _private_key_path and _public_key_path), and "
+        "restart it",
+    ),
+    Case(
+        (1251, 2054, 2059),
         Reason.AUTHENTICATION_FAILED,
         False,
         "the client does not have this user's authentication plugin: ALTER USER … IDENTIFIED WITH "

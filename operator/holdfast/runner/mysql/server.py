@@ -5,8 +5,10 @@ The questions go through the same family of client programs as the dump, so that
 
 import re
 import socket
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from holdfast.api.database import TLSMode
@@ -16,12 +18,17 @@ from holdfast.runner.mysql.connection import Target
 from holdfast.runner.mysql.errors import classify, connection_error
 from holdfast.runner.mysql.flavour import FLAVOURS
 from holdfast.runner.stop import Stop
+from holdfast.runner.stream import BUFFER
 from holdfast.runner.text import one_line
+from holdfast.runner.tool_errors import stalled
 from holdfast.runner.tools import Tool
 
 CONNECT_TIMEOUT = 5  # seconds for one attempt
 RETRY_WINDOW = 15.0  # seconds in which a failure that may pass by itself is tried again
 FIRST_PAUSE = 0.25  # seconds; each further pause is twice as long, at most 4
+
+ANSWER_SECONDS = 60.0  # for all questions of one connection: they are small
+ANSWER_BYTES = 32 << 20  # likewise; twenty thousand migrations with long names are a third of it
 
 _WHO = "select 'version', version(), current_user(); show session status like 'Ssl_cipher';"
 _SIZE = """
@@ -53,6 +60,13 @@ select 'object', table_name from information_schema.tables where table_schema = 
 union all select 'object', routine_name from information_schema.routines where routine_schema = database()
 union all select 'object', event_name from information_schema.events where event_schema = database()
 order by 2 limit 1000;
+"""
+# What the dump's own session does: of its own user, everybody may see them. It has no database until it has chosen one.
+_DUMPING = """
+select 'doing', id, time, coalesce(state, '') from information_schema.processlist
+where concat(user, '@', substring_index(user(), '@', -1)) = user() and (db is null or db = database())
+  and id <> connection_id() and command not in ('Sleep', 'Killed')
+order by id limit 100;
 """
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPES = {"n": "\n", "t": "\t", "0": "\0"}
@@ -95,9 +109,31 @@ def user_objects(target: Target, stop: Stop) -> list[str]:
     return [row[1] for row in ask(target, _USER_OBJECTS, stop) if row[0] == "object"]
 
 
+def require_dumping(target: Target, stop: Stop, seconds: float) -> list[str]:
+    """Ask the server about a dump that was silent for so long; return what its session does.
+
+    Raises DumpStalled where the server does not answer any more, or knows of no session that does anything.
+    """
+    tool = target.flavour.dump
+    try:
+        rows = ask(target, _DUMPING, stop)
+    except HoldfastError as error:
+        stop.check()
+        raise stalled(tool, seconds, f"the server does not answer any more: {error.message}") from error
+    doing = [f"{row[1]} for {row[2]} s: {row[3] or 'active'}" for row in rows if row[0] == "doing"]
+    if not doing:
+        raise stalled(tool, seconds, f"the server knows of no session of {target} that does anything")
+    return doing
+
+
 def look(target: Target, question: str, stop: Stop) -> list[list[str]]:
-    """Ask once; return the rows. Raises ValueError with what the client said where that failed."""
-    rows, failed = _run(target, target.flavour.patience + question, stop)
+    """Ask once; return the rows. Raises ValueError with what the client said where that failed, or of too many rows."""
+    try:
+        rows, failed = _run(target, target.flavour.patience + question, stop)
+    except HoldfastError as error:
+        if error.reason is not Reason.CONNECTION_FAILED:
+            raise
+        raise ValueError(error.message) from error
     if failed is not None:
         raise ValueError(failed)
     return rows
@@ -124,22 +160,68 @@ def ask(target: Target, questions: str, stop: Stop) -> list[list[str]]:
 
 
 def _run(target: Target, questions: str, stop: Stop) -> tuple[list[list[str]], str | None]:
-    """Return the rows that came, and what the client said where it failed."""
+    """Return the rows that came, and what the client said where it failed.
+
+    Raises ConnectionTimeout where the answer does not come to its end in time, ConnectionFailed where it is too large.
+    """
     command = [
         target.flavour.client,
         *target.arguments(),
         f"--connect-timeout={CONNECT_TIMEOUT}",
         "--batch",
         "--skip-column-names",
+        "--quick",  # the client, too, shall not hold an answer without end
         f"--database={target.database}",
         f"--execute={questions}",
     ]
-    with Tool(command, stdout=True) as tool, stop.calling(tool.kill):
-        text = tool.stdout.read().decode(errors="replace")
+    with Tool(command, stdout=True) as tool, stop.calling(tool.kill), answering(tool, target):
+        text = _read(tool, target).decode(errors="replace")
         code = tool.wait()
         stop.check()
         rows = [[_unescaped(value) for value in line.split("\t")] for line in text.split("\n") if line]
         return rows, None if code == 0 else tool.said() or f"{tool.name} ended with {code} and said nothing"
+
+
+@contextmanager
+def answering(tool: Tool, target: Target) -> Iterator[None]:
+    """Kill the client when it has not come to its end in time.
+
+    A server that falls silent within its greeting, or says endlessly something, would else hold the task until its
+    deadline: the client's own limit is for the connection and the greeting's first byte. Raises ConnectionTimeout.
+    """
+    late = threading.Event()
+
+    def end() -> None:
+        late.set()
+        tool.kill()
+
+    timer = threading.Timer(ANSWER_SECONDS, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+    if late.is_set():
+        raise HoldfastError(
+            Reason.CONNECTION_TIMEOUT,
+            f"{target} was connected to, but did not answer within {ANSWER_SECONDS:.0f} seconds",
+            "look at what the server is busy with, or at what stands between: a pooler, a proxy",
+        )
+
+
+def _read(tool: Tool, target: Target) -> bytes:
+    answer = bytearray()
+    while chunk := tool.stdout.read(BUFFER):
+        answer += chunk
+        if len(answer) > ANSWER_BYTES:
+            raise HoldfastError(
+                Reason.CONNECTION_FAILED,
+                f"{target} answered questions whose answers are small with more than {ANSWER_BYTES >> 20} MiB",
+                "see what answers there: check host and port, and what stands between, such as a proxy",
+            )
+    return bytes(answer)
 
 
 def greeting(target: Target) -> str:

@@ -16,6 +16,7 @@ from holdfast.runner.postgres.connection import APPLICATION, Target
 from holdfast.runner.postgres.errors import classify, connection_error
 from holdfast.runner.stop import Stop
 from holdfast.runner.text import one_line
+from holdfast.runner.tool_errors import stalled
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -85,18 +86,10 @@ def require_dumping(target: Target, stop: Stop, seconds: float) -> list[str]:
     except (HoldfastError, psycopg.Error) as error:
         stop.check()
         said = error.message if isinstance(error, HoldfastError) else one_line(str(error), 300)
-        raise _stalled(seconds, f"the server does not answer any more: {said}") from error
+        raise stalled("pg_dump", seconds, f"the server does not answer any more: {said}") from error
     if not doing:
-        raise _stalled(seconds, f"the server knows of no session of {target} that does anything")
+        raise stalled("pg_dump", seconds, f"the server knows of no session of {target} that does anything")
     return doing
-
-
-def _stalled(seconds: float, why: str) -> HoldfastError:
-    return HoldfastError(
-        Reason.DUMP_STALLED,
-        f"pg_dump wrote nothing for {seconds:.0f} seconds, and {why}",
-        "look at the server's log and at the network on the way to it, then apply a new backup",
-    )
 
 
 @contextmanager
