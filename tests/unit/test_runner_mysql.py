@@ -198,10 +198,23 @@ def test_what_the_client_says_is_told_by_its_number(text, reason):
     assert len(error.remedy) > 20
 
 
-def test_a_password_that_may_only_go_over_tls_is_told_both_ways_out():
-    case = errors.classify("ERROR 2061 (HY000): Authentication requires secure connection.")
-    assert "connection.tls.mode to require" in case.remedy
-    assert "caching_sha2_password_auto_generate_rsa_keys" in case.remedy
+WAYS_OUT = ("connection.tls.mode to require", "caching_sha2_password_auto_generate_rsa_keys")
+DENIED = "ERROR 1045 (28000): Access denied for user 'u'@'172.21.0.4' (using password: YES)"
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "told"),
+    [
+        ("ERROR 2061 (HY000): Authentication requires secure connection.", a_target(), True),
+        (DENIED, a_target(MYSQL, TLSMode.PREFER), True),
+        (DENIED, a_target(MYSQL, TLSMode.DISABLE), True),
+        (DENIED, a_target(MYSQL, TLSMode.REQUIRE), False),
+        (DENIED, a_target(MARIADB, TLSMode.DISABLE), False),
+    ],
+)
+def test_a_password_that_may_not_go_in_the_clear_is_told_its_ways_out_where_that_may_be_it(text, target, told):
+    remedy = errors.connection_error(text, target).remedy
+    assert [way in remedy for way in WAYS_OUT] == [told, told]
 
 
 @pytest.mark.parametrize(

@@ -285,6 +285,18 @@ def test_a_silent_mysql_dump_whose_server_does_nothing_for_it_has_stalled(
     assert says in caught.value.message
 
 
+@pytest.mark.parametrize("state", ["Sending to client", "Writing to net"])
+def test_what_a_mysql_server_writes_and_never_arrives_is_waited_for_as_long_as_the_largest_row_takes(
+    mysql_target, tmp_path, state
+):
+    target = mysql_target(rows=[("doing", "71", "899", state)])
+    mysql_dumps.asking(target, a_context(tmp_path, io.StringIO()))(899)
+    with pytest.raises(HoldfastError, match="the server still writes to it, but nothing arrives"):
+        mysql_dumps.asking(target, a_context(tmp_path, io.StringIO()))(900)
+    target = mysql_target(rows=[("doing", "71", "899", state), ("doing", "72", "899", "executing")])
+    mysql_dumps.asking(target, a_context(tmp_path, io.StringIO()))(900)
+
+
 def test_a_mysql_dump_that_falls_silent_asks_its_server(mysql_target, tmp_path):
     target = mysql_target("exit 1")
     (tmp_path / target.flavour.dump).write_text("#!/bin/sh\necho '-- some of it'\nexec sleep 1000\n")

@@ -23,14 +23,15 @@ the suite runs it, and then nothing may be left. The reasons are explained in [F
 
 Numbers that these faults meet:
 
-- **Silence**: when `pg_dump` has written nothing for 5 minutes, the server is asked, over a new connection, what the
-  dump's sessions do. Where it answers that one is active, or waits for a lock, the log says so and the dump goes on,
-  until `job.activeDeadlineSeconds` end it: a scan of a table full of dead rows is silent and well. Else the reason is
-  `DumpStalled`. A server that takes a connection and does not answer the questions before the dump is given up after
-  60 seconds.
+- **Silence**: when the dump tool has written nothing for 5 minutes, the server is asked, over a new connection, what
+  the dump's sessions do. Where it answers that one is active, or waits for a lock, the log says so and the dump goes
+  on, until `job.activeDeadlineSeconds` end it: a scan of a table full of dead rows is silent and well. Else the reason
+  is `DumpStalled`; so it is when a MySQL or MariaDB server has been writing for 15 minutes what does not arrive. A
+  server that takes a connection and does not answer the questions before the dump is given up after 60 seconds.
 - **Bytes**: a stream is limited by the deadline, and by what S3 takes: 10,000 parts, of which the runner never needs
   more for 5 TiB. What is staged is limited by the scratch volume. No ratio to the database's size is a limit: the
-  server states that itself, and text that compresses well is dumped at a hundred times its size.
+  server states that itself, and text that compresses well is dumped at a hundred times its size. What MySQL and
+  MariaDB answer to the questions before the dump may be 32 MiB.
 - **A name that does not resolve**, a refused connection: tried again for 15 seconds, for the database and for the store
   at the start. Each request to the store is tried four times.
 - **Two Pods of one Job at once**: each writes under a key with its own uid, and looks for a manifest before it begins.

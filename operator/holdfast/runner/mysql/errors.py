@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from holdfast.api.database import Engine, TLSMode
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.mysql.connection import Target
 
@@ -16,6 +17,14 @@ from holdfast.runner.mysql.connection import Target
 _NUMBER = re.compile(r"ERROR (\d{4,5}) \(|[Ee]rror:? (\d{4,5}):|\((\d{4,5})\)(?= |$)")
 _SYSTEM_ERROR = re.compile(r"\((\d{1,3})(?: \"[^\"]*\")?\)|system error: (\d{1,3})")
 _TIMED_OUT = "110"
+
+
+# Without either, a server says 2061 to a client that asks for no key, and 1045 to ours, which does.
+_IN_THE_CLEAR = (
+    "a MySQL server without TLS and without RSA keys refuses every password of caching_sha2_password: set "
+    "connection.tls.mode to require or stricter, for which the server needs a certificate; or give it RSA keys "
+    "(caching_sha2_password_auto_generate_rsa_keys = ON), and restart it"
+)
 
 
 @dataclass(frozen=True)
@@ -96,10 +105,7 @@ CASES = (
         (2061,),
         Reason.AUTHENTICATION_FAILED,
         False,
-        "this user's password may only go over TLS, since the server has no RSA key to encrypt it with: set "
-        "connection.tls.mode to require or stricter, for which the server needs a certificate; or give it the keys "
-        "(caching_sha2_password_auto_generate_rsa_keys = ON, or its _private_key_path and _public_key_path), and "
-        "restart it",
+        _IN_THE_CLEAR,
     ),
     Case(
         (1251, 2054, 2059),
@@ -168,7 +174,14 @@ def classify(text: str) -> Case:
 def connection_error(text: str, target: Target) -> HoldfastError:
     """Make the error that a person is told from the client's message: who was asked for what, and what to do."""
     case = classify(text)
-    return HoldfastError(case.reason, f"cannot connect to {target}: {text}", case.remedy)
+    remedy = case.remedy
+    if (
+        number(text) == 1045
+        and target.flavour.engine is Engine.MYSQL
+        and target.tls in (TLSMode.DISABLE, TLSMode.PREFER)
+    ):
+        remedy = f"{remedy}; where all of that is right: {_IN_THE_CLEAR}"
+    return HoldfastError(case.reason, f"cannot connect to {target}: {text}", remedy)
 
 
 @contextmanager

@@ -29,6 +29,7 @@ FIRST_PAUSE = 0.25  # seconds; each further pause is twice as long, at most 4
 
 ANSWER_SECONDS = 60.0  # for all questions of one connection: they are small
 ANSWER_BYTES = 32 << 20  # likewise; twenty thousand migrations with long names are a third of it
+WRITING_SECONDS = 900.0  # without a byte, while the server writes: the largest row, 1 GiB, needs no more at 1.2 MB/s
 
 _WHO = "select 'version', version(), current_user(); show session status like 'Ssl_cipher';"
 _SIZE = """
@@ -68,6 +69,7 @@ where concat(user, '@', substring_index(user(), '@', -1)) = user() and (db is nu
   and id <> connection_id() and command not in ('Sleep', 'Killed')
 order by id limit 100;
 """
+_WRITING = ("Sending to client", "Writing to net")  # MySQL's word, and MariaDB's
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPES = {"n": "\n", "t": "\t", "0": "\0"}
 
@@ -112,7 +114,8 @@ def user_objects(target: Target, stop: Stop) -> list[str]:
 def require_dumping(target: Target, stop: Stop, seconds: float) -> list[str]:
     """Ask the server about a dump that was silent for so long; return what its session does.
 
-    Raises DumpStalled where the server does not answer any more, or knows of no session that does anything.
+    Raises DumpStalled where the server does not answer any more, knows of no session that does anything, or has written
+    for WRITING_SECONDS what does not arrive.
     """
     tool = target.flavour.dump
     try:
@@ -120,10 +123,12 @@ def require_dumping(target: Target, stop: Stop, seconds: float) -> list[str]:
     except HoldfastError as error:
         stop.check()
         raise stalled(tool, seconds, f"the server does not answer any more: {error.message}") from error
-    doing = [f"{row[1]} for {row[2]} s: {row[3] or 'active'}" for row in rows if row[0] == "doing"]
-    if not doing:
+    sessions = [row for row in rows if row[0] == "doing"]
+    if sessions and seconds >= WRITING_SECONDS and all(row[3] in _WRITING for row in sessions):
+        raise stalled(tool, seconds, "the server still writes to it, but nothing arrives")
+    if not sessions:
         raise stalled(tool, seconds, f"the server knows of no session of {target} that does anything")
-    return doing
+    return [f"{row[1]} for {row[2]} s: {row[3] or 'active'}" for row in sessions]
 
 
 def look(target: Target, question: str, stop: Stop) -> list[list[str]]:
