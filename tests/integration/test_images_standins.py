@@ -116,6 +116,26 @@ def test_postgres_speaks_tls_where_a_certificate_is_mounted(docker: Docker, star
     assert sql(docker, container, "select ssl from pg_stat_ssl where pid = pg_backend_pid()", conninfo=conninfo) == "t"
 
 
+@pytest.mark.parametrize("engine", ["mysql", "mariadb"])
+def test_mysql_and_mariadb_start_with_user_password_database_and_arguments(
+    docker: Docker, start: Start, engine: str
+) -> None:
+    password = r"it's a \ p w$"
+    said = {"ROOT_PASSWORD": "root's", "DATABASE": "orders", "USER": "app", "PASSWORD": password}
+    variables = [part for name, value in said.items() for part in ("--env", f"{engine.upper()}_{name}={value}")]
+    places = ("--tmpfs", "/var/lib/mysql:uid=999", "--tmpfs", "/run/mysqld:uid=999", "--tmpfs", "/tmp")
+    container = start(*variables, *places, built(f"test-{engine}"), "--max-connections=77")
+
+    def ask(statement: str, word: str = password) -> subprocess.CompletedProcess[str]:
+        client = (engine, "--no-defaults", "--loose-skip-ssl", "--host=127.0.0.1", "--user=app", "-BN")
+        return docker.attempt("exec", "--env", f"MYSQL_PWD={word}", container, *client, "-e", statement, "orders")
+
+    wait_for(docker, container, lambda: ask("select 1").returncode == 0)
+    made = "create table t as select 1 as one; select @@max_connections, current_user(), @@character_set_server"
+    assert ask(made).stdout == "77\tapp@%\tutf8mb4\n"
+    assert "Access denied" in ask("select 1", "wrong").stderr
+
+
 @pytest.fixture
 def store(docker: Docker, start: Start) -> Iterator[Callable[[str], S3Client]]:
     keys = ("--env", "S3_ACCESS_KEY=key", "--env", "S3_SECRET_KEY=secret", "--env", f"S3_BUCKETS={BUCKETS}")

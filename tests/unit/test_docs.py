@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.integration.runner import faults_page
-from tests.integration.runner.faults import FAULTS
+from tests.integration.runner.faults_page import EVERY
 
 from holdfast import errors
 from holdfast.api.conditions import ConditionType
@@ -51,8 +51,8 @@ def test_the_faults_are_those_that_are_injected():
 
 
 def test_each_fault_is_told_with_its_reasons_own_exit_code():
-    assert [fault.name for fault in FAULTS if fault.reason and EXIT_CODES[Reason(fault.reason)] != fault.code] == []
-    assert len({fault.name for fault in FAULTS}) == len(FAULTS)
+    assert [fault.name for fault in EVERY if fault.reason and EXIT_CODES[Reason(fault.reason)] != fault.code] == []
+    assert len({fault.name for fault in EVERY}) == len(EVERY)
 
 
 def test_no_reason_is_explained_that_does_not_exist():

@@ -1,5 +1,8 @@
 """MySQL and MariaDB without a server: what the clients are told, and what is made of what they say."""
 
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -373,6 +376,26 @@ def test_a_server_of_the_other_family_is_known_by_its_greeting_where_nobody_can_
     with pytest.raises(HoldfastError) as caught:
         servers.ask(a_target(MARIADB), "", Stop())
     assert caught.value.remedy == "set database.engine: mysql"
+
+
+@pytest.mark.parametrize(
+    ("said", "version"),
+    [
+        (b"\x4a\0\0\0\x0a11.8.6-MariaDB\0\x07\0\0\0", "11.8.6-MariaDB"),
+        (b"\x4a\0\0\0\x0a11.8.6", ""),
+        (b"\x4a\0\0\0\xff11.8.6\0", ""),
+        (b"", ""),
+    ],
+    ids=["whole", "cut off", "an error", "nothing"],
+)
+def test_a_greeting_is_believed_only_where_the_version_is_whole(said, version):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        target = replace(a_target(), host="127.0.0.1", port=str(listener.getsockname()[1]))
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(servers.greeting, target)
+            with listener.accept()[0] as client:
+                client.sendall(said)
+            assert asked.result() == version
 
 
 @pytest.mark.parametrize("mode", [TLSMode.REQUIRE, TLSMode.VERIFY_FULL])

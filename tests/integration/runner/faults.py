@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.integration.runner.containers import docker, remove, wait_for
 from tests.integration.runner.fault_servers import FaultyStore, hostile
+from tests.integration.runner.mysql_server import MySQLServer
 from tests.integration.runner.pod import Pod, Result
 from tests.integration.runner.world import World
 
@@ -38,6 +39,8 @@ class Scene:
     faulty: FaultyStore
     server: Callable[[], World]
     """A server of its own, which may be killed; it is started when it is asked for."""
+    mysql: Callable[[str], MySQLServer]
+    """The server of that engine, `mysql` or `mariadb`."""
 
 
 Act = Callable[[Scene], Run]
@@ -114,19 +117,24 @@ def standing_in(script: str, form: str, **changes: Any) -> Act:
     """Run another program in pg_dump's place; the real one is /usr/bin/pg_dump."""
 
     def act(scene: Scene) -> Run:
-        folder = scene.world.folder / f"stand-in-{len(list(scene.world.folder.iterdir()))}"
-        folder.mkdir()
-        (folder / "pg_dump").write_text(
-            f'#!/bin/bash\n[ "$1" = --version ] && exec /usr/bin/pg_dump --version\n'
-            f"for a; do case $a in --file=*) folder=${{a#--file=}};; esac; done\n{script}\n"
-        )
-        (folder / "pg_dump").chmod(0o755)
-        folder.chmod(0o755)
         task = scene.world.backup("shop", form)
-        options = ["--volume", f"{folder}:/stand-in:ro", "--env", f"PATH=/stand-in:{PATH}"]
+        options = stand_in(scene.world, "pg_dump", script)
         return Run(task, scene.world.pod(task, options=options, **changes).run())
 
     return act
+
+
+def stand_in(world: World, tool: str, script: str) -> list[str]:
+    """Return options of a Pod in which a script has the place of a dump tool; it tells the real one's version."""
+    folder = world.folder / f"stand-in-{len(list(world.folder.iterdir()))}"
+    folder.mkdir()
+    (folder / tool).write_text(
+        f'#!/bin/bash\n[ "$1" = --version ] && exec /usr/bin/{tool} --version\n'
+        f"for a; do case $a in --file=*) folder=${{a#--file=}};; esac; done\n{script}\n"
+    )
+    (folder / tool).chmod(0o755)
+    folder.chmod(0o755)
+    return ["--volume", f"{folder}:/stand-in:ro", "--env", f"PATH=/stand-in:{PATH}"]
 
 
 def store(at: str, do: str, database: str = "shop", **rule: Any) -> Act:

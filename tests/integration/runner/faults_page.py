@@ -1,20 +1,25 @@
 """Writes the table of faults as the page that the docs show: `python -m tests.integration.runner.faults_page FILE`."""
 
 import sys
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
-from tests.integration.runner.faults import FAULTS, Fault
+from tests.integration.runner import faults, mysql_faults
+from tests.integration.runner.faults import Fault
+
+EVERY: Sequence[Fault] = (*faults.FAULTS, *mysql_faults.FAULTS)
 
 HEAD = """\
-<!-- Generated from tests/integration/runner/faults.py; do not edit: run `make generate`. -->
+<!-- Generated from faults.py and mysql_faults.py in tests/integration/runner; do not edit: run `make generate`. -->
 # Faults
 
 What comes of a backup when something breaks: each fault is injected at each stage into the real runner's image, with a
-real PostgreSQL and a real S3 store. After each, one function checks the whole outcome: the exit code; the reason and a
-remedy, the same in report and log; no manifest, and nothing in the bucket, neither an object nor an upload; no secret
-in log, report, arguments or environment of any process. `make test` takes a cut in which every stage and every kind of
-fault comes; `make matrix` runs all, and writes [what it found](../matrix.md).
+real PostgreSQL and a real S3 store; what depends on the engine, with a real MySQL and a real MariaDB as well. After
+each, one function checks the whole outcome: the exit code; the reason and a remedy, the same in report and log; no
+manifest, and nothing in the bucket, neither an object nor an upload; no secret in log, report, arguments or environment
+of any process. `make test` takes a cut in which every stage and every kind of fault comes; `make matrix` runs all, and
+writes [what it found](../matrix.md).
 
 Exit code 0 is a finished backup in spite of the fault: one manifest, the one artifact that it names, nothing else.
 137 is a container that was killed, which leaves no report. Where the Pod cannot remove something, since the store or
@@ -47,17 +52,17 @@ Numbers that these faults meet:
 def page() -> str:
     """Return the page."""
     parts = [
-        HEAD + f"{len(FAULTS)} faults, of which `make test` takes {sum(fault.cut for fault in FAULTS)} (marked •).\n"
+        HEAD + f"{len(EVERY)} faults, of which `make test` takes {sum(fault.cut for fault in EVERY)} (marked •).\n"
     ]
-    for stage, faults in groupby(sorted(FAULTS, key=_order), key=lambda fault: fault.stage):
+    for stage, group in groupby(sorted(EVERY, key=_order), key=lambda fault: fault.stage):
         parts.append(f"\n## {stage[0].upper()}{stage[1:]}\n\n| | Fault | Exit code | Reason | Left to the cleanup |\n")
         parts.append("|---|---|---:|---|---|\n")
-        parts += [_row(fault) for fault in faults]
+        parts += [_row(fault) for fault in group]
     return "".join(parts)
 
 
 def _order(fault: Fault) -> int:
-    stages = list(dict.fromkeys(each.stage for each in FAULTS))
+    stages = list(dict.fromkeys(each.stage for each in EVERY))
     begins = [stage for stage in stages if stage.startswith(("validating", "looking", "beginning"))]
     return [*begins, *(stage for stage in stages if stage not in begins)].index(fault.stage)
 

@@ -1,8 +1,9 @@
-"""What stands before a PostgreSQL server and makes it hostile; the runner's image runs it, with Python alone.
+"""What stands before a PostgreSQL server, or in any server's place, and is hostile; Python alone runs it.
 
     hostile_server.py MODE UPSTREAM
 
 - `mute`: takes connections and never says a word.
+- `half`: takes connections and says the first half of a MySQL server's greeting.
 - `silent`: passes all on, up to the first rows of a COPY; then nothing more.
 - `endless`: passes all on, up to the first rows of a COPY; then the same row without end.
 - `cut`: passes all on, up to the first rows of a COPY; then ends the connection.
@@ -17,6 +18,7 @@ from collections.abc import Iterator
 
 PORT = 5432
 COPY_DATA = b"d"
+HALF_A_GREETING = b"\x4a\0\0\0\x0a9.7.0"  # of 74 bytes
 ROWS = 100  # of a COPY that are passed on before the mode shows
 
 
@@ -58,7 +60,9 @@ def serve(mode: str, upstream: str) -> None:
     sys.stderr.write("listening\n")
     while True:
         client, _ = listener.accept()
-        if mode == "mute":
+        if mode == "half":
+            client.sendall(HALF_A_GREETING)
+        if mode in ("mute", "half"):
             threading.Thread(target=lambda kept=client: kept and threading.Event().wait(), daemon=True).start()
             continue
         server = socket.create_connection((upstream, PORT))

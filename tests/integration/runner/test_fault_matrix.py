@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 from tests.integration.runner.fault_servers import FaultyStore
-from tests.integration.runner.faults import FAULTS, UNKNOWN, Fault, Run, Scene
+from tests.integration.runner.faults import UNKNOWN, Fault, Run, Scene
+from tests.integration.runner.faults_page import EVERY
 from tests.integration.runner.servers import USER, Postgres
 from tests.integration.runner.world import World, assert_failed, assert_no_secret, secrets_in
 
@@ -40,8 +41,14 @@ def other_server(world: World) -> Iterator[Callable[[], World]]:
 
 
 @pytest.fixture
-def scene(world: World, big: str, faulty: FaultyStore, other_server: Callable[[], World]) -> Scene:
-    return Scene(world, big, faulty, other_server)
+def scene(
+    world: World,
+    big: str,
+    faulty: FaultyStore,
+    other_server: Callable[[], World],
+    request: pytest.FixtureRequest,
+) -> Scene:
+    return Scene(world, big, faulty, other_server, request.getfixturevalue)
 
 
 def assert_whole_outcome(world: World, fault: Fault, run: Run) -> None:
@@ -84,7 +91,7 @@ def assert_cleaned(world: World, run: Run, says: str) -> None:
 
 @pytest.mark.parametrize(
     "fault",
-    [pytest.param(fault, id=fault.name, marks=[] if fault.cut else [pytest.mark.matrix]) for fault in FAULTS],
+    [pytest.param(fault, id=fault.name, marks=[] if fault.cut else [pytest.mark.matrix]) for fault in EVERY],
 )
 def test_a_fault_ends_as_the_table_says(
     scene: Scene, fault: Fault, record_property: Callable[[str, object], None]

@@ -127,3 +127,18 @@ def test_a_first_login_without_tls_succeeds_where_that_is_allowed(world: World, 
     plain.let_dump("shop", f"never_seen_{mode}")
     secret = {"username": f"never_seen_{mode}", "password": PASSWORD}
     assert backed_up(world, plain, {"mode": mode}, database_secret=secret).exit_code == 0
+
+
+@pytest.mark.matrix
+def test_a_server_that_can_take_a_password_neither_by_tls_nor_by_rsa_is_told_apart_from_a_wrong_password(
+    world: World,
+) -> None:
+    keys = (f"--{plugin}-password-auto-generate-rsa-keys=OFF" for plugin in ("caching-sha2", "sha256"))
+    server = prepared(MySQLServer(world.network, f"{world.network}-mysql-keyless", MYSQL, "--tls-version=", *keys))
+    try:
+        result = backed_up(world, server, {"mode": "prefer"})
+    finally:
+        server.remove()
+    assert_failed(result, 3, "AuthenticationFailed", "Access denied")
+    assert "connection.tls.mode to require" in result.failure.remedy
+    assert "RSA keys" in result.failure.remedy

@@ -240,7 +240,8 @@ def greeting(target: Target) -> str:
     except OSError:
         return ""
     # three bytes of length, a number, the protocol's version, then the server's, up to a NUL
-    return packet[5:].partition(b"\0")[0].decode(errors="replace") if packet[4:5] == b"\x0a" else ""
+    version, end, _ = packet[5:].partition(b"\0")
+    return version.decode(errors="replace") if packet[4:5] == b"\x0a" and end else ""
 
 
 def _require_family(target: Target, version: str) -> None:
