@@ -52,7 +52,8 @@ matrix: sync cluster-up ## The full product of engines, versions, formats and fa
 	$(WITH_CLUSTER) $(RUN) python -m pytest -p tests.matrix -p no:randomly --matrix-table=docs/matrix.md
 
 bench: sync cluster-up images ## Measure the speed, as ratios of one run; writes .bench/latest.json
-	python3 images/build.py bench
+	python3 images/build.py $(MYSQL_IMAGES)
+	python3 images/build.py bench bench-mysql bench-mariadb
 	$(WITH_CLUSTER) $(RUN) python -m tests.bench
 
 ##@ Change it

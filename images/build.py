@@ -121,6 +121,12 @@ IMAGES = {
         "holdfast-test-faketime", "tests/images/faketime", "tests/images/faketime", False, by_name_only=True
     ),
     "bench": Image("holdfast-bench", "tests/images/bench", "tests/images/bench", False, by_name_only=True),
+    "bench-mysql": Image(
+        "holdfast-bench-mysql", "tests/images/bench", "tests/images/bench", False, by_name_only=True, engine="mysql"
+    ),
+    "bench-mariadb": Image(
+        "holdfast-bench-mariadb", "tests/images/bench", "tests/images/bench", False, by_name_only=True, engine="mariadb"
+    ),
 }
 
 

@@ -1,198 +1,110 @@
-"""The dump's speed and memory: our runner beside the bare tool and beside what people write in shell scripts.
+"""PostgreSQL: our runner beside the bare tool and beside what people write in shell scripts; and the runner's memory.
 
 All run in containers on the same machine, against the same server and store, in turn, several rounds; what counts is
 the ratio of the medians. Everything is local: nothing here is about a network.
 """
 
-import json
-import math
-import os
-import statistics
-import tempfile
-import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tests.bench.figures import Figure
-from tests.integration.runner.containers import docker, remove
-from tests.integration.runner.pod import Pod
-from tests.integration.runner.servers import BUCKET, PASSWORD, USER, Postgres, Store
+from tests.bench.ours import DEADLINE, MIB, Ours, a_world, run
+from tests.bench.tools import Shell, a_shell
+from tests.bench.turns import GIGABYTES, in_turn, ratio, seconds
+from tests.integration.runner.servers import BUCKET, PASSWORD, USER
 from tests.integration.runner.world import World
 
 from holdfast.contract.task import BackupTask
 
-ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
-GIGABYTES = float(os.environ.get("BENCH_GB", "1"))
-SCRATCH = 8 if GIGABYTES <= 2 else 12  # GiB
-OTHERS = ("aws s3 cp -", "--stdin", "s3 cp file")  # how the ways of others end
-RECIPIENT = "age1zd5883cj64l8849f66m3724fpavwzaq3pau92lr5fvsgwauxt9lq4px9ek"
+ENGINE = "postgresql"
 IMAGE = "holdfast-bench:latest"
+SCRATCH = 8 if GIGABYTES <= 2 else 12  # GiB
 SCALE_PER_GB = 4.0  # the sample is some 250 MB on its server at scale 1
-MIB = 1 << 20
+RECIPIENT = "age1zd5883cj64l8849f66m3724fpavwzaq3pau92lr5fvsgwauxt9lq4px9ek"
+BARE, BARE_CUSTOM = "pg_dump > /dev/null", "pg_dump -Fc -Z0 > /dev/null"
+GZIP = "Holdfast sql + gzip"
+# Holdfast's candidate, against which other, the most that it should be.
+RATIOS = (
+    (GZIP, BARE, 1.3),
+    ("Holdfast sql + zstd", BARE, 1.25),
+    ("Holdfast sql + gzip + age", BARE, None),
+    ("Holdfast custom + gzip", BARE_CUSTOM, 1.2),
+    ("Holdfast custom + zstd", BARE_CUSTOM, 1.2),
+    ("Holdfast directory + gzip, 4 jobs", GZIP, 1),
+    (GZIP, "pg_dump | gzip | aws s3 cp -", 1),
+    (GZIP, "pg_dump | pigz | aws s3 cp -", 1),
+    (GZIP, "pg_dump | restic backup --stdin", 1),
+    (GZIP, "pg_dump > file; gzip file; aws s3 cp file", 1),
+    ("readback of Holdfast sql + gzip", GZIP, None),
+)
 
 
-@contextmanager
-def a_world() -> Iterator[World]:
-    """A server and a store in containers, gone afterwards."""
-    network = f"holdfast-it-{os.getpid()}"
-    names = [f"{network}-db", f"{network}-store"]
-    docker("network", "create", network)
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)
-        try:
-            yield World(Path(folder), network, Postgres(network, names[0]), Store(network, names[1]))
-        finally:
-            remove(*names)
-            docker("network", "rm", network, check=False)
-
-
-@contextmanager
-def a_shell(world: World) -> Iterator[Callable[[str], float]]:
-    """A container with the tools of others; gives a function that runs a pipeline in it and returns its seconds."""
-    name = f"{world.network}-tools"
+def measure(only: Sequence[str]) -> list[Figure]:
+    """Measure dumps of one database beside each other, the start, and what verifying and counting cost."""
     variables = {
-        "PGHOST": world.db.name, "PGUSER": USER, "PGPASSWORD": PASSWORD, "AWS_ACCESS_KEY_ID": world.store.access_key,
-        "AWS_SECRET_ACCESS_KEY": world.store.secret_key, "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_CONFIG_FILE": "/tmp/aws", "RESTIC_PASSWORD": "bench", "RESTIC_CACHE_DIR": "/tmp/restic",
+        "PGUSER": USER, "PGPASSWORD": PASSWORD, "RESTIC_PASSWORD": "bench", "RESTIC_CACHE_DIR": "/tmp/restic",
     }  # fmt: skip
-    environment = [item for key, value in variables.items() for item in ("--env", f"{key}={value}")]
-    docker("run", "--detach", "--name", name, "--network", world.network, *environment, IMAGE)
-    docker("exec", name, "sh", "-c", "printf '[default]\\ns3 =\\n  addressing_style = path\\n' > /tmp/aws")
-
-    def seconds(pipeline: str) -> float:
-        began = time.monotonic()
-        docker("exec", name, "bash", "-o", "pipefail", "-c", pipeline)
-        return time.monotonic() - began
-
-    try:
-        yield seconds
-    finally:
-        remove(name)
-
-
-@dataclass(frozen=True)
-class Run:
-    """One backup by Holdfast."""
-
-    seconds: float  # from its container's start to its end
-    memory: int  # peak, bytes
-    start: float  # seconds from its process's start to the dump tool's
-
-
-def ours(
-    world: World, database: str, form: str = "sql", algorithm: str = "gzip", recipients: Sequence[str] = ()
-) -> Run:
-    """Run one backup to its end, and see that it is one."""
-    task = world.backup(
-        database, form, algorithm, recipients=recipients, deadline_seconds=3600, scratch_bytes=SCRATCH << 30
-    )
-    # a directory dump is staged on a memory volume here, which counts towards the container's limit
-    staged = form == "directory"
-    pod = world.pod(task, scratch=f"{SCRATCH}g", memory=f"{SCRATCH + 4}g" if staged else "512m", patience=3600)
-    return run(world, task, pod, "pg_dump")
-
-
-def run(world: World, task: BackupTask, pod: Pod, tool: str) -> Run:
-    """Run a prepared Pod to its end."""
-    pod.start()
-    pod.wait_for_phase("dumping")
-    start = _start_of(pod, tool)
-    result = pod.result()
-    world.assert_backed_up(task, result)
-    ended = next(line for line in result.lines if line["event"] == "ended")
-    state = json.loads(result.inspected)["State"]
-    took = (_moment(state["FinishedAt"]) - _moment(state["StartedAt"])).total_seconds()
-    return Run(took, int(ended["peakMemoryBytes"]), start)
-
-
-def _start_of(pod: Pod, tool: str) -> float:
-    """Return the seconds from the start of the container's first process to the tool's, as the kernel knows them."""
-    begun = {}
-    for line in pod.exec("cat /proc/[0-9]*/stat 2>/dev/null || true").splitlines():
-        name, _, rest = line.partition("(")[2].rpartition(")")
-        number = "first" if line.startswith("1 ") else name
-        begun.setdefault(number, int(rest.split()[19]) / os.sysconf("SC_CLK_TCK"))
-    return begun.get(tool, float("nan")) - begun["first"]
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text[:26].rstrip("Z")).replace(
-        tzinfo=UTC
-    )  # Docker writes nanoseconds, Python reads micro
-
-
-def measure() -> list[Figure]:
-    """Measure dumps of one database beside each other, the start, and the memory at 0.3 and 3 GB."""
     with a_world() as world:
         world.db.create_sample("one", GIGABYTES * SCALE_PER_GB)
-        with a_shell(world) as shell:
-            times, start = _in_turn(world, shell)
-        memory = [_memory(world, gigabytes) for gigabytes in (0.3, 3.0)]
-    bare, bare_custom = times["pg_dump > /dev/null"], times["pg_dump -Fc -Z0 > /dev/null"]
-    plain = times["Holdfast sql + gzip"]
-    others = [name for name in times if name.endswith(OTHERS)]
-    return [
-        *(Figure(f"{name}, {GIGABYTES:g} GB", value, "s") for name, value in times.items()),
-        Figure("sql + gzip against the bare dump", plain / bare, "x", 1.3),
-        Figure("sql + zstd against the bare dump", times["Holdfast sql + zstd"] / bare, "x", 1.25),
-        Figure("sql + gzip + age against the bare dump", times["Holdfast sql + gzip + age"] / bare, "x"),
-        Figure("custom + gzip against the bare custom dump", times["Holdfast custom + gzip"] / bare_custom, "x", 1.2),
-        Figure("custom + zstd against the bare custom dump", times["Holdfast custom + zstd"] / bare_custom, "x", 1.2),
-        Figure("directory + gzip against sql + gzip", times["Holdfast directory + gzip, 4 jobs"] / plain, "x", 1),
-        *(Figure(f"sql + gzip against {name}", plain / times[name], "x", 1) for name in others),
-        Figure("from the runner's start to the dump tool's, median", start, "s", 0.5),
-        Figure("runner's peak memory, 0.3 GB", memory[0], "MiB", 150),
-        Figure("runner's peak memory, 3 GB", memory[1], "MiB", 150),
-    ]
+        with a_shell(world, IMAGE, {"PGHOST": world.db.name, **variables}) as shell:
+            ours = Ours(world, "pg_dump")
+            times = in_turn(_candidates(ours, shell), only)
+            counting = shell.counting(ENGINE, "pg_dump one", "postgres")
+    ratios = [figure for pair in RATIOS for figure in ratio(ENGINE, times, *pair)]
+    return [*seconds(ENGINE, times), *ratios, *ours.start(), *counting]
 
 
-def _in_turn(world: World, shell: Callable[[str], float]) -> tuple[dict[str, float], float]:
-    """Return the medians of each candidate's seconds, and of all starts."""
-    aws = f"/opt/aws/bin/aws --endpoint-url {world.store.endpoint} s3 cp --quiet"
-    target = f"s3://{BUCKET}/bench"
-    starts: list[float] = []
+def memory(_only: Sequence[str]) -> list[Figure]:
+    """Measure the peak of the runner's memory at 0.3 and 3 GB."""
+    with a_world() as world:
+        return [
+            Figure(f"runner's peak memory, {gigabytes:g} GB", _memory(world, gigabytes), "MiB", 150)
+            for gigabytes in (0.3, 3.0)
+        ]
+
+
+def _candidates(ours: Ours, shell: Shell) -> dict[str, Callable[[], float]]:
+    aws, target = shell.aws, shell.target
 
     def holdfast(*arguments: Any) -> Callable[[], float]:
-        def once() -> float:
-            done = ours(world, "one", *arguments)
-            starts.append(done.start)
-            return done.seconds
-
-        return once
+        # a directory dump is staged on a memory volume here, which counts towards the container's limit
+        limit = f"{SCRATCH + 4}g" if "directory" in arguments else "512m"
+        return ours.backup(lambda: _task(ours.world, "one", *arguments), scratch=f"{SCRATCH}g", memory=limit)
 
     def restic() -> float:
-        repository = f"-r s3:{world.store.endpoint}/{BUCKET}/restic-{uuid.uuid4()}"
+        repository = f"-r s3:{ours.world.store.endpoint}/{BUCKET}/restic-{uuid.uuid4()}"
         shell(f"restic {repository} init --quiet")
         return shell(f"pg_dump one | restic {repository} backup --quiet --stdin --stdin-filename one.sql")
 
-    candidates: dict[str, Callable[[], float]] = {
-        "pg_dump > /dev/null": lambda: shell("pg_dump one > /dev/null"),
-        "Holdfast sql + gzip": holdfast(),
+    return {
+        BARE: shell.timed("pg_dump one > /dev/null"),
+        GZIP: holdfast(),
+        "readback of Holdfast sql + gzip": ours.read_back,
         "Holdfast sql + zstd": holdfast("sql", "zstd"),
         "Holdfast sql + gzip + age": holdfast("sql", "gzip", [RECIPIENT]),
-        "pg_dump | gzip | aws s3 cp -": lambda: shell(f"pg_dump one | gzip | {aws} - {target}"),
-        "pg_dump | pigz | aws s3 cp -": lambda: shell(f"pg_dump one | pigz | {aws} - {target}"),
+        "pg_dump | gzip | aws s3 cp -": shell.timed(f"pg_dump one | gzip | {aws} - {target}"),
+        "pg_dump | pigz | aws s3 cp -": shell.timed(f"pg_dump one | pigz | {aws} - {target}"),
         "pg_dump | restic backup --stdin": restic,
-        "pg_dump > file; gzip file; aws s3 cp file": lambda: shell(
+        "pg_dump > file; gzip file; aws s3 cp file": shell.timed(
             f"pg_dump one > /tmp/one && gzip -f /tmp/one && {aws} /tmp/one.gz {target} && rm /tmp/one.gz"
         ),
-        "pg_dump -Fc -Z0 > /dev/null": lambda: shell("pg_dump -Fc -Z0 one > /dev/null"),
+        BARE_CUSTOM: shell.timed("pg_dump -Fc -Z0 one > /dev/null"),
         "Holdfast custom + gzip": holdfast("custom"),
         "Holdfast custom + zstd": holdfast("custom", "zstd"),
         "Holdfast directory + gzip, 4 jobs": holdfast("directory"),
     }
-    rounds = [{name: run() for name, run in candidates.items()} for _ in range(ROUNDS)]
-    medians = {name: statistics.median(one[name] for one in rounds) for name in candidates}
-    return medians, statistics.median(start for start in starts if not math.isnan(start))
+
+
+def _task(
+    world: World, database: str, form: str = "sql", algorithm: str = "gzip", recipients: Sequence[str] = ()
+) -> BackupTask:
+    return world.backup(
+        database, form, algorithm, recipients=recipients, deadline_seconds=DEADLINE, scratch_bytes=SCRATCH << 30
+    )
 
 
 def _memory(world: World, gigabytes: float) -> float:
     name = f"size{str(gigabytes).replace('.', '')}"
     world.db.create_sample(name, gigabytes * SCALE_PER_GB)
-    return ours(world, name).memory / MIB
+    return run(world, _task(world, name), "pg_dump").memory / MIB

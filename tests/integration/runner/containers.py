@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 def docker(*arguments: str, stdin: str | None = None, check: bool = True) -> str:
     """Run docker; return what it printed. Raises AssertionError with what it said."""
-    done = subprocess.run(["docker", *arguments], input=stdin, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(["docker", *arguments], input=stdin, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0 or not check, f"docker {' '.join(arguments[:3])}: {done.stderr.strip()}"
     return done.stdout
 
