@@ -91,8 +91,8 @@ class Ours:
 
 def run(world: World, task: BackupTask, tool: str, **pod: Any) -> Run:
     """Run one backup to its end, and see that it is one."""
-    there = world.pod(task, **({"memory": "512m", "patience": DEADLINE} | pod))
-    there.start()
+    fields: dict[str, Any] = {"memory": "512m", "patience": DEADLINE}
+    there = world.pod(task, **(fields | pod)).start()
     there.wait_for_phase("dumping")
     start = _start_of(there, tool)
     result = there.result()
