@@ -47,6 +47,8 @@ class Image:
     """Of a runner: whose tools the Dockerfile puts in."""
     suites: tuple[str, ...] = ("trixie",)
     """Debian's that it can be built on; the first is the default."""
+    base: str = ""
+    """The image of ours that it adds to, where a Dockerfile serves several."""
 
 
 IMAGES = {
@@ -120,12 +122,29 @@ IMAGES = {
     "test-faketime": Image(
         "holdfast-test-faketime", "tests/images/faketime", "tests/images/faketime", False, by_name_only=True
     ),
-    "bench": Image("holdfast-bench", "tests/images/bench", "tests/images/bench", False, by_name_only=True),
+    "bench": Image(
+        "holdfast-bench",
+        "tests/images/bench",
+        "tests/images/bench",
+        False,
+        by_name_only=True,
+        base="holdfast-runner-postgres:17",
+    ),
     "bench-mysql": Image(
-        "holdfast-bench-mysql", "tests/images/bench", "tests/images/bench", False, by_name_only=True, engine="mysql"
+        "holdfast-bench-mysql",
+        "tests/images/bench",
+        "tests/images/bench",
+        False,
+        by_name_only=True,
+        base="holdfast-runner-mysql:9",
     ),
     "bench-mariadb": Image(
-        "holdfast-bench-mariadb", "tests/images/bench", "tests/images/bench", False, by_name_only=True, engine="mariadb"
+        "holdfast-bench-mariadb",
+        "tests/images/bench",
+        "tests/images/bench",
+        False,
+        by_name_only=True,
+        base="holdfast-runner-mariadb:11",
     ),
 }
 
@@ -175,6 +194,8 @@ def build_command(cli: str, image: Image, arguments: Mapping[str, str], ca: str 
 def build_arguments(image: Image, suite: str, source: str, pgdg: str = "") -> dict[str, str]:
     """What the Dockerfile declares as ARG."""
     arguments = {"SUITE": suite} if image.version_file or image.engine else {}
+    if image.base:
+        arguments["BASE"] = image.base
     if image.engine:
         arguments |= {"ENGINE": image.engine, "PGDG": pgdg}
     if image.published:
