@@ -27,8 +27,11 @@ def sha256(data: bytes) -> str:
 class FakeS3:
     """The part of boto3's client that the runner uses. `faults` are called before an operation and may raise."""
 
-    def __init__(self, checksums: bool = True, locking: bool = False) -> None:
-        """`checksums`: it states SHA-256s; `locking`: the bucket has versions and Object Lock."""
+    def __init__(self, checksums: bool = True, locking: bool = False, conditions: str = "kept") -> None:
+        """`checksums`: it states SHA-256s; `locking`: the bucket has versions and Object Lock.
+
+        `conditions`: If-None-Match is kept, ignored, or refused with this code of S3's.
+        """
         self.objects: dict[str, bytes] = {}
         self.checksum: dict[str, str] = {}
         self.uploads: dict[str, dict[int, bytes]] = {}
@@ -40,6 +43,7 @@ class FakeS3:
         self.retained: dict[str, Answer] = {}  # what Object Lock retains, also when its key is hidden
         self._checksums = checksums
         self._locking = locking
+        self._conditions = conditions
 
     def create_multipart_upload(self, Key: str, **wanted: Any) -> Answer:
         self._begin("create_multipart_upload")
@@ -78,7 +82,9 @@ class FakeS3:
     def put_object(self, Key: str, Body: bytes, IfNoneMatch: str | None = None, **wanted: Any) -> Answer:
         self._begin("put_object")
         self._check(Body, wanted)
-        if IfNoneMatch and Key in self.objects:
+        if IfNoneMatch and self._conditions not in ("kept", "ignored"):
+            raise client_error(self._conditions, 501 if self._conditions == "NotImplemented" else 400)
+        if IfNoneMatch and self._conditions == "kept" and Key in self.objects:
             raise client_error("PreconditionFailed", 412)
         self._keep(Key, wanted)
         self.objects[Key] = bytes(Body)

@@ -16,7 +16,7 @@ from holdfast.api.storage import S3Storage
 from holdfast.contract.manifest import Manifest
 from holdfast.contract.task import BackupIdentity, BackupTask
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner import backup
+from holdfast.runner import backup, record
 from holdfast.runner.context import Context, Places
 from holdfast.runner.log import Log
 from holdfast.runner.outcome import UncleanError
@@ -131,7 +131,7 @@ def failing_at(s3, number, how):
 
 
 @pytest.mark.parametrize("how", ["refused", "lost", "down"])
-@pytest.mark.parametrize("number", range(1, 9))
+@pytest.mark.parametrize("number", range(1, 11))
 def test_whatever_request_fails_the_outcome_is_true(s3, context, number, how):
     failing_at(s3, number, how)
     outcome = "unclean"
@@ -153,7 +153,7 @@ def test_whatever_request_fails_the_outcome_is_true(s3, context, number, how):
 
 def test_the_requests_are_as_many_as_the_cases_above_think(s3, context):
     backup.run(a_task(), context)
-    assert len(s3.calls) == 7
+    assert len(s3.calls) == 9
 
 
 def test_a_store_that_is_not_reached_for_a_while_is_tried_again(s3, context, monkeypatch):
@@ -200,6 +200,67 @@ def test_two_pods_at_once_leave_one_manifest_and_one_artifact(s3, context, tmp_p
     assert done.backup.artifact_key == f"{PREFIX}pod-1.sql.gz"
     assert sorted(s3.objects) == [MANIFEST, f"{PREFIX}pod-1.sql.gz"]
     assert s3.uploads == {}
+
+
+def another_pods_replaces(s3):
+    """Let a second Pod's manifest and artifact be there, in the place of the first's."""
+    first = Manifest.model_validate_json(s3.objects[MANIFEST])
+    key = f"{PREFIX}pod-2.sql.gz"
+    s3.objects[key], s3.checksum[key] = s3.objects[first.artifact.key], s3.checksum[first.artifact.key]
+    artifact = first.artifact.model_copy(update={"key": key})
+    s3.objects[MANIFEST] = first.model_copy(update={"artifact": artifact, "pod_uid": "pod-2"}).to_json()
+
+
+def test_a_pod_whose_manifest_was_replaced_after_it_read_it_back_gives_way(s3, context):
+    def second_publishes():
+        s3.faults.clear()
+        another_pods_replaces(s3)
+
+    s3.faults["list_objects_v2"] = second_publishes
+    done = backup.run(a_task(), context)
+    assert done.backup.found
+    assert done.backup.artifact_key == f"{PREFIX}pod-2.sql.gz"
+    assert sorted(s3.objects) == [MANIFEST, f"{PREFIX}pod-2.sql.gz"]
+
+
+def test_a_pod_that_was_first_waits_until_the_other_has_given_way(s3, context, monkeypatch):
+    monkeypatch.setattr(record, "PAUSE", 0.01)
+    other = f"{PREFIX}pod-2.sql.gz"
+    s3.objects[other] = b"whole"
+
+    def third_look():
+        if s3.calls.count("list_objects_v2") == 3:
+            del s3.objects[other]
+
+    s3.faults["list_objects_v2"] = third_look
+    done = backup.run(a_task(), context)
+    assert (done.backup.found, done.clean) == (False, True)
+    assert not any("another Pod" in warning for warning in done.warnings)
+    assert sorted(s3.objects) == [MANIFEST, f"{PREFIX}pod-1.sql.gz"]
+
+
+@pytest.mark.parametrize("end", ["time", "a stop"])
+def test_what_a_dead_pod_left_beside_the_backup_stays_and_is_told_to_the_cleanup(s3, context, monkeypatch, end):
+    other = f"{PREFIX}pod-0.sql.gz"
+    s3.objects[other] = b"whole"
+    asked = HoldfastError(Reason.INTERRUPTED, "told to end", "apply a new one")
+    if end == "time":
+        monkeypatch.setattr(record, "SETTLE", 0.0)
+        monkeypatch.setattr(record, "PAUSE", 0.01)
+    else:
+        s3.faults["list_objects_v2"] = lambda: context.stop.request(asked)
+    done = backup.run(a_task(), context)
+    assert (done.backup.found, done.clean) == (False, False)
+    assert done.warnings[-1] == f"{other} is another Pod's, which no manifest names; the cleanup removes it"
+    assert other in s3.objects
+
+
+def test_a_folder_that_cannot_be_looked_into_is_no_failure_of_a_backup_that_is_made(s3, context):
+    s3.faults["list_objects_v2"] = lambda: (_ for _ in ()).throw(client_error("AccessDenied", 403))
+    done = backup.run(a_task(), context)
+    assert not done.clean
+    assert "AccessDenied" in done.warnings[-1]
+    assert_no_manifest_without_its_artifact(s3)
 
 
 def test_another_backups_manifest_stays_and_ours_leaves_nothing(s3, context, tmp_path):

@@ -55,6 +55,40 @@ def test_a_second_pod_of_the_same_backup_gets_the_firsts(store):
     assert record.publish(store, PREFIX, a_manifest("pod-2")).pod_uid == "pod-1"
 
 
+CONDITIONS = ["kept", "ignored", "NotImplemented", "InvalidArgument", "InvalidRequest"]
+
+
+@pytest.mark.parametrize("conditions", CONDITIONS)
+def test_whatever_a_store_makes_of_conditions_no_manifest_is_written_over_another(conditions):
+    s3 = FakeS3(conditions=conditions)
+    store = Store(S3Storage(bucket="backups"), s3)
+    assert record.publish(store, PREFIX, a_manifest("pod-1")).pod_uid == "pod-1"
+    assert record.publish(store, PREFIX, a_manifest("pod-2")).pod_uid == "pod-1"
+
+
+@pytest.mark.parametrize("conditions", CONDITIONS)
+def test_of_two_manifests_written_at_once_only_a_store_with_conditions_keeps_the_first(conditions):
+    s3 = FakeS3(conditions=conditions)
+    store = Store(S3Storage(bucket="backups"), s3)
+    read = []
+
+    def second_publishes():  # between the first's look and its writing
+        s3.faults.clear()
+        read.append(record.publish(store, PREFIX, a_manifest("pod-2")).pod_uid)
+
+    s3.faults["put_object"] = second_publishes
+    read.append(record.publish(store, PREFIX, a_manifest("pod-1")).pod_uid)
+    assert read == (["pod-2", "pod-2"] if conditions == "kept" else ["pod-2", "pod-1"])
+    assert record.find(store, PREFIX, UID).pod_uid == read[-1]
+
+
+def test_a_refusal_that_is_not_about_the_condition_stays_one(store, s3):
+    s3.faults["put_object"] = lambda: (_ for _ in ()).throw(client_error("InvalidRequest", 400))
+    with pytest.raises(HoldfastError, match="InvalidRequest"):
+        record.publish(store, PREFIX, a_manifest())
+    assert s3.calls.count("put_object") == 2
+
+
 def test_another_backups_manifest_is_a_conflict_and_stays(store, s3):
     record.publish(store, PREFIX, a_manifest(uid="theirs"))
     before = dict(s3.objects)

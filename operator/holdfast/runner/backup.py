@@ -257,9 +257,16 @@ def _record(task: BackupTask, context: Context, store: "Store", upload: "Upload"
             raise
         # The manifest may be there in spite of the error: then its artifact must be, too. Cleanup tells the two apart.
         raise UncleanError(error, error.message) from error
+    others: list[str] = []
+    if in_force.pod_uid == context.pod_uid:
+        try:
+            in_force, others = record.settled(store, task.key_prefix, manifest, context)
+        except HoldfastError as error:  # the backup is made; what else is in its folder, the operator's cleanup sees
+            return Done(backup=_report(manifest), clean=False, warnings=[error.message])
     if in_force.pod_uid != context.pod_uid:
         return _second(task, store, upload, in_force, context)
-    return Done(backup=_report(manifest))
+    beside = [f"{key} is another Pod's, which no manifest names; the cleanup removes it" for key in others]
+    return Done(backup=_report(manifest), clean=not others, warnings=beside)
 
 
 def _second(task: BackupTask, store: "Store", upload: "Upload", in_force: Manifest, context: Context) -> Done:

@@ -1,5 +1,7 @@
 """The manifest: finding one, writing one last of all, and checking that an artifact is what its manifest says."""
 
+import time
+from contextlib import suppress
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -8,9 +10,12 @@ from holdfast.contract.manifest import Manifest
 from holdfast.contract.snapshot import SnapshotManifest
 from holdfast.errors import HoldfastError, Reason
 from holdfast.naming import MANIFEST_NAME
+from holdfast.runner.context import Context
 from holdfast.runner.store import Store, Stored, not_found
 
 M = TypeVar("M", Manifest, SnapshotManifest)
+SETTLE = 10.0  # seconds in which another Pod that is alive has written its manifest, read it back and given way
+PAUSE = 0.5  # seconds between two looks
 
 
 def find(store: Store, key_prefix: str, uid: str) -> Manifest | None:
@@ -46,6 +51,30 @@ def publish(store: Store, key_prefix: str, manifest: M) -> M:
     if there is None:
         raise not_found(store, key_prefix + MANIFEST_NAME)
     return there
+
+
+def settled(store: Store, key_prefix: str, ours: Manifest, context: Context) -> tuple[Manifest, list[str]]:
+    """Return the manifest that stays in force once ours was read back, and the keys of others' artifacts beside it.
+
+    A store without conditional writes lets another Pod's manifest replace ours even then. But that Pod's artifact was
+    finished before it looked for a manifest: where none is beside ours, nobody will. Where one is, either Pod waits
+    until the other has given way and removed its own: SETTLE seconds at most, since that Pod may be dead.
+    """
+    give_up = time.monotonic() + SETTLE
+    kept = {key_prefix + MANIFEST_NAME, ours.artifact.key}
+    told = False
+    while others := [key for key in store.keys(key_prefix) if key not in kept]:
+        there = find(store, key_prefix, ours.backup.uid)
+        if there is None:
+            raise not_found(store, key_prefix + MANIFEST_NAME)
+        if there.pod_uid != ours.pod_uid or context.stop.error or time.monotonic() > give_up:
+            return there, others if there.pod_uid == ours.pod_uid else []
+        if not told:
+            context.log.line("settling", beside=others)
+            told = True
+        with suppress(HoldfastError):  # asked to end: then the next look is the last
+            context.stop.wait(PAUSE)
+    return ours, []
 
 
 def check(store: Store, key: str, size: int, checksum: str | None, sha256: str) -> str | None:

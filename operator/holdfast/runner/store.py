@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 20  # bytes read at a time
 _DEFAULT_CA_KEY = "ca.crt"
+_NO_CONDITIONS = {"NotImplemented", "501", "InvalidArgument", "InvalidRequest"}  # what stores say to If-None-Match
 _LOCKED = {"AccessDenied", "ObjectLocked", "InvalidRequest", "MethodNotAllowed"}  # what stores say to deleting such
 
 
@@ -97,20 +98,29 @@ class Store:
     def create(self, key: str, data: bytes, retain_until: datetime | None = None) -> bool:
         """Write a small object unless one is there already; return whether it was written.
 
-        With Object Lock in the settings it is retained until then.
+        With Object Lock in the settings it is retained until then. It is looked for before, since some stores pass over
+        the condition, and others refuse a request that has one: these are asked again without.
         """
+        if self.head(key) is not None:
+            return False
         lock = self._lock(retain_until)
         sums = self.sums(hashlib.sha256(data).digest(), hashlib.md5(data, usedforsecurity=False).digest)
+
+        def put(**condition: str) -> None:
+            self.client.put_object(
+                Bucket=self.bucket, Key=key, Body=data, ContentType="application/json",
+                **condition, **sums, **self.wanted, **lock,  # type: ignore[arg-type]
+            )  # fmt: skip
+
         with self.doing(f"writing {key}"):
             try:
-                self.client.put_object(
-                    Bucket=self.bucket, Key=key, Body=data, IfNoneMatch="*", ContentType="application/json",
-                    **sums, **self.wanted, **lock,
-                )  # fmt: skip
+                put(IfNoneMatch="*")
             except ClientError as error:
-                if code_of(error) not in ("PreconditionFailed", "412"):
+                if code_of(error) in ("PreconditionFailed", "412"):
+                    return False
+                if code_of(error) not in _NO_CONDITIONS:
                     raise
-                return False
+                put()
             return True
 
     def head(self, key: str) -> Stored | None:

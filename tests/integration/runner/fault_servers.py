@@ -44,7 +44,10 @@ class FaultyStore:
     def running(self) -> Iterator["FaultyStore"]:
         start(
             self._world, self.name, "faulty_store.py", f"{self._world.store.name}:8333",
-            options=("--publish", "127.0.0.1::8333"),
+            options=(
+                "--publish", "127.0.0.1::8333",
+                "--env", f"ACCESS_KEY={self.access_key}", "--env", f"SECRET_KEY={self.secret_key}",
+            ),
         )  # fmt: skip
         self._url = f"http://127.0.0.1:{published_port(self.name, 8333)}"
         try:
@@ -61,15 +64,15 @@ class FaultyStore:
         finally:
             self._post("_rules", ())
 
-    def waits(self) -> bool:
-        """Whether it holds a request back."""
-        return bool(self._post("_waiting", ())["waiting"])
+    def waits(self) -> int:
+        """Tell how many requests it holds back."""
+        return int(self._post("_waiting", ())["waiting"])
 
-    def release(self) -> None:
-        """Let it go on with what it holds back."""
-        self._post("_release", ())
+    def release(self, *texts: str) -> None:
+        """Let it go on with what it holds back: with all, or with requests that have one of these texts in the body."""
+        self._post("_release", texts)
 
-    def _post(self, what: str, body: tuple[dict[str, Any], ...]) -> dict[str, Any]:
+    def _post(self, what: str, body: tuple[dict[str, Any] | str, ...]) -> dict[str, Any]:
         asked = urllib.request.Request(f"{self._url}/{what}", json.dumps(body).encode(), method="POST")
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(asked, timeout=10) as answer:
             return dict(json.load(answer))

@@ -39,12 +39,19 @@ Numbers that these faults meet:
   MariaDB answer to the questions before the dump may be 32 MiB.
 - **A name that does not resolve**, a refused connection: tried again for 15 seconds, for the database and for the store
   at the start. Each request to the store is tried four times.
-- **Two Pods of one Job at once**: each writes under a key with its own uid, and looks for a manifest before it begins.
-  The manifest is created only where none is (`If-None-Match: *`), then read back: whose it is, is the winner. The other
-  removes its own artifact, and nothing else. A store that passes over the condition lets the later of two manifests
-  replace the earlier: the Pod that reads back another's gives way all the same, so one manifest with its whole artifact
-  is in force. If both were written within the moment between the one's look and its writing, the artifact of the
-  earlier may stay as an object that no manifest names.
+- **Two Pods of one Job at once**: each writes under a key with its own uid, and looks for a manifest before it begins
+  and again before it writes one. The manifest is created only where none is (`If-None-Match: *`), then read back: whose
+  it is, is the winner. The other removes its own artifact and nothing else, verifies the winner's and reports that.
+  *Without conditional writes* (a store that refuses the header is asked again without; one that passes over it cannot
+  be told from another) the later of two manifests replaces the earlier. So whoever reads back its own looks whether
+  another Pod's artifact lies beside it: that Pod may be about to write. It waits up to 10 seconds until that one has
+  given way, or until the manifest is that one's: then it gives way itself. So the manifest in force names the whole
+  artifact of the Pod that wrote last. What remains: a Pod that finds no manifest, and then stands still for longer than
+  10 seconds before it writes its own, replaces that of a Pod which has ended well. Both report a backup, and each says,
+  with `clean` false and a warning, that the other's artifact was beside it; the operator's cleanup Job removes the one
+  that the manifest does not name. `status.location` may be that one; restores and verifications go by the manifest. And
+  where something on the way delivers a write a second time, after its Pod has given way, the manifest in force names an
+  artifact that is gone: a verification tells (`BackupNotFound`), and another backup is to be created.
 
 """
 

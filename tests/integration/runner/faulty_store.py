@@ -5,7 +5,9 @@ Each rule is about one stage of a backup's requests:
     {"at": "part", "do": "status", "code": "SlowDown", "status": 503, "times": 2, "skip": 1}
 
 `skip` lets so many requests pass by first; the first rule with something left wins. What `do` may be is in `Handler`.
-`POST /_rules` takes a list of rules, and forgets the old ones.
+With `having`, the rule is about requests with that header. `POST /_rules` takes a list of rules, and forgets the old
+ones. With `hold`, a request waits first until `POST /_release` comes, for all of them or for those in whose body stands
+a text of its list; `POST /_waiting` tells how many wait.
 """
 
 import http.client
@@ -17,6 +19,7 @@ import struct
 import sys
 import threading
 import time
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
@@ -38,7 +41,7 @@ def stage(method: str, target: str) -> str:
         return {"POST": "begin", "GET": "uploads"}.get(method, "other")
     if manifest:
         return {"GET": "find", "PUT": "record"}.get(method, "other")
-    return {"HEAD": "check", "DELETE": "delete"}.get(method, "other")
+    return {"HEAD": "check", "DELETE": "delete", "GET": "other" if query else "fetch"}.get(method, "other")
 
 
 class Proxy(ThreadingHTTPServer):
@@ -53,6 +56,7 @@ class Proxy(ThreadingHTTPServer):
         self.gone = False
         self.waiting = 0
         self.released = threading.Event()
+        self.let_go: list[str] = []
         self._lock = threading.Lock()
 
     def behave(self, rules: list[Rule]) -> None:
@@ -61,12 +65,24 @@ class Proxy(ThreadingHTTPServer):
             self.gone = False
             self.released.set()  # nobody waits for an older rule
             self.released = threading.Event()
+            self.let_go = []
 
-    def asked(self, at: str) -> Rule:
+    def hold(self, body: bytes) -> None:
+        """Wait until this request is released, or HANG seconds."""
+        released, until = self.released, time.monotonic() + HANG
+        with self._lock:
+            self.waiting += 1
+        while time.monotonic() < until and not any(text.encode() in body for text in self.let_go):
+            if released.wait(0.02):
+                break
+        with self._lock:
+            self.waiting -= 1
+
+    def asked(self, at: str, headers: Message) -> Rule:
         """Return the rule that is about a request, used up by one; none: an empty one."""
         with self._lock:
             for rule in self.rules:
-                if rule["at"] == at and rule["times"] > 0:
+                if rule["at"] == at and rule["times"] > 0 and rule.get("having", "Host") in headers:
                     which = "skip" if rule["skip"] > 0 else "times"
                     rule[which] -= 1
                     if which == "times":
@@ -88,12 +104,16 @@ class Handler(BaseHTTPRequestHandler):
         elif self.path == "/_waiting":
             self._answer(200, json.dumps({"waiting": self.server.waiting}))
         elif self.path == "/_release":
-            self.server.released.set()
+            self.server.let_go += (texts := json.loads(body))
+            if not texts:
+                self.server.released.set()
             self._answer(200, "{}")
         elif self.server.gone:
             self._reset()
         else:
-            rule = self.server.asked(stage(self.command, self.path))
+            rule = self.server.asked(stage(self.command, self.path), self.headers)
+            if rule.get("hold"):
+                self.server.hold(body)
             getattr(self, f"_{rule.get('do', 'pass')}")(body, rule)
 
     do_GET = do_PUT = do_DELETE = do_HEAD = do_POST  # noqa: N815 - the base's names
@@ -122,13 +142,31 @@ class Handler(BaseHTTPRequestHandler):
         time.sleep(HANG)
         self._reset()
 
-    def _wait(self, body: bytes, _rule: Rule) -> None:
-        """Do it when `POST /_release` comes; `POST /_waiting` tells that it is waited for."""
-        released = self.server.released
-        self.server.waiting += 1
-        released.wait(HANG)
-        self.server.waiting -= 1
-        self._pass(body, _rule)
+    def _break(self, body: bytes, _rule: Rule) -> None:
+        """Break off in the middle of the answer."""
+        status, headers, data = self._upstream(body)
+        self.send_response(status)
+        for key, value in headers:
+            if key.lower() in ("content-length", "content-type", "etag", "content-range"):
+                self.send_header(key, value)
+        self.end_headers()
+        self.wfile.write(data[: len(data) // 2])
+        self.wfile.flush()
+        self.close_connection = True
+
+    def _overwrite(self, body: bytes, _rule: Rule) -> None:
+        """Do it as a store does that passes over If-None-Match: signed anew, since the condition was signed, too."""
+        from botocore.auth import S3SigV4Auth
+        from botocore.awsrequest import AWSRequest
+        from botocore.credentials import Credentials
+
+        dropped = ("if-none-match", "authorization", "expect", "host", "content-length")
+        headers = {key: value for key, value in self.headers.items() if key.lower() not in dropped}
+        request = AWSRequest(self.command, f"http://{self.server.upstream}{self.path}", headers, body)
+        S3SigV4Auth(Credentials(os.environ["ACCESS_KEY"], os.environ["SECRET_KEY"]), "s3", "us-east-1").add_auth(
+            request
+        )
+        self._give(*self._upstream(body, dict(request.headers.items())))
 
     def _gone(self, _body: bytes, _rule: Rule) -> None:
         """Be gone from now on."""
@@ -167,10 +205,10 @@ class Handler(BaseHTTPRequestHandler):
         status, headers, data = self._upstream(body)
         self._give(status, [(key, "7" if key.lower() == "content-length" else value) for key, value in headers], data)
 
-    def _upstream(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+    def _upstream(self, body: bytes, headers: dict[str, str] | None = None) -> tuple[int, list[tuple[str, str]], bytes]:
         connection = http.client.HTTPConnection(self.server.upstream, timeout=30)
         try:
-            headers = {key: value for key, value in self.headers.items() if key.lower() != "expect"}
+            headers = headers or {key: value for key, value in self.headers.items() if key.lower() != "expect"}
             connection.request(self.command, self.path, body, headers)
             answer = connection.getresponse()
             return answer.status, answer.getheaders(), answer.read()
