@@ -177,8 +177,15 @@ def server(signal: str, form: str) -> Act:
         task = world.backup("noise", form)
         pod = world.pod(task).start()
         try:
-            wait_for(lambda: world.store.parts_in_flight(task.key_prefix), "the first part in the store")
+            if form == "directory":
+                pod.wait_for_phase("dumping")
+                staged = "find /scratch/dump -name '*.dat*' -size +500k 2>/dev/null || true"
+                wait_for(lambda: pod.exec(staged), "half a megabyte on the disk")
+                world.db.pause()  # or all would be on the disk before the signal comes
+            else:
+                wait_for(lambda: world.store.parts_in_flight(task.key_prefix), "the first part in the store")
             docker("kill", "--signal", signal, world.db.name)
+            docker("unpause", world.db.name, check=False)
             return Run(task, pod.result())
         finally:
             wait_for(lambda: not running(world.db.name), "the server's end")
@@ -227,7 +234,7 @@ def asked_to_end(at: str) -> Act:
 
     def act(scene: Scene) -> Run:
         task = scene.world.backup(store=scene.faulty)
-        with scene.faulty.behaving({"at": at, "do": "wait", "times": 1}):
+        with scene.faulty.behaving({"at": at, "do": "pass", "hold": True, "times": 1}):
             pod = scene.world.pod(task, scene.faulty).start()
             wait_for(scene.faulty.waits, f"the request to be held at {at}")
             pod.kill("TERM")
@@ -425,7 +432,7 @@ def of_the_server() -> Iterator[Fault]:
             "DumpFailed",
             "cancel",
         )
-    for form in ("sql", "custom"):
+    for form in FORMS:
         dumping = f"dumping ({form})"
         restarted = server("INT", form)
         yield Fault(dumping, "the server is restarted", restarted, 7, "DumpFailed", "exited 1")

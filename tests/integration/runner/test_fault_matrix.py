@@ -29,8 +29,8 @@ def other_server(world: World) -> Iterator[Callable[[], World]]:
             server.create("noise")
             server.sql(
                 "noise",
-                "create table noise as select i, md5(i::text) || md5((i * 7)::text) as words "
-                "from generate_series(1, 1500000) i",
+                "select format('create table noise_%s as select i, md5(i::text) || md5((i * 7)::text) as words "
+                "from generate_series(1, 400000) i', job) from generate_series(1, 4) job \\gexec",
                 USER,
             )
         return made[0]
