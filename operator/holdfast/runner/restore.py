@@ -24,6 +24,7 @@ from holdfast.runner.outcome import Done
 from holdfast.runner.progress import Progress
 from holdfast.runner.store import Store
 from holdfast.runner.tool_errors import RESTORING
+from holdfast.runner.verifying import resumed
 from holdfast.units import size_for_people
 
 
@@ -56,7 +57,7 @@ def run(task: RestoreTask, context: Context, overrides: Overrides | None = None)
 def _trusted(opened: Store, artifact: ManifestArtifact, context: Context, progress: Progress) -> Iterator[bytes]:
     """Stream the artifact; its last chunk comes only when the whole has the manifest's SHA-256 (ChecksumMismatch)."""
     digest, held, size = hashlib.sha256(), b"", 0
-    for chunk in opened.chunks(artifact.key):
+    for chunk in resumed(opened, artifact, context):
         context.stop.check()
         if held:
             yield held
