@@ -24,7 +24,7 @@ def main() -> None:
         action="append",
         default=[],
         metavar="TEXT",
-        help="of the dumps, those whose name has TEXT; repeatable",
+        help="of the dumps, those whose name has TEXT, and no counting; repeatable",
     )
     parser.add_argument("--output", type=Path, default=LATEST, metavar="FILE", help="where the figures go")
     said = parser.parse_args()
