@@ -89,6 +89,32 @@ def test_large_objects_that_the_user_may_not_read_fail_the_backup_with_the_right
     world.assert_nothing_left(task)
 
 
+@pytest.mark.matrix
+@pytest.mark.parametrize("major", [15, 17, 18])
+def test_a_grant_on_each_large_object_is_enough_too(contents: Callable[[int], World], major: int) -> None:
+    world = contents(major)
+    grant(world, "content", RIGHTS)
+    each = f"select format('grant select on large object %s to {ROLE}', oid) from pg_largeobject_metadata"
+    world.db.sql("content", f"{each} \\gexec")
+    task = world.backup("content")
+    result = world.pod(task, image=image(major), database_secret=SECRET).run()
+    forget(world, "content")
+    world.assert_backed_up(task, result)
+
+
+@pytest.mark.matrix
+def test_from_18_on_a_default_privilege_covers_the_large_objects_to_come(servers: Servers) -> None:
+    world = servers(18)
+    world.db.create("to come")
+    grant(world, "to come", RIGHTS)
+    world.db.sql("to come", f"alter default privileges for role {USER} grant select on large objects to {ROLE}")
+    world.db.sql("to come", "select lo_from_bytea(0, 'later')", USER)
+    task = world.backup("to come")
+    result = world.pod(task, image=image(18), database_secret=SECRET).run()
+    forget(world, "to come")
+    world.assert_backed_up(task, result)
+
+
 @pytest.mark.parametrize("major", ON_17)
 def test_rows_that_the_user_may_not_see_fail_the_backup_until_it_may_bypass_row_security(
     servers: Servers, major: int
