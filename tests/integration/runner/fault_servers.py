@@ -79,10 +79,10 @@ class FaultyStore:
 
 
 @contextmanager
-def hostile(world: World, mode: str, name: str = "") -> Iterator[str]:
-    """Put what hostile_server.py describes before the world's database server; the name of its host."""
+def hostile(world: World, mode: str, name: str = "", before: str = "") -> Iterator[str]:
+    """Put what hostile_server.py describes before a server, the world's if none is named; the name of its host."""
     name = name or f"{world.network}-hostile-{mode}"
-    start(world, name, "hostile_server.py", mode, world.db.name)
+    start(world, name, "hostile_server.py", mode, before or world.db.name)
     try:
         yield name
     finally:

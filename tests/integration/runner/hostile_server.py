@@ -8,6 +8,7 @@
 - `endless`: passes all on, up to the first rows of a COPY; then the same row without end.
 - `cut`: passes all on, up to the first rows of a COPY; then ends the connection.
 - `pass`: passes all on.
+- `stops`: passes all on between a MySQL server and its clients, up to the first MiB of a connection; then nothing more.
 """
 
 import socket
@@ -17,6 +18,8 @@ import threading
 from collections.abc import Iterator
 
 PORT = 5432
+MYSQL_PORT = 3306
+PASSED = 1 << 20  # bytes of each connection that `stops` passes on
 COPY_DATA = b"d"
 HALF_A_GREETING = b"\x4a\0\0\0\x0a9.7.0"  # of 74 bytes
 ROWS = 100  # of a COPY that are passed on before the mode shows
@@ -47,6 +50,17 @@ def answer(mode: str, server: socket.socket, client: socket.socket) -> None:
     client.shutdown(socket.SHUT_RDWR)  # `close` would wait for the thread that reads
 
 
+def stop(server: socket.socket, client: socket.socket) -> None:
+    """Pass on what any server says, until it is too much."""
+    passed = 0
+    while passed < PASSED and (data := server.recv(1 << 16)):
+        passed += len(data)
+        client.sendall(data)
+    if passed >= PASSED:
+        threading.Event().wait()
+    client.shutdown(socket.SHUT_RDWR)
+
+
 def ask(client: socket.socket, server: socket.socket) -> None:
     """Pass on what the client says."""
     while data := client.recv(1 << 16):
@@ -65,8 +79,9 @@ def serve(mode: str, upstream: str) -> None:
         if mode in ("mute", "half"):
             threading.Thread(target=lambda kept=client: kept and threading.Event().wait(), daemon=True).start()
             continue
-        server = socket.create_connection((upstream, PORT))
-        for work, arguments in ((ask, (client, server)), (answer, (mode, server, client))):
+        server = socket.create_connection((upstream, MYSQL_PORT if mode == "stops" else PORT))
+        answering = (stop, (server, client)) if mode == "stops" else (answer, (mode, server, client))
+        for work, arguments in ((ask, (client, server)), answering):
             threading.Thread(target=work, args=arguments, daemon=True).start()  # type: ignore[arg-type]
 
 

@@ -18,7 +18,12 @@ from tests.integration.runner.world import World
 DATABASE = "broken off"
 CONNECTION = "select id from information_schema.processlist where user = '{}' and info like '{}'"
 HOLDER = CONNECTION.format("root", "select sleep(300)%")
-SILENCE = 3  # seconds, in place of five minutes
+SILENCE = 3  # seconds, in place of five minutes, and of fifteen
+NOISE = """
+create table noise as
+with recursive n(i) as (select 1 union all select i + 1 from n where i < 1000)
+select a.i, b.i as j, repeat(sha2(concat(a.i, b.i), 256), 2) as words from n a, n b where b.i <= 200
+"""  # 26 MB: more than all buffers on the way hold
 
 
 @contextmanager
@@ -145,11 +150,33 @@ def silent(family: Family, *, works: bool) -> Act:
     return act
 
 
+def half_open(family: Family) -> Act:
+    """Have a connection take what the server sends, and bring no more of it, in the middle of the dump."""
+
+    def act(scene: Scene) -> Run:
+        server = scene.mysql(family.engine)
+        server.create("noise")
+        try:
+            server.let_dump("noise")
+            server.sql(NOISE, "noise")
+            with hostile(scene.world, "stops", before=server.name) as name:
+                task = server.backup(scene.world, "noise", host=name, port=5432)
+                pod = scene.world.pod(task, image=family.runner, options=impatient(scene.world))
+                return Run(task, pod.run())
+        finally:
+            server.drop("noise")
+
+    return act
+
+
 def impatient(world: World) -> list[str]:
     """Return options of a Pod whose patience with a silent dump is SILENCE."""
     folder = world.folder / f"impatient-{len(list(world.folder.iterdir()))}"
     folder.mkdir(mode=0o755)
-    (folder / "sitecustomize.py").write_text(f"from holdfast.runner import stream\nstream.SILENCE = {SILENCE}\n")
+    (folder / "sitecustomize.py").write_text(
+        "from holdfast.runner import stream\nfrom holdfast.runner.mysql import server\n"
+        f"stream.SILENCE = server.WRITING_SECONDS = {SILENCE}\n"
+    )
     return ["--volume", f"{folder}:/impatient:ro", "--env", "PYTHONPATH=/impatient"]
 
 
@@ -208,6 +235,8 @@ def of(family: Family) -> Iterator[Fault]:
         "DumpStalled",
         "the server does not answer any more",
     )
+    stalled = half_open(family)
+    yield Fault(dumping, "the server writes, and nothing arrives", stalled, 7, "DumpStalled", "but nothing arrives")
     yield Fault(dumping, "the server waits for a lock, and says nothing", silent(family, works=True), 0, cut=True)
     for mode, words in (("mute", "takes the connection and says nothing"), ("half", "says half a greeting")):
         yield Fault("validating", f"a {family.engine} server {words}", before(family, mode), 3, "ConnectionTimeout")
