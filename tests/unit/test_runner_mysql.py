@@ -1,9 +1,12 @@
 """MySQL and MariaDB without a server: what the clients are told, and what is made of what they say."""
 
+import io
+import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -12,6 +15,7 @@ from tests.builders import NOW
 
 from holdfast.api.database import Database, Engine, TLSMode
 from holdfast.errors import HoldfastError, Reason
+from holdfast.runner.compress import Plain
 from holdfast.runner.context import Context, Places
 from holdfast.runner.log import Log
 from holdfast.runner.mysql import errors, grants, history, source
@@ -22,7 +26,9 @@ from holdfast.runner.mysql.end_mark import EndMark
 from holdfast.runner.mysql.flavour import FLAVOURS, MARIADB, MYSQL, numbers
 from holdfast.runner.mysql.options import option_file
 from holdfast.runner.mysql.server import Server
+from holdfast.runner.progress import Progress
 from holdfast.runner.stop import Stop
+from holdfast.runner.stream import Sink
 
 
 def a_database(engine="mysql", name="orders", **connection):
@@ -502,6 +508,23 @@ def test_a_dump_takes_no_lock_and_leaves_the_servers_own_state_out():
     said = StreamedDump(a_target(), context, []).arguments
     wanted = {"--single-transaction", "--routines", "--triggers", "--events", "--hex-blob", "--no-tablespaces"}
     assert wanted | {"--set-gtid-purged=OFF"} <= set(said)
+
+
+@pytest.mark.parametrize(("script", "warned"), [
+    ("echo \"mysqldump: Error: 'x' when trying to dump y\" >&2", ["mysqldump: Error: 'x' when trying to dump y"]),
+    ("echo 'mysqldump: [Warning] z' >&2", ["mysqldump: [Warning] z"]),
+    ("true", []),
+], ids=["an error", "a warning", "nothing"])  # fmt: skip
+def test_what_a_tool_says_although_it_ends_well_is_a_warning(tmp_path, monkeypatch, script, warned):
+    tool = tmp_path / "mysqldump"
+    tool.write_text(f"#!/bin/sh\n{script}\necho '-- Dump completed on 2026-11-22'\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    context, warnings = Context(Places(run=tmp_path), Stop(), Log(io.StringIO()), "pod-uid", NOW), []
+    progress = Progress(context.log, "dumping")
+    with StreamedDump(a_target(), context, warnings) as dump:
+        dump.stream(Sink(Plain(), SimpleNamespace(write=len, size=0), progress), progress)
+    assert warnings == warned
 
 
 # validation

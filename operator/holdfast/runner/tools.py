@@ -86,9 +86,9 @@ class Tool:
         self._reader.join(timeout=5)
         return code
 
-    def warnings(self) -> list[str]:
-        """Return the warnings among the end of its stderr, a line each."""
-        return [one_line(line, 300) for line in self._lines if " warning: " in line]
+    def warnings(self, among: str = " warning: ") -> list[str]:
+        """Return the lines among the end of its stderr in which this is."""
+        return [one_line(line, 300) for line in self._lines if among in line]
 
     def said(self) -> str:
         """Return the end of its stderr as one line."""

@@ -107,6 +107,8 @@ class StreamedDump:
         pump(self._tool.stdout, (seen.feed, sink.write), self._stop, self._silent)
         with explained():
             check(self._tool, self._tool.wait(), Reason.DUMP_FAILED, "dumping")
+        # What it calls an error and goes on in spite of is a person's to judge.
+        self._warnings += self._tool.warnings(among=f"{self._name}: ")
         if not seen.ended:
             raise HoldfastError(
                 Reason.END_MARK_MISSING,
