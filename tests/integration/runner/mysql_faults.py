@@ -75,6 +75,7 @@ def told(family: Family, signal: str, **changes: Any) -> Act:
         task = server.backup(scene.world, DATABASE).model_copy(update=changes)
         pod = scene.world.pod(task, image=family.runner)
         with mid_dump(server, pod):
+            wait_for(lambda: scene.world.store.uploads(task.key_prefix), "the upload's beginning")
             if signal:
                 pod.kill(signal)
             return Run(task, pod.result())
