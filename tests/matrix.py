@@ -99,7 +99,8 @@ def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]
 
 def versions() -> dict[str, str]:
     """Return the images with an engine's programs that the container daemon has, each with its package's version."""
-    named = _docker("image", "ls", "--filter", "reference=holdfast-*", "--format", "{{.Repository}}:{{.Tag}}").split()
+    filters = [item for of in ("runner", "test") for item in ("--filter", f"reference=holdfast-{of}-*")]
+    named = _docker("image", "ls", *filters, "--format", "{{.Repository}}:{{.Tag}}").split()
     labels = "".join(f'{{{{with index .Config.Labels "{label}"}}}}{{{{.}}}}{{{{end}}}}' for label in VERSION_LABELS)
     found = {image: _docker("image", "inspect", "--format", labels, image).strip() for image in named}
     return {image: version for image, version in found.items() if version}
