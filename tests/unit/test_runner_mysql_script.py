@@ -174,6 +174,10 @@ CASES = {
     "empty strings": (b"INSERT INTO `t` VALUES ('','','('),('','');\n", {"t": 2}),
     "a semicolon at the end of a string": (b"INSERT INTO `t` VALUES (';\\n'),(';');\n", {"t": 2}),
     "each row on its own line": (b"INSERT INTO `t` VALUES\n(1,'a'),\n(2,'b');\n", {"t": 2}),
+    "parentheses at the ends of strings, each row on its own line": (
+        rb"INSERT INTO `t` VALUES" + b"\n(');\\n','),\\n('),\n(');\\n','(');\n", {"t": 2}),
+    "long rows, each on its own line": (
+        b"INSERT INTO `t` VALUES\n" + b",\n".join([b"('%s')" % (b"x" * 200)] * 3) + b";\n", {"t": 3}),
     "columns are named": (b"INSERT INTO `t` (`a`, `b(`, `c``)`) VALUES (1,2,3),(4,5,6);\n", {"t": 2}),
     "columns of a history": (b"INSERT INTO `t` (`a`, row_start) VALUES (1,'2'),\n(4,'5');\n", {"t": 2}),
     "a name with everything": (b"INSERT INTO `a``b' VALUES (\n` VALUES (1);\n", {"a`b' VALUES (\n": 1}),
@@ -217,6 +221,8 @@ LOST = {
     "cut within rows": b"INSERT INTO `t` VALUES (1),(2",
     "cut within a string of a row": b"INSERT INTO `t` VALUES ('a;\n",
     "cut within a statement": b"CREATE TABLE `t` (\n",
+    "cut within rows, each on its own line": b"INSERT INTO `t` VALUES\n(1),\n(2;\n",
+    "an INSERT of nothing": b"INSERT INTO `t` VALUES\n;\n",
     "rows in another form": b"INSERT INTO `t` SET i = 1;\n",
     "rows that replace others": b"REPLACE INTO `t` VALUES (1);\n",
     "a statement without an end": b"CREATE TABLE `t` (" + b"i" * (20 << 20),

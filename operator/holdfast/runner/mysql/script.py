@@ -3,9 +3,10 @@ r"""Reads a script of mysqldump's or mariadb-dump's as it passes: the rows of ea
 Rows are counted where they are dumped, so the count is exact and of the dump's own moment. Nearly all bytes of a dump
 are rows. Both tools escape what a string holds (`\0 \n \r \\ \' \" \Z`,
 https://dev.mysql.com/doc/c-api/9.7/en/mysql-real-escape-string-quote.html) under an empty sql_mode of their own: so the
-first `;` at a line's end is the end of an INSERT, and each `(` outside strings begins a row. All else is read statement
-by statement, as the client does it under the delimiter and the sql_mode that are in force, so that what merely looks
-like an INSERT, in a routine's body or in a comment, is not taken for one.
+first `;` at a line's end is the end of an INSERT, and each `(` outside strings begins a row. mariadb-dump begins a line
+with each row, so there nobody has to look for strings. All else is read statement by statement, as the client does it
+under the delimiter and the sql_mode that are in force, so that what merely looks like an INSERT, in a routine's body or
+in a comment, is not taken for one.
 """
 
 import hashlib
@@ -17,7 +18,7 @@ from holdfast.runner.engine import Contents
 from holdfast.runner.lexer import Lexer
 
 _NAME = rb"`((?:[^`]++|``)*+)`"
-_HEADER = re.compile(rb"INSERT INTO " + _NAME + rb"(?: \((?:`[^`]*+`|[^`()])*+\))? VALUES\s")
+_HEADER = re.compile(rb"INSERT INTO " + _NAME + rb"(?: \((?:`[^`]*+`|[^`()])*+\))? VALUES(\s)(?=\()")
 _TABLE = re.compile(rb"CREATE TABLE " + _NAME)
 _DELIMITER = re.compile(rb"DELIMITER (\S+)\n")
 _LINE = re.compile(rb"(?:--|/\*M!999999\\-)[^\n]*\n")  # a comment, or MariaDB's command to its client alone
@@ -98,6 +99,9 @@ class Script(Lexer):
             return None
         self._table, self._within, self._read = header[1], 0, self._rows
         self._tables.setdefault(header[1], 0)
+        if header[2] == b"\n":
+            self._tables[header[1]] += 1  # its line's end is in the header
+            self._read = self._lines
         return header.end()
 
     def _other(self, buffer: bytes, at: int) -> int | None:
@@ -118,9 +122,19 @@ class Script(Lexer):
             self._schema.update(said)
         return whole.end()
 
+    def _lines(self, buffer: bytes, at: int) -> int:
+        """Count the lines that begin a row, as `_rows` does: within a string, a line's end is escaped."""
+        end = buffer.find(b");\n", at)
+        reached = end if end >= 0 else max(at, len(buffer) - 2)
+        self._tables[self._table] += buffer.count(b"\n(", at, reached + 1)
+        if end < 0:
+            return reached
+        self._read = self._statements
+        return end + 2
+
     def _rows(self, buffer: bytes, at: int) -> int:
         """Count what begins a row outside strings, up to the end of the INSERT, or of what is there of it."""
-        end = buffer.find(b"\n", at)  # finds faster; mysqldump's INSERT has one, mariadb-dump's one for each row
+        end = buffer.find(b"\n", at)  # finds faster; mysqldump's INSERT has only that one
         end = buffer.find(b";\n", max(at, end - 1)) if end >= 0 else -1
         reached = end if end >= 0 else max(at, len(buffer) - 1)
         text = buffer[at:reached]
