@@ -11,6 +11,7 @@ from holdfast.contract.manifest import Manifest, ManifestArtifact, ManifestDatab
 from holdfast.contract.task import BackupIdentity
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner import record
+from holdfast.runner import store as stores
 from holdfast.runner.store import Store
 
 PREFIX = "shop/orders/backup-1/"
@@ -87,6 +88,44 @@ def test_a_refusal_that_is_not_about_the_condition_stays_one(store, s3):
     with pytest.raises(HoldfastError, match="InvalidRequest"):
         record.publish(store, PREFIX, a_manifest())
     assert s3.calls.count("put_object") == 2
+
+
+def conflicts(s3, times, then=lambda: None):
+    """Have the store say, so many times, that another request for this key is on its way."""
+    left = iter(range(times))
+
+    def fault():
+        if next(left, None) is not None:
+            raise client_error("ConditionalRequestConflict", 409)
+        then()
+
+    s3.faults["put_object"] = fault
+
+
+@pytest.fixture
+def no_pause(monkeypatch):
+    monkeypatch.setattr(stores, "PAUSE", 0.0)
+
+
+@pytest.mark.usefixtures("no_pause")
+def test_a_conflict_of_two_requests_at_once_is_asked_again(store, s3):
+    conflicts(s3, 3)
+    assert record.publish(store, PREFIX, a_manifest()).pod_uid == "pod-1"
+
+
+@pytest.mark.usefixtures("no_pause")
+def test_after_a_conflict_the_manifest_of_the_other_pod_stays(store, s3):
+    other = a_manifest("pod-2").to_json()
+    conflicts(s3, 1, then=lambda: s3.objects.setdefault(PREFIX + "manifest.json", other))
+    assert record.publish(store, PREFIX, a_manifest("pod-1")).pod_uid == "pod-2"
+
+
+@pytest.mark.usefixtures("no_pause")
+def test_a_conflict_without_end_is_an_error(store, s3):
+    conflicts(s3, 1000)
+    with pytest.raises(HoldfastError, match="ConditionalRequestConflict"):
+        record.publish(store, PREFIX, a_manifest())
+    assert s3.objects == {}
 
 
 def test_another_backups_manifest_is_a_conflict_and_stays(store, s3):

@@ -6,6 +6,7 @@ botocore's automatic checksums are left off, since they break compatible stores 
 
 import base64
 import hashlib
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,6 +32,11 @@ if TYPE_CHECKING:
 CHUNK = 1 << 20  # bytes read at a time
 _DEFAULT_CA_KEY = "ca.crt"
 _NO_CONDITIONS = {"NotImplemented", "501", "InvalidArgument", "InvalidRequest"}  # what stores say to If-None-Match
+# What AWS says of another request for the same key that is on its way: to be asked again
+# (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html).
+_CONFLICT = "ConditionalRequestConflict"
+CONFLICTS = 10  # times that it may say so of one object
+PAUSE = 0.5  # seconds until it is asked again
 _LOCKED = {"AccessDenied", "ObjectLocked", "InvalidRequest", "MethodNotAllowed"}  # what stores say to deleting such
 
 
@@ -113,15 +119,7 @@ class Store:
             )  # fmt: skip
 
         with self.doing(f"writing {key}"):
-            try:
-                put(IfNoneMatch="*")
-            except ClientError as error:
-                if code_of(error) in ("PreconditionFailed", "412"):
-                    return False
-                if code_of(error) not in _NO_CONDITIONS:
-                    raise
-                put()
-            return True
+            return _written(put)
 
     def head(self, key: str) -> Stored | None:
         """Return what the store says of an object; None when it is not there."""
@@ -232,6 +230,26 @@ def wanted(s3: S3Storage) -> dict[str, Any]:
         "Tagging": urlencode(s3.tags, quote_via=quote) if s3.tags else None,
     }
     return {name: value for name, value in arguments.items() if value is not None}
+
+
+def _written(put: Callable[..., None]) -> bool:
+    """Write unless something is there already, or would be written at this very moment; return whether it was."""
+    for left in reversed(range(CONFLICTS + 1)):
+        try:
+            put(IfNoneMatch="*")
+        except ClientError as error:
+            code = code_of(error)
+            if code in ("PreconditionFailed", "412"):
+                return False
+            if code in _NO_CONDITIONS:
+                break
+            if code != _CONFLICT or not left:
+                raise
+            time.sleep(PAUSE)
+        else:
+            return True
+    put()
+    return True
 
 
 def _mode(lock: ObjectLock) -> "ObjectLockRetentionModeType":
