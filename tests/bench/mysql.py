@@ -21,8 +21,10 @@ from holdfast.runner.mysql.options import option_file
 DATABASE = "shop"
 GZIP, ZSTD = "Holdfast sql + gzip", "Holdfast sql + zstd"
 # A server of some memory, and with no log of its changes: it is only filled and read.
-SERVER = ("--innodb-buffer-pool-size=1G", "--skip-log-bin", "--loose-innodb-redo-log-capacity=1G",
-          "--loose-innodb-log-file-size=1G", "--innodb-io-capacity=10000", "--innodb-io-capacity-max=20000")  # fmt: skip
+SERVER = (
+    "--innodb-buffer-pool-size=1G", "--skip-log-bin", "--loose-innodb-redo-log-capacity=1G",
+    "--loose-innodb-log-file-size=1G", "--innodb-io-capacity=10000", "--innodb-io-capacity-max=20000",
+)  # fmt: skip
 
 # Rows of numbers, times and names; rows with text, some of it with what is escaped; and incompressible ones. Per GB.
 _SAMPLE = """
