@@ -381,7 +381,9 @@ class TestObjectLock:
             f"{PREFIX}pod-2.sql.gz, which is no backup, is retained by Object Lock until"
         )
 
-    def test_a_failure_says_until_when_its_artifact_is_retained(self, s3, context, tmp_path):
+    def test_a_failure_says_until_when_its_artifact_is_retained(self, s3, context, tmp_path, monkeypatch):
+        monkeypatch.setattr(record, "SETTLE", 0.0)
+
         def another_publishes():
             s3.faults.clear()
             backup.run(a_task(uid="another"), context)

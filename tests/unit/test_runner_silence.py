@@ -167,7 +167,7 @@ def target_of(tmp_path):
 @pytest.mark.parametrize("answer", [mute, endless])
 @pytest.mark.parametrize("ask", [server.inspect, server.user_objects], ids=lambda ask: ask.__name__)
 def test_a_server_that_does_not_come_to_an_end_is_given_up(target_of, monkeypatch, ask, answer):
-    monkeypatch.setattr(server, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(server, "ANSWER_SECONDS", 0.15)
     with pytest.raises(HoldfastError, match="was connected to, but did not answer within") as caught:
         ask(target_of(answer), Stop())
     assert caught.value.reason is Reason.CONNECTION_TIMEOUT
@@ -197,7 +197,7 @@ def test_a_silent_dump_whose_server_works_is_logged_with_what_it_waits_for(targe
     ids=["it does nothing for it", "it is mute", "it is gone"],
 )
 def test_a_silent_dump_whose_server_does_nothing_for_it_has_stalled(target_of, tmp_path, monkeypatch, answer, says):
-    monkeypatch.setattr(server, "ANSWER_SECONDS", 0.3 if answer is mute else 20)
+    monkeypatch.setattr(server, "ANSWER_SECONDS", 0.15 if answer is mute else 20)
     target = target_of(answer) if answer else Target("127.0.0.1", "1", "u", "orders", "disable", tmp_path / "pgpass")
     with pytest.raises(HoldfastError, match="pg_dump wrote nothing for 300 seconds, and ") as caught:
         dumps.asking(target, a_context(tmp_path, io.StringIO()))(300)
@@ -234,7 +234,7 @@ ENDLESS = "exec yes 0123456789012345678901234567890123456789"
 @pytest.mark.parametrize("script", ["exec sleep 1000", "printf 'version\\t'; exec sleep 1000"], ids=["mute", "in half"])
 @pytest.mark.parametrize("ask", [mysql_server.inspect, mysql_server.user_objects], ids=lambda ask: ask.__name__)
 def test_a_mysql_server_that_does_not_come_to_an_end_is_given_up(mysql_target, monkeypatch, ask, script):
-    monkeypatch.setattr(mysql_server, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(mysql_server, "ANSWER_SECONDS", 0.15)
     with pytest.raises(HoldfastError, match="was connected to, but did not answer within") as caught:
         ask(mysql_target(script), Stop())
     assert caught.value.reason is Reason.CONNECTION_TIMEOUT
@@ -276,7 +276,7 @@ def test_a_silent_mysql_dump_whose_server_works_is_logged_with_what_it_waits_for
 def test_a_silent_mysql_dump_whose_server_does_nothing_for_it_has_stalled(
     mysql_target, tmp_path, monkeypatch, script, says
 ):
-    monkeypatch.setattr(mysql_server, "ANSWER_SECONDS", 0.3 if script else 20)
+    monkeypatch.setattr(mysql_server, "ANSWER_SECONDS", 0.15 if script else 20)
     target = mysql_target(script)
     with pytest.raises(HoldfastError, match="dump wrote nothing for 300 seconds, and ") as caught:
         mysql_dumps.asking(target, a_context(tmp_path, io.StringIO()))(300)
