@@ -3,6 +3,7 @@
 python -m tests.integration.runner.faults docs/reference/faults.md
 """
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -175,17 +176,18 @@ def server(signal: str, form: str) -> Act:
     def act(scene: Scene) -> Run:
         world = scene.server()
         task = world.backup("noise", form)
+        if form == "directory":  # or all would be on the disk before the signal comes
+            docker("update", "--cpus", "0.05", world.db.name)
         pod = world.pod(task).start()
         try:
             if form == "directory":
                 pod.wait_for_phase("dumping")
                 staged = "find /scratch/dump -name '*.dat*' -size +500k 2>/dev/null || true"
                 wait_for(lambda: pod.exec(staged), "half a megabyte on the disk")
-                world.db.pause()  # or all would be on the disk before the signal comes
             else:
                 wait_for(lambda: world.store.parts_in_flight(task.key_prefix), "the first part in the store")
             docker("kill", "--signal", signal, world.db.name)
-            docker("unpause", world.db.name, check=False)
+            docker("update", "--cpus", str(os.cpu_count()), world.db.name)
             return Run(task, pod.result())
         finally:
             wait_for(lambda: not running(world.db.name), "the server's end")
