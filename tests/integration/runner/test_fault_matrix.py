@@ -98,5 +98,5 @@ def test_a_fault_ends_as_the_table_says(
 ) -> None:
     run = fault.act(scene)
     assert_whole_outcome(scene.world, fault, run)
-    told = f"exit {run.result.exit_code}, {fault.reason}" if fault.code else "a backup in spite of it"
+    told = f"exit {run.result.exit_code}, {fault.reason or 'no report'}" if fault.code else "a backup in spite of it"
     record_property("came of it:", f"{told}; left behind: {fault.left}")
