@@ -18,7 +18,7 @@ from holdfast.runner.engine import Contents
 from holdfast.runner.lexer import Lexer
 
 _NAME = rb"`((?:[^`]++|``)*+)`"
-_HEADER = re.compile(rb"INSERT INTO " + _NAME + rb"(?: \((?:`[^`]*+`|[^`()])*+\))? VALUES(\s)(?=\()")
+_HEADER = re.compile(rb"INSERT INTO " + _NAME + rb"(?: \((?:`[^`]*+`|[^`()])*+\))? VALUES(?=(\s)\()")
 _TABLE = re.compile(rb"CREATE TABLE " + _NAME)
 _DELIMITER = re.compile(rb"DELIMITER (\S+)\n")
 _LINE = re.compile(rb"(?:--|/\*M!999999\\-)[^\n]*\n")  # a comment, or MariaDB's command to its client alone
@@ -97,11 +97,9 @@ class Script(Lexer):
         header = _HEADER.match(buffer, at) if self._delimiter == b";" else None
         if header is None:
             return None
-        self._table, self._within, self._read = header[1], 0, self._rows
+        self._table, self._within = header[1], 0
+        self._read = self._lines if header[2] == b"\n" else self._rows
         self._tables.setdefault(header[1], 0)
-        if header[2] == b"\n":
-            self._tables[header[1]] += 1  # its line's end is in the header
-            self._read = self._lines
         return header.end()
 
     def _other(self, buffer: bytes, at: int) -> int | None:
