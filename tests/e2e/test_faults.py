@@ -14,6 +14,9 @@ from tests.e2e.world import BACKUPS, PASSWORD, POLICIES, World, backup, until
 
 WRONG = "wr0ng-$$-pässword"
 APPARMOR = "container.apparmor.security.beta.kubernetes.io/runner"  # unconfined is what PodSecurity denies
+# Of a container that was killed for memory, containerd forgets to say so now and then, on a busy node most of all:
+# https://github.com/containerd/containerd/issues/12260. The unit tests hold each of the two to its words.
+UNEXPLAINED = "ContainerKilled"
 START = 12  # seconds that a Pod may take to start, where it is meant not to
 
 
@@ -27,6 +30,7 @@ class Fault:
     says: str
     code: int | None = None
     ran: bool = True
+    or_else: str | None = None  # another reason that is true, where it is the node that loses the better word
     secrets: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
@@ -57,7 +61,7 @@ FAULTS = [
     Fault("deadline-passed", {"database": {"name": "locked"}, "job": {"activeDeadlineSeconds": 10}},
           "DeadlineExceeded", "10 s", 8),
     Fault("out-of-memory", {"job": {"backoffLimit": 0, "resources": {"limits": {"memory": "40Mi"}}}},
-          "OutOfMemory", "memory", 137),
+          "OutOfMemory", "memory", 137, or_else=UNEXPLAINED),
     Fault("service-account-missing", job(serviceAccountName="no-such"), "ServiceAccountMissing", "no-such", ran=False),
     Fault("unschedulable", job(nodeSelector={"no-such": "node"}), "Unschedulable", "no node takes the Pod", ran=False),
     Fault("pod-security", job(podAnnotations={APPARMOR: "unconfined"}),
@@ -104,8 +108,9 @@ def test_each_fault_ends_as_failed_with_its_reason_and_remedy(world: World, outc
 
     assert status["phase"] == "Failed", status
     failure = status["failure"]
-    assert (failure["reason"], failure.get("exitCode")) == (fault.reason, fault.code), failure
-    assert fault.says in failure["message"], failure
+    assert failure["reason"] in (fault.reason, fault.or_else), failure
+    assert failure.get("exitCode") == fault.code, failure
+    assert fault.says in f"{failure['message']}; {failure['remedy']}", failure
     assert len(failure["remedy"]) > 10
     conditions = {c["type"]: c["status"] for c in status["conditions"]}
     assert conditions | {"Finished": "True", "Succeeded": "False", "Ready": "False", "Stalled": "True"} == conditions
@@ -138,7 +143,9 @@ def test_a_warning_event_says_what_happened_and_what_to_do(world: World, outcome
         said = [e for e in world.events(world.faults, fault.id) if e["reason"] == "BackupFailed"]
         assert len(said) == 1, fault.id
         assert said[0]["type"] == "Warning"
-        assert fault.reason in said[0]["message"]
+        failure = outcomes[fault.id]["failure"]
+        assert said[0]["message"].startswith(f"{failure['reason']}: ")
+        assert said[0]["message"].endswith(f". What to do: {failure['remedy']}")
 
 
 @pytest.mark.timeout(300)

@@ -250,9 +250,20 @@ def test_an_end_without_a_report_has_its_own_reason_and_is_cleaned_up_after(pod,
     decision = the_decision(observation)
 
     assert decision.status.failure.reason == reason
-    assert decision.status.failure.remedy
+    assert decision.announcement.message.startswith(f"{reason}: ")
+    assert decision.announcement.message.endswith(f". What to do: {decision.status.failure.remedy}")
     ran = pods and pods[0].started
     assert (decision.status.cleanup is not None) == bool(ran or not pods)
+
+
+@pytest.mark.parametrize("end_reason", ["OOMKilled", "Error"], ids=["the node says so", "the node forgot to"])
+def test_a_container_killed_for_memory_is_told_to_have_more_of_it(end_reason):
+    pod = a_pod(exit_code=137, end_reason=end_reason)
+    job = a_job(failed=BACKOFF, failed_pods=1)
+
+    decision = the_decision(Observation(a_begun_backup(), job=job, pods=(pod,), pods_listed=True))
+
+    assert "job.resources.limits.memory" in decision.status.failure.remedy
 
 
 def test_a_finished_job_is_never_judged_by_the_cache_alone():

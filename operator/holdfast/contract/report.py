@@ -14,6 +14,7 @@ from holdfast.api.base import StatusModel
 from holdfast.api.policy import VerificationLevel
 from holdfast.contract.manifest import ManifestMigrations
 from holdfast.contract.paths import MAX_REPORT_BYTES
+from holdfast.sentences import shorten
 
 VERSION: Literal[1] = 1
 MAX_MIGRATION = 200  # characters of a migration's name
@@ -111,11 +112,6 @@ class Report(StatusModel):
         kept = [shorten(warning, limit) for warning in self.warnings[:4]] if limit > 120 else []
         message = shorten(self.message, limit) if self.message else None
         return self.model_copy(update={"failure": failure, "warnings": kept, "message": message})
-
-
-def shorten(text: str, limit: int) -> str:
-    """Cut a sentence to at most `limit` characters and say so with an ellipsis."""
-    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def parse(text: str) -> Report | None:

@@ -185,7 +185,7 @@ def _fail(o: Observation, now: datetime, failure: Failure, end: outcome.End | No
     failed = statuses.failed(o.backup, failure, report, outcome.retries(o.job, o.pods), now)
     return Decision(
         status=_with_cleanup(o, failed),
-        announcement=Announcement(True, "BackupFailed", f"{failure.reason}: {failure.message}. {failure.remedy}"),
+        announcement=Announcement.of(failure, "BackupFailed"),
     )
 
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus
+from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus, Failure
 from holdfast.api.policy import BackupPolicySpec
 from holdfast.decide.suspicion import Former
 from holdfast.decide.views import ClaimView, JobView, PodView
+from holdfast.sentences import EVENT_BYTES, explain
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,12 @@ class Announcement:
     warning: bool
     reason: str
     message: str
+
+    @classmethod
+    def of(cls, failure: Failure, reason: str) -> "Announcement":
+        """Warn of a failure, under the Event's own reason; what to do is told whole, however long the message."""
+        what = "" if reason == failure.reason else f"{failure.reason}: "
+        return cls(True, reason, what + explain(failure, EVENT_BYTES - len(what)))
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from holdfast.contract import report as reports
 from holdfast.contract.report import Outcome, Report
 from holdfast.decide.views import JobView, PodView
 from holdfast.errors import FINAL_EXIT_CODES, Reason
+from holdfast.sentences import shorten
 
 _IMAGE_REASONS = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
 _BACK_OFF = re.compile(
@@ -168,8 +169,8 @@ def _killed(pod: PodView) -> Failure:
     if end is not None and end.exit_code == _SIGKILL:
         return _failure(
             Reason.CONTAINER_KILLED,
-            "the container was killed (SIGKILL) before it could report",
-            "often that is memory: raise job.resources.limits.memory; else see the node's log",
+            "the container was killed (SIGKILL) before it could report, and the node does not say why",
+            "most often it is want of memory: raise job.resources.limits.memory; else see the node's log",
             end.exit_code,
         )
     code = end.exit_code if end else None
@@ -182,4 +183,4 @@ def _killed(pod: PodView) -> Failure:
 
 
 def _failure(reason: Reason, message: str, remedy: str, exit_code: int | None = None) -> Failure:
-    return Failure(reason=reason, exit_code=exit_code, message=reports.shorten(message, 2000), remedy=remedy)
+    return Failure(reason=reason, exit_code=exit_code, message=shorten(message, 2000), remedy=remedy)

@@ -14,6 +14,7 @@ from holdfast.decide.observation import BackupView
 from holdfast.decide.suspicion import Verdict
 from holdfast.decide.views import JobView
 from holdfast.errors import HoldfastError, Reason
+from holdfast.sentences import explain
 
 Status = DatabaseBackupStatus
 
@@ -123,7 +124,7 @@ def _ratio(result: BackupReport) -> float | None:
 
 def failed(backup: BackupView, failure: Failure, report: Report | None, retries: int, now: datetime) -> Status:
     """There is no backup, and this is why."""
-    sentence = f"{failure.message}. What to do: {failure.remedy}"
+    sentence = explain(failure)
     done = _ended(backup, now, False, failure.reason, sentence, retries)
     return done.model_copy(
         update={
@@ -188,7 +189,7 @@ def cleanup_ended(backup: BackupView, job: JobView, report: Report | None) -> St
     if report is None:
         sentence = f"the cleanup left no report: {job.failed_message or 'its Pod is gone'}"
     elif report.failure:
-        sentence = f"{report.failure.message}. What to do: {report.failure.remedy}"
+        sentence = explain(report.failure)
     else:
         sentence = report.message or ""
     state = CLEANUP_DONE if good else CLEANUP_FAILED

@@ -12,6 +12,7 @@ from holdfast.api.conditions import update
 from holdfast.decide.observation import BackupView
 from holdfast.decide.statuses import Status
 from holdfast.errors import Reason
+from holdfast.sentences import explain
 
 State = tuple[C, bool | None, str, str]
 
@@ -57,7 +58,7 @@ def _how(found: Verification) -> str:
 
 def failed(backup: BackupView, run: VerificationRun, failure: Failure, now: datetime) -> Status:
     """It is not what was backed up, or not there any more."""
-    sentence = f"{failure.message}. What to do: {failure.remedy}"
+    sentence = explain(failure)
     states: list[State] = [
         (C.VERIFIED, False, failure.reason, sentence),
         (C.SUCCEEDED, False, failure.reason, sentence),
@@ -72,12 +73,12 @@ def failed(backup: BackupView, run: VerificationRun, failure: Failure, now: date
 
 def not_done(backup: BackupView, run: VerificationRun, failure: Failure, now: datetime) -> Status:
     """It could not be found out; what was known before stays."""
-    sentence = f"not verified: {failure.message}. What to do: {failure.remedy}; then {_AGAIN}"
+    sentence = f"not verified: {explain(failure)}; then {_AGAIN}"
     known = backup.status.failure
     verified: State = (
         (C.VERIFIED, None, failure.reason, sentence)
         if known is None
-        else (C.VERIFIED, False, known.reason, f"{known.message}. What to do: {known.remedy}")
+        else (C.VERIFIED, False, known.reason, explain(known))
     )
     states: list[State] = [verified, (C.RECONCILING, False, failure.reason, "nothing is under way")]
     ended = _ended(run, "NotDone", sentence, now, failure)

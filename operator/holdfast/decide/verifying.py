@@ -46,7 +46,7 @@ def _begin(o: Observation, request: str, now: datetime) -> Decision:
             request=request, number=number, state="Refused", started_at=now, completed_at=now, message=refusal.message,
             failure=refusal,
         )  # fmt: skip
-        said = Announcement(True, refusal.reason, f"{refusal.message}. {refusal.remedy}")
+        said = Announcement.of(refusal, refusal.reason)
         return Decision(status=o.backup.status.model_copy(update={"verification_run": run}), announcement=said)
     run = VerificationRun(
         request=request,
@@ -139,11 +139,10 @@ def _finish(o: Observation, run: VerificationRun, end: End, now: datetime) -> De
 
 def _end(o: Observation, run: VerificationRun, failure: Failure, now: datetime) -> Decision:
     """Record that it failed; or that it was not done, where that says nothing about the backup."""
-    sentence = f"{failure.reason}: {failure.message}. {failure.remedy}"
     if is_about_the_backup(failure.reason):
-        said = Announcement(True, "VerificationFailed", sentence)
+        said = Announcement.of(failure, "VerificationFailed")
         return Decision(status=words.failed(o.backup, run, failure, now), announcement=said)
-    said = Announcement(True, "VerificationNotDone", sentence)
+    said = Announcement.of(failure, "VerificationNotDone")
     return Decision(status=words.not_done(o.backup, run, failure, now), announcement=said)
 
 

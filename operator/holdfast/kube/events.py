@@ -11,7 +11,7 @@ from typing import Literal
 
 import structlog
 
-from holdfast import clock, naming
+from holdfast import clock, naming, sentences
 from holdfast.kube import metrics
 from holdfast.kube.client import KubeClient, Object
 from holdfast.kube.errors import AlreadyExists, KubeError
@@ -20,7 +20,6 @@ from holdfast.kube.kinds import EVENTS, Kind
 EventType = Literal["Normal", "Warning"]
 
 COMPONENT = f"{naming.MANAGER}-operator"
-_MAX_MESSAGE = 1024  # bytes; the API server refuses longer ones
 _MAX_NAME = 253
 
 log = structlog.get_logger(__name__)
@@ -67,7 +66,7 @@ class EventRecorder:
 
 def event(regarding: ObjectRef, type: EventType, reason: str, message: str, now: datetime) -> Object:  # noqa: A002
     """Build the Event; its name is the same for the same object, reason and message."""
-    cut = _cut(message)
+    cut = sentences.cut(message, sentences.EVENT_BYTES)
     digest = hashlib.sha256(f"{regarding.uid}/{type}/{reason}/{cut}".encode()).hexdigest()[:16]
     return {
         "apiVersion": EVENTS.api_version,
@@ -92,9 +91,3 @@ def event(regarding: ObjectRef, type: EventType, reason: str, message: str, now:
         "lastTimestamp": clock.to_text(now),
         "count": 1,
     }
-
-
-def _cut(message: str) -> str:
-    """Cut at the limit in bytes, between characters."""
-    data = message.encode()
-    return message if len(data) <= _MAX_MESSAGE else data[: _MAX_MESSAGE - 3].decode(errors="ignore") + "…"

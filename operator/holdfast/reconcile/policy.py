@@ -15,6 +15,7 @@ from holdfast.kube.kinds import BACKUPS, POLICIES
 from holdfast.reconcile.cache import Cache, Resource
 from holdfast.reconcile.patches import merge_patch
 from holdfast.reconcile.queue import Key, WorkQueue
+from holdfast.sentences import explain
 from holdfast.settings import Settings
 
 Verdict = tuple[bool, str, str]  # ready, reason, sentence
@@ -75,7 +76,7 @@ def _judge(resource: Resource, settings: Settings) -> tuple[int | None, Verdict]
         resolved = resolve(BackupPolicySpec.model_validate(resource.spec), settings)
         image_of(resolved, settings)
     except HoldfastError as error:
-        return None, (False, error.reason, f"{error.message}. What to do: {error.remedy}")
+        return None, (False, error.reason, explain(error))
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         return None, (False, Reason.INVALID_SPEC, f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
