@@ -421,6 +421,29 @@ def test_a_changed_retention_moves_the_expiry():
     assert decision.status.observed_generation == 2
 
 
+WITHOUT_POSTGRES = settings(images={"mysql-9": "x"})  # as after an upgrade of the chart with fewer images
+
+
+def test_a_backup_whose_image_the_chart_no_longer_has_fails_before_its_job_is_made():
+    decision = decide(Observation(a_begun_backup()), WITHOUT_POSTGRES, NOW)
+
+    assert (decision.status.phase, decision.status.failure.reason) == (Phase.FAILED, "ImageNotSet")
+    assert decision.act is None
+
+
+def test_a_cleanup_whose_image_the_chart_no_longer_has_says_so_and_waits_for_it():
+    pending = finished().status.model_copy(update={"cleanup": Cleanup(job_name="c", state="Running")})
+
+    waiting = decide(Observation(a_backup(status=pending)), WITHOUT_POSTGRES, NOW)
+    again = decide(Observation(a_backup(status=waiting.status)), WITHOUT_POSTGRES, NOW)
+    back = the_decision(Observation(a_backup(status=waiting.status)))
+
+    assert (waiting.act, waiting.status.cleanup.state) == (None, "Running")
+    assert "runner.images has no key postgres-<version>. What to do:" in waiting.status.cleanup.message
+    assert again.status == waiting.status
+    assert back.act is Act.CREATE_CLEANUP
+
+
 def test_a_cleanup_is_made_followed_and_recorded():
     pending = finished().status.model_copy(update={"cleanup": Cleanup(job_name="c", state="Running")})
     backup = a_backup(status=pending)

@@ -16,6 +16,7 @@ from holdfast.manifests.jobs import RETIRED_SECONDS
 from holdfast.reconcile.backup import BackupReconciler
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.queue import Key
+from holdfast.settings import Settings
 
 OPERATOR = settings(images={f"postgres-{major}": f"runner:{major}" for major in (15, 17, 18)})
 CALLS = 10  # what a backup with two Jobs takes
@@ -46,13 +47,15 @@ def a_cluster(server: int, *backups: str) -> FakeCluster:
     return cluster
 
 
-async def a_life(cluster: FakeCluster, acting: Any, name: str) -> dict[str, Any]:
+async def a_life(
+    cluster: FakeCluster, acting: Any, name: str = "first", operator: Settings = OPERATOR
+) -> dict[str, Any]:
     """Start with an empty cache, read what there is, reconcile once; return the backup's status after that."""
     cache = Cache()
     for kind in (POLICIES, BACKUPS, JOBS, PODS):
         for body in cluster.all(kind):
             cache.put(kind, body)
-    reconciler = BackupReconciler(cache, acting, EventRecorder(acting), OPERATOR, lambda: NOW)
+    reconciler = BackupReconciler(cache, acting, EventRecorder(acting), operator, lambda: NOW)
     await reconciler.reconcile(Key(BACKUPS.kind, "shop", name))
     return (await cluster.get(BACKUPS, "shop", name)).get("status", {})
 
@@ -139,6 +142,17 @@ async def test_a_server_of_a_version_without_an_image_is_backed_up_at_once_by_a_
     await lives_until_the_end(cluster, cluster)
 
     assert images(cluster) == ["runner:18"]
+
+
+async def test_a_backup_that_ended_while_the_chart_lost_its_image_is_recorded_all_the_same():
+    cluster = a_cluster(18)
+    await a_life(cluster, cluster)
+    cluster.kubelet()
+
+    status = await a_life(cluster, cluster, operator=settings(images={"mysql-9": "runner:9"}))
+
+    assert status["phase"] == "Succeeded"
+    assert "restore" not in status
 
 
 async def test_the_job_that_was_followed_goes_soon_and_the_other_stays_a_day():

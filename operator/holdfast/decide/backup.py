@@ -13,7 +13,7 @@ from holdfast.api.conditions import ConditionType
 from holdfast.api.policy import BackupPolicySpec
 from holdfast.decide import claims, outcome, statuses, suspicion, verifying
 from holdfast.decide.observation import Act, Announcement, Decision, Observation
-from holdfast.decide.resolve import fitting_key, image_of, resolve
+from holdfast.decide.resolve import fitting_key, image_of, no_image, resolve
 from holdfast.errors import HoldfastError, Reason
 from holdfast.settings import Settings
 
@@ -31,11 +31,11 @@ def decide(o: Observation, settings: Settings, now: datetime) -> Decision:
     if o.backup.status.phase is Phase.VERIFYING:
         return verifying.follow(o, settings, now)
     if o.backup.status.phase and o.backup.status.phase.is_final:
-        return _after_the_end(o) or verifying.after_the_end(o, now)
+        return _after_the_end(o, settings) or verifying.after_the_end(o, now)
     if o.backup.status.backup_id is None:
         return _begin(o, settings, now)
     if o.job is None:
-        return _make_job(o, now)
+        return _make_job(o, settings, now)
     if o.backup.uid not in o.job.owner_uids:
         return _fail(o, now, statuses.job_name_taken(o.job.name))
     if o.job.deleting:
@@ -77,7 +77,9 @@ def _identified(o: Observation, resolved: BackupPolicySpec, now: datetime) -> st
     )
 
 
-def _make_job(o: Observation, now: datetime) -> Decision:
+def _make_job(o: Observation, settings: Settings, now: datetime) -> Decision:
+    if error := no_image(_resolved(o), settings):  # the chart's images have changed since
+        return _fail(o, now, statuses.failure_of(error))
     volume = _resolved(o).database.volume
     if volume is not None and o.claim is None:
         return Decision(act=Act.LOOK_AT_CLAIM)
@@ -208,7 +210,7 @@ def _wait(
     return Decision(status=status, due=due, announcement=Announcement(True, reason, sentence) if news else None)
 
 
-def _after_the_end(o: Observation) -> Decision | None:
+def _after_the_end(o: Observation, settings: Settings) -> Decision | None:
     """Keep what is recorded in step with the spec, and tidy up: Jobs may go once their report is recorded.
 
     None where nothing of that is left to do.
@@ -221,15 +223,18 @@ def _after_the_end(o: Observation) -> Decision | None:
             return Decision(act=Act.DELETE_JOB)
         if o.job.finished and not o.job.ttl_set:
             return Decision(act=Act.EXPIRE_JOB)
-    return _clean_up(o)
+    return _clean_up(o, settings)
 
 
-def _clean_up(o: Observation) -> Decision | None:
+def _clean_up(o: Observation, settings: Settings) -> Decision | None:
     cleanup, job = o.backup.status.cleanup, o.cleanup_job
     if cleanup is None:
         return None
+    if job is None and cleanup.state == statuses.CLEANUP_RUNNING:
+        error = no_image(_resolved(o), settings)
+        return Decision(status=statuses.cleanup_waits(o.backup, error)) if error else Decision(act=Act.CREATE_CLEANUP)
     if job is None:
-        return Decision(act=Act.CREATE_CLEANUP) if cleanup.state == statuses.CLEANUP_RUNNING else None
+        return None
     if cleanup.state == statuses.CLEANUP_RUNNING and job.finished:
         if not o.pods_listed and not any(outcome.report_of(pod) for pod in o.cleanup_pods):
             return Decision(act=Act.LIST_PODS)

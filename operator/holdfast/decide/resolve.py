@@ -89,6 +89,15 @@ def image_of(resolved: BackupPolicySpec, settings: Settings, server_major: int |
     return _AWS_IMAGE, settings.images[_AWS_IMAGE]
 
 
+def no_image(resolved: BackupPolicySpec, settings: Settings) -> HoldfastError | None:
+    """Return what is to be said where no runner takes such a backup, for instance since the chart's images changed."""
+    try:
+        image_of(resolved, settings)
+    except HoldfastError as error:
+        return error
+    return None
+
+
 def runner_image(engine: Engine, settings: Settings, server_major: int | None = None) -> tuple[str, str]:
     """Return (key, image) of the runner for a server: the one that fits it, else the newest.
 

@@ -183,6 +183,13 @@ def cleanup_begun(job_name: str) -> Cleanup:
     return Cleanup(job_name=job_name, state=CLEANUP_RUNNING, message="removing what an unfinished attempt left")
 
 
+def cleanup_waits(backup: BackupView, error: HoldfastError) -> Status:
+    """Say what a cleanup waits for, of which the operator learns when it starts anew with other settings."""
+    assert backup.status.cleanup is not None
+    waiting = backup.status.cleanup.model_copy(update={"message": f"waiting: {explain(error, 2000)}"})
+    return backup.status.model_copy(update={"cleanup": waiting})
+
+
 def cleanup_ended(backup: BackupView, job: JobView, report: Report | None) -> Status:
     """Record what the cleanup did, or why it could not."""
     good = report is not None and report.outcome is Outcome.SUCCEEDED

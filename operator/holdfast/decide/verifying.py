@@ -14,8 +14,8 @@ from holdfast.decide import outcome, statuses
 from holdfast.decide import verification_statuses as words
 from holdfast.decide.observation import Act, Announcement, Decision, Observation
 from holdfast.decide.outcome import End
-from holdfast.decide.resolve import image_of
-from holdfast.errors import EXIT_CODES, ExitCode, HoldfastError, Reason
+from holdfast.decide.resolve import no_image
+from holdfast.errors import EXIT_CODES, ExitCode, Reason
 from holdfast.settings import Settings
 
 MAX_REQUEST = 128  # characters of the annotation
@@ -98,9 +98,7 @@ def follow(o: Observation, settings: Settings, now: datetime) -> Decision:
 
 
 def _make_job(o: Observation, run: VerificationRun, settings: Settings, now: datetime) -> Decision:
-    try:
-        image_of(_resolved(o), settings, o.backup.status.server_major)
-    except HoldfastError as error:  # the chart's images have changed since
+    if error := no_image(_resolved(o), settings):  # the chart's images have changed since
         return _end(o, run, statuses.failure_of(error), now)
     if o.refusal is None:
         return Decision(act=Act.CREATE_VERIFY)

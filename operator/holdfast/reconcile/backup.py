@@ -15,10 +15,10 @@ from pydantic import ValidationError
 from holdfast import naming
 from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus, Failure, Phase
 from holdfast.api.policy import BackupPolicySpec
-from holdfast.decide import claims, statuses
+from holdfast.decide import statuses
 from holdfast.decide.backup import decide
 from holdfast.decide.observation import Act, BackupView, Decision, Observation
-from holdfast.decide.resolve import image_of, other_majors
+from holdfast.decide.resolve import no_image
 from holdfast.decide.suspicion import Former, former_of
 from holdfast.decide.views import ClaimView, JobView, claim_view
 from holdfast.errors import Reason
@@ -28,6 +28,7 @@ from holdfast.kube.events import EventRecorder, ObjectRef
 from holdfast.kube.kinds import BACKUPS, CLAIMS, JOBS, PODS
 from holdfast.manifests import jobs, restore, tasks
 from holdfast.reconcile.cache import Cache, Resource
+from holdfast.reconcile.new_jobs import new_job, owner, runner
 from holdfast.reconcile.patches import merge_patch
 from holdfast.reconcile.queue import Key
 from holdfast.settings import Settings
@@ -204,7 +205,9 @@ class BackupReconciler:
     def _with_restore(self, observation: Observation, status: DatabaseBackupStatus) -> DatabaseBackupStatus:
         if status.phase is not Phase.SUCCEEDED or status.restore is not None:
             return status
-        command = restore.restore_command(_owner(observation.backup), status, self._runner(status))
+        if no_image(tasks.resolved_of(status), self._settings):
+            return status  # that it succeeded is recorded all the same
+        command = restore.restore_command(owner(observation.backup), status, runner(status, self._settings))
         return status.model_copy(update={"restore": command})
 
     async def _act(self, o: Observation, act: Act, known: _Known) -> _Known | None:
@@ -212,7 +215,7 @@ class BackupReconciler:
         log.info("Acting", act=act.value)
         match act:
             case Act.CREATE_JOB | Act.CREATE_CLEANUP | Act.CREATE_VERIFY:
-                return await self._create(self._new_job(o, act), known)
+                return await self._create(new_job(o, act, self._settings), known)
             case Act.LIST_PODS | Act.LOOK_AT_CLAIM:
                 return await self._learn(o, act, known)
         job = _job_of(o, act)
@@ -223,15 +226,6 @@ class BackupReconciler:
             return None
         await self._expire_job(job.namespace, job.name, _SECONDS[act])
         return known
-
-    def _new_job(self, o: Observation, act: Act) -> dict[str, Any]:
-        match act:
-            case Act.CREATE_CLEANUP:
-                return self._cleanup_job(o)
-            case Act.CREATE_VERIFY:
-                return self._verify_job(o)
-            case _:
-                return self._backup_job(o)
 
     async def _learn(self, o: Observation, act: Act, known: _Known) -> _Known:
         """Ask the API server for what the cache cannot say."""
@@ -282,35 +276,6 @@ class BackupReconciler:
             return
         self._cache.put(JOBS, answer)
 
-    def _backup_job(self, o: Observation) -> dict[str, Any]:
-        status, owner = o.backup.status, _owner(o.backup)
-        assert status.job_name is not None
-        resolved, attempt = tasks.resolved_of(status), status.attempt or 1
-        # Only the first Job leaves a server to a better image: whatever the next one meets, it does what it can.
-        engine = resolved.database.engine if attempt == 1 else None
-        others = other_majors(engine, self._settings, status.server_major) if engine else []
-        work = tasks.backup_task(owner, o.backup.spec, status, others)
-        return jobs.backup_job(
-            status.job_name, owner, attempt, work, resolved, self._runner(status), claims.node(o.claim)
-        )
-
-    def _cleanup_job(self, o: Observation) -> dict[str, Any]:
-        status, owner = o.backup.status, _owner(o.backup)
-        assert status.cleanup is not None
-        template = tasks.resolved_of(status).job
-        work = tasks.cleanup_task(owner, status)
-        return jobs.cleanup_job(status.cleanup.job_name, owner, work, template, self._runner(status))
-
-    def _verify_job(self, o: Observation) -> dict[str, Any]:
-        status, owner = o.backup.status, _owner(o.backup)
-        assert status.verification_run is not None
-        work = tasks.verify_task(owner, status)
-        return jobs.verify_job(status.verification_run, owner, work, tasks.resolved_of(status), self._runner(status))
-
-    def _runner(self, status: DatabaseBackupStatus) -> jobs.Runner:
-        _, image = image_of(tasks.resolved_of(status), self._settings, status.server_major)
-        return jobs.Runner(image, self._settings.image_pull_policy, self._settings.proxy)
-
 
 def _job_of(o: Observation, act: Act) -> JobView | None:
     """Return the Job that an act is about."""
@@ -334,8 +299,3 @@ def _view(resource: Resource, spec: DatabaseBackupSpec, status: DatabaseBackupSt
         spec=spec,
         status=status,
     )
-
-
-def _owner(backup: BackupView) -> jobs.Owner:
-    reference = backup.spec.policy_ref
-    return jobs.Owner(backup.namespace, backup.name, backup.uid, reference.name if reference else None)

@@ -9,9 +9,8 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 from urllib.parse import quote, urlencode
 
@@ -19,8 +18,9 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from holdfast.api.storage import Checksums, LockMode, ObjectLock, S3SecretKeys, S3Storage
+from holdfast.api.storage import Checksums, LockMode, ObjectLock, S3Storage
 from holdfast.errors import HoldfastError, Reason
+from holdfast.runner.aws_credentials import credentials
 from holdfast.runner.context import Places
 from holdfast.runner.secrets import MountedSecret
 from holdfast.runner.store_errors import code_of, storage_error
@@ -56,15 +56,6 @@ class Stored:
     etag: str
     version: str | None = None
     retained_until: datetime | None = None  # by Object Lock, as far as the store says
-
-
-@dataclass(frozen=True)
-class Credentials:
-    """The mounted credentials; all None means the default chain."""
-
-    identifier: str | None = None
-    secret: str | None = field(default=None, repr=False)
-    token: str | None = field(default=None, repr=False)
 
 
 class Store:
@@ -295,23 +286,6 @@ def connect(s3: S3Storage, places: Places) -> Store:
             Reason.STORAGE_FAILED, f"the s3 settings cannot be used: {error}", "check s3.endpoint and s3.region"
         ) from error
     return Store(s3, cast("S3Client", client))
-
-
-def credentials(secret_name: str | None, secret_keys: S3SecretKeys | None, folder: Path) -> Credentials:
-    """Return the mounted credentials; none without a Secret, so that the Pod's own identity is used.
-
-    Raises SecretMissing or SecretKeyMissing.
-    """
-    if secret_name is None:
-        return Credentials()
-    keys = secret_keys or S3SecretKeys()
-    secret = MountedSecret(secret_name, folder)
-    there = secret.keys()
-    return Credentials(
-        identifier=secret.read(keys.access_key_id),
-        secret=secret.read(keys.secret_access_key),
-        token=secret.read(keys.session_token) if keys.session_token in there else None,
-    )
 
 
 def _authority(s3: S3Storage, places: Places) -> str | None:

@@ -14,9 +14,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from holdfast.api.rds import InstanceKind, RDSInstance
 from holdfast.errors import HoldfastError, Reason
+from holdfast.runner.aws_credentials import credentials
 from holdfast.runner.context import Places
 from holdfast.runner.rds.errors import code_of, rds_error
-from holdfast.runner.store import credentials
 
 GIB = 1 << 30
 AVAILABLE = "available"

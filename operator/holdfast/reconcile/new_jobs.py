@@ -1,0 +1,59 @@
+"""The Job that an act asks for: the task and the image that fit what the status has fixed, put into a manifest."""
+
+from typing import Any
+
+from holdfast.api.backup import DatabaseBackupStatus
+from holdfast.decide import claims
+from holdfast.decide.observation import Act, BackupView, Observation
+from holdfast.decide.resolve import image_of, other_majors
+from holdfast.manifests import jobs, tasks
+from holdfast.settings import Settings
+
+
+def new_job(o: Observation, act: Act, settings: Settings) -> dict[str, Any]:
+    """Build the Job of CREATE_JOB, CREATE_CLEANUP or CREATE_VERIFY. Raises HoldfastError(ImageNotSet)."""
+    match act:
+        case Act.CREATE_CLEANUP:
+            return _cleanup_job(o, settings)
+        case Act.CREATE_VERIFY:
+            return _verify_job(o, settings)
+        case _:
+            return _backup_job(o, settings)
+
+
+def owner(backup: BackupView) -> jobs.Owner:
+    """Return whom the Jobs belong to."""
+    reference = backup.spec.policy_ref
+    return jobs.Owner(backup.namespace, backup.name, backup.uid, reference.name if reference else None)
+
+
+def runner(status: DatabaseBackupStatus, settings: Settings) -> jobs.Runner:
+    """Return the image that fits the backup's server, and how it is run. Raises HoldfastError(ImageNotSet)."""
+    _, image = image_of(tasks.resolved_of(status), settings, status.server_major)
+    return jobs.Runner(image, settings.image_pull_policy, settings.proxy)
+
+
+def _backup_job(o: Observation, settings: Settings) -> dict[str, Any]:
+    status = o.backup.status
+    assert status.job_name is not None
+    resolved, attempt = tasks.resolved_of(status), status.attempt or 1
+    # Only the first Job leaves a server to a better image: whatever the next one meets, it does what it can.
+    engine = resolved.database.engine if attempt == 1 else None
+    others = other_majors(engine, settings, status.server_major) if engine else []
+    work = tasks.backup_task(owner(o.backup), o.backup.spec, status, others)
+    image, node = runner(status, settings), claims.node(o.claim)
+    return jobs.backup_job(status.job_name, owner(o.backup), attempt, work, resolved, image, node)
+
+
+def _cleanup_job(o: Observation, settings: Settings) -> dict[str, Any]:
+    status = o.backup.status
+    assert status.cleanup is not None
+    template, work = tasks.resolved_of(status).job, tasks.cleanup_task(owner(o.backup), status)
+    return jobs.cleanup_job(status.cleanup.job_name, owner(o.backup), work, template, runner(status, settings))
+
+
+def _verify_job(o: Observation, settings: Settings) -> dict[str, Any]:
+    status = o.backup.status
+    assert status.verification_run is not None
+    resolved, work = tasks.resolved_of(status), tasks.verify_task(owner(o.backup), status)
+    return jobs.verify_job(status.verification_run, owner(o.backup), work, resolved, runner(status, settings))
