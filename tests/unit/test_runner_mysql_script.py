@@ -189,6 +189,9 @@ CASES = {
         PROCEDURE,
         {},
     ),
+    "a column that looks like the end of the columns, cut anywhere": (
+        b"INSERT INTO `t` (`) VALUES (`) VALUES (1),(2);\n", {"t": 2},
+    ),
     "a comment that is not whole when it comes": (b"CREATE VIEW v AS select 1 -- it's;\n;\n", {}),
 }  # fmt: skip
 

@@ -162,6 +162,9 @@ CASES = {
         b'COPY public."a\n\\.\nCOPY public.t (i) FROM stdin;\n" (i) FROM stdin;\n1\n\\.\n',
         [('public."a\n\\.\nCOPY public.t (i) FROM stdin;\n"', 1)],
     ),
+    "a column that looks like the end of the header, cut anywhere": (
+        b'COPY public.t (";\n") FROM stdin;\n1\n\\.\n', [("public.t", 1)],
+    ),
     "a quote within rows": (b"COPY public.t (i) FROM stdin;\nit's\n\"\n$$\n\\.\n", [("public.t", 3)]),
 }  # fmt: skip
 

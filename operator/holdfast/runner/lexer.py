@@ -4,6 +4,13 @@ from collections.abc import Callable
 
 Reader = Callable[[bytes, int], int]
 
+STAY = rb"(?!)"
+"""The last choice of a possessive group, which never matches.
+
+Before Python 3.11.5 (Debian bookworm's is older) what is tried after such a group is tried where its last choice gave
+up, unless yet another choice was begun after that one (https://github.com/python/cpython/issues/106052).
+"""
+
 _SLICE = 1 << 17  # bytes; what is copied stays in the processor's cache: twice as fast as 1 MiB at a time (measured)
 
 

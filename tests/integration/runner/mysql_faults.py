@@ -223,7 +223,7 @@ def of(family: Family) -> Iterator[Fault]:
     yield Fault(dumping, f"{tool} writes half and exits 0", half, 5, "EndMarkMissing")
     yield Fault(dumping, f"{tool} writes nothing and exits 0", standing_in(family, "exit 0"), 5, "EndMarkMissing")
     ended = session(family, "connection")
-    yield Fault(dumping, "the server ends the session (KILL)", ended, 7, "DumpFailed", tool, cut=True)
+    yield Fault(dumping, "the server ends the session (KILL)", ended, 7, "DumpFailed", tool, cut=family is MYSQL)
     cancelled = session(family, "query")
     yield Fault(dumping, "the server cancels the query (KILL QUERY)", cancelled, 7, "DumpFailed", "interrupted")
     yield Fault(dumping, "the server is restarted", server_gets(family, "TERM"), 7, "DumpFailed", tool)
@@ -238,7 +238,8 @@ def of(family: Family) -> Iterator[Fault]:
     )
     stalled = half_open(family)
     yield Fault(dumping, "the server writes, and nothing arrives", stalled, 7, "DumpStalled", "but nothing arrives")
-    yield Fault(dumping, "the server waits for a lock, and says nothing", silent(family, works=True), 0, cut=True)
+    locked = silent(family, works=True)
+    yield Fault(dumping, "the server waits for a lock, and says nothing", locked, 0, cut=family is MARIADB)
     for mode, words in (("mute", "takes the connection and says nothing"), ("half", "says half a greeting")):
         yield Fault("validating", f"a {family.engine} server {words}", before(family, mode), 3, "ConnectionTimeout")
 

@@ -15,10 +15,10 @@ from functools import lru_cache
 
 from holdfast.contract.manifest import ManifestTable
 from holdfast.runner.engine import Contents
-from holdfast.runner.lexer import Lexer
+from holdfast.runner.lexer import STAY, Lexer
 
 _NAME = rb"`((?:[^`]++|``)*+)`"
-_HEADER = re.compile(rb"INSERT INTO " + _NAME + rb"(?: \((?:`[^`]*+`|[^`()])*+\))? VALUES(?=(\s)\()")
+_HEADER = re.compile(rb"INSERT INTO " + _NAME + rb"(?: \((?:`[^`]*+`|[^`()]|" + STAY + rb")*+\))? VALUES(?=(\s)\()")
 _TABLE = re.compile(rb"CREATE TABLE " + _NAME)
 _DELIMITER = re.compile(rb"DELIMITER (\S+)\n")
 _LINE = re.compile(rb"(?:--|/\*M!999999\\-)[^\n]*\n")  # a comment, or MariaDB's command to its client alone
@@ -47,9 +47,11 @@ def _statement(delimiter: bytes, sql_mode: bytes) -> re.Pattern[bytes]:
     inside = b"" if b"NO_BACKSLASH_ESCAPES" in sql_mode else rb"\\"
     text = rb"'(?:[^'" + inside + rb"]++|\\.)*+'"
     name = rb'"[^"]*+"' if b"ANSI_QUOTES" in sql_mode else text.replace(b"'", b'"')
-    comment = rb"--(?=\s)[^\n]*+\n|#[^\n]*+\n|/\*(?!M?!)(?:[^*]++|\*(?!/))*+\*/"
+    comment = rb"--(?=\s)[^\n]*+\n|#[^\n]*+\n|/\*(?!M?!)(?:[^*]++|\*(?!/)|" + STAY + rb")*+\*/"
     other = rb"[^'\"`#/;-]++|-(?!-\s)|/(?!\*)|/\*(?=M?!)|(?!" + delimiter + rb");"
-    return re.compile(rb"(?:" + b"|".join((other, text, name, rb"`[^`]*+`", comment)) + rb")*+" + delimiter, re.DOTALL)
+    return re.compile(
+        rb"(?:" + b"|".join((other, text, name, rb"`[^`]*+`", comment, STAY)) + rb")*+" + delimiter, re.DOTALL
+    )
 
 
 class Script(Lexer):

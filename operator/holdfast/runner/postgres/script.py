@@ -12,11 +12,11 @@ import re
 
 from holdfast.contract.manifest import ManifestTable
 from holdfast.runner.engine import Contents
-from holdfast.runner.lexer import Lexer
+from holdfast.runner.lexer import STAY, Lexer
 
 _PART = rb'(?:"[^"]*(?:""[^"]*)*"|[^\s".(;]+)'
 _COPY = re.compile(rb"\nCOPY (" + _PART + rb"\." + _PART + rb") (?:\(.*\))? FROM stdin;\n", re.DOTALL)
-_STATEMENT = re.compile(rb'(?:[^";]++|"[^"]*+")*+;\n')
+_STATEMENT = re.compile(rb'(?:[^";]++|"[^"]*+"|' + STAY + rb")*+;\n")
 _END_OF_ROWS = b"\n\\.\n"
 
 # Statements, each from a line's start, that are no schema: rows, settings, sequences' values and large objects.
