@@ -64,6 +64,7 @@ check: sync ## The gate before a commit: format, lint, types, import contracts, 
 	$(RUN) lint-imports
 	$(RUN) python -m holdfast.api.crd --check .
 	$(RUN) python -m holdfast.contract.published --check .
+	$(RUN) python -m tests.integration.runner.faults_page --check .
 	$(RUN) python tests/chart/refresh.py --check
 
 format: sync ## Format and mend what can be mended
@@ -73,7 +74,7 @@ format: sync ## Format and mend what can be mended
 generate: sync ## Write crds/, the chart's copy, its values' schema, the references and the manifest's schema anew from the models
 	$(RUN) python -m holdfast.api.crd .
 	$(RUN) python -m holdfast.contract.published .
-	$(RUN) python -m tests.integration.runner.faults_page docs/reference/faults.md
+	$(RUN) python -m tests.integration.runner.faults_page .
 	$(RUN) python tests/chart/refresh.py
 
 ##@ Test cluster

@@ -1,7 +1,4 @@
-"""Every fault, where it strikes, and what must come of it: the table behind test_fault_matrix.py and the docs' page.
-
-python -m tests.integration.runner.faults docs/reference/faults.md
-"""
+"""Every fault, where it strikes, and what must come of it: the table behind test_fault_matrix.py and the docs' page."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -176,8 +173,7 @@ def server(signal: str, form: str) -> Act:
     def act(scene: Scene) -> Run:
         world = scene.server()
         task = world.backup("noise", form)
-        if form == "directory":  # or all would be on the disk before the signal comes
-            docker("update", "--cpus", "0.05", world.db.name)
+        docker("update", "--cpus", "0.05", world.db.name)  # or it would have given all before the signal comes
         pod = world.pod(task).start()
         try:
             if form == "directory":

@@ -1,4 +1,4 @@
-"""Writes the table of faults as the page that the docs show: `python -m tests.integration.runner.faults_page FILE`."""
+"""The table of faults as the page that the docs show, written by `make generate`, held fresh by `make check`."""
 
 import sys
 from collections.abc import Sequence
@@ -8,6 +8,9 @@ from pathlib import Path
 from tests.integration.runner import faults, mysql_faults
 from tests.integration.runner.faults import Fault
 
+from holdfast.api import generated
+
+PAGE = Path("docs/reference/faults.md")
 EVERY: Sequence[Fault] = (*faults.FAULTS, *mysql_faults.FAULTS)
 
 HEAD = """\
@@ -80,4 +83,4 @@ def _row(fault: Fault) -> str:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(page())
+    sys.exit(generated.main("tests.integration.runner.faults_page", {PAGE: page()}, None))
