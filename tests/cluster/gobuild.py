@@ -108,7 +108,8 @@ def ensure(settings: Settings, program: Program, steps: Steps) -> Path:
 
 def _build(program: Program, target: Path) -> None:
     env = {**os.environ, "CGO_ENABLED": "0"}
-    options = ["-trimpath", "-ldflags", program.flags]
+    # what -s -w drops in the end is not made at all: nine tenths of the time
+    options = ["-trimpath", "-gcflags=all=-dwarf=false", "-ldflags", program.flags]
     if program.module:
         where = MODULES / program.module
         run(["go", "build", "-mod=readonly", *options, "-o", target, program.package], env=env, cwd=where)
