@@ -3,7 +3,7 @@
 import pytest
 
 from holdfast.errors import HoldfastError, Reason
-from holdfast.manifests import jobs
+from holdfast.manifests import volumes
 from holdfast.runner.parts import DISK, GIB, IN_MEMORY, MAX_OBJECT, MAX_PARTS, MIB, planned
 from holdfast.runner.upload import MEMORY
 from holdfast.units import bytes_of_quantity
@@ -28,7 +28,7 @@ def test_memory_never_holds_more_than_24_mib_of_parts():
 def test_the_disk_holds_two_parts_and_the_jobs_volume_has_room_for_them():
     spooled = max(part.size for part in WALK if part.on_disk)
     assert spooled > MEMORY, "so they go one by one"
-    assert 2 * spooled == DISK < bytes_of_quantity(jobs.SPOOL_LIMIT)
+    assert 2 * spooled == DISK < bytes_of_quantity(volumes.SPOOL_LIMIT)
 
 
 def test_what_needs_no_disk_is_known():

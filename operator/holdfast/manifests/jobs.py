@@ -1,7 +1,6 @@
-"""The Jobs that act for a backup, as dicts: the backup itself, and the cleanup after a killed one.
+"""The Jobs that act for a backup, as dicts: the backup itself, the cleanup after a killed one, a later verification.
 
-Every Pod meets PodSecurity `restricted`, has no API token, and gets Secrets as files only. Secrets are mounted
-`optional`: the runner names what is missing, instead of the Pod hanging in ContainerCreating.
+Every Pod meets PodSecurity `restricted`, has no API token, and gets Secrets as files only (volumes.py).
 """
 
 from dataclasses import dataclass
@@ -12,18 +11,23 @@ from holdfast.api.backup import VerificationRun
 from holdfast.api.database import Database
 from holdfast.api.job import JobTemplate, Resources
 from holdfast.api.policy import BackupPolicySpec, VerificationLevel
-from holdfast.api.rds import RDSInstance
-from holdfast.api.storage import S3Storage
 from holdfast.contract import paths, task
 from holdfast.errors import FINAL_EXIT_CODES
-
-Volumes = list[dict[str, Any]]  # each as in a Pod, with its mountPath beside
+from holdfast.manifests.volumes import (
+    Volumes,
+    database_volumes,
+    identity_volume,
+    instance_volumes,
+    needs_scratch,
+    run_volume,
+    scratch_volume,
+    spool_volume,
+    storage_volumes,
+)
 
 RUNNER_UID = 65532
 CONTAINER = "runner"
-CLAIM = "claim"  # the volume's name: the chart's admission policy lets only this one be a claim
 CLEANUP_MEMORY = "256Mi"
-SPOOL_LIMIT = "2560Mi"  # two parts of 1 GiB, and some air
 LOG_SECONDS = 86_400  # a finished Job and its log stay a day
 RETIRED_SECONDS = 300  # one that another Job follows goes before anybody is alarmed by a failed Job
 POD_MARGIN_SECONDS = 60  # the runner's own deadline comes first: it ends well and reports
@@ -146,18 +150,6 @@ def _enough(resources: Resources) -> Resources:
     return resources.model_copy(update={"limits": {**(resources.limits or {}), "memory": CLEANUP_MEMORY}})
 
 
-def scratch_bytes(resolved: BackupPolicySpec) -> int | None:
-    """Return the limit of the scratch volume, bytes; None where the format needs none."""
-    if not needs_scratch(resolved) or resolved.job.scratch is None:
-        return None
-    return units.bytes_of_quantity(resolved.job.scratch.size_limit)
-
-
-def needs_scratch(resolved: BackupPolicySpec) -> bool:
-    """Whether the backup needs the scratch volume."""
-    return resolved.dump is not None and resolved.dump.format.staged
-
-
 def _owned(
     name: str,
     owner: Owner,
@@ -218,7 +210,7 @@ def pod_spec(
     arguments: list[str] | None = None,
     seated: Seat = Seat(),
 ) -> dict[str, Any]:
-    """Build the Pod of a task; `volumes` as the functions below make them, each with its mount path."""
+    """Build the Pod of a task; `volumes` as volumes.py makes them, each with its mount path."""
     placed = template.to_dict()
     optional = {key: placed[key] for key in ("nodeSelector", "tolerations", "imagePullSecrets") if placed.get(key)}
     return {
@@ -275,69 +267,3 @@ def _container(
             for volume in volumes
         ],
     }
-
-
-def run_volume() -> Volumes:
-    """Build the memory volume for the credentials files that the runner writes."""
-    return [
-        {"name": "run", "mountPath": paths.RUN, "emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}},
-    ]
-
-
-def scratch_volume(template: JobTemplate) -> Volumes:
-    """Build the volume that a directory dump or the copy of an SQLite file is staged on."""
-    limit = template.scratch.size_limit if template.scratch else "10Gi"
-    return [{"name": "scratch", "mountPath": paths.SCRATCH, "emptyDir": {"sizeLimit": limit}}]
-
-
-def spool_volume() -> Volumes:
-    """Build the volume for the parts of an upload that are too big for memory. It costs nothing until it is used."""
-    return [{"name": "spool", "mountPath": paths.SPOOL, "emptyDir": {"sizeLimit": SPOOL_LIMIT}}]
-
-
-def spool_bytes(template: JobTemplate) -> int:
-    """Return what may lie there, bytes: the kubelet evicts a Pod also for its limit of ephemeral storage."""
-    limits = (template.resources and template.resources.limits) or {}
-    return units.bytes_of_quantity(
-        min(SPOOL_LIMIT, limits.get("ephemeral-storage", SPOOL_LIMIT), key=units.bytes_of_quantity)
-    )
-
-
-def database_volumes(database: Database) -> Volumes:
-    """Mount the database's Secret, and its certificate authority where there is one; or an SQLite file's claim.
-
-    The claim is writable: SQLite keeps the index of a write-ahead log beside the database.
-    """
-    if database.volume is not None:
-        claim = {"claimName": database.volume.claim_name}
-        return [{"name": CLAIM, "mountPath": paths.VOLUME, "persistentVolumeClaim": claim}]
-    if database.instance is not None:
-        return instance_volumes(database.instance)
-    connection = database.reached()
-    volumes = [_secret("database", connection.secret_name, paths.DATABASE_SECRET)]
-    if connection.tls.ca_secret_name:
-        volumes.append(_secret("database-ca", connection.tls.ca_secret_name, paths.DATABASE_CA))
-    return volumes
-
-
-def instance_volumes(instance: RDSInstance) -> Volumes:
-    """Mount the Secret with AWS credentials, where there is one."""
-    return [_secret("database", instance.secret_name, paths.DATABASE_SECRET)] if instance.secret_name else []
-
-
-def storage_volumes(s3: S3Storage) -> Volumes:
-    """Mount the store's Secret and certificate authority, where there are such."""
-    named = [
-        ("storage", s3.secret_name, paths.STORAGE_SECRET),
-        ("storage-ca", s3.ca_secret_name, paths.STORAGE_CA),
-    ]
-    return [_secret(name, secret, path) for name, secret, path in named if secret]
-
-
-def identity_volume(secret: str) -> Volumes:
-    """Mount the identity that an encrypted backup is restored or read back with."""
-    return [_secret("age-identity", secret, paths.AGE_IDENTITY)]
-
-
-def _secret(name: str, secret: str, path: str) -> dict[str, Any]:
-    return {"name": name, "mountPath": path, "secret": {"secretName": secret, "optional": True}}

@@ -11,18 +11,14 @@ from holdfast import naming
 from holdfast.api.backup import DatabaseBackupStatus
 from holdfast.api.database import Database
 from holdfast.manifests import restore_snapshot, tasks
-from holdfast.manifests.jobs import (
+from holdfast.manifests.jobs import LOG_SECONDS, Owner, Runner, pod_spec, seat
+from holdfast.manifests.volumes import (
     CLAIM,
-    LOG_SECONDS,
-    Owner,
-    Runner,
     database_volumes,
     identity_volume,
     needs_scratch,
-    pod_spec,
     run_volume,
     scratch_volume,
-    seat,
     storage_volumes,
 )
 

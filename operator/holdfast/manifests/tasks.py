@@ -12,7 +12,8 @@ from holdfast.contract.task import (
     SnapshotVerifyTask,
     VerifyTask,
 )
-from holdfast.manifests.jobs import Owner, scratch_bytes, spool_bytes
+from holdfast.manifests.jobs import Owner
+from holdfast.manifests.volumes import scratch_bytes, spool_bytes
 
 CLEANUP_SECONDS = 600
 WAITED_FOR = ("backup", "rds-snapshot", "verify", "rds-verify")  # the kinds of task whose refused Job is told

@@ -7,30 +7,20 @@ every trace is removed again; what cannot be removed is reported.
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-import holdfast
 from holdfast import clock
-from holdfast.api.backup import CheckedBy, Verification
+from holdfast.api.backup import Verification
 from holdfast.api.policy import VerificationLevel
-from holdfast.api.storage import Encryption
-from holdfast.contract.manifest import (
-    Manifest,
-    ManifestArtifact,
-    ManifestDatabase,
-    ManifestEncryption,
-    ManifestTool,
-    ManifestVerification,
-)
-from holdfast.contract.report import BackupReport, MigrationsReport
+from holdfast.contract.manifest import Manifest, ManifestVerification
 from holdfast.contract.task import BackupTask
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner import encryption, engine
+from holdfast.runner import encryption, engine, statement
 from holdfast.runner.compress import SUFFIX, compressor
 from holdfast.runner.context import Context
-from holdfast.runner.engine import Contents, Dumping, Ready, Source
+from holdfast.runner.engine import Dumping, Ready, Source
 from holdfast.runner.outcome import Done, UncleanError
 from holdfast.runner.part import Spool
 from holdfast.runner.parts import IN_MEMORY
@@ -42,21 +32,9 @@ if TYPE_CHECKING:  # botocore is the slowest import: a thread does it once the d
     from holdfast.runner.store import Store
     from holdfast.runner.upload import Upload
 
-INTEGRITY = "passed"
 LOOK_SECONDS = 20.0  # for a manifest, after the database could not be used
 RETRY_WINDOW = 15.0  # seconds in which a store that is not reached at the start is tried again, as the database is
 PAUSE = 1.0  # seconds between two tries, of which each is several requests
-
-
-@dataclass(frozen=True)
-class Dumped:
-    """What was stored, before it is recorded."""
-
-    readable: str
-    uncompressed: int
-    arguments: list[str]
-    contents: Contents | None
-    store_checksum: str | None
 
 
 def run(task: BackupTask, context: Context) -> Done:
@@ -87,11 +65,7 @@ def _require_identity(task: BackupTask, context: Context) -> None:
     """Raise what is wrong with the identity that is to decrypt what is read back, before anything is dumped."""
     if task.encryption and task.identity_secret:
         secret = MountedSecret(task.identity_secret, context.places.age_identity)
-        encryption.identities(secret, _encrypted(task.encryption))
-
-
-def _encrypted(wanted: Encryption) -> ManifestEncryption:
-    return ManifestEncryption(method=encryption.AGE, recipients=wanted.age.recipients)
+        encryption.identities(secret, statement.encrypted(task.encryption))
 
 
 def _looking(task: BackupTask, context: Context) -> "Future[tuple[Store, Manifest | None]]":
@@ -164,7 +138,8 @@ def _take(
             readable = dump.stream(sink, progress)
             sink.close()
             dumped = _store(context, store, upload, readable, sink.uncompressed, dump)
-        manifest = _read_back(task, context, store, _manifest(task, context, ready, upload, dumped, clock.now()))
+        manifest = statement.manifest(task, context, ready, upload, dumped, clock.now())
+        manifest = _read_back(task, context, store, manifest)
         store.lock(upload.key, manifest.expires_at)  # only what was verified: a failure can still be removed
     except Exception as error:
         _discard(upload, error)
@@ -174,49 +149,13 @@ def _take(
 
 def _store(
     context: Context, store: "Store", upload: "Upload", readable: str, uncompressed: int, dump: Dumping
-) -> Dumped:
+) -> statement.Dumped:
     from holdfast.runner import record
 
     context.log.line("step", phase="verifying")
     checksum = upload.complete()
     stated = record.check(store, upload.key, upload.size, checksum, upload.sha256)
-    return Dumped(readable, uncompressed, dump.arguments, dump.contents, stated)
-
-
-def _manifest(
-    task: BackupTask, context: Context, ready: Ready, upload: "Upload", dumped: Dumped, now: datetime
-) -> Manifest:
-    assert task.database.engine is not None
-    contents = dumped.contents
-    return Manifest(
-        backup=task.backup,
-        database=ManifestDatabase(
-            engine=task.database.engine.value, name=ready.database, host=ready.host,
-            server_version=ready.server_version, server_major=ready.server_major, size_bytes=ready.database_size,
-        ),
-        artifact=ManifestArtifact(
-            key=upload.key, format=task.dump.format.value, compression=task.dump.compression.algorithm.value,
-            encryption=task.encryption and _encrypted(task.encryption),
-            size_bytes=upload.size, uncompressed_bytes=dumped.uncompressed, sha256=upload.sha256, parts=upload.parts,
-            store_checksum=dumped.store_checksum,
-        ),
-        tool=ManifestTool(name=ready.tool, version=ready.tool_version, arguments=dumped.arguments),
-        verification=ManifestVerification(
-            integrity_check=INTEGRITY, file_readable=dumped.readable, verified_at=now,
-            level=VerificationLevel.CHECKSUM,
-            checked_by=CheckedBy.STORE_CHECKSUM if dumped.store_checksum else CheckedBy.READBACK,
-            compared=["size", "storeChecksum" if dumped.store_checksum else "sha256"],
-        ),
-        tables=contents and contents.tables,
-        rows=contents and contents.rows,
-        schema_sha256=contents and contents.schema_sha256,
-        migrations=ready.migrations or (contents and contents.migrations) or None,
-        started_at=context.started,
-        completed_at=now,
-        expires_at=now + timedelta(days=task.backup.retention_days),
-        pod_uid=context.pod_uid,
-        holdfast_version=holdfast.__version__,
-    )  # fmt: skip
+    return statement.Dumped(readable, uncompressed, dump.arguments, dump.contents, stated)
 
 
 def _read_back(task: BackupTask, context: Context, store: "Store", manifest: Manifest) -> Manifest:
@@ -262,11 +201,11 @@ def _record(task: BackupTask, context: Context, store: "Store", upload: "Upload"
         try:
             in_force, others = record.settled(store, task.key_prefix, manifest, context)
         except HoldfastError as error:  # the backup is made; what else is in its folder, the operator's cleanup sees
-            return Done(backup=_report(manifest), clean=False, warnings=[error.message])
+            return Done(backup=statement.report(manifest), clean=False, warnings=[error.message])
     if in_force.pod_uid != context.pod_uid:
         return _second(task, store, upload, in_force, context)
     beside = [f"{key} is another Pod's, which no manifest names; the cleanup removes it" for key in others]
-    return Done(backup=_report(manifest), clean=not others, warnings=beside)
+    return Done(backup=statement.report(manifest), clean=not others, warnings=beside)
 
 
 def _second(task: BackupTask, store: "Store", upload: "Upload", in_force: Manifest, context: Context) -> Done:
@@ -280,34 +219,7 @@ def _second(task: BackupTask, store: "Store", upload: "Upload", in_force: Manife
 
 def _found(task: BackupTask, store: "Store", manifest: Manifest, context: Context) -> Done:
     context.log.line("found", artifact=manifest.artifact.key, phase="verifying")
-    return Done(backup=_report(manifest, _verified(task, context, store, manifest)))
-
-
-def _report(manifest: Manifest, again: Verification | None = None) -> BackupReport:
-    """Say what the backup is, and how it was verified: `again` now, where an earlier Pod has published it."""
-    artifact, verification = manifest.artifact, again or manifest.verification
-    return BackupReport(
-        backup_id=manifest.backup.backup_id,
-        artifact_key=artifact.key,
-        size_bytes=artifact.size_bytes,
-        uncompressed_bytes=artifact.uncompressed_bytes,
-        database_size_bytes=manifest.database.size_bytes,
-        sha256=artifact.sha256,
-        tool_version=manifest.tool.version,
-        server_version=manifest.database.server_version,
-        server_major=manifest.database.server_major,
-        integrity_check=verification.integrity_check,
-        file_readable=verification.file_readable,
-        verified_at=verification.verified_at,
-        level=verification.level and VerificationLevel(verification.level),
-        checked_by=verification.checked_by and CheckedBy(verification.checked_by),
-        compared=verification.compared,
-        tables=None if manifest.tables is None else len(manifest.tables),
-        rows=manifest.rows,
-        schema_sha256=manifest.schema_sha256,
-        migrations=MigrationsReport.of(manifest.migrations[0]) if manifest.migrations else None,
-        found=again is not None,
-    )
+    return Done(backup=statement.report(manifest, _verified(task, context, store, manifest)))
 
 
 def _discard(upload: "Upload", error: Exception) -> None:
