@@ -153,6 +153,9 @@ async def test_a_backup_that_ended_while_the_chart_lost_its_image_is_recorded_al
 
     assert status["phase"] == "Succeeded"
     assert "restore" not in status
+    again = await a_life(cluster, cluster)
+    assert "runner:18" in again.pop("restore")
+    assert again == status
 
 
 async def test_the_job_that_was_followed_goes_soon_and_the_other_stays_a_day():

@@ -167,9 +167,9 @@ class BackupReconciler:
 
     async def _write_status(self, resource: Resource, observation: Observation, decision: Decision) -> bool:
         """Write what changed, if anything did; whoever changed the resource meanwhile wins, and we look again."""
-        if decision.status is None:
+        status = self._with_restore(observation, decision.status or observation.backup.status)
+        if status is observation.backup.status:
             return False
-        status = self._with_restore(observation, decision.status)
         patch = merge_patch(resource.status, status.to_dict())
         if not patch:
             return False
@@ -203,10 +203,10 @@ class BackupReconciler:
             return  # its deletion is an event of its own
 
     def _with_restore(self, observation: Observation, status: DatabaseBackupStatus) -> DatabaseBackupStatus:
-        if status.phase is not Phase.SUCCEEDED or status.restore is not None:
+        if status.phase is not Phase.SUCCEEDED or status.restore is not None or status.job_name is None:
             return status
         if no_image(tasks.resolved_of(status), self._settings):
-            return status  # that it succeeded is recorded all the same
+            return status  # that it succeeded is recorded all the same, and the rest once the chart has the image again
         command = restore.restore_command(owner(observation.backup), status, runner(status, self._settings))
         return status.model_copy(update={"restore": command})
 
