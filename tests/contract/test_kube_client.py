@@ -7,8 +7,8 @@ import pytest
 
 from holdfast.kube import client as clients
 from holdfast.kube.client import KubeClient
-from holdfast.kube.errors import AlreadyExists, Conflict, NotFound, Refused
-from holdfast.kube.kinds import BACKUPS, JOBS, LEASES
+from holdfast.kube.errors import AlreadyExists, Conflict, NotFound, NotServed, Refused
+from holdfast.kube.kinds import BACKUPS, JOBS, LEASES, Kind
 
 
 def a_lease(name: str, **labels: str) -> dict[str, Any]:
@@ -44,6 +44,17 @@ async def test_what_is_not_there_is_not_found(client: KubeClient, namespace: str
         await client.patch(LEASES, namespace, unique, {"spec": {}})
     with pytest.raises(NotFound, match=unique):
         await client.delete(LEASES, namespace, unique, uid=None)
+
+
+@pytest.mark.parametrize("group", ["coordination.k8s.io", "nobody.example.com"], ids=["group known", "group unknown"])
+async def test_a_kind_that_is_not_installed_is_named_with_what_brings_it(client: KubeClient, group: str) -> None:
+    for namespace in ("default", None):
+        with pytest.raises(NotServed, match=r"serves no ships of .*/v1: install the CustomResourceDefinition, by"):
+            await client.list(Kind(group, "v1", "ships", "Ship"), namespace, metadata_only=True)
+
+
+async def test_a_namespace_that_does_not_exist_has_no_objects(client: KubeClient, unique: str) -> None:
+    assert await client.list(LEASES, unique) == []
 
 
 async def test_a_refusal_carries_the_servers_sentence(client: KubeClient, namespace: str) -> None:

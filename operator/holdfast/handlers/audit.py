@@ -47,7 +47,7 @@ class Audit:
         Before that, a reconcile would take a Job that has not arrived for one that does not exist. Raises KubeError
         when the cluster cannot be read (a missing CRD or right), TimeoutError when the watches do not bring it.
         """
-        missing = await self._compare()
+        missing = await self.compare()
         limit = self._grace + len(missing) / 50
         if missing := await self._settle(missing, limit):
             raise TimeoutError(f"not brought by a watch within {limit:.0f} s: {_names(missing)}")
@@ -63,7 +63,7 @@ class Audit:
 
     async def check(self) -> None:
         """Audit once, and say in `behind` what came out."""
-        missing = await self._settle(await self._compare(), self._grace)
+        missing = await self._settle(await self.compare(), self._grace)
         self.behind = _names(missing) if missing else None
         if missing:
             log.error("A watch does not bring what the cluster holds", missing=self.behind)
@@ -75,7 +75,7 @@ class Audit:
             await asyncio.sleep(min(0.2, self._grace / 4))
             missing = [(watch, item) for watch, item in missing if not self._knows(watch, item)]
         if missing:  # deleted, perhaps, before a watch could see it
-            still = {_name(watch, item) for watch, item in await self._compare()}
+            still = {_name(watch, item) for watch, item in await self.compare()}
             missing = [(watch, item) for watch, item in missing if _name(watch, item) in still]
         return missing
 
@@ -83,8 +83,8 @@ class Audit:
         meta = item["metadata"]
         return self._cache.store(watch.kind).knows(meta["namespace"], meta["name"], meta["resourceVersion"])
 
-    async def _compare(self) -> Missing:
-        """Forget what is gone from the cluster; return what the cache lacks."""
+    async def compare(self) -> Missing:
+        """Forget what is gone from the cluster; return what the cache lacks. Raises KubeError."""
         missing: Missing = []
         for watch in WATCHES:
             # What the cache held before the list was asked for, and the list does not hold, is gone.

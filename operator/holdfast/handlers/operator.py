@@ -66,7 +66,8 @@ class Operator:
     async def watch(self, on_started: Callable[[], None]) -> None:
         """Run kopf's watches, for ever. `on_started` is called once kopf has put its own signal handlers in place.
 
-        kopf's own way of running its tasks would end ours too, when one of its ends.
+        kopf's own way of running its tasks would end ours too, when one of its ends. Raises KubeError where the API
+        server says why a watch ended.
         """
         namespaces = self._settings.watch_namespaces
         tasks = await kopf.spawn_tasks(
@@ -75,6 +76,7 @@ class Operator:
         on_started()
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            await self._audit.compare()  # a kind that is gone or a right withdrawn: told in the server's own words
             for task in done:
                 await task
             raise RuntimeError(f"kopf ended: {', '.join(task.get_name() for task in done)}")

@@ -50,13 +50,19 @@ class KubeClient:
         field_selector: str | None = None,
         metadata_only: bool = False,
     ) -> list[Object]:
-        """Return the objects of a namespace, or of all (None), that both selectors match; read in pages."""
+        """Return the objects of a namespace, or of all (None), that both selectors match; read in pages.
+
+        A namespace that does not exist has none. Raises NotServed when the server does not know the kind.
+        """
         query = {"limit": str(PAGE), "labelSelector": label_selector, "fieldSelector": field_selector}
         items: list[Object] = []
         while True:
-            page = await self._call(
-                "GET", kind, kind.path(namespace), query=query, accept=_METADATA_ONLY if metadata_only else _JSON
-            )
+            try:
+                page = await self._call(
+                    "GET", kind, kind.path(namespace), query=query, accept=_METADATA_ONLY if metadata_only else _JSON
+                )
+            except errors.NotFound:
+                raise errors.NotServed(kind.plural, kind.api_version) from None
             items += page.get("items") or []  # null where a list of metadata is empty
             following = page["metadata"].get("continue")
             if not following:

@@ -2,6 +2,7 @@
 
     KubeError
     ├── NotFound        404
+    │   └── NotServed   404 on a list: the kind itself is missing
     ├── AlreadyExists   409 on create
     ├── Conflict        409 on everything else: somebody changed the object, or the uid is another's
     ├── Refused         any other 4xx: asking again the same way gets the same answer; the server's sentence says why
@@ -29,6 +30,18 @@ class KubeError(Exception):
 
 class NotFound(KubeError):  # noqa: N818 - a state of the cluster, not a fault
     """There is no such object."""
+
+
+class NotServed(NotFound):
+    """The server does not know the kind."""
+
+    def __init__(self, resource: str, api_version: str) -> None:
+        """Take the kind's plural and its `group/version`."""
+        super().__init__(
+            f"the cluster serves no {resource} of {api_version}: install the CustomResourceDefinition, "
+            "by `helm upgrade` with the chart's crds.enabled, or by `kubectl apply --server-side -f crds/`",
+            404,
+        )
 
 
 class AlreadyExists(KubeError):  # noqa: N818
