@@ -1,15 +1,14 @@
 """A real API server for every test here: kind's, or the user's own where KUBECONFIG and HOLDFAST_CONTEXT name one."""
 
 import asyncio
-import os
 import secrets
-import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from tests.cluster import api
 from tests.cluster.api import Cluster
+from tests.e2e.kubectl import Kubectl
 
 from holdfast.kube.access import configure
 from holdfast.kube.client import KubeClient
@@ -31,26 +30,26 @@ def cluster() -> Cluster:
     return api.ensure_up()
 
 
-def kubectl(cluster: Cluster, *arguments: str) -> None:
-    argv = ["kubectl", f"--kubeconfig={cluster.kubeconfig}", f"--context={cluster.context}", *arguments]
-    subprocess.run(argv, check=True, capture_output=True, timeout=60, env={**os.environ, **cluster.environment})
+@pytest.fixture(scope="session")
+def kubectl(cluster: Cluster) -> Kubectl:
+    return Kubectl(cluster)
 
 
 @pytest.fixture(scope="session")
-def crds(cluster: Cluster) -> None:
-    kubectl(cluster, "apply", "--server-side", "--force-conflicts", "-f", str(CRDS))
-    kubectl(cluster, "wait", "--for=condition=Established", "--timeout=60s", "-f", str(CRDS))
+def crds(kubectl: Kubectl) -> None:
+    kubectl("apply", "--server-side", "--force-conflicts", "-f", str(CRDS))
+    kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", str(CRDS))
 
 
 @pytest.fixture(scope="session")
-def shared_namespace(cluster: Cluster) -> Iterator[str]:
+def shared_namespace(kubectl: Kubectl) -> Iterator[str]:
     """One namespace for the session; each test names its own objects."""
     name = f"contract-{secrets.token_hex(4)}"
-    kubectl(cluster, "create", "namespace", name)
+    kubectl("create", "namespace", name)
     try:
         yield name
     finally:
-        kubectl(cluster, "delete", "namespace", name, "--wait=false")
+        kubectl("delete", "namespace", name, "--wait=false")
 
 
 @pytest.fixture
