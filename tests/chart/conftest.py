@@ -61,4 +61,4 @@ def make_namespace(kubectl: Kubectl) -> Iterator[Callable[[str], str]]:
 
     yield make
     for name in made:
-        kubectl("delete", "namespace", name, "--wait=false")
+        kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found")

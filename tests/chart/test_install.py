@@ -38,6 +38,7 @@ class Release:
     kubectl: Kubectl
     home: str
     tenant: str
+    leaver: str
 
     @property
     def name(self) -> str:
@@ -97,6 +98,17 @@ class Release:
     def pods(self) -> list[Manifest]:
         return self.objects("pods", f"--selector=app.kubernetes.io/instance={self.name}", "-n", self.home)
 
+    def job_of(self, backup: str) -> Manifest | None:
+        jobs = self.objects("jobs", "-n", self.tenant)
+        return next((job for job in jobs if job["metadata"]["ownerReferences"][0]["name"] == backup), None)
+
+    def unwatched(self, namespace: str) -> bool:
+        """Whether a replica exports that it does not watch it."""
+        names = [pod["metadata"]["name"] for pod in self.pods() if "deletionTimestamp" not in pod["metadata"]]
+        place = f"/api/v1/namespaces/{self.home}/pods"
+        pages = [self.kubectl("get", "--raw", f"{place}/{name}:8080/proxy/metrics") for name in names]
+        return any(f'holdfast_namespace_unwatched{{namespace="{namespace}"}} 1.0' in page for page in pages)
+
     def policy_crd(self) -> Manifest:
         return json.loads(self.kubectl("get", "crd", f"backuppolicies.{self.group}", "-o", "json"))
 
@@ -150,6 +162,7 @@ class Life:
     first_pods: list[Manifest] = field(default_factory=list)
     lease: Manifest = field(default_factory=dict)
     begun: Manifest = field(default_factory=dict)
+    begun_without_leaver: Manifest = field(default_factory=dict)
     second_pods: list[Manifest] = field(default_factory=list)
     upgraded_crd: Manifest = field(default_factory=dict)
     upgrade_seconds: float = 0
@@ -173,7 +186,9 @@ def life(
 ) -> Iterator[Life]:
     if cluster.kind:
         api.load((OPERATOR, RUNNER))
-    release = Release(helm, cluster, kubectl, make_namespace("life"), make_namespace("tenant"))
+    release = Release(
+        helm, cluster, kubectl, make_namespace("life"), make_namespace("tenant"), make_namespace("leaver")
+    )
     place = tmp_path_factory.mktemp(helm.name)
     former = chart_copy(place / "former", release.group, "0.0.9")
     newer = chart_copy(place / "newer", release.group, "0.2.0", {"addedLater": {"type": "string"}})
@@ -190,13 +205,23 @@ def live(release: Release, former: Path, newer: Path) -> Life:
     seen, kubectl = Life(release), release.kubectl
     in_tenant = ("-n", release.tenant)
 
-    seen.notes = release.run("install", release.name, former, "--values", "-", values=release.values())
+    with_leaver = release.values(watchNamespaces=[release.tenant, release.leaver])
+    seen.notes = release.run("install", release.name, former, "--values", "-", values=with_leaver)
     seen.installed, seen.first_pods = release.parts(), release.pods()
     kubectl(*in_tenant, "create", "-f", "-", stdin=[a_policy("holdfast.dev/v1alpha1"), a_backup("first")])
     kubectl(*in_tenant, "create", "-f", "-", stdin=[a_policy(f"{release.group}/v1alpha1")])
     lease = ("-n", release.home, "get", "lease", LEASE_NAME, "-o", "json")
     seen.lease = release.eventually("leader", lambda: json.loads(kubectl(*lease)))
-    seen.begun = release.eventually("Job of the backup", lambda: release.objects("jobs", *in_tenant))[0]
+    seen.begun = release.eventually("Job of the backup", lambda: release.job_of("first"))
+
+    kubectl("delete", "namespace", release.leaver)
+    for verb in ("restart", "status"):
+        kubectl(
+            "-n", release.home, "rollout", verb, "deployment", f"--selector=app.kubernetes.io/instance={release.name}"
+        )
+    kubectl(*in_tenant, "create", "-f", "-", stdin=[a_backup("second")])
+    seen.begun_without_leaver = release.eventually("Job of the second backup", lambda: release.job_of("second"))
+    release.eventually("metric of the namespace deleted", lambda: release.unwatched(release.leaver))
 
     begun = time.monotonic()
     release.run("upgrade", release.name, newer, "--values", "-", values=release.values(logLevel="debug"))
@@ -231,7 +256,7 @@ def test_install_waits_until_both_operators_are_ready(life: Life):
 
 
 def test_install_says_what_to_do_next(life: Life):
-    assert f"watches the namespaces {life.release.tenant}." in life.notes
+    assert f"watches the namespaces {life.release.tenant}, {life.release.leaver}." in life.notes
     assert f"kubectl get databasebackups -n {life.release.tenant} --watch" in life.notes
     assert "WARNING" not in life.notes
 
@@ -248,6 +273,12 @@ def test_the_rights_of_the_chart_suffice_to_begin_a_backup(life: Life):
 
     assert (owner["kind"], owner["name"]) == ("DatabaseBackup", "first")
     assert container["image"] == RUNNER
+
+
+def test_a_namespace_that_is_deleted_does_not_end_the_backups_of_the_others(life: Life):
+    (owner,) = life.begun_without_leaver["metadata"]["ownerReferences"]
+
+    assert (owner["kind"], owner["name"]) == ("DatabaseBackup", "second")
 
 
 def test_upgrade_rolls_the_operators_with_the_new_values(life: Life):
@@ -272,7 +303,7 @@ def test_uninstall_leaves_nothing_of_the_release(life: Life):
 
 
 def test_uninstall_keeps_the_crds_and_every_policy_and_backup(life: Life):
-    assert sorted(life.kept) == [
+    assert sorted(set(life.kept)) == [
         "batch/v1/Job",
         f"{life.release.group}/v1alpha1/BackupPolicy",
         "holdfast.dev/v1alpha1/BackupPolicy",

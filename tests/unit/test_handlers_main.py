@@ -7,6 +7,7 @@ import pytest
 
 from holdfast.handlers import main as mains
 from holdfast.handlers.main import _arguments, _code, _first
+from holdfast.handlers.namespaces import NamespacesChanged
 from holdfast.kube import access
 from holdfast.kube.errors import KubeError, Unavailable
 from holdfast.kube.lease import LeaseLost
@@ -54,6 +55,7 @@ async def test_a_watch_that_is_shielded_goes_on() -> None:
         pytest.param(False, LeaseLost("held by another"), 1, id="the Lease lost"),
         pytest.param(True, LeaseLost("held by another"), 1, id="the Lease lost and SIGTERM"),
         pytest.param(False, Unavailable("busy"), 1, id="no API server"),
+        pytest.param(False, NamespacesChanged("one is back"), 1, id="other namespaces"),
         pytest.param(False, RuntimeError("kopf ended"), 1, id="watches that end"),
     ],
 )

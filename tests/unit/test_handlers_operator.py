@@ -5,7 +5,9 @@ from typing import Any
 
 import kopf
 import pytest
+from prometheus_client import CollectorRegistry
 
+from holdfast.handlers import operator as operators
 from holdfast.handlers.operator import Operator
 from holdfast.handlers.server import Health
 from holdfast.kube.errors import NotServed
@@ -42,7 +44,12 @@ async def test_a_watch_that_fails_ends_the_work_with_the_servers_reason_where_it
         return [asyncio.create_task(fails()), asyncio.create_task(asyncio.Event().wait())]
 
     monkeypatch.setattr(kopf, "spawn_tasks", spawn_tasks)
+    monkeypatch.setattr(operators, "REGISTRY", CollectorRegistry())
     cluster = Cluster(has_our_kinds=has_our_kinds)
     operator = Operator(cluster, None, Settings(images={"postgres-17": "example.com/none"}), Health())
+    watching = asyncio.create_task(operator.watch(lambda: None))
+    working = asyncio.create_task(operator.work())
     with pytest.raises(error, match=says):
-        await operator.watch(lambda: None)
+        await watching
+    working.cancel()
+    await asyncio.wait([working])

@@ -37,7 +37,7 @@ class Audit:
     ) -> None:
         """Take the namespaces watched (none: all), seconds between audits, and how late a watch may be, seconds."""
         self._cache, self._queue, self._client = cache, queue, client
-        self._namespaces: Sequence[str | None] = namespaces or [None]
+        self.namespaces = namespaces
         self._interval, self._grace = interval, grace
         self.behind: str | None = None  # what a watch has failed to bring, for the liveness probe
 
@@ -86,10 +86,11 @@ class Audit:
     async def compare(self) -> Missing:
         """Forget what is gone from the cluster; return what the cache lacks. Raises KubeError."""
         missing: Missing = []
+        everywhere: Sequence[str | None] = self.namespaces or [None]
         for watch in WATCHES:
             # What the cache held before the list was asked for, and the list does not hold, is gone.
             held = {(it.namespace, it.name): it.resource_version for it in self._cache.store(watch.kind).all()}
-            items = [item for namespace in self._namespaces for item in await self._list(watch, namespace)]
+            items = [item for namespace in everywhere for item in await self._list(watch, namespace)]
             missing += [(watch, item) for item in items if not self._knows(watch, item)]
             there = {(item["metadata"]["namespace"], item["metadata"]["name"]) for item in items}
             for namespace, name in held.keys() - there:

@@ -21,6 +21,7 @@ from holdfast import __version__
 from holdfast.errors import HoldfastError
 from holdfast.handlers import log as logs
 from holdfast.handlers.metrics import LEADER
+from holdfast.handlers.namespaces import NamespacesChanged
 from holdfast.handlers.operator import Operator
 from holdfast.handlers.server import Health, serve
 from holdfast.kube import access
@@ -119,7 +120,7 @@ async def _release(lease: Lease) -> None:
 
 def _code(stop: asyncio.Event, ended: BaseException | None) -> int:
     """Say why the process ends, and return its exit code."""
-    if isinstance(ended, (LeaseLost, KubeError, TimeoutError)):
+    if isinstance(ended, (LeaseLost, KubeError, NamespacesChanged, TimeoutError)):
         log.critical("Ending", reason=f"{type(ended).__name__}: {ended}")
     elif ended or not stop.is_set():
         log.critical("Ending by a fault of Holdfast's own", exc_info=ended)

@@ -12,6 +12,7 @@ from holdfast import clock
 from holdfast.handlers import watches
 from holdfast.handlers.audit import Audit
 from holdfast.handlers.metrics import BackupCollector
+from holdfast.handlers.namespaces import Namespaces
 from holdfast.handlers.server import Health
 from holdfast.kube.access import Credentials
 from holdfast.kube.client import KubeClient
@@ -36,11 +37,13 @@ class Operator:
     def __init__(
         self, client: KubeClient, login: Callable[[], Awaitable[Credentials]], settings: Settings, health: Health
     ) -> None:
-        """Take the client, what kopf logs in with, the settings, and whom to tell about health."""
+        """Take the client, what kopf logs in with, the settings, and whom to tell about health. Needs a loop."""
         self._settings, self._health = settings, health
         self.cache = Cache()
         self._queue = WorkQueue()
-        self._audit = Audit(self.cache, self._queue, client, settings.watch_namespaces)
+        self._client = client
+        self._namespaces = Namespaces(client, settings.watch_namespaces)
+        self._begun: asyncio.Future[Audit] = asyncio.get_running_loop().create_future()
         self._clock = ClockTask(self._queue, clock.now, self._keys)
         self._registry = watches.registry(self.cache, self._queue, login)
         recorder = EventRecorder(client)
@@ -52,31 +55,36 @@ class Operator:
     async def work(self) -> None:
         """Reconcile, for ever; first when the watches have brought what there is. Raises KubeError, TimeoutError."""
         self._health.ready = lambda: False
-        await self._audit.wait_until_filled()
+        audit = Audit(self.cache, self._queue, self._client, await self._namespaces.watchable())
+        self._begun.set_result(audit)
+        await audit.wait_until_filled()
         log.info("Watching", backups=len(self.cache.backups.all()), policies=len(self.cache.policies.all()))
         REGISTRY.register(BackupCollector(self.cache))
         self._health.ticked = lambda: self._clock.ticked
-        self._health.behind = lambda: self._audit.behind
+        self._health.behind = lambda: audit.behind
         self._health.ready = lambda: True
         async with asyncio.TaskGroup() as group:
             group.create_task(self._queue.work(self._reconcile, self._clock.due, WORKERS), name="queue")
             group.create_task(self._clock.run(), name="clock")
-            group.create_task(self._audit.run(), name="audit")
+            group.create_task(audit.run(), name="audit")
 
     async def watch(self, on_started: Callable[[], None]) -> None:
         """Run kopf's watches, for ever. `on_started` is called once kopf has put its own signal handlers in place.
 
         kopf's own way of running its tasks would end ours too, when one of its ends. Raises KubeError where the API
-        server says why a watch ended.
+        server says why a watch ended, NamespacesChanged where others can be watched.
         """
-        namespaces = self._settings.watch_namespaces
+        audit = await self._begun
+        namespaces = audit.namespaces
         tasks = await kopf.spawn_tasks(
             registry=self._registry, settings=watches.settings(), clusterwide=not namespaces, namespaces=namespaces
         )
         on_started()
+        if namespaces:
+            tasks = [*tasks, asyncio.create_task(self._namespaces.follow(namespaces), name="namespaces")]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            await self._audit.compare()  # a kind that is gone or a right withdrawn: told in the server's own words
+            await audit.compare()  # a kind that is gone or a right withdrawn: told in the server's own words
             for task in done:
                 await task
             raise RuntimeError(f"kopf ended: {', '.join(task.get_name() for task in done)}")
