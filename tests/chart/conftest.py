@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.cluster import api, tools
+from tests.cluster import tools
 from tests.cluster.settings import from_environment
 from tests.cluster.steps import Steps
 from tests.e2e.kubectl import Kubectl
@@ -28,23 +28,6 @@ def helm(request: pytest.FixtureRequest) -> Path:
 def one_helm() -> Path:
     """For what does not depend on Helm's version."""
     return executable(tools.HELM4)
-
-
-@pytest.fixture(scope="session")
-def cluster() -> api.Cluster:
-    return api.ensure_up()
-
-
-@pytest.fixture(scope="session")
-def kubectl(cluster: api.Cluster) -> Kubectl:
-    return Kubectl(cluster)
-
-
-@pytest.fixture(scope="session")
-def crds(kubectl: Kubectl) -> None:
-    """The definitions as committed; they stay, as the resources of others may be there."""
-    kubectl("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "crds"))
-    kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", str(ROOT / "crds"))
 
 
 @pytest.fixture(scope="module")

@@ -303,10 +303,12 @@ def test_uninstall_leaves_nothing_of_the_release(life: Life):
 
 
 def test_uninstall_keeps_the_crds_and_every_policy_and_backup(life: Life):
-    assert sorted(set(life.kept)) == [
+    assert sorted(life.kept) == [
+        "batch/v1/Job",
         "batch/v1/Job",
         f"{life.release.group}/v1alpha1/BackupPolicy",
         "holdfast.dev/v1alpha1/BackupPolicy",
+        "holdfast.dev/v1alpha1/DatabaseBackup",
         "holdfast.dev/v1alpha1/DatabaseBackup",
     ]
 

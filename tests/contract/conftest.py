@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from tests.cluster import api
 from tests.cluster.api import Cluster
 from tests.e2e.kubectl import Kubectl
 
@@ -23,22 +22,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.e2e)
             if item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(90, func_only=True))
-
-
-@pytest.fixture(scope="session")
-def cluster() -> Cluster:
-    return api.ensure_up()
-
-
-@pytest.fixture(scope="session")
-def kubectl(cluster: Cluster) -> Kubectl:
-    return Kubectl(cluster)
-
-
-@pytest.fixture(scope="session")
-def crds(kubectl: Kubectl) -> None:
-    kubectl("apply", "--server-side", "--force-conflicts", "-f", str(CRDS))
-    kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", str(CRDS))
 
 
 @pytest.fixture(scope="session")

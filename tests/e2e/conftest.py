@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.cluster import api
 from tests.cluster.api import Cluster
 from tests.e2e.kubectl import Kubectl
 from tests.e2e.session import a_world
@@ -23,23 +22,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if item.get_closest_marker("timeout") is None:
                 # of the test alone: the first one to need the cluster may wait many minutes for it
                 item.add_marker(pytest.mark.timeout(120, func_only=True))
-
-
-@pytest.fixture(scope="session")
-def cluster() -> Cluster:
-    return api.ensure_up()
-
-
-@pytest.fixture(scope="session")
-def kubectl(cluster: Cluster) -> Kubectl:
-    return Kubectl(cluster)
-
-
-@pytest.fixture(scope="session")
-def crds(kubectl: Kubectl) -> None:
-    """The definitions as committed; they stay when the tests end, as the resources of others may be there."""
-    kubectl("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "crds"))
-    kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", str(ROOT / "crds"))
 
 
 @contextlib.contextmanager

@@ -91,7 +91,8 @@ async def _lead(operator: Operator, lease: Lease | None, stop: asyncio.Event) ->
     LEADER.set(1)
     watching = asyncio.create_task(operator.watch(partial(_on_signals, stop)), name="watches")
     renewing = [lease.keep()] if lease else []
-    ended = await _first(operator.work(), asyncio.shield(watching), stop.wait(), *renewing)
+    working = [operator.work(), operator.follow_namespaces(), asyncio.shield(watching)]
+    ended = await _first(*working, stop.wait(), *renewing)
     LEADER.set(0)
     if lease and not isinstance(ended, LeaseLost):
         await _release(lease)

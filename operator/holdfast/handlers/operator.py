@@ -38,7 +38,7 @@ class Operator:
         self, client: KubeClient, login: Callable[[], Awaitable[Credentials]], settings: Settings, health: Health
     ) -> None:
         """Take the client, what kopf logs in with, the settings, and whom to tell about health. Needs a loop."""
-        self._settings, self._health = settings, health
+        self._health = health
         self.cache = Cache()
         self._queue = WorkQueue()
         self._client = client
@@ -68,11 +68,16 @@ class Operator:
             group.create_task(self._clock.run(), name="clock")
             group.create_task(audit.run(), name="audit")
 
+    async def follow_namespaces(self) -> None:
+        """Wait, for ever. Raises NamespacesChanged once others can be watched than are, Refused when none can."""
+        audit = await self._begun
+        await self._namespaces.follow(audit.namespaces)
+
     async def watch(self, on_started: Callable[[], None]) -> None:
         """Run kopf's watches, for ever. `on_started` is called once kopf has put its own signal handlers in place.
 
         kopf's own way of running its tasks would end ours too, when one of its ends. Raises KubeError where the API
-        server says why a watch ended, NamespacesChanged where others can be watched.
+        server says why a watch ended.
         """
         audit = await self._begun
         namespaces = audit.namespaces
@@ -80,8 +85,6 @@ class Operator:
             registry=self._registry, settings=watches.settings(), clusterwide=not namespaces, namespaces=namespaces
         )
         on_started()
-        if namespaces:
-            tasks = [*tasks, asyncio.create_task(self._namespaces.follow(namespaces), name="namespaces")]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             await audit.compare()  # a kind that is gone or a right withdrawn: told in the server's own words

@@ -33,7 +33,7 @@ class NotFound(KubeError):  # noqa: N818 - a state of the cluster, not a fault
 
 
 class NotServed(NotFound):
-    """The server does not know the kind."""
+    """The server does not know the kind. The sentence is ours: the server's own is `404 page not found`."""
 
     def __init__(self, resource: str, api_version: str) -> None:
         """Take the kind's plural and its `group/version`."""
