@@ -56,8 +56,7 @@ class Namespaces:
 
     async def _refusal(self, namespace: str) -> Refused | None:
         try:
-            # the right is asked for, not what is there
-            await self._client.list(BACKUPS, namespace, field_selector="metadata.name=none", metadata_only=True)
+            await self._client.list(BACKUPS, namespace, metadata_only=True)
         except Refused as error:
             return error
         return None
