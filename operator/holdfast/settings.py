@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
+from holdfast.api import limits
 from holdfast.api.base import SpecModel
 from holdfast.api.job import JobTemplate
 from holdfast.api.storage import Storage
@@ -32,7 +33,7 @@ class Settings(SpecModel):
 def load(path: Path) -> Settings:
     """Read the settings file. Raises HoldfastError that names the file and the field."""
     try:
-        return Settings.model_validate_json(path.read_text())
+        settings = Settings.model_validate_json(path.read_text())
     except OSError as error:
         raise HoldfastError(
             Reason.INVALID_SPEC, f"settings {path}: {error.strerror}", "mount the chart's ConfigMap there"
@@ -43,3 +44,9 @@ def load(path: Path) -> Settings:
         raise HoldfastError(
             Reason.INVALID_SPEC, f"settings {path}: {where}: {first['msg']}", "correct the chart's values"
         ) from error
+    if found := limits.trouble(settings.defaults.storage, settings.defaults.job):
+        field, sentence = found
+        raise HoldfastError(
+            Reason.INVALID_SPEC, f"settings {path}: defaults.{field} {sentence}", "correct the chart's values"
+        )
+    return settings

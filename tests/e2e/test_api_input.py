@@ -60,6 +60,7 @@ def said(refusal):
 
 
 DNS_NAME = "must be the name of an object in Kubernetes: lower-case letters, digits, '-' and '.'"
+SIZE = "must be a size from 1Mi to 1Ei: 512Mi, 10Gi (500m would be half a byte)"
 QUANTITY = "must be a quantity as Kubernetes writes it, not below zero: 500m, 2, 512Mi, 10Gi"
 HOST = "must be one host name or address alone, without a scheme, port or path: orders-db.shop.svc"
 URL = "must be a URL without credentials: https://s3.example.com:8333"
@@ -310,6 +311,10 @@ WRONG_POLICIES = {
         {"storage/s3/prefix": "../other"},
         "spec.storage.s3.prefix: prefix has no parts '.' or '..': a key in a bucket is no path",
     ),
+    "prefix with an empty part": (
+        {"storage/s3/prefix": "eu//db"},
+        "spec.storage.s3.prefix: prefix must have no empty parts: eu/db instead of eu//db",
+    ),
     "prefix with a space": (
         {"storage/s3/prefix": "my backups"},
         "spec.storage.s3.prefix: must be a folder in the bucket: letters, digits, '/' and any of ! - _ . * ' ( ) =",
@@ -350,7 +355,29 @@ WRONG_POLICIES = {
         {"job": {"resources": {"requests": {"memory": "2Gi"}, "limits": {"memory": "1Gi"}}}},
         "spec.job.resources.requests: a request must not be above its limit",
     ),
-    "scratch of no size": ({"job": {"scratch": {"sizeLimit": "big"}}}, f"spec.job.scratch.sizeLimit: {QUANTITY}"),
+    "scratch of no size": ({"job": {"scratch": {"sizeLimit": "big"}}}, f"spec.job.scratch.sizeLimit: {SIZE}"),
+    "scratch of half a byte": ({"job": {"scratch": {"sizeLimit": "500m"}}}, f"spec.job.scratch.sizeLimit: {SIZE}"),
+    "scratch of bytes": ({"job": {"scratch": {"sizeLimit": 10}}}, f"spec.job.scratch.sizeLimit: {SIZE}"),
+    "storage of half a byte": (
+        {"job": {"resources": {"limits": {"ephemeral-storage": "500m"}}}},
+        f"spec.job.resources.limits: each of memory and ephemeral-storage {SIZE}",
+    ),
+    "memory in bytes where Mi was meant": (
+        {"job": {"resources": {"limits": {"memory": 512}}}},
+        f"spec.job.resources.limits: each of memory and ephemeral-storage {SIZE}",
+    ),
+    "an astronomic size": (
+        {"job": {"resources": {"limits": {"ephemeral-storage": "1e999999"}}}},
+        f"spec.job.resources.limits[ephemeral-storage]: {QUANTITY}",
+    ),
+    "an astronomic request": (
+        {"job": {"resources": {"requests": {"memory": "2Ei"}}}},
+        f"spec.job.resources.requests: each of memory and ephemeral-storage {SIZE}",
+    ),
+    "processors in Mi": (
+        {"job": {"resources": {"requests": {"cpu": "2Mi"}}}},
+        "spec.job.resources.requests: cpu must be a number of processors: 500m, 2, 1.5",
+    ),
     "toleration with a needless value": (
         {"job": {"tolerations": [{"key": "a", "operator": "Exists", "value": "b"}]}},
         f"{TOLERATION}.value: value must be left out when operator is Exists",
@@ -476,6 +503,18 @@ GOOD = {
     "quantities as numbers and text": a_policy(
         {"job": {"resources": {"requests": {"cpu": 1, "memory": "1.5Gi"}, "limits": {"cpu": "1500m"}}}}
     ),
+    "the least and the most of each": a_policy(
+        {
+            "job": {
+                "resources": {
+                    "requests": {"cpu": 0, "memory": "0"},
+                    "limits": {"memory": 1048576, "ephemeral-storage": "1Ei"},
+                },
+                "scratch": {"sizeLimit": "1.5e9"},
+            }
+        }
+    ),
+    "a folder below a folder": a_policy({"storage/s3/prefix": "/eu-1/databases/"}),
     "toleration of everything": a_policy({"job": {"tolerations": [{"operator": "Exists"}]}}),
     "label with a prefix": a_policy({"job": {"podLabels": {"example.com/team": "shop", "app": ""}}}),
     "shortest label": a_backup({"label": "a"}),

@@ -101,6 +101,16 @@ def test_what_no_job_could_do_fails_before_one_is_made(config, reason):
     assert condition(decision, "Finished")[0] == "True"
 
 
+@pytest.mark.timeout(2)
+def test_what_an_older_operator_began_with_a_value_that_is_none_fails_in_a_sentence():
+    job = {"resources": {"limits": {"ephemeral-storage": "1e999999"}}}
+
+    decision = the_decision(Observation(a_begun_backup(resolved=a_policy(job=job))))
+
+    assert decision.status.failure.reason == Reason.INVALID_SPEC
+    assert "job.resources.limits.ephemeral-storage must be a size from 1Mi to 1Ei" in decision.status.message
+
+
 def test_once_the_id_is_written_the_job_is_made():
     assert the_decision(Observation(a_begun_backup())).act is Act.CREATE_JOB
 

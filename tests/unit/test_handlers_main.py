@@ -78,9 +78,13 @@ def test_outside_a_cluster_the_namespace_must_be_named(capsys: pytest.CaptureFix
     [
         ("{", "settings"),
         ('{"images": {}, "watchNamespace": ["shop"]}', "watchNamespace"),
+        (
+            '{"images": {}, "defaults": {"storage": {"s3": {"prefix": "eu//db"}}}}',
+            "defaults.storage.s3.prefix must have no empty parts",
+        ),
         (None, "No such file"),
     ],
-    ids=["no JSON", "an unknown field", "no file"],
+    ids=["no JSON", "an unknown field", "a default that no policy could set", "no file"],
 )
 def test_wrong_settings_end_the_start_and_name_the_field(
     settings: str | None,

@@ -1,10 +1,10 @@
 """What is in force where the policy says nothing, and who wins where several speak."""
 
 import pytest
-from tests.builders import a_policy, settings
+from tests.builders import a_policy, policy_dict, settings
 
 from holdfast.api.database import Engine
-from holdfast.api.policy import Environment
+from holdfast.api.policy import BackupPolicySpec, Environment
 from holdfast.decide.resolve import fitting_key, other_majors, resolve, runner_image
 from holdfast.errors import HoldfastError, Reason
 
@@ -52,6 +52,73 @@ def test_no_bucket_anywhere_is_said_with_both_places_to_set_it():
     assert caught.value.reason is Reason.STORAGE_NOT_SET
     assert "spec.storage.s3.bucket" in caught.value.message
     assert "defaults.storage.s3.bucket" in caught.value.remedy
+
+
+SIZE = "must be a size from 1Mi to 1Ei"
+
+
+def limits(**amounts):
+    return {"job": {"resources": {"limits": amounts}}}
+
+
+def requests(**amounts):
+    return {"job": {"resources": {"requests": amounts}}}
+
+
+OUT_OF_LIMITS = {
+    "half a byte of storage": (
+        limits(**{"ephemeral-storage": "500m"}),
+        f"job.resources.limits.ephemeral-storage {SIZE}",
+    ),
+    "half a byte of scratch": ({"job": {"scratch": {"sizeLimit": "500m"}}}, f"job.scratch.sizeLimit {SIZE}"),
+    "an astronomic size": (
+        limits(**{"ephemeral-storage": "1e999999"}),
+        f"job.resources.limits.ephemeral-storage {SIZE}",
+    ),
+    "bytes where Mi was meant": (limits(memory=512), f"job.resources.limits.memory {SIZE}"),
+    "no memory at all": (limits(memory="0"), f"job.resources.limits.memory {SIZE}"),
+    "more than there is": (requests(memory="2Ei"), f"job.resources.requests.memory {SIZE}"),
+    "an astronomic processor": (requests(cpu="1e999999"), "job.resources.requests.cpu must be a number of processors"),
+    "a prefix with an empty part": ({"storage": {"s3": {"prefix": "eu//db"}}}, "storage.s3.prefix must have no empty"),
+    "a prefix that begins with one": ({"storage": {"s3": {"prefix": "//db"}}}, "storage.s3.prefix must have no empty"),
+    "a prefix that ends with one": ({"storage": {"s3": {"prefix": "db//"}}}, "storage.s3.prefix must have no empty"),
+}
+
+
+@pytest.mark.parametrize(("fields", "sentence"), OUT_OF_LIMITS.values(), ids=OUT_OF_LIMITS)
+@pytest.mark.parametrize("where", ["policy", "chart"])
+@pytest.mark.timeout(2)
+def test_what_the_api_server_took_once_or_never_saw_is_refused_by_name(fields, sentence, where):
+    policy = policy_dict()
+    del policy["storage"]["s3"]["prefix"]
+    given = a_policy(**fields) if where == "policy" else BackupPolicySpec.model_validate(policy)
+    chart = {"storage": {"s3": {"bucket": "backups"}}} | (fields if where == "chart" else {})
+    chart["storage"]["s3"].setdefault("bucket", "backups")
+
+    with pytest.raises(HoldfastError) as caught:
+        resolve(given, settings(defaults=chart))
+
+    assert caught.value.reason is Reason.INVALID_SPEC
+    assert caught.value.message.startswith(f"spec.{sentence}")
+    assert "chart's defaults" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        requests(cpu=0, memory=0),
+        requests(memory="0Gi"),
+        limits(cpu="1500m", memory="1Mi"),
+        limits(cpu="1k", **{"ephemeral-storage": "1Ei"}),
+        limits(memory=2**30),
+        limits(memory="1.5e9"),
+        {"job": {"scratch": {"sizeLimit": "1048576"}}},
+        {"storage": {"s3": {"prefix": "/eu/db/"}}},
+    ],
+    ids=str,
+)
+def test_what_the_api_server_takes_is_taken(fields):
+    resolve(a_policy(**fields), settings())
 
 
 def test_the_newest_image_of_the_engine_is_taken():

@@ -21,8 +21,10 @@ PREFIX = f"shop/orders/{ID}/"
 
 
 @pytest.mark.parametrize(
-    "prefix", [f"shop/orders/{ID}/", f"eu-1/shop/orders/{ID}/", f"a/b/c/d/{ID}-before-v2-0f6bd1c4/"]
-)
+    "prefix",
+    [f"shop/orders/{ID}/", f"eu-1/shop/orders/{ID}/", f"a/b/c/d/{ID}-before-v2-0f6bd1c4/",
+               f"eu//db/shop/orders/{ID}/"],
+)  # fmt: skip
 def test_the_folder_of_one_backup_may_be_cleaned(prefix):
     require_one_backup(prefix)
 

@@ -63,9 +63,6 @@ def qualified(what: str) -> Rule:
 
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 DNS_NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
-# As apimachinery's resource.Quantity accepts it, without a sign.
-_NUMBER = r"(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))"
-_QUANTITY = rf"^{_NUMBER}(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?[0-9]+))?$"
 
 MAX_POLICY_NAME = 40  # it is a part of keys in the bucket, of labels, and of the names of scheduled backups
 
@@ -81,14 +78,5 @@ SecretKey = Annotated[
         max_length=253,
         pattern=r"^[-._a-zA-Z0-9]+$",
         json_schema_extra=says("must be a key as a Secret has it: letters, digits, '-', '_' and '.'"),
-    ),
-]
-Quantity = Annotated[
-    Annotated[str, Field(max_length=64, pattern=_QUANTITY)] | Annotated[int, Field(ge=0)],
-    Field(
-        json_schema_extra={
-            "x-kubernetes-int-or-string": True,
-            **says("must be a quantity as Kubernetes writes it, not below zero: 500m, 2, 512Mi, 10Gi"),
-        },
     ),
 ]

@@ -4,7 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from holdfast.api.base import ObjectName, Quantity, Rule, SpecModel, keyed_by, qualified, rules, says
+from holdfast.api import limits
+from holdfast.api.base import ObjectName, Rule, SpecModel, keyed_by, qualified, rules, says
+from holdfast.api.limits import Quantity, Size
 
 LabelValue = Annotated[
     str,
@@ -36,7 +38,8 @@ class Resources(SpecModel):
         json_schema_extra=rules(
             Rule(
                 "!has(self.requests) || !has(self.limits) || self.requests.all(name, !(name in self.limits) || "
-                "!isQuantity(string(self.requests[name])) || !isQuantity(string(self.limits[name])) || "
+                f"!({limits.comparable('string(self.requests[name])')}) || "
+                f"!({limits.comparable('string(self.limits[name])')}) || "
                 "quantity(string(self.requests[name])).compareTo(quantity(string(self.limits[name]))) <= 0)",
                 "a request must not be above its limit",
                 field=".requests",
@@ -47,14 +50,15 @@ class Resources(SpecModel):
     requests: dict[str, Quantity] | None = Field(
         None,
         max_length=8,
-        json_schema_extra=rules(_RESOURCE_NAMES),
-        description="What the scheduler reserves for the container: cpu, memory, ephemeral-storage.",
+        json_schema_extra=rules(_RESOURCE_NAMES, *limits.amounts(zero=True)),
+        description="What the scheduler reserves for the container: cpu, memory, ephemeral-storage. A size is 0, or "
+        "from 1Mi to 1Ei.",
     )
     limits: dict[str, Quantity] | None = Field(
         None,
         max_length=8,
-        json_schema_extra=rules(_RESOURCE_NAMES),
-        description="What the container may use at most: cpu, memory, ephemeral-storage.",
+        json_schema_extra=rules(_RESOURCE_NAMES, *limits.amounts(zero=False)),
+        description="What the container may use at most: cpu, memory, ephemeral-storage. A size is from 1Mi to 1Ei.",
     )
 
 
@@ -90,7 +94,7 @@ class Toleration(SpecModel):
         None, description="NoSchedule, PreferNoSchedule or NoExecute. Without one, every effect is meant."
     )
     toleration_seconds: int | None = Field(
-        None, ge=0, description="How long a NoExecute taint is tolerated, seconds. Default: for ever."
+        None, ge=0, le=2**31 - 1, description="How long a NoExecute taint is tolerated, seconds. Default: for ever."
     )
 
 
@@ -103,8 +107,10 @@ class LocalReference(SpecModel):
 class Scratch(SpecModel):
     """The volume that a `directory` dump or the copy of an SQLite file is staged on. All else streams."""
 
-    size_limit: Quantity = Field(
-        "10Gi", description="Largest size of the volume, an emptyDir; the dump or copy must fit. Default: 10Gi."
+    size_limit: Size = Field(
+        "10Gi",
+        description="Largest size of the volume, an emptyDir, from 1Mi to 1Ei: the dump or copy must fit. "
+        "Default: 10Gi.",
     )
 
 

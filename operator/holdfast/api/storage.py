@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
+from holdfast.api import limits
 from holdfast.api.base import ObjectName, Rule, SecretKey, SpecModel, rules, says
 
 
@@ -112,6 +113,7 @@ class S3Storage(SpecModel):
                 "prefix has no parts '.' or '..': a key in a bucket is no path",
                 field=".prefix",
             ),
+            limits.NO_EMPTY_PARTS,
             Rule(
                 "!has(self.bucket) || !self.bucket.contains('..')",
                 "bucket must not contain '..'",
@@ -143,7 +145,8 @@ class S3Storage(SpecModel):
         max_length=256,
         pattern=r"^[A-Za-z0-9!_.*'()/=-]+$",
         json_schema_extra=says("must be a folder in the bucket: letters, digits, '/' and any of ! - _ . * ' ( ) ="),
-        description="Folder in the bucket under which everything is kept, e.g. eu-1/databases. Default: none.",
+        description="Folder in the bucket under which everything is kept, e.g. eu-1/databases. A '/' at either end "
+        "makes no difference. Default: none.",
     )
     region: str | None = Field(
         None,

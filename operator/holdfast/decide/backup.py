@@ -13,7 +13,7 @@ from holdfast.api.conditions import ConditionType
 from holdfast.api.policy import BackupPolicySpec
 from holdfast.decide import claims, outcome, statuses, suspicion, verifying
 from holdfast.decide.observation import Act, Announcement, Decision, Observation
-from holdfast.decide.resolve import fitting_key, image_of, no_image, resolve
+from holdfast.decide.resolve import fitting_key, image_of, no_image, out_of_limits, resolve
 from holdfast.errors import HoldfastError, Reason
 from holdfast.settings import Settings
 
@@ -78,7 +78,8 @@ def _identified(o: Observation, resolved: BackupPolicySpec, now: datetime) -> st
 
 
 def _make_job(o: Observation, settings: Settings, now: datetime) -> Decision:
-    if error := no_image(_resolved(o), settings):  # the chart's images have changed since
+    # since it was resolved, the chart's images may have changed, or an operator that took less have come
+    if error := no_image(_resolved(o), settings) or out_of_limits(_resolved(o)):
         return _fail(o, now, statuses.failure_of(error))
     volume = _resolved(o).database.volume
     if volume is not None and o.claim is None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from holdfast.api import limits
 from holdfast.api.database import Engine
 from holdfast.api.policy import Algorithm, BackupPolicySpec, Format, Level, Method
 from holdfast.errors import HoldfastError, Reason
@@ -43,7 +44,7 @@ _EXAMPLE = {
 
 
 def resolve(policy: BackupPolicySpec, settings: Settings) -> BackupPolicySpec:
-    """Fill in every default. Raises HoldfastError(StorageNotSet) where nobody names a bucket."""
+    """Fill in every default. Raises HoldfastError: StorageNotSet where nobody names a bucket, InvalidSpec."""
     merged = policy.to_dict()
     for layer in (settings.defaults.to_dict(), BUILT_IN):
         merged = _under(merged, layer)
@@ -66,7 +67,22 @@ def resolve(policy: BackupPolicySpec, settings: Settings) -> BackupPolicySpec:
             "no bucket: spec.storage.s3.bucket is not set, and the chart has no default for it",
             "name the bucket in the policy, or set defaults.storage.s3.bucket in the chart's values",
         )
+    if error := out_of_limits(resolved):
+        raise error
     return resolved
+
+
+def out_of_limits(resolved: BackupPolicySpec) -> HoldfastError | None:
+    """Return what is to be said of a value that the API server refuses by now, but took once, or never saw."""
+    found = limits.trouble(resolved.storage, resolved.job)
+    if found is None:
+        return None
+    path, sentence = found
+    return HoldfastError(
+        Reason.INVALID_SPEC,
+        f"spec.{path} {sentence}",
+        "correct it in the policy, or in the chart's defaults where the policy has none, and create another backup",
+    )
 
 
 def _with_level(dump: dict[str, Any]) -> dict[str, Any]:

@@ -15,8 +15,9 @@ from holdfast.runner.context import Context
 from holdfast.runner.outcome import Done
 from holdfast.runner.store import retained_until
 
-# namespace/owner/id/, maybe below a prefix: only an id's own folder holds nothing but one backup
-_ONE_BACKUP = re.compile(r"([^/]+/){2,}backup-\d{8}-\d{6}[^/]*/")
+# namespace/owner/id/, maybe below a prefix: only an id's own folder holds nothing but one backup. A prefix of an older
+# version may have empty parts.
+_ONE_BACKUP = re.compile(r"([^/]*/)*[^/]+/[^/]+/backup-[0-9]{8}-[0-9]{6}[^/]*/")
 
 
 def run(task: CleanupTask, context: Context) -> Done:
