@@ -70,7 +70,7 @@ Size = Annotated[
 def amounts(zero: bool) -> list[Rule]:
     """Return the rules on the amounts of cpu, memory and ephemeral storage; `zero`: whether none is one."""
     text = "string(self[name])"
-    right = f"({_in_range(text)})" + (f" || quantity({text}).sign() == 0" if zero else "")
+    right = f"({_in_range(text)})" + (f" || quantity({text}).compareTo(quantity('0')) == 0" if zero else "")
     sizes = f"each of memory and ephemeral-storage {_SIZE_SAYS}"
     return [
         Rule(f"self.all(name, name != 'cpu' || {_matches(text, _CPU)})", f"cpu {_CPU_SAYS}"),
