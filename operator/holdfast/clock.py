@@ -6,6 +6,9 @@ Times in resources, reports and manifests are UTC with whole seconds, written as
 
 from datetime import UTC, datetime
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""Stands for a time that is not known: longer ago than anything."""
+
 
 def now() -> datetime:
     """Return the current time, UTC, with whole seconds: what a resource can hold."""
@@ -22,4 +25,7 @@ def from_text(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"time without a zone: {text!r}")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:  # the first hours of the year 1, or the last ones of 9999, elsewhere
+        raise ValueError(f"no time that can be written as UTC: {text!r}") from error

@@ -37,9 +37,13 @@ def a_pod(name: str, version: int = 1, *, job: str = "j", **kw: Any) -> dict[str
     return {"metadata": meta(name, version, **kw) | {"labels": {"batch.kubernetes.io/job-name": job}}}
 
 
-def an_event(name: str, version: int = 1, *, job_uid: str = "uid-j", seen: str, message: str) -> dict[str, Any]:
-    about = {"kind": "Job", "name": "j", "uid": job_uid}
-    return {"metadata": meta(name, version), "involvedObject": about, "message": message, "lastTimestamp": seen}
+def an_event(
+    name: str = "e", *, seen: str = "2026-11-22T08:50:00Z", message: str = "exceeded quota", namespace: str = "shop",
+    about: dict[str, Any] | None = None, **changes: Any,
+) -> dict[str, Any]:  # fmt: skip
+    job = {"kind": "Job", "namespace": "shop", "name": "j", "uid": "uid-j"} | (about or {})
+    said = {"message": message, "lastTimestamp": seen, "source": {"component": "job-controller"}}
+    return {"metadata": meta(name, 1, namespace=namespace), "involvedObject": job} | said | changes
 
 
 def test_an_older_version_does_not_replace_a_newer_one() -> None:
@@ -115,6 +119,47 @@ def test_of_several_refusals_the_latest_is_told() -> None:
     cache.put(EVENTS, an_event("e1", seen="2026-11-22T08:50:00Z", message="exceeded quota"))
     cache.put(EVENTS, an_event("e2", seen="2026-11-22T08:46:00Z", message="no ServiceAccount"))
     assert cache.refusal_of(job).message == "exceeded quota"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        an_event(namespace="strangers"),
+        an_event(namespace="strangers", about={"namespace": "strangers"}),
+        an_event(about={"namespace": "strangers"}),
+        an_event(source={"component": "a-stranger"}),
+        an_event(source={}, reportingComponent="a-stranger"),
+        an_event(source=None),
+        an_event(about={"uid": "uid-k"}),
+        an_event(about={"uid": ["uid-j"]}),
+    ],
+    ids=[
+        "in another namespace", "in another namespace and about that one", "about another namespace",
+        "by another component", "by another reporter", "by nobody", "about another Job", "about a uid that is none",
+    ],
+)  # fmt: skip
+def test_a_refusal_is_believed_of_its_own_namespace_and_of_the_job_controller_alone(event: dict[str, Any]) -> None:
+    cache = Cache()
+    cache.put(JOBS, a_job("j"))
+    cache.put(EVENTS, event)
+    assert cache.refusal_of(cache.job("shop", "j")) is None
+
+
+@pytest.mark.parametrize("by", [{}, {"source": {}, "reportingComponent": "job-controller"}], ids=["old", "new"])
+def test_a_refusal_of_the_job_controller_is_believed_in_both_forms_of_an_event(by: dict[str, Any]) -> None:
+    cache = Cache()
+    cache.put(JOBS, a_job("j"))
+    cache.put(EVENTS, an_event(**by))
+    assert cache.refusal_of(cache.job("shop", "j")).message == "exceeded quota"
+
+
+def test_a_refusal_is_kept_short_and_in_one_line() -> None:
+    cache = Cache()
+    cache.put(JOBS, a_job("j"))
+    cache.put(EVENTS, an_event(message="no\x1b[2J\r\n\u202eway" + "x" * 1_000_000))
+    kept = cache.refusal_of(cache.job("shop", "j")).message
+    assert kept.startswith("no [2J   wayx")
+    assert len(kept) == 2048
 
 
 def test_what_nobody_decides_by_is_not_kept() -> None:

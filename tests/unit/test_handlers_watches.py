@@ -39,8 +39,9 @@ def an_object(name: str, version: int = 1, labels: dict[str, str] | None = None,
 A_JOB = an_object("j", labels={naming.LABEL_BACKUP_UID: "uid-b"})
 A_POD = an_object("p", labels={naming.LABEL_BACKUP_UID: "uid-b", "batch.kubernetes.io/job-name": "j"})
 A_REFUSAL = an_object(
-    "e", involvedObject={"kind": "Job", "name": "j", "uid": "uid-j"}, message="exceeded quota", lastTimestamp=None
-)
+    "e", involvedObject={"kind": "Job", "namespace": "shop", "name": "j", "uid": "uid-j"}, message="exceeded quota",
+    lastTimestamp=None, source={"component": "job-controller"},
+)  # fmt: skip
 
 
 @pytest.fixture

@@ -10,14 +10,15 @@ from datetime import datetime
 from statistics import median
 from typing import Any
 
-from holdfast import clock, units
+from holdfast import units
 from holdfast.api.backup import is_good
 from holdfast.api.conditions import ConditionType
 from holdfast.api.policy import BackupPolicySpec, Suspicion
 from holdfast.contract.report import BackupReport
+from holdfast.untrusted import mapping, mappings, moment, number, word
 
 COMPARED = 5  # backups at most: the last good ones
-Status = Mapping[str, Any]  # of a DatabaseBackup, as the API has it
+Status = Mapping[str, Any]  # of a DatabaseBackup, as the API has it: somebody else may have written it
 
 
 @dataclass(frozen=True)
@@ -46,37 +47,49 @@ class Verdict:
 def former_of(statuses: Iterable[Status], resolved: BackupPolicySpec) -> tuple[Former, ...]:
     """Return the last good ones among a policy's backups: of the same database, not suspicious; oldest first."""
     database = _identity(resolved.to_dict())
-    good = [_former(status) for status in statuses if _is_good(status) and _identity(status["resolved"]) == database]
-    return tuple(sorted(good, key=lambda former: former.completed_at)[-COMPARED:])
+    good = (_former(status) for status in statuses if _is_good(status) and _resolved_identity(status) == database)
+    return tuple(sorted(filter(None, good), key=lambda former: former.completed_at)[-COMPARED:])
 
 
 def _is_good(status: Status) -> bool:
-    conditions: Sequence[Mapping[str, Any]] = status.get("conditions") or ()
-    suspicious = any(it["type"] == ConditionType.SUSPICIOUS and it["status"] == "True" for it in conditions)
+    conditions = mappings(status.get("conditions"))
+    suspicious = any(it.get("type") == ConditionType.SUSPICIOUS and it.get("status") == "True" for it in conditions)
     return is_good(status) and not suspicious
 
 
+def _resolved_identity(status: Status) -> tuple[Any, ...]:
+    return _identity(mapping(status.get("resolved")))
+
+
 def _identity(resolved: Mapping[str, Any]) -> tuple[Any, ...]:
-    database = resolved["database"]
-    host = (database.get("connection") or {}).get("host")
+    database = mapping(resolved.get("database"))
+    host = mapping(database.get("connection")).get("host")
     return database.get("engine"), database.get("name"), host, database.get("volume"), database.get("instance")
 
 
-def _former(status: Status) -> Former:
+def _former(status: Status) -> Former | None:
+    """Return what an earlier backup was; None where its status does not even say which and when."""
+    identifier, completed = word(status.get("backupID")), moment(status.get("completedAt"))
+    if not identifier or completed is None:
+        return None
     return Former(
-        backup_id=status["backupID"],
-        completed_at=clock.from_text(status["completedAt"]),
-        size_bytes=status.get("sizeBytes"),
-        stored_as=_stored_as(status["resolved"]),
-        tables=status.get("tables"),
-        rows=status.get("rows"),
-        schema_sha256=status.get("schemaSha256"),
-        versions=(status.get("toolVersion"), status.get("serverVersion")),
+        backup_id=identifier,
+        completed_at=completed,
+        size_bytes=_count(status.get("sizeBytes")),
+        stored_as=_stored_as(mapping(status.get("resolved"))),
+        tables=_count(status.get("tables")),
+        rows=_count(status.get("rows")),
+        schema_sha256=word(status.get("schemaSha256")) or None,
+        versions=(word(status.get("toolVersion")) or None, word(status.get("serverVersion")) or None),
     )
 
 
+def _count(value: object) -> int | None:
+    return number(value) if type(value) is int else None
+
+
 def _stored_as(resolved: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {key: (resolved.get("dump") or {}).get(key) for key in ("format", "compression")}
+    return {key: mapping(resolved.get("dump")).get(key) for key in ("format", "compression")}
 
 
 def judge(result: BackupReport, resolved: BackupPolicySpec, former: Sequence[Former]) -> Verdict:

@@ -1,6 +1,7 @@
 """What decisions see of a Job and of its Pods: the few facts they need, taken from the API's bodies.
 
-Whole bodies are never kept: a thousand Pods would not fit into the operator's memory.
+Whole bodies are never kept: a thousand Pods would not fit into the operator's memory. Whoever may write a Job or a Pod
+may write anything into it: each fact is read as `untrusted`, and what makes no sense is as if it were not there.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,8 +10,13 @@ from datetime import datetime
 from typing import Any
 
 from holdfast import clock, naming
+from holdfast.untrusted import mapping, mappings, moment, needed, number, sentence, word
 
 Body = Mapping[str, Any]
+
+_MAX_SENTENCE = 2048  # characters kept of what a person is told
+_MAX_VOLUMES = 1024  # looked at of one Pod
+_MAX_REPORT = 4096  # bytes that the kubelet keeps of a termination message
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,80 +93,95 @@ def claim_view(name: str, claim: Body | None, pods: Iterable[Body]) -> ClaimView
     if claim is None:
         return ClaimView(None)
     # the volume's modes, where there is one: it may have more than were asked for
-    modes = (claim.get("status") or {}).get("accessModes") or claim["spec"].get("accessModes") or []
-    holders = [
-        (pod["metadata"]["name"], pod["spec"]["nodeName"])
-        for pod in pods
-        if pod["spec"].get("nodeName")
-        and (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
-        and any(
-            (volume.get("persistentVolumeClaim") or {}).get("claimName") == name
-            for volume in pod["spec"].get("volumes") or []
-        )
-    ]
-    return ClaimView(tuple(modes), tuple(sorted(holders)))
+    modes = mapping(claim.get("status")).get("accessModes") or mapping(claim.get("spec")).get("accessModes")
+    holders = [_holder(pod) for pod in pods if _holds(pod, name)]
+    return ClaimView(tuple(filter(None, map(word, modes if isinstance(modes, list) else []))), tuple(sorted(holders)))
+
+
+def _holder(pod: Body) -> tuple[str, str]:
+    return word(mapping(pod.get("metadata")).get("name")), word(mapping(pod.get("spec")).get("nodeName"))
+
+
+def _holds(pod: Body, claim: str) -> bool:
+    """Whether the Pod has a node, has not ended, and mounts the claim."""
+    spec = mapping(pod.get("spec"))
+    if not spec.get("nodeName") or mapping(pod.get("status")).get("phase") in ("Succeeded", "Failed"):
+        return False
+    volumes = mappings(spec.get("volumes"), most=_MAX_VOLUMES)
+    return any(mapping(volume.get("persistentVolumeClaim")).get("claimName") == claim for volume in volumes)
 
 
 def job_view(body: Body) -> JobView:
     """Take the facts from a `batch/v1` Job."""
-    meta, status = body["metadata"], body.get("status") or {}
-    conditions = {c["type"]: c for c in status.get("conditions") or [] if c.get("status") == "True"}
-    failed = conditions.get("Failed")
+    meta, status = mapping(body.get("metadata")), mapping(body.get("status"))
+    failed = _condition(status, "Failed", "True")
     return JobView(
-        namespace=meta["namespace"],
-        name=meta["name"],
-        uid=meta["uid"],
-        resource_version=meta.get("resourceVersion", "0"),
-        backup_uid=(meta.get("labels") or {}).get(naming.LABEL_BACKUP_UID),
-        owner_uids=tuple(owner["uid"] for owner in meta.get("ownerReferences") or []),
-        created=clock.from_text(meta["creationTimestamp"]),
+        namespace=needed(meta, "namespace"),
+        name=needed(meta, "name"),
+        uid=needed(meta, "uid"),
+        resource_version=word(meta.get("resourceVersion")) or "0",
+        backup_uid=word(mapping(meta.get("labels")).get(naming.LABEL_BACKUP_UID)) or None,
+        owner_uids=tuple(word(owner.get("uid")) for owner in mappings(meta.get("ownerReferences"))),
+        created=moment(meta.get("creationTimestamp")) or clock.EPOCH,
         deleting="deletionTimestamp" in meta,
-        failed_pods=status.get("failed") or 0,
-        complete="Complete" in conditions,
-        failed_reason=failed.get("reason", "Failed") if failed else None,
-        failed_message=failed.get("message", "") if failed else "",
-        ttl_set="ttlSecondsAfterFinished" in body["spec"],
+        failed_pods=number(status.get("failed")),
+        complete=_condition(status, "Complete", "True") is not None,
+        failed_reason=(word(failed.get("reason")) or "Failed") if failed else None,
+        failed_message=sentence(failed.get("message"), _MAX_SENTENCE) if failed else "",
+        ttl_set="ttlSecondsAfterFinished" in mapping(body.get("spec")),
     )
 
 
 def pod_view(body: Body) -> PodView:
     """Take the facts from a `v1` Pod of one of our Jobs; its one container is the runner."""
-    meta, status = body["metadata"], body.get("status") or {}
-    labels = meta.get("labels") or {}
-    conditions = {c["type"]: c for c in status.get("conditions") or []}
-    state = next((c.get("state") or {} for c in status.get("containerStatuses") or []), {})
-    waiting = state.get("waiting") or {}
+    meta, status = mapping(body.get("metadata")), mapping(body.get("status"))
+    labels = mapping(meta.get("labels"))
+    state = next((mapping(c.get("state")) for c in mappings(status.get("containerStatuses"))), {})
+    waiting, ended = mapping(state.get("waiting")), state.get("terminated")
     return PodView(
-        namespace=meta["namespace"],
-        name=meta["name"],
-        uid=meta["uid"],
-        resource_version=meta.get("resourceVersion", "0"),
-        backup_uid=labels.get(naming.LABEL_BACKUP_UID),
-        job_name=labels.get("batch.kubernetes.io/job-name") or "",
-        created=clock.from_text(meta["creationTimestamp"]),
+        namespace=needed(meta, "namespace"),
+        name=needed(meta, "name"),
+        uid=needed(meta, "uid"),
+        resource_version=word(meta.get("resourceVersion")) or "0",
+        backup_uid=word(labels.get(naming.LABEL_BACKUP_UID)) or None,
+        job_name=word(labels.get("batch.kubernetes.io/job-name")),
+        created=moment(meta.get("creationTimestamp")) or clock.EPOCH,
         deleting="deletionTimestamp" in meta,
-        phase=status.get("phase") or "Pending",
-        reason=status.get("reason") or "",
-        message=status.get("message") or "",
-        disrupted=_message(conditions.get("DisruptionTarget"), "True"),
-        unschedulable=_message(conditions.get("PodScheduled"), "False"),
-        waiting_reason=waiting.get("reason") or "",
-        waiting_message=waiting.get("message") or "",
-        started="running" in state or "terminated" in state,
-        terminated=_terminated(state.get("terminated")),
+        phase=word(status.get("phase")) or "Pending",
+        reason=word(status.get("reason")),
+        message=sentence(status.get("message"), _MAX_SENTENCE),
+        disrupted=_message(_condition(status, "DisruptionTarget", "True")),
+        unschedulable=_message(_condition(status, "PodScheduled", "False")),
+        waiting_reason=word(waiting.get("reason")),
+        waiting_message=sentence(waiting.get("message"), _MAX_SENTENCE),
+        started="running" in state or ended is not None,
+        terminated=None if ended is None else _terminated(mapping(ended)),
     )
 
 
-def _message(condition: Body | None, status: str) -> str | None:
-    """Return the sentence of a condition that has this status; None when it has not."""
-    if condition is None or condition.get("status") != status:
-        return None
-    return str(condition.get("message") or condition.get("reason") or condition["type"])
+def _condition(status: Body, kind: str, value: str) -> Body | None:
+    """Return the condition of that type and with that status."""
+    conditions = mappings(status.get("conditions"))
+    return next((each for each in conditions if each.get("type") == kind and each.get("status") == value), None)
 
 
-def _terminated(state: Body | None) -> Terminated | None:
-    if state is None:
+def _message(condition: Body | None) -> str | None:
+    """Return what a condition says; None when there is none."""
+    if condition is None:
         return None
+    said = (sentence(condition.get(field), _MAX_SENTENCE) for field in ("message", "reason", "type"))
+    return next(filter(None, said), "")
+
+
+def _terminated(state: Body) -> Terminated:
+    code = state.get("exitCode")
     return Terminated(
-        exit_code=state.get("exitCode", -1), reason=state.get("reason") or "", message=state.get("message") or ""
+        exit_code=code if type(code) is int else -1,
+        reason=word(state.get("reason")),
+        message=_report(state.get("message")),
     )
+
+
+def _report(message: object) -> str:
+    """Return the report as it is; what is longer than a report can be is none."""
+    return message if isinstance(message, str) and len(message) <= _MAX_REPORT else ""

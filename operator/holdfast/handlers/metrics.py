@@ -1,6 +1,7 @@
 """What the operator exports about itself and the backups. Counts of resources are read from the cache when asked.
 
-A standby exports `holdfast_leader 0` and nothing about resources: it has seen none.
+A standby exports `holdfast_leader 0` and nothing about resources: it has seen none. A status may be written by others
+than us: what makes no sense in it is left out, for one such backup must not end the scrape of all.
 """
 
 from collections import Counter
@@ -11,9 +12,10 @@ from prometheus_client import Gauge, Info, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from holdfast import __version__, clock
+from holdfast import __version__
 from holdfast.api.backup import Phase, is_good
 from holdfast.reconcile.cache import Cache, Resource
+from holdfast.untrusted import moment, number, word
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, which nobody reads
 
@@ -37,7 +39,7 @@ class BackupCollector(Collector):
         """Read the cache."""
         labels = ["namespace", "policy"]
         counts = GaugeMetricFamily("holdfast_backups", "Backups by phase.", labels=[*labels, "phase"])
-        counted = Counter((*_labels(it), it.status.get("phase") or Phase.PENDING) for it in self._cache.backups.all())
+        counted = Counter((*_labels(it), _phase(it)) for it in self._cache.backups.all())
         for key, count in counted.items():
             counts.add_metric(key, count)
         yield counts
@@ -53,21 +55,31 @@ class BackupCollector(Collector):
         )
         for key, (completed, backup) in self._last().items():
             stamp.add_metric(key, completed.timestamp())
-            size.add_metric(key, backup.status.get("sizeBytes", 0))
-            took.add_metric(key, backup.status.get("durationSeconds", 0))
+            size.add_metric(key, number(backup.status.get("sizeBytes")))
+            took.add_metric(key, _seconds(backup.status.get("durationSeconds")))
         yield from (stamp, size, took)
 
     def _last(self) -> dict[tuple[str, str], tuple[datetime, Resource]]:
         last: dict[tuple[str, str], tuple[datetime, Resource]] = {}
         for backup in self._cache.backups.all():
-            completed = backup.status.get("completedAt")
-            if not is_good(backup.status) or not completed:
+            completed = moment(backup.status.get("completedAt"))
+            if not is_good(backup.status) or completed is None:
                 continue
-            moment, key = clock.from_text(completed), _labels(backup)
-            if key not in last or last[key][0] < moment:
-                last[key] = (moment, backup)
+            key = _labels(backup)
+            if key not in last or last[key][0] < completed:
+                last[key] = (completed, backup)
         return last
 
 
 def _labels(backup: Resource) -> tuple[str, str]:
     return backup.namespace, backup.policy_name or ""
+
+
+def _phase(backup: Resource) -> str:
+    """Return the phase; what is none reads as the one that each backup begins with."""
+    phase = word(backup.status.get("phase"))
+    return phase if phase in list(Phase) else Phase.PENDING
+
+
+def _seconds(value: object) -> float:
+    return value if isinstance(value, float) else number(value)

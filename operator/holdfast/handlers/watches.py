@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import kopf
+import structlog
+from prometheus_client import Counter
 
 from holdfast import naming
 from holdfast.handlers.storage import NoDiffBase, NoProgress
@@ -16,7 +18,11 @@ from holdfast.kube.access import Credentials
 from holdfast.kube.kinds import BACKUPS, EVENTS, JOBS, PODS, POLICIES, Kind
 from holdfast.reconcile.cache import Body, Cache
 from holdfast.reconcile.queue import Key, WorkQueue
+from holdfast.untrusted import mapping, needed, word
 
+log = structlog.get_logger(__name__)
+
+UNREADABLE = Counter("holdfast_unreadable_objects_total", "Objects left out since they cannot be read.", ["kind"])
 _OURS = f"{naming.MANAGED_BY}={naming.MANAGER}"
 
 
@@ -63,24 +69,48 @@ def registry(cache: Cache, queue: WorkQueue, login: Callable[[], Awaitable[Crede
 def _listen(handlers: kopf.OperatorRegistry, kind: Kind, cache: Cache, queue: WorkQueue) -> None:
     @kopf.on.event(group=kind.group, version=kind.version, plural=kind.plural, registry=handlers, id=kind.plural)
     async def handle(event: Mapping[str, Any], **_: object) -> None:
-        body: Body = event["object"]
-        keys = list(keys_of(kind, body, cache))
-        if event["type"] == "DELETED":
+        take(kind, event, cache, queue)
+
+
+def take(kind: Kind, event: Mapping[str, Any], cache: Cache, queue: WorkQueue) -> None:
+    """Put what an event brings into the cache, and what it belongs to into the queue. Never raises.
+
+    An object that cannot be read is left out, loudly, and counts as brought: neither is the watch behind for it, nor
+    is any other object.
+    """
+    body = mapping(event.get("object"))
+    try:
+        keys = set(keys_of(kind, body, cache))
+        if event.get("type") == "DELETED":
             cache.remove(kind, body)
         else:
             cache.put(kind, body)
-            keys = list(keys_of(kind, body, cache))
+            keys |= set(keys_of(kind, body, cache))
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with one object must stay with that object
+        _leave_out(kind, body, cache, error)
+    else:
         for key in keys:
             queue.add(key)
 
 
+def _leave_out(kind: Kind, body: Body, cache: Cache, error: Exception) -> None:
+    meta = mapping(body.get("metadata"))
+    namespace, name = word(meta.get("namespace")), word(meta.get("name"))
+    UNREADABLE.labels(kind.kind).inc()
+    log.error(
+        "Object left out: it cannot be read", kind=kind.kind, namespace=namespace, name=name, error=repr(error)[:512]
+    )
+    cache.store(kind).leave_out(namespace, name, word(meta.get("resourceVersion")))
+
+
 def keys_of(kind: Kind, body: Body, cache: Cache) -> Iterator[Key]:
     """Say what to reconcile when that object has changed: itself, or the backup that it belongs to."""
-    meta = body["metadata"]
+    meta = mapping(body.get("metadata"))
+    namespace, name = needed(meta, "namespace"), needed(meta, "name")
     if kind in (BACKUPS, POLICIES):
-        yield Key(kind.kind, meta["namespace"], meta["name"])
+        yield Key(kind.kind, namespace, name)
         return
-    child = cache.store(kind).get(meta["namespace"], meta["name"])
+    child = cache.store(kind).get(namespace, name)
     if kind is EVENTS:
         child = child and cache.job(child.namespace, child.job_name)
     backup = child and cache.backup_of(child)

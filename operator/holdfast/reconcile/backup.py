@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 from pydantic import ValidationError
 
-from holdfast import naming
+from holdfast import clock, naming
 from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus, Failure, Phase
 from holdfast.api.policy import BackupPolicySpec
 from holdfast.decide import statuses
@@ -32,6 +32,7 @@ from holdfast.reconcile.new_jobs import new_job, owner, runner
 from holdfast.reconcile.patches import merge_patch
 from holdfast.reconcile.queue import Key
 from holdfast.settings import Settings
+from holdfast.untrusted import moment, number
 
 log = structlog.get_logger(__name__)
 
@@ -151,7 +152,8 @@ class BackupReconciler:
         if policy is None:
             return None
         known = [backup.status for backup in self._cache.good_backups_of(namespace, policy.database.to_dict())]
-        return max(known, key=lambda status: status["completedAt"])["serverMajor"] if known else None
+        newest = max(known, key=lambda status: moment(status.get("completedAt")) or clock.EPOCH, default=None)
+        return number(newest.get("serverMajor")) if newest else None
 
     def _taken(self, resource: Resource) -> "_TakenIDs":
         return _TakenIDs(self._cache, resource.namespace, self._claimed.get(resource.namespace, set()))

@@ -15,15 +15,19 @@ from holdfast import clock, naming
 from holdfast.api.backup import is_good
 from holdfast.decide.views import JobView, PodView, job_view, pod_view
 from holdfast.kube.kinds import BACKUPS, EVENTS, JOBS, PODS, POLICIES, Kind
+from holdfast.untrusted import mapping, moment, needed, number, sentence, word
 
 Body = Mapping[str, Any]
 Name = tuple[str, str]  # namespace, name
 _MAX_GRAVES = 1024
+_MAX_REQUEST = 256  # characters of an annotation; more than a request may have
+_MAX_MESSAGE = 2048  # characters of an Event
+_JOB_CONTROLLER = "job-controller"
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A DatabaseBackup or a BackupPolicy: spec and status as the API gave them."""
+    """A DatabaseBackup or a BackupPolicy: spec and status as the API gave them, unchecked."""
 
     namespace: str
     name: str
@@ -32,35 +36,34 @@ class Resource:
     generation: int
     created: datetime
     deleted: datetime | None
-    labels: Mapping[str, str]
     spec: Mapping[str, Any]
     status: Mapping[str, Any]
     verify_request: str | None
 
     @classmethod
     def of(cls, body: Body) -> Self:
-        """Read one of our resources; managedFields and all annotations but one are dropped."""
-        meta = body["metadata"]
-        deleted = meta.get("deletionTimestamp")
+        """Read one of our resources; labels, managedFields and all annotations but one are dropped."""
+        meta = mapping(body.get("metadata"))
+        created = moment(meta.get("creationTimestamp")) or clock.EPOCH
+        deleted = (moment(meta["deletionTimestamp"]) or created) if "deletionTimestamp" in meta else None
+        request = mapping(meta.get("annotations")).get(naming.ANNOTATION_VERIFY)
         return cls(
-            namespace=meta["namespace"],
-            name=meta["name"],
-            uid=meta["uid"],
-            resource_version=meta["resourceVersion"],
-            generation=meta.get("generation", 0),
-            created=clock.from_text(meta["creationTimestamp"]),
-            deleted=clock.from_text(deleted) if deleted else None,
-            labels=dict(meta.get("labels") or {}),
-            spec=body.get("spec") or {},
-            status=body.get("status") or {},
-            verify_request=(meta.get("annotations") or {}).get(naming.ANNOTATION_VERIFY) or None,
+            namespace=needed(meta, "namespace"),
+            name=needed(meta, "name"),
+            uid=needed(meta, "uid"),
+            resource_version=word(meta.get("resourceVersion")) or "0",
+            generation=number(meta.get("generation")),
+            created=created,
+            deleted=deleted,
+            spec=mapping(body.get("spec")),
+            status=mapping(body.get("status")),
+            verify_request=sentence(request, _MAX_REQUEST) or None,
         )
 
     @property
     def policy_name(self) -> str | None:
         """The policy that a backup refers to; None where it is complete in itself."""
-        reference: Body = self.spec.get("policyRef") or {}
-        return reference.get("name")
+        return word(mapping(self.spec.get("policyRef")).get("name")) or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +82,26 @@ class PodRefusal:
 
     @classmethod
     def of(cls, body: Body) -> Self:
-        """Read a core/v1 Event about a Job."""
-        meta, about = body["metadata"], body["involvedObject"]
+        """Read a core/v1 Event about a Job; one that is not the Job controller's own is about none.
+
+        Anyone may write an Event about anything, and say that a controller did. What bounds that: an Event is believed
+        in its own namespace only, where whoever may write it may do worse.
+        """
+        meta, about = mapping(body.get("metadata")), mapping(body.get("involvedObject"))
+        namespace = needed(meta, "namespace")
+        source = mapping(body.get("source")).get("component") or body.get("reportingComponent")
+        believed = source == _JOB_CONTROLLER and about.get("namespace") == namespace
+        created = moment(meta.get("creationTimestamp")) or clock.EPOCH
         return cls(
-            namespace=meta["namespace"],
-            name=meta["name"],
-            uid=meta["uid"],
-            resource_version=meta["resourceVersion"],
-            created=clock.from_text(meta["creationTimestamp"]),
-            job_name=about.get("name") or "",
-            job_uid=about.get("uid") or "",
-            message=body.get("message") or "",
-            seen=clock.from_text(body.get("lastTimestamp") or body.get("eventTime") or meta["creationTimestamp"]),
+            namespace=namespace,
+            name=needed(meta, "name"),
+            uid=needed(meta, "uid"),
+            resource_version=word(meta.get("resourceVersion")) or "0",
+            created=created,
+            job_name=word(about.get("name")) if believed else "",
+            job_uid=word(about.get("uid")) if believed else "",
+            message=sentence(body.get("message"), _MAX_MESSAGE) if believed else "",
+            seen=moment(body.get("lastTimestamp")) or moment(body.get("eventTime")) or created,
         )
 
 
@@ -144,7 +155,11 @@ class Store(Generic[V]):
         held = self._objects.get((namespace, name))
         if held and is_older(version, held.resource_version):
             return  # recreated since
-        if held:
+        self.leave_out(namespace, name, version)
+
+    def leave_out(self, namespace: str, name: str, version: str) -> None:
+        """Hold nothing of the object, and know that its version was seen: it is gone, or cannot be read."""
+        if (namespace, name) in self._objects:
             self._drop((namespace, name))
         self._graves[(namespace, name)] = version
         self._graves.move_to_end((namespace, name))
@@ -179,17 +194,21 @@ class Store(Generic[V]):
 
 def is_older(version: str, than: str) -> bool:
     """Compare resource versions of one kind: numbers in every Kubernetes there is; others are taken as newer."""
-    return version.isdigit() and than.isdigit() and int(version) < int(than)
+    return _is_number(version) and _is_number(than) and int(version) < int(than)
+
+
+def _is_number(version: str) -> bool:
+    return version.isascii() and version.isdigit()
 
 
 def _backup_keys(backup: Resource) -> Iterable[object]:
     yield ("uid", backup.namespace, backup.uid)
     if backup.policy_name is not None:
         yield ("policy", backup.namespace, backup.policy_name)
-    if identifier := backup.status.get("backupID"):
+    if identifier := word(backup.status.get("backupID")):
         yield ("id", backup.namespace, identifier)
-    if is_good(backup.status) and "serverMajor" in backup.status:
-        yield ("good", backup.namespace, _text_of(backup.status["resolved"]["database"]))
+    if is_good(backup.status) and number(backup.status.get("serverMajor")):
+        yield ("good", backup.namespace, _text_of(mapping(mapping(backup.status.get("resolved")).get("database"))))
 
 
 def _text_of(body: Body) -> str:
@@ -205,7 +224,7 @@ class Cache:
         self.policies: Store[Resource] = Store(Resource.of, lambda _: ())
         self.jobs: Store[JobView] = Store(job_view, lambda it: [(it.namespace, it.backup_uid)])
         self.pods: Store[PodView] = Store(pod_view, lambda it: [(it.namespace, it.job_name)])
-        self.refusals: Store[PodRefusal] = Store(PodRefusal.of, lambda it: [it.job_uid])
+        self.refusals: Store[PodRefusal] = Store(PodRefusal.of, lambda it: [(it.namespace, it.job_uid)])
         self._stores: dict[Kind, Store[Any]] = {
             BACKUPS: self.backups,
             POLICIES: self.policies,
@@ -224,8 +243,9 @@ class Cache:
 
     def remove(self, kind: Kind, body: Body) -> None:
         """Forget an object that is gone, as of the version in its last body."""
-        meta = body["metadata"]
-        self._stores[kind].remove(meta["namespace"], meta["name"], meta["resourceVersion"])
+        meta = mapping(body.get("metadata"))
+        version = word(meta.get("resourceVersion")) or "0"
+        self._stores[kind].remove(needed(meta, "namespace"), needed(meta, "name"), version)
 
     def backup(self, namespace: str, name: str) -> Resource | None:
         """Return a DatabaseBackup."""
@@ -261,4 +281,4 @@ class Cache:
 
     def refusal_of(self, job: JobView) -> PodRefusal | None:
         """Return the latest Event that says why the Job's Pod could not be created."""
-        return max(self.refusals.find(job.uid), key=lambda it: it.seen, default=None)
+        return max(self.refusals.find((job.namespace, job.uid)), key=lambda it: it.seen, default=None)
