@@ -81,7 +81,7 @@ def _measure(family: Family, only: Sequence[str]) -> list[Figure]:
             server = MySQLServer(world.network, name, family, *SERVER)
             _fill(server)
             with a_shell(world, f"holdfast-bench-{family.engine}:latest", {}) as shell:
-                shell(f"printf %s {shlex.quote(option_file(PASSWORD))} > /tmp/client.cnf")
+                shell(f"printf %s {shlex.quote(option_file(USER, PASSWORD))} > /tmp/client.cnf")
                 ours = Ours(world, family.dump)
                 times = in_turn(_candidates(ours, shell, server), only)
                 counting = [] if only else shell.counting(family.engine, _bare(server), "mysql")
@@ -112,7 +112,7 @@ def _bare(server: MySQLServer) -> str:
     """Return the dump tool's command, with the flags that our runner gives it; the connection is in the clear."""
     flavour = FLAVOURS[Engine(server.family.engine)]
     command = [
-        flavour.dump, "--defaults-file=/tmp/client.cnf", f"--host={server.name}", f"--user={USER}",
+        flavour.dump, "--defaults-file=/tmp/client.cnf", f"--host={server.name}",
         "--default-character-set=utf8mb4", *flavour.tls[TLSMode.DISABLE], *flavour.connects, *arguments(flavour),
         DATABASE,
     ]  # fmt: skip

@@ -13,6 +13,7 @@ import pytest
 from tests.e2e.world import BACKUPS, PASSWORD, POLICIES, World, backup, until
 
 WRONG = "wr0ng-$$-pässword"
+SWAPPED = "swapped-$$-pässword"  # as PostgreSQL's server repeats a user's name
 APPARMOR = "container.apparmor.security.beta.kubernetes.io/runner"  # unconfined is what PodSecurity denies
 # Of a container that was killed for memory, containerd forgets to say so now and then, on a busy node most of all:
 # https://github.com/containerd/containerd/issues/12260. The unit tests hold each of the two to its words.
@@ -48,6 +49,10 @@ FAULTS = [
     Fault("store-secret-missing", {"storage": {"s3": {"secretName": "no-such"}}}, "SecretMissing", "no-such", 1),
     Fault("password-wrong", connection(secretName="wrong"), "AuthenticationFailed", "orders", 3,
           secrets={"wrong": {"username": "orders", "password": WRONG}}),
+    Fault("username-and-password-swapped", connection(secretName="swapped"), "AuthenticationFailed", "key username", 3,
+          secrets={"swapped": {"username": SWAPPED, "password": "orders"}}),
+    Fault("username-out-of-the-passwords-key", connection(secretName="wrong", secretKeys={"username": "password"}),
+          "AuthenticationFailed", "key password", 3),
     Fault("password-with-a-line-break", connection(secretName="broken"), "SecretInvalid", "broken", 1,
           secrets={"broken": {"username": "orders", "password": f"{WRONG}\nx"}}),
     Fault("database-unknown", {"database": {"name": "no such one"}}, "DatabaseNotFound", "no such one", 3),
@@ -163,7 +168,7 @@ def test_no_secret_is_anywhere_to_be_read(world: World, outcomes):
             seen[name] = world.kubectl("logs", "-n", world.faults, name)
 
     assert len(seen) > len(FAULTS) / 2, "the logs of most runners were looked at"
-    for secret in (PASSWORD, WRONG, "holdfast-secret-key"):
+    for secret in (PASSWORD, WRONG, SWAPPED, "holdfast-secret-key"):
         forms = {secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
         for place, text in seen.items():
             # the demanding stand-in server itself is told its password by reference only

@@ -46,6 +46,9 @@ def test_the_connection_string_holds_no_password(places):
     target = resolve(a_database(), places)
     assert target.user == "u"
     assert "hush" not in repr(target) + target.conninfo() + str(target.parameters())
+    assert "user" not in conninfo_to_dict(target.conninfo())
+    assert target.environment() == {"PGSERVICEFILE": str(places.run / "pg_service.conf")}
+    assert (places.run / "pg_service.conf").read_text() == "[holdfast]\nuser=u\n"
     assert (places.run / "pgpass").read_text() == "*:*:*:*:hush-hush\n"
     assert (places.run / "pgpass").stat().st_mode & 0o777 == 0o600
 
@@ -74,6 +77,31 @@ def test_the_specs_port_wins_over_the_urls(places):
     assert resolve(a_database(host=None, port=7000), places).port == "7000"
 
 
+def test_the_user_is_told_by_where_his_name_stands_since_any_key_may_hold_the_password(places):
+    put(places.database_secret, username="hush-hush", password="u", url="postgresql://hush-hush:p@h/x")
+    assert str(resolve(a_database(), places)) == (
+        "database 'orders' at db:5432 as the user in Secret orders-db, key username"
+    )
+    assert str(resolve(a_database(host=None), places)).endswith("as the user in Secret orders-db, key url")
+
+
+def test_a_users_name_in_the_spec_wins_and_is_told(places):
+    put(places.database_secret, password="p", username="other", url="postgresql://other:p@h/x")
+    for target in (resolve(a_database(username="me"), places), resolve(a_database(host=None, username="me"), places)):
+        assert target.user == "me"
+        assert str(target).endswith("as user 'me'")
+
+
+@pytest.mark.parametrize(
+    "user", ["hush\nhush", "hush-hush ", "x" * 201], ids=["a line break", "a space at its end", "too long"]
+)
+def test_a_users_name_that_a_service_file_cannot_carry_is_refused_without_being_shown(places, user):
+    put(places.database_secret, password="p", username=user)
+    with pytest.raises(HoldfastError, match="Secret orders-db, key username") as caught:
+        resolve(a_database(), places)
+    assert user not in caught.value.message + caught.value.remedy
+
+
 def test_a_host_in_the_spec_means_that_the_url_is_not_read(places):
     put(places.database_secret, url="postgresql://u:p@h/x", username="me", password="mine")
     assert (resolve(a_database(), places).host, resolve(a_database(), places).user) == ("db", "me")
@@ -84,6 +112,8 @@ BAD_URLS = [
     "postgresql://u:hush@/x",
     "host=h user=u password=hush",
     "hush",
+    "postgresql://u:p@hush@h/x",
+    "postgresql://u:p@h:hush/x",
     "https://hush@h",
 ]
 

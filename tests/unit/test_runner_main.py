@@ -186,6 +186,18 @@ def test_a_thread_that_hangs_does_not_keep_the_container_nor_change_how_it_ended
     assert subprocess.run([sys.executable, "-c", script], timeout=20, check=False).returncode == 7
 
 
+@pytest.mark.parametrize("where", ["thread", "run"])
+def test_an_error_that_nobody_caught_is_told_without_its_values(where):
+    script = "import sys, threading; from holdfast.runner import main as runner\n"
+    script += "def fail(*_): raise ValueError('hush-hush')\n"
+    script += "def thread(*_): it = threading.Thread(target=fail); it.start(); it.join(); return 0\n"
+    script += f"run = fail; runner.run = {where}\n"
+    script += "sys.exit(runner.main([]))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=20, check=False)
+    assert "hush" not in done.stdout + done.stderr
+    assert json.loads(done.stdout)["type"] == "ValueError"
+
+
 def test_a_run_within_a_process_leaves_the_process_alone(monkeypatch, places):
     """Else a thread that another test left would end all of them, without a word."""
     monkeypatch.setattr(os, "_exit", lambda code: pytest.fail(f"the process would have ended with {code}"))

@@ -74,7 +74,7 @@ def as_the_client_reads(line):
 
 @given(st.text(st.characters(blacklist_characters="\0", blacklist_categories=["Cs"]), max_size=300))
 def test_any_password_is_carried_as_it_is_on_one_line(password):
-    group, line, end = option_file(password).split("\n")
+    group, _, line, end = option_file("u", password).split("\n")
     assert (group, end) == ("[client]", "")
     assert as_the_client_reads(line) == password
 
@@ -98,9 +98,10 @@ def test_no_argument_holds_the_password_and_only_our_option_file_is_read(places)
     target = resolve(a_database(), places)
     said = target.arguments()
     assert said[0] == f"--defaults-file={places.run / 'client.cnf'}"
-    assert {"--host=db", "--port=3306", "--user=u", "--protocol=TCP"} <= set(said)
+    assert {"--host=db", "--port=3306", "--protocol=TCP"} <= set(said)
     assert "hush" not in repr(target) + str(said)
-    assert (places.run / "client.cnf").read_text() == '[client]\npassword="hush-hush"\n'
+    assert not [argument for argument in said if "user" in argument]
+    assert (places.run / "client.cnf").read_text() == '[client]\nuser="u"\npassword="hush-hush"\n'
     assert (places.run / "client.cnf").stat().st_mode & 0o777 == 0o600
 
 
@@ -133,7 +134,7 @@ def test_a_url_is_read_where_no_host_is_given_and_the_specs_database_wins(places
     target = resolve(a_database(host=None), places)
     host, port, user, password = expected
     assert (target.host, target.port, target.user, target.database) == (host, port, user, "orders")
-    assert (places.run / "client.cnf").read_text() == option_file(password)
+    assert (places.run / "client.cnf").read_text() == option_file(user, password)
 
 
 BAD_URLS = {
@@ -158,11 +159,19 @@ def test_a_url_that_is_none_is_refused_without_being_shown(places, url):
     assert "hush" not in f"{caught.value!r} {caught.value.message} {caught.value.remedy}"
 
 
+def test_the_user_is_told_by_where_his_name_stands_unless_the_spec_gives_it(places):
+    put(places.database_secret, username="hush-hush", password="u")
+    hidden, told = resolve(a_database(), places), resolve(a_database(username="me"), places)
+    assert str(hidden) == "database 'orders' at db:3306 as the user in Secret orders-db, key username"
+    assert (told.user, str(told).endswith("as user 'me'")) == ("me", True)
+    assert (hidden.grantee("hush-hush@%"), told.grantee("me@%")) == ("the_user@`%`", "`me`@`%`")
+
+
 def test_a_url_may_ask_for_stricter_tls_and_what_else_it_says_is_told_to_be_unused(places):
     put(places.database_secret, url="mysql://u:p@h/x?ssl-mode=REQUIRED&charset=latin1")
     target = resolve(a_database(host=None), places)
     assert target.tls is TLSMode.REQUIRE
-    assert target.warnings == ["the connection URL's charset is not used"]
+    assert target.warnings == ["of the connection URL's parameters, only ssl-mode is used"]
     put(places.database_secret, url="mysql://u:p@h/x?ssl-mode=DISABLED")
     assert resolve(a_database(host=None, tls={"mode": "require"}), places).tls is TLSMode.REQUIRE
 
@@ -203,7 +212,7 @@ def test_what_the_client_says_is_told_by_its_number(text, reason):
     error = errors.connection_error(text, a_target())
     assert error.reason is reason
     assert text in error.message
-    assert "database 'orders' at db:3306 as user 'u'" in error.message
+    assert "database 'orders' at db:3306 as its user" in error.message
     assert len(error.remedy) > 20
 
 
@@ -571,7 +580,7 @@ def test_a_user_who_may_not_see_everything_is_told_what_to_grant(validated):
     with pytest.raises(HoldfastError, match="may not see all of the database") as caught:
         validated(grants=[NEEDED.replace("`shop`", "`orders`")])
     assert caught.value.reason is Reason.DUMP_FAILED
-    assert caught.value.remedy == "GRANT SHOW_ROUTINE ON *.* TO `u`@`%`;"
+    assert caught.value.remedy == "GRANT SHOW_ROUTINE ON *.* TO the_user@`%`;"
 
 
 def test_what_a_dump_cannot_hold_is_named_up_to_ten(validated):

@@ -268,7 +268,7 @@ def test_a_silent_mysql_dump_whose_server_works_is_logged_with_what_it_waits_for
     ("script", "says"),
     [
         ("", "knows of no session"),
-        ("exec sleep 1000", "does not answer any more: database 'orders' at 127.0.0.1:1 as user 'u' was connected to"),
+        ("exec sleep 1000", "does not answer any more: database 'orders' at 127.0.0.1:1 as its user was connected to"),
         ("echo 'ERROR 2003 (HY000): no' >&2; exit 1", "does not answer any more: cannot connect to"),
     ],
     ids=["it does nothing for it", "it is mute", "it is gone"],

@@ -101,6 +101,15 @@ class Connection(SpecModel):
         description="Name of a Secret in this namespace that holds a user's name and password, or one connection URL. "
         "It is mounted into the Job as files; the operator never reads it."
     )
+    username: str | None = Field(
+        None,
+        min_length=1,
+        max_length=128,
+        pattern=r"^[^\x00-\x1f\x7f]+$",
+        json_schema_extra=says("must not contain control characters"),
+        description="The user's name, where it is no secret: it wins over the one in the Secret, and messages show it. "
+        "Without it the name is read from the Secret, and nothing that is in a Secret is ever shown.",
+    )
     secret_keys: SecretKeys = Field(
         SecretKeys(), description="Names of the keys in that Secret. Default: username, password and url."
     )

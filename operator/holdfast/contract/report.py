@@ -3,9 +3,10 @@
 At most 4,096 bytes of UTF-8 (the kubelet cuts there), so sentences are shortened until it fits.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError
 
@@ -18,6 +19,12 @@ from holdfast.sentences import shorten
 
 VERSION: Literal[1] = 1
 MAX_MIGRATION = 200  # characters of a migration's name
+# In which parts of a report others are quoted. A migration's name is what the database holds, as its tables' are.
+_SAID = {
+    "failure": ("message", "remedy"),
+    "backup": ("tool_version", "server_version", "file_readable"),
+    "verification": ("file_readable",),
+}
 
 
 class Outcome(StrEnum):
@@ -103,6 +110,16 @@ class Report(StatusModel):
         candidates = (self, *(self.shortened(limit) for limit in (1200, 600, 300, 120, 60)))
         written = (report.model_dump_json(by_alias=True, exclude_none=True).encode() for report in candidates)
         return next(data for data in written if len(data) <= MAX_REPORT_BYTES)
+
+    def reworded(self, change: Callable[[str], str]) -> "Report":
+        """Return it with every text changed that repeats what a server, a tool or a store said."""
+        update: dict[str, Any] = {"warnings": [change(warning) for warning in self.warnings]}
+        update["message"] = self.message and change(self.message)
+        for part, names in _SAID.items():
+            there = getattr(self, part)
+            if there is not None:
+                update[part] = there.model_copy(update={name: change(getattr(there, name)) for name in names})
+        return self.model_copy(update=update)
 
     def shortened(self, limit: int) -> "Report":
         """Return it with every sentence cut to `limit` characters; warnings go where there is no room for them."""

@@ -11,7 +11,7 @@ from holdfast.runner.secrets import MountedSecret
 class Credentials:
     """The mounted credentials; all None means the default chain."""
 
-    identifier: str | None = None
+    identifier: str | None = field(default=None, repr=False)
     secret: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
 

@@ -23,6 +23,13 @@ def url_key(connection: Connection, secret: MountedSecret) -> str:
     return key
 
 
+def told(connection: Connection, key: str) -> str:
+    """Name the user for people: a Secret's values are not shown, since any key of it may hold the password."""
+    if connection.username is not None:
+        return f"user {connection.username!r}"
+    return f"the user in Secret {connection.secret_name}, key {key}"
+
+
 def authority(connection: Connection, places: Places) -> Path | None:
     """Return the file of the certificate authority, where one is named. Raises SecretMissing, SecretKeyMissing."""
     if connection.tls.ca_secret_name is None:

@@ -24,6 +24,10 @@ class Places:
     volume: Path = Path(paths.VOLUME)
     termination_log: Path = Path(paths.TERMINATION_LOG)
 
+    def secrets(self) -> tuple[Path, ...]:
+        """Return the folders of all mounted Secrets."""
+        return (self.database_secret, self.database_ca, self.storage_secret, self.storage_ca, self.age_identity)
+
 
 @dataclass(frozen=True)
 class Context:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from types import FrameType
+from types import FrameType, TracebackType
 
 import holdfast
 from holdfast import clock
@@ -40,6 +40,7 @@ from holdfast.runner import entry
 from holdfast.runner.context import Context, Places
 from holdfast.runner.engine import Overrides
 from holdfast.runner.log import Log
+from holdfast.runner.masking import Mask
 from holdfast.runner.outcome import Done, UncleanError
 from holdfast.runner.stop import Stop
 
@@ -62,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     The only place that ends a process without ceremony; whoever wants a task run within a process of his own calls
     `run`.
     """
+    threading.excepthook, sys.excepthook = _thread_fault, _fault  # Python's own would write values, maybe secret
     code = run(arguments)
     if threading.active_count() > 1:
         sys.stdout.flush()
@@ -69,16 +71,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
+def _fault(kind: type[BaseException], _error: BaseException, trace: TracebackType | None) -> None:
+    where = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(trace)]
+    Log().line("fault", type=kind.__name__, where=where)
+
+
+def _thread_fault(caught: threading.ExceptHookArgs) -> None:
+    _fault(caught.exc_type, caught.exc_value or caught.exc_type(), caught.exc_traceback)
+
+
 def run(arguments: Sequence[str] | None = None, places: Places | None = None) -> int:
     """Run the task in the environment, write the report; return the exit code."""
     started, begun = clock.now(), time.monotonic()
     overrides = _parse(arguments)
     places = places or Places()
+    text = os.environ.get(TASK_VARIABLE, "")
     try:
-        task = tasks.parse(os.environ.get(TASK_VARIABLE, ""))
+        task = tasks.parse(text)
     except HoldfastError as error:
-        return _end("unknown", Ended(failure=error), Log(), places, started, begun)
-    log = _log(task)
+        return _end("unknown", Ended(failure=error), Log(mask=Mask(places.secrets())), places, started, begun)
+    log = _log(task, Mask(places.secrets(), text.replace("\\u0024", "$"), _given_user(task)))
     log.line("started", kind=task.kind, deadlineSeconds=task.deadline_seconds)
     context = Context(places, Stop(), log, os.environ.get(POD_UID_VARIABLE, "") or "no-pod-uid", started)
     ended = supervise(lambda: _work(task, context, overrides), context, task.deadline_seconds)
@@ -203,7 +215,7 @@ def _end(kind: str, ended: Ended, log: Log, places: Places, started: datetime, b
         message=done.message,
         clean=ended.clean and done.clean,
         warnings=warnings,
-    )
+    ).reworded(log.mask.hide)
     told = report.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"version", "kind"})
     log.line("ended", **told, peakMemoryBytes=_peak_memory())
     try:
@@ -224,11 +236,17 @@ def _failure(error: HoldfastError) -> FailureReport:
     )
 
 
-def _log(task: Task) -> Log:
+def _log(task: Task, mask: Mask) -> Log:
     if isinstance(task, BackupTask | SnapshotTask):
         backup = task.backup
-        return Log(backupID=backup.backup_id, namespace=backup.namespace, name=backup.name)
-    return Log(prefix=task.key_prefix)
+        return Log(mask=mask, backupID=backup.backup_id, namespace=backup.namespace, name=backup.name)
+    return Log(mask=mask, prefix=task.key_prefix)
+
+
+def _given_user(task: Task) -> str | None:
+    """Return the user's name that the policy itself gives: that one is no secret."""
+    connection = task.database.connection if isinstance(task, BackupTask | RestoreTask) else None
+    return connection.username if connection else None
 
 
 def _parse(arguments: Sequence[str] | None) -> Overrides:

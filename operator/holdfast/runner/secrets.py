@@ -1,4 +1,4 @@
-"""Reads mounted Secrets and writes pgpass: the only module that holds a password, and it shows none.
+"""Reads mounted Secrets and writes libpq's files: the only module that holds a password, and it shows none.
 
 Secrets are mounted `optional`, so that a missing one is named here instead of leaving the Pod waiting for hours;
 the folder is then empty, or not there. Messages name the Secret and its keys, never a value.
@@ -8,6 +8,8 @@ import os
 from pathlib import Path
 
 from holdfast.errors import HoldfastError, Reason
+
+MAX_USER = 200  # bytes; names have 63 in PostgreSQL, 32 characters in MySQL; and libpq before 14 reads lines of 255
 
 
 class MountedSecret:
@@ -74,6 +76,16 @@ def pgpass_line(password: str) -> str:
     if any(character in password for character in "\n\r\0"):
         raise ValueError("has a line break or a NUL, which PostgreSQL's password file cannot carry")
     return "*:*:*:*:" + password.replace("\\", "\\\\").replace(":", "\\:") + "\n"
+
+
+def service(name: str, user: str) -> str:
+    r"""Write a service file of libpq's that names the user (https://www.postgresql.org/docs/current/libpq-pgservice.html).
+
+    Raises ValueError for what a line of it cannot carry.
+    """
+    if any(character in user for character in "\n\r\0") or user != user.rstrip() or len(user.encode()) > MAX_USER:
+        raise ValueError(f"is no user's name: it ends in a space, has a line break, or more than {MAX_USER} bytes")
+    return f"[{name}]\nuser={user}\n"
 
 
 def write_private(path: Path, text: str) -> None:

@@ -49,12 +49,12 @@ def manifest(
 ) -> Manifest:
     """Return the manifest of what was stored and found to be right at `now`, UTC."""
     assert task.database.engine is not None
-    contents = dumped.contents
+    contents, hide = dumped.contents, context.log.mask.hide
     return Manifest(
         backup=task.backup,
         database=ManifestDatabase(
-            engine=task.database.engine.value, name=ready.database, host=ready.host,
-            server_version=ready.server_version, server_major=ready.server_major, size_bytes=ready.database_size,
+            engine=task.database.engine.value, name=ready.database, host=hide(ready.host),
+            server_version=hide(ready.server_version), server_major=ready.server_major, size_bytes=ready.database_size,
         ),
         artifact=ManifestArtifact(
             key=upload.key, format=task.dump.format.value, compression=task.dump.compression.algorithm.value,
@@ -62,9 +62,9 @@ def manifest(
             size_bytes=upload.size, uncompressed_bytes=dumped.uncompressed, sha256=upload.sha256, parts=upload.parts,
             store_checksum=dumped.store_checksum,
         ),
-        tool=ManifestTool(name=ready.tool, version=ready.tool_version, arguments=dumped.arguments),
+        tool=ManifestTool(name=ready.tool, version=hide(ready.tool_version), arguments=dumped.arguments),
         verification=ManifestVerification(
-            integrity_check=INTEGRITY, file_readable=dumped.readable, verified_at=now,
+            integrity_check=INTEGRITY, file_readable=hide(dumped.readable), verified_at=now,
             level=VerificationLevel.CHECKSUM,
             checked_by=CheckedBy.STORE_CHECKSUM if dumped.store_checksum else CheckedBy.READBACK,
             compared=["size", "storeChecksum" if dumped.store_checksum else "sha256"],

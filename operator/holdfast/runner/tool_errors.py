@@ -1,7 +1,7 @@
 """How a tool's end is told to a person: killed, out of disk, or failed with its own last words."""
 
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.progress import Progress
@@ -91,12 +91,18 @@ class Feed:
             check(self._tool, self._tool.wait(), self._failed, self._doing)
 
 
-def feed_tool(command: list[str], stream: Iterable[bytes], stop: Stop, progress: Progress) -> None:
+def feed_tool(
+    command: list[str],
+    stream: Iterable[bytes],
+    stop: Stop,
+    progress: Progress,
+    environment: Mapping[str, str] | None = None,
+) -> None:
     """Restore a stream by a tool that reads it from its standard input.
 
     On an error the tool is killed before its input ends: what it has done in an open transaction is rolled back.
     """
-    with Tool(command, stdin=True) as tool, stop.calling(tool.kill):
+    with Tool(command, stdin=True, environment=environment) as tool, stop.calling(tool.kill):
         feed = Feed(tool, Reason.RESTORE_FAILED, RESTORING)
         for chunk in stream:
             feed.write(memoryview(chunk))

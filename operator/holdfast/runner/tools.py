@@ -1,7 +1,7 @@
 """Starts the database's own tools and sees them through: every exit code is read, every tool ends with the task.
 
-A tool runs in its own process group (its workers too), so that a stop ends all of it. It gets the runner's environment,
-in which there is no secret, and passwords only by the pgpass file. What it says on stderr is kept, bounded.
+A tool runs in its own process group (its workers too), so that a stop ends all of it. Of the
+environment it gets what a program needs to run, and what its caller names. What it says on stderr is kept, bounded.
 """
 
 import os
@@ -11,7 +11,7 @@ import signal
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from fcntl import F_SETPIPE_SZ, fcntl
 from types import TracebackType
@@ -21,6 +21,7 @@ from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.text import one_line
 
 PIPE_BYTES = 1 << 20  # a pipe of the default 64 KiB makes four times as many switches between the processes
+NEEDED = ("PATH", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH")  # the last for SQLite's, which is Python
 STDERR_LINES = 40
 STDERR_LINE = 1000  # characters
 
@@ -28,8 +29,18 @@ STDERR_LINE = 1000  # characters
 class Tool:
     """One run of a tool. Leaving the block kills whatever of it still runs."""
 
-    def __init__(self, command: Sequence[str], *, stdin: bool = False, stdout: bool = False) -> None:
-        """Start it; `stdin` and `stdout` say whether there is a pipe (else nothing is read, or kept)."""
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        stdin: bool = False,
+        stdout: bool = False,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Start it; `stdin` and `stdout` say whether there is a pipe (else nothing is read, or kept).
+
+        `environment` is what it needs besides what every program does.
+        """
         self.name = command[0]
         self._process = subprocess.Popen(
             [find(command[0]), *command[1:]],
@@ -37,6 +48,7 @@ class Tool:
             stdout=subprocess.PIPE if stdout else subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             bufsize=0,
+            env=minimal() | dict(environment or {}),
             start_new_session=True,
         )
         for pipe in (self._process.stdin, self._process.stdout):
@@ -92,13 +104,18 @@ class Tool:
 
     def said(self) -> str:
         """Return the end of its stderr as one line."""
-        return one_line(" ".join(self._lines), 1000)
+        return one_line("".join(self._lines), 1000)
 
     def _drain(self) -> None:
         assert self._process.stderr is not None
         with self._process.stderr as pipe:
             for line in iter(lambda: pipe.readline(STDERR_LINE), b""):
                 self._lines.append(line.decode(errors="replace"))
+
+
+def minimal() -> dict[str, str]:
+    """Return what any program needs of the environment: no task, no proxy, nothing that others put there."""
+    return {key: value for key, value in os.environ.items() if key in NEEDED or key.startswith("LC_")}
 
 
 def find(name: str) -> str:

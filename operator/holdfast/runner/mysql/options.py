@@ -1,4 +1,4 @@
-"""Writes the option file that carries the password: the one thing that no argument and no variable may.
+"""Writes the option file that carries user and password, which no argument and no variable may.
 
 How the clients read one: https://dev.mysql.com/doc/refman/9.7/en/option-files.html and
 https://mariadb.com/docs/server/server-management/install-and-upgrade-mariadb/configuring-mariadb/configuring-mariadb-with-option-files
@@ -8,14 +8,18 @@ MAX_LINE = 4000  # bytes; the clients read a line into 4096
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
-def option_file(password: str) -> str:
+def option_file(user: str, password: str) -> str:
     r"""Return the file's text. Between double quotes only `\` and `"` mean something; the rest stands as it is.
 
     Raises ValueError for what a line cannot carry.
     """
-    if "\0" in password:
+    return f"[client]\n{_line('user', user)}\n{_line('password', password)}\n"
+
+
+def _line(name: str, value: str) -> str:
+    if "\0" in value:
         raise ValueError("has a NUL, which no MySQL option file can carry")
-    line = 'password="' + "".join(_ESCAPES.get(character, character) for character in password) + '"'
+    line = f'{name}="' + "".join(_ESCAPES.get(character, character) for character in value) + '"'
     if len(line.encode()) > MAX_LINE:
         raise ValueError(f"is longer than the {MAX_LINE} bytes that a line of a MySQL option file can carry")
-    return f"[client]\n{line}\n"
+    return line

@@ -33,6 +33,7 @@ class MySQL:
             port=overrides.port or said.port,
             database=overrides.database or said.database,
         )
+        context.log.mask.tell(said.host)
         self.warnings = list(said.warnings)
 
     def __str__(self) -> str:
@@ -111,7 +112,7 @@ class MySQL:
         target = self._target
         lacking = grants.missing(found.grants, target.database, target.flavour.engine, numbers(found.version))
         if lacking:
-            user = "@".join(grants.quoted(part) for part in found.user.rsplit("@", 1))
+            user = target.grantee(found.user)
             raise HoldfastError(
                 Reason.DUMP_FAILED,
                 f"{target} may not see all of the database, and {target.flavour.dump} would leave out what it cannot "

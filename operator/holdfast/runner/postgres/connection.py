@@ -1,8 +1,10 @@
 """Where the database is and who asks: from the task and its Secret to what libpq and its tools are given.
 
-The password goes into the pgpass file and nowhere else. The database's name is never parsed as a connection string.
+The password goes into the pgpass file and nowhere else, the user's name into a service file: neither is an argument.
+The database's name is never parsed as a connection string.
 """
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from holdfast.runner.context import Places
 from holdfast.runner.secrets import MountedSecret
 
 APPLICATION = "holdfast"
+SERVICE_FILE = "pg_service.conf"  # beside the pgpass file
+SERVICE = "holdfast"  # its section
 CONNECT_TIMEOUT = 5  # seconds for one attempt at one address
 # A server whose Pod or node is gone closes nothing; without these a dump would wait two hours for it, here a minute.
 KEEPALIVES = {"keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3"}
@@ -22,20 +26,22 @@ _USED = {"host", "port", "user", "password", "dbname", "sslmode"}
 
 @dataclass(frozen=True)
 class Target:
-    """A database as libpq is told of it; no secret in it."""
+    """A database as libpq is told of it. As text, it has nothing that is in a Secret but the address."""
 
     host: str
     port: str
-    user: str
+    user: str = field(repr=False)
     database: str
     sslmode: str
     passfile: Path
     sslrootcert: Path | None = None
     warnings: list[str] = field(default_factory=list)
     """What is worth knowing of how it is reached, and of what the tools said of it."""
+    asker: str = "its user"
+    """The user, as people are told of him."""
 
     def __str__(self) -> str:
-        return f"database {self.database!r} at {self.host}:{self.port} as user {self.user!r}"
+        return f"database {self.database!r} at {self.host}:{self.port} as {self.asker}"
 
     def parameters(self) -> dict[str, str]:
         """Return the connection parameters, with libpq's names."""
@@ -56,7 +62,11 @@ class Target:
         """Return the connection string for a tool's `--dbname`: nothing in it is secret, every value is escaped."""
         from psycopg.conninfo import make_conninfo  # late: psycopg is slow to import
 
-        return make_conninfo("", **self.parameters())
+        return make_conninfo("", service=SERVICE, **{k: v for k, v in self.parameters().items() if k != "user"})
+
+    def environment(self) -> dict[str, str]:
+        """Return what a tool that is given the connection string needs in its environment."""
+        return {"PGSERVICEFILE": str(self.passfile.with_name(SERVICE_FILE))}
 
 
 def resolve(database: Database, places: Places) -> Target:
@@ -70,7 +80,11 @@ def resolve(database: Database, places: Places) -> Target:
         secrets.write_private(passfile, secrets.pgpass_line(said["password"]))
     except ValueError as error:
         raise secret.invalid(said["password_key"], str(error)) from None
-    ignored = sorted(set(said) - _USED - {"password_key"})
+    try:
+        secrets.write_private(places.run / SERVICE_FILE, secrets.service(SERVICE, said["user"]))
+    except ValueError as error:
+        raise secret.invalid(said["user_key"], str(error)) from None
+    ignored = sorted(set(said) - _USED - {"password_key", "user_key"})
     return Target(
         host=said["host"],
         port=str(connection.port or said.get("port") or Engine.POSTGRESQL.default_port),
@@ -80,6 +94,7 @@ def resolve(database: Database, places: Places) -> Target:
         passfile=passfile,
         sslrootcert=connections.authority(connection, places),
         warnings=[f"the connection URL's {', '.join(ignored)} is not used"] if ignored else [],
+        asker=connections.told(connection, said["user_key"]),
     )
 
 
@@ -92,7 +107,8 @@ def _from_keys(connection: Connection, secret: MountedSecret) -> dict[str, str]:
     keys = connection.secret_keys
     return {
         "host": connection.host or "",
-        "user": secret.read(keys.username),
+        "user": connection.username or secret.read(keys.username),
+        "user_key": keys.username,
         "password": secret.read(keys.password),
         "password_key": keys.password,
     }
@@ -109,7 +125,13 @@ def _from_url(connection: Connection, secret: MountedSecret) -> dict[str, str]:
         said = {name: str(value) for name, value in conninfo_to_dict(text).items() if text.startswith(_SCHEMES)}
     except ProgrammingError:
         raise secret.invalid(key, "is not a connection URL (postgresql://user:password@host:port/name)") from None
+    said |= {"user": connection.username} if connection.username else {}
     missing = [name for name in ("host", "user", "password") if not said.get(name)]
+    missing += ["a port that is a number"] if re.search(r"[^0-9,]", said.get("port", "")) else []
+    # After an unescaped @ in the password, libpq takes the rest of it for the host: which messages would show.
+    missing += (
+        ["a host that is one (a password's @ is written %40)"] if re.search(r"[\s@/]", said.get("host", "")) else []
+    )
     if missing:
         raise secret.invalid(key, f"is not a connection URL (postgresql://…) with {', '.join(missing)}")
-    return said | {"password_key": key}
+    return said | {"password_key": key, "user_key": key}

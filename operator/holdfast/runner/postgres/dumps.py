@@ -101,9 +101,10 @@ class StreamedDump:
         self._warnings = target.warnings
         self._stack = ExitStack()
         self._command = ["pg_dump", *self.arguments, f"--dbname={target.conninfo()}"]
+        self._environment = target.environment()
 
     def __enter__(self) -> Self:
-        self._tool = self._stack.enter_context(Tool(self._command, stdout=True))
+        self._tool = self._stack.enter_context(Tool(self._command, stdout=True, environment=self._environment))
         self._stack.enter_context(self._stop.calling(self._tool.kill))
         return self
 
@@ -192,7 +193,7 @@ class DirectoryDump:
         progress.phase = "dumping"
         command = ["pg_dump", *self.arguments, f"--file={self._folder}", f"--dbname={self._target.conninfo()}"]
         watched = self._room.watched(self._stop, progress, self._silent)
-        with watched, Tool(command) as tool, self._stop.calling(tool.kill):
+        with watched, Tool(command, environment=self._target.environment()) as tool, self._stop.calling(tool.kill):
             code = tool.wait()
             self._stop.check()
             check(tool, code, Reason.DUMP_FAILED, "dumping")

@@ -40,22 +40,29 @@ def feed(
     where = f"--dbname={target.conninfo()}"
     match Format(artifact.format):
         case Format.SQL:
-            feed_tool([*PSQL, where], stream, context.stop, progress)
+            feed_tool([*PSQL, where], stream, context.stop, progress, target.environment())
         case Format.CUSTOM:
-            feed_tool([*PG_RESTORE, "--single-transaction", where], stream, context.stop, progress)
+            command = [*PG_RESTORE, "--single-transaction", where]
+            feed_tool(command, stream, context.stop, progress, target.environment())
         case Format.DIRECTORY:
-            _unpack_and_restore(task, artifact, stream, [*PG_RESTORE, f"--jobs={task.jobs}", where], context)
+            command = [*PG_RESTORE, f"--jobs={task.jobs}", where]
+            _unpack_and_restore(task, artifact, stream, command, target.environment(), context)
 
 
 def _unpack_and_restore(
-    task: RestoreTask, artifact: ManifestArtifact, stream: Iterator[bytes], command: list[str], context: Context
+    task: RestoreTask,
+    artifact: ManifestArtifact,
+    stream: Iterator[bytes],
+    command: list[str],
+    environment: dict[str, str],
+    context: Context,
 ) -> None:
     Room(context.places.scratch, task.scratch_bytes).require(artifact.uncompressed_bytes)
     folder = context.places.scratch / ARCHIVE_FOLDER
     with ExitStack() as stack:
         stack.enter_context(removed_after(folder))
         unpack(stream, folder)
-        tool = stack.enter_context(Tool([*command, str(folder)]))
+        tool = stack.enter_context(Tool([*command, str(folder)], environment=environment))
         stack.enter_context(context.stop.calling(tool.kill))
         code = tool.wait()
         context.stop.check()

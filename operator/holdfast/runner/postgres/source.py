@@ -27,6 +27,7 @@ class Postgres:
             port=overrides.port or said.port,
             database=overrides.database or said.database,
         )
+        context.log.mask.tell(said.host)
         self.warnings = self._target.warnings
 
     def __str__(self) -> str:
