@@ -23,7 +23,8 @@ from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.aws_credentials import credentials
 from holdfast.runner.context import Places
 from holdfast.runner.secrets import MountedSecret
-from holdfast.runner.store_errors import code_of, storage_error
+from holdfast.runner.store_answers import refuse_strange_answers
+from holdfast.runner.store_errors import code_of, no_s3, storage_error
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -75,6 +76,8 @@ class Store:
             yield
         except (BotoCoreError, ClientError) as error:
             raise storage_error(error, what, self.s3) from error
+        except KeyError as error:  # what every answer of S3's has
+            raise no_s3(str(error), what, self.s3) from error
 
     def read(self, key: str) -> bytes | None:
         """Return a small object whole; None when it is not there."""
@@ -122,10 +125,10 @@ class Store:
                 if code_of(error) not in ("404", "NoSuchKey"):
                     raise
                 return None
-        return Stored(
-            answer["ContentLength"], answer.get("ChecksumSHA256"), answer["ETag"], answer.get("VersionId"),
-            answer.get("ObjectLockRetainUntilDate"),
-        )  # fmt: skip
+            return Stored(
+                answer["ContentLength"], answer.get("ChecksumSHA256"), answer["ETag"], answer.get("VersionId"),
+                answer.get("ObjectLockRetainUntilDate"),
+            )  # fmt: skip
 
     def lock(self, key: str, retain_until: datetime) -> None:
         """Have the store retain the object that is there until then, where the settings ask for that."""
@@ -285,7 +288,9 @@ def connect(s3: S3Storage, places: Places) -> Store:
         raise HoldfastError(
             Reason.STORAGE_FAILED, f"the s3 settings cannot be used: {error}", "check s3.endpoint and s3.region"
         ) from error
-    return Store(s3, cast("S3Client", client))
+    client = cast("S3Client", client)
+    refuse_strange_answers(client, s3)
+    return Store(s3, client)
 
 
 def _authority(s3: S3Storage, places: Places) -> str | None:

@@ -67,7 +67,7 @@ class Upload:
                 Bucket=self._store.bucket, Key=self.key, ContentType="application/octet-stream",
                 **algorithm, **self._store.wanted,  # type: ignore[arg-type]
             )  # fmt: skip
-        self._upload_id = answer["UploadId"]
+            self._upload_id = answer["UploadId"]
         if answer.get("ResponseMetadata", {}).get("RetryAttempts"):  # one whose answer was lost may be open beside it
             self._abort_all_but(self._upload_id)
 
@@ -174,16 +174,17 @@ class Upload:
                     Bucket=self._store.bucket, Key=self.key, UploadId=self._upload_id or "", PartNumber=number,
                     Body=part.body(), **sums,  # type: ignore[arg-type]  # botocore takes more than the stubs say
                 )  # fmt: skip
+                tag = answer["ETag"]
         finally:
             with self._room:
                 self._in_flight.remove(part)
                 self._room.notify_all()
         checksum = sums.get("ChecksumSHA256")
         if checksum is None:
-            return {"PartNumber": number, "ETag": answer["ETag"]}
+            return {"PartNumber": number, "ETag": tag}
         if answer.get("ChecksumSHA256") not in (None, checksum):
             raise mismatch(f"part {number} of {self.key}", checksum, answer["ChecksumSHA256"])
-        return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": checksum}
+        return {"PartNumber": number, "ETag": tag, "ChecksumSHA256": checksum}
 
 
 def composite(digests: list[bytes]) -> str:
