@@ -65,7 +65,7 @@ check: sync ## The gate before a commit: format, lint, types, import contracts, 
 	$(RUN) python -m holdfast.api.crd --check .
 	$(RUN) python -m holdfast.contract.published --check .
 	$(RUN) python -m tests.integration.runner.faults_page --check .
-	$(RUN) python tests/chart/refresh.py --check
+	$(RUN) python -m tests.chart.refresh --check
 
 format: sync ## Format and mend what can be mended
 	$(RUN) ruff format
@@ -75,7 +75,7 @@ generate: sync ## Write crds/, the chart's copy, its values' schema, the referen
 	$(RUN) python -m holdfast.api.crd .
 	$(RUN) python -m holdfast.contract.published .
 	$(RUN) python -m tests.integration.runner.faults_page .
-	$(RUN) python tests/chart/refresh.py
+	$(RUN) python -m tests.chart.refresh
 
 ##@ Test cluster
 cluster-up: ## Start the test cluster (kind); prints the KUBECONFIG to use

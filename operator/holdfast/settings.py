@@ -28,6 +28,7 @@ class Settings(SpecModel):
     watch_namespaces: list[str] = Field([], description="Namespaces to watch; none means all.")
     proxy: dict[str, str] = Field({}, description="HTTP_PROXY and the like, for the Jobs too.")
     image_pull_policy: str = "IfNotPresent"
+    own_user: bool = Field(True, description="Whether Jobs name the images' own user; OpenShift gives them another.")
 
 
 def load(path: Path) -> Settings:

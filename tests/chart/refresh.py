@@ -1,6 +1,7 @@
-"""Write what the chart repeats: the definitions that values.schema.json shares with the models, the README's table.
+"""Write what the chart repeats: the definitions that values.schema.json shares with the models, the README's table,
+and the shape of a Job as the admission policy asks for it.
 
-`python tests/chart/refresh.py` writes them anew; `--check` only says which are stale, and exits 1.
+`python -m tests.chart.refresh` writes them anew; `--check` only says which are stale, and exits 1.
 """
 
 import argparse
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from tests.chart import shape
 
 from holdfast.settings import Defaults
 
@@ -75,12 +77,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where something is stale")
     check = parser.parse_args(arguments).check
     stale = 0
-    for path, make in ((SCHEMA, schema_text), (README, readme_text)):
+    for path, make in ((SCHEMA, schema_text), (README, readme_text), (shape.VALIDATIONS, shape.validations_text)):
         text = make()
-        if path.read_text() == text:
+        if path.exists() and path.read_text() == text:
             continue
         stale += 1
-        print(f"{path.name} is stale: run python tests/chart/refresh.py" if check else f"wrote {path.name}")
+        print(f"{path.name} is stale: run python -m tests.chart.refresh" if check else f"wrote {path.name}")
         if not check:
             path.write_text(text)
     return 1 if check and stale else 0

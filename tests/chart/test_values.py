@@ -28,7 +28,8 @@ OUR_OWN_OBJECTS = [
 
 def test_the_schema_and_the_readme_are_fresh():
     done = subprocess.run(
-        [sys.executable, CHART.parents[1] / "tests/chart/refresh.py", "--check"],
+        [sys.executable, "-m", "tests.chart.refresh", "--check"],
+        cwd=CHART.parents[1],
         capture_output=True,
         text=True,
         check=False,

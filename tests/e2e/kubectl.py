@@ -22,7 +22,8 @@ class Kubectl:
     def __call__(self, *arguments: str, stdin: str | list[dict[str, Any]] | None = None, timeout: float = 60) -> str:
         """Run it and return what it prints; `stdin` is text, or objects for `-f -`. Raises KubectlError."""
         if isinstance(stdin, list):
-            stdin = "\n---\n".join(json.dumps(each) for each in stdin)  # of a List, kubectl judges the items itself
+            # YAML: of a List, kubectl judges the items itself, and a stream that begins as JSON it reads so to the end
+            stdin = "".join(f"---\n{json.dumps(each)}\n" for each in stdin)
         done = subprocess.run(
             [*self.argv, *arguments],
             input=stdin, capture_output=True, text=True, timeout=timeout, check=False, env=self.environment,

@@ -75,6 +75,8 @@ SQLITE = {
 NEEDS_CONNECTION = "connection says how to reach a server: every engine needs it but sqlite, which has a volume instead"
 NEEDS_VOLUME = "volume says where an SQLite file lies: engine sqlite needs it, and no other has one"
 WITHIN = "path is relative within the claim, and has no empty parts, '.' or '..': data/orders.db"
+REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+NODE_TERM = f"spec.job.affinity.nodeAffinity.{REQUIRED}.nodeSelectorTerms[0]"
 TOLERATION = "spec.job.tolerations[0]"
 
 WRONG_POLICIES = {
@@ -216,6 +218,57 @@ WRONG_POLICIES = {
     "custom with mysql": (
         {"database/engine": "mysql", "dump": {"format": "custom"}},
         "spec.dump.format: custom and directory are formats of pg_dump alone: with mysql and mariadb, use sql",
+    ),
+    "a priority of Kubernetes' own": (
+        {"job": {"priorityClassName": "system-node-critical"}},
+        "spec.job.priorityClassName: system-... are Kubernetes' own: take or make another one",
+    ),
+    "an annotation that unconfines": (
+        {"job": {"podAnnotations": {"container.apparmor.security.beta.kubernetes.io/runner": "unconfined"}}},
+        "spec.job.podAnnotations: of Kubernetes' own annotations only those can be set that change nothing of how",
+    ),
+    "a node's label in nothing": (
+        {
+            "job": {
+                "affinity": {
+                    "nodeAffinity": {
+                        REQUIRED: {"nodeSelectorTerms": [{"matchExpressions": [{"key": "disk", "operator": "In"}]}]}
+                    }
+                }
+            }
+        },
+        f"{NODE_TERM}.matchExpressions[0].values: In and NotIn need values, Exists and DoesNotExist take none",
+    ),
+    "a node above some text": (
+        {
+            "job": {
+                "affinity": {
+                    "nodeAffinity": {
+                        REQUIRED: {
+                            "nodeSelectorTerms": [
+                                {"matchExpressions": [{"key": "cpus", "operator": "Gt", "values": ["many"]}]}
+                            ]
+                        }
+                    }
+                }
+            }
+        },
+        f"{NODE_TERM}.matchExpressions[0].values: In and NotIn need values, Exists and DoesNotExist take none",
+    ),
+    "spread over no key": (
+        {
+            "job": {
+                "topologySpreadConstraints": [
+                    {
+                        "maxSkew": 1,
+                        "topologyKey": "a b",
+                        "whenUnsatisfiable": "ScheduleAnyway",
+                        "labelSelector": {"matchLabels": {"a": "b"}},
+                    }
+                ]
+            }
+        },
+        "spec.job.topologySpreadConstraints[0].topologyKey: must be the key of a label",
     ),
     "jobs of a plain dump": (
         {"dump": {"jobs": 2}},

@@ -117,8 +117,9 @@ def a_status(policy=None):
     return a_begun_backup(inline=a_sqlite_policy()).status.model_copy(update={"resolved": resolved})
 
 
-def a_job(node: str | None = None) -> dict[str, Any]:
-    backup, status = a_begun_backup(inline=a_sqlite_policy()), a_status()
+def a_job(node: str | None = None, **policy: Any) -> dict[str, Any]:
+    backup = a_begun_backup(inline=a_sqlite_policy())
+    status = a_begun_backup().status.model_copy(update={"resolved": resolve(a_sqlite_policy(**policy), settings())})
     work = tasks.backup_task(OWNER, backup.spec, status, [])
     return jobs.backup_job("orders-1-backup-x", OWNER, 1, work, status.resolved, RUNNER, node)
 
@@ -154,6 +155,27 @@ def test_the_pod_is_kept_on_the_node_by_its_name():
 
     [term] = affinity["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
     assert term == {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["node-b"]}]}
+
+
+def test_what_a_policy_asks_of_nodes_still_holds_on_the_claims_node():
+    required = "requiredDuringSchedulingIgnoredDuringExecution"
+    ssd, large = ({"key": key, "operator": "Exists"} for key in ("ssd", "large"))
+    preferred = [{"weight": 1, "preference": {"matchExpressions": [large]}}]
+    nodes = {
+        required: {"nodeSelectorTerms": [{"matchExpressions": [ssd]}, {"matchExpressions": [large]}]},
+        "preferredDuringSchedulingIgnoredDuringExecution": preferred,
+    }
+    far = {required: [{"labelSelector": {"matchLabels": {"app": "a"}}, "topologyKey": "zone"}]}
+    job = a_job("node-b", job={"affinity": {"nodeAffinity": nodes, "podAntiAffinity": far}})
+    affinity = job["spec"]["template"]["spec"]["affinity"]
+
+    here = [{"key": "metadata.name", "operator": "In", "values": ["node-b"]}]
+    assert affinity["podAntiAffinity"] == far
+    assert affinity["nodeAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"] == preferred
+    assert affinity["nodeAffinity"][required]["nodeSelectorTerms"] == [
+        {"matchExpressions": [ssd], "matchFields": here},
+        {"matchExpressions": [large], "matchFields": here},
+    ]
 
 
 def test_a_cleanup_has_neither_claim_nor_its_user():

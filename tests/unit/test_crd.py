@@ -1,6 +1,7 @@
 """The generated definitions: fresh, described and bounded everywhere, and saying just what the models say."""
 
 import functools
+import json
 import re
 import typing
 from collections.abc import Iterator
@@ -87,7 +88,8 @@ def test_the_yaml_reads_back_as_the_definition_and_has_no_aliases(kind):
 
 @pytest.mark.parametrize("kind", KIND)
 def test_the_definition_leaves_room_for_kubectls_copy_of_it(kind):
-    assert len(crd.render(KIND[kind])) < CLIENT_SIDE_APPLY_LIMIT / 2
+    kept = json.dumps(crd.definition(KIND[kind]), separators=(",", ":"))  # as kubectl writes its annotation
+    assert len(kept) < CLIENT_SIDE_APPLY_LIMIT / 2
 
 
 def test_every_field_is_described_in_full_sentences():

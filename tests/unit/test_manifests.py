@@ -1,5 +1,6 @@
 """The Jobs that are built: what every one of them must and must not have, and what is pasted to restore."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -70,6 +71,34 @@ def test_every_pod_meets_the_restricted_standard_and_has_no_api_token():
         "capabilities": {"drop": ["ALL"]},
     }
     assert "command" not in container
+
+
+def test_where_the_cluster_gives_each_namespace_its_user_none_is_named():
+    work = tasks.backup_task(OWNER, a_begun_backup().spec, a_status(), [])
+    runner = dataclasses.replace(RUNNER, own_user=False)
+
+    job = jobs.backup_job("orders-1-backup-x", OWNER, 1, work, a_status().resolved, runner)
+
+    assert job["spec"]["template"]["spec"]["securityContext"] == {
+        "runAsNonRoot": True,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def test_a_job_goes_where_its_policy_says():
+    spread = {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule",
+              "labelSelector": {"matchLabels": {"app": "a"}}}  # fmt: skip
+    far = {"labelSelector": {"matchLabels": {"app": "a"}}, "topologyKey": "kubernetes.io/hostname"}
+    placed = {
+        "affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [far]}},
+        "topologySpreadConstraints": [spread],
+        "priorityClassName": "backups",
+        "nodeSelector": {"disk": "ssd"},
+    }
+    pod = a_pod(job=placed)
+
+    assert {name: pod[name] for name in placed} == placed
+    assert not a_pod().keys() & placed.keys()
 
 
 def test_secrets_come_as_optional_files_and_never_as_variables():

@@ -53,18 +53,24 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
 {{- toJson $images -}}
 {{- end -}}
 
-{{- /* The operator's settings as JSON: holdfast/settings.py says what each means. */ -}}
-{{- define "holdfast.settings" -}}
+{{- /* What the Jobs' environment says of the proxy, as JSON: for the settings and for the admission policy. */ -}}
+{{- define "holdfast.proxy" -}}
 {{- $proxy := dict -}}
 {{- range $name, $value := dict "HTTP_PROXY" .Values.proxy.httpProxy "HTTPS_PROXY" .Values.proxy.httpsProxy "NO_PROXY" .Values.proxy.noProxy -}}
 {{- if $value }}{{ $_ := set $proxy $name $value }}{{ end -}}
 {{- end -}}
+{{- toJson $proxy -}}
+{{- end -}}
+
+{{- /* The operator's settings as JSON: holdfast/settings.py says what each means. */ -}}
+{{- define "holdfast.settings" -}}
 {{- dict
   "images" (include "holdfast.runnerImages" . | fromJson)
   "defaults" .Values.defaults
   "watchNamespaces" .Values.watchNamespaces
-  "proxy" $proxy
+  "proxy" (include "holdfast.proxy" . | fromJson)
   "imagePullPolicy" .Values.runner.pullPolicy
+  "ownUser" (not .Values.openshift)
   | toPrettyJson -}}
 {{- end -}}
 
@@ -76,4 +82,12 @@ kubeVersion then stands for the API, so that what is rendered for Git is never c
 {{- $served := .Capabilities.APIVersions.Has "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy" -}}
 {{- $offline := not (.Capabilities.APIVersions.Has "v1/Pod") -}}
 {{- if and .Values.admissionPolicy.enabled (or $served $offline) }}true{{ end -}}
+{{- end -}}
+
+{{- /* Whose requests the admission policies are about. */ -}}
+{{- define "holdfast.byTheOperator" -}}
+- name: by-the-operator
+  expression: >-
+    request.userInfo.username ==
+    "system:serviceaccount:{{ .Release.Namespace }}:{{ include "holdfast.serviceAccountName" . }}"
 {{- end -}}

@@ -5,17 +5,10 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from holdfast.api import limits
-from holdfast.api.base import ObjectName, Rule, SpecModel, keyed_by, qualified, rules, says
+from holdfast.api.base import DNS_NAME, ObjectName, Rule, SpecModel, keyed_by, qualified, rules, says
 from holdfast.api.limits import Quantity, Size
+from holdfast.api.scheduling import Affinity, LabelValue, TopologySpread
 
-LabelValue = Annotated[
-    str,
-    Field(
-        max_length=63,
-        pattern=r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$",
-        json_schema_extra=says("must be the value of a label: at most 63 letters, digits, '-', '_' and '.'"),
-    ),
-]
 AnnotationValue = Annotated[str, Field(max_length=4096)]
 ShortText = Annotated[str, Field(max_length=253)]
 
@@ -28,6 +21,16 @@ _OWN_LABELS = Rule(
     "!(key in ['app.kubernetes.io/managed-by', 'app.kubernetes.io/component', 'job-name', 'controller-uid']))",
     "labels that Holdfast or the Job sets itself cannot be set: holdfast.dev/..., batch.kubernetes.io/..., "
     "app.kubernetes.io/managed-by, app.kubernetes.io/component, job-name, controller-uid",
+)
+# Kubernetes takes orders by annotation, too; the chart's admission policy has the same list.
+_OTHERS_ANNOTATIONS = Rule(
+    "self.all(key, !key.startsWith('io.kubernetes.') && !key.matches('^([^/]*[.])?(kubernetes|k8s)[.]io/') || key in ["
+    "'cluster-autoscaler.kubernetes.io/safe-to-evict', 'cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes', "
+    "'descheduler.alpha.kubernetes.io/evict', 'descheduler.alpha.kubernetes.io/prefer-no-eviction', "
+    "'kubectl.kubernetes.io/default-container', 'kubernetes.io/description', 'kubernetes.io/egress-bandwidth', "
+    "'kubernetes.io/ingress-bandwidth'])",
+    "of Kubernetes' own annotations only those can be set that change nothing of how the Pod is confined: "
+    "cluster-autoscaler.kubernetes.io/safe-to-evict, kubernetes.io/egress-bandwidth and the like",
 )
 
 
@@ -114,6 +117,20 @@ class Scratch(SpecModel):
     )
 
 
+PriorityClassName = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=253,
+        pattern=DNS_NAME,
+        json_schema_extra={
+            **says("must be the name of a PriorityClass: lower-case letters, digits, '-' and '.'"),
+            **rules(Rule("!self.startsWith('system-')", "system-... are Kubernetes' own: take or make another one")),
+        },
+    ),
+]
+
+
 class JobTemplate(SpecModel):
     """How the Job of a backup runs. Fields left out are the chart's defaults, else the ones named here."""
 
@@ -134,6 +151,18 @@ class JobTemplate(SpecModel):
     tolerations: list[Toleration] | None = Field(
         None, max_length=16, description="Taints that the Job's Pod tolerates. Default: none."
     )
+    affinity: Affinity | None = Field(
+        None,
+        description="Which nodes the Job's Pod may run on, and near to or far from which Pods, as in a Pod, all by "
+        "labels. Taken whole from here or from the chart. Default: none.",
+    )
+    topology_spread_constraints: list[TopologySpread] | None = Field(
+        None, max_length=8, description="How evenly Pods are spread over nodes or zones, as in a Pod. Default: none."
+    )
+    priority_class_name: PriorityClassName | None = Field(
+        None,
+        description="PriorityClass of the Job's Pod; none of Kubernetes' own, system-.... Default: the cluster's.",
+    )
     pod_labels: dict[str, LabelValue] | None = Field(
         None,
         max_length=16,
@@ -143,7 +172,7 @@ class JobTemplate(SpecModel):
     pod_annotations: dict[str, AnnotationValue] | None = Field(
         None,
         max_length=16,
-        json_schema_extra=rules(qualified("an annotation")),
+        json_schema_extra=rules(qualified("an annotation"), _OTHERS_ANNOTATIONS),
         description="Further annotations of the Job's Pod. Default: none.",
     )
     image_pull_secrets: list[LocalReference] | None = Field(

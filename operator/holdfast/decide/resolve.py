@@ -26,7 +26,7 @@ BUILT_IN: dict[str, Any] = {
 }
 DIRECTORY_JOBS = 4
 # Taken whole from whoever gives them: mixing two sets of these would be nobody's intent.
-_WHOLE = {"resources", "nodeSelector", "serverSideEncryption", "tags"}
+_WHOLE = {"resources", "nodeSelector", "affinity", "serverSideEncryption", "tags"}
 
 _AWS_IMAGE = "aws"  # RDS's API has no versions that an image would have to fit
 _IMAGE_FAMILY = {

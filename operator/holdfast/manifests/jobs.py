@@ -33,6 +33,11 @@ RETIRED_SECONDS = 300  # one that another Job follows goes before anybody is ala
 POD_MARGIN_SECONDS = 60  # the runner's own deadline comes first: it ends well and reports
 JOB_MARGIN_SECONDS = 120  # the Job's comes last: it deletes the Pod, and the report with it
 
+_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+_PLACING = (
+    "nodeSelector", "tolerations", "affinity", "topologySpreadConstraints", "priorityClassName", "imagePullSecrets",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Runner:
@@ -41,6 +46,7 @@ class Runner:
     image: str
     pull_policy: str
     proxy: dict[str, str]
+    own_user: bool = True  # or the one that the cluster gives its namespace
 
 
 @dataclass(frozen=True)
@@ -81,9 +87,15 @@ class Owner:
 class Seat:
     """As whom a Pod runs, and where it must: next to whoever has the claim mounted already."""
 
-    user: int = RUNNER_UID
-    group: int = RUNNER_UID
+    user: int | None = None  # None: the image's own
+    group: int | None = None
     node: str | None = None
+
+    def identity(self, own_user: bool) -> dict[str, int]:
+        """Return what the Pod says of user and group: nothing, where the cluster chooses and no file asks for one."""
+        if self.user is not None and self.group is not None:
+            return {"runAsUser": self.user, "runAsGroup": self.group}
+        return {"runAsUser": RUNNER_UID, "runAsGroup": RUNNER_UID} if own_user else {}
 
 
 def seat(database: Database, node: str | None = None) -> Seat:
@@ -212,7 +224,7 @@ def pod_spec(
 ) -> dict[str, Any]:
     """Build the Pod of a task; `volumes` as volumes.py makes them, each with its mount path."""
     placed = template.to_dict()
-    optional = {key: placed[key] for key in ("nodeSelector", "tolerations", "imagePullSecrets") if placed.get(key)}
+    optional = {key: placed[key] for key in _PLACING if placed.get(key)}
     return {
         "restartPolicy": "Never",
         "serviceAccountName": template.service_account_name,
@@ -221,25 +233,26 @@ def pod_spec(
         "terminationGracePeriodSeconds": paths.GRACE_SECONDS,
         "securityContext": {
             "runAsNonRoot": True,
-            "runAsUser": seated.user,
-            "runAsGroup": seated.group,
+            **seated.identity(runner.own_user),
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        **({"affinity": _on_node(seated.node)} if seated.node else {}),
         **optional,
+        **({"affinity": _on_node(seated.node, placed.get("affinity", {}))} if seated.node else {}),
         "containers": [_container(work, volumes, placed, runner, arguments or [])],
         "volumes": [{key: value for key, value in volume.items() if key != "mountPath"} for volume in volumes],
     }
 
 
-def _on_node(name: str) -> dict[str, Any]:
-    """Keep the Pod on one node, by the node's own name: the label kubernetes.io/hostname may have another."""
-    fields = [{"key": "metadata.name", "operator": "In", "values": [name]}]
-    return {
-        "nodeAffinity": {
-            "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchFields": fields}]}
-        }
-    }
+def _on_node(name: str, affinity: dict[str, Any]) -> dict[str, Any]:
+    """Keep the Pod on one node, by the node's own name: the label kubernetes.io/hostname may have another.
+
+    What the policy asks of nodes stays: a node has to meet one of its terms, so each of them gets the name as well.
+    """
+    field = {"key": "metadata.name", "operator": "In", "values": [name]}
+    nodes = affinity.get("nodeAffinity", {})
+    terms = nodes.get(_REQUIRED, {}).get("nodeSelectorTerms", [{}])
+    named = [{**term, "matchFields": [*term.get("matchFields", []), field]} for term in terms]
+    return {**affinity, "nodeAffinity": {**nodes, _REQUIRED: {"nodeSelectorTerms": named}}}
 
 
 def _container(

@@ -30,7 +30,7 @@ def owner(backup: BackupView) -> jobs.Owner:
 def runner(status: DatabaseBackupStatus, settings: Settings) -> jobs.Runner:
     """Return the image that fits the backup's server, and how it is run. Raises HoldfastError(ImageNotSet)."""
     _, image = image_of(tasks.resolved_of(status), settings, status.server_major)
-    return jobs.Runner(image, settings.image_pull_policy, settings.proxy)
+    return jobs.Runner(image, settings.image_pull_policy, settings.proxy, settings.own_user)
 
 
 def _backup_job(o: Observation, settings: Settings) -> dict[str, Any]:

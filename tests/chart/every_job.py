@@ -1,0 +1,108 @@
+"""Every kind of Job that the operator builds, by its own builders: what the admission policy must allow."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+from tests.builders import NOW, UID, a_begun_backup, a_policy, a_sqlite_policy, an_rds_policy, settings
+from tests.chart.rendering import CHART
+
+from holdfast.api.backup import DatabaseBackupStatus, VerificationRun
+from holdfast.api.policy import BackupPolicySpec
+from holdfast.decide.resolve import image_of, resolve
+from holdfast.manifests import jobs, tasks
+from holdfast.settings import Settings
+
+Job = dict[str, Any]
+PROXY = {"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": ".svc"}
+PROXY_VALUES = {"httpsProxy": PROXY["HTTPS_PROXY"], "noProxy": PROXY["NO_PROXY"]}
+IMAGES = yaml.safe_load((CHART / "values.yaml").read_text())["runner"]["images"]
+SETTINGS = settings(images=IMAGES, proxy=PROXY)
+KEY = "age1zd5883cj64l8849f66m3724fpavwzaq3pau92lr5fvsgwauxt9lq4px9ek"
+NODE = "node-b"
+
+S3 = {"bucket": "backups", "secretName": "s3", "endpoint": "https://s3:8333", "caSecretName": "s3-ca"}
+ENCRYPTED = {"storage": {"s3": S3, "encryption": {"age": {"recipients": [KEY]}}},
+             "verification": {"level": "readback", "identitySecretName": "keys"}}  # fmt: skip
+PLACED = {
+    "serviceAccountName": "backup",
+    "nodeSelector": {"disk": "ssd"},
+    "tolerations": [{"key": "db", "operator": "Exists", "effect": "NoSchedule"}],
+    "affinity": {
+        "nodeAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": {
+                "nodeSelectorTerms": [{"matchExpressions": [{"key": "disk", "operator": "In", "values": ["ssd"]}]}]
+            }
+        },
+        "podAntiAffinity": {
+            "preferredDuringSchedulingIgnoredDuringExecution": [
+                {"weight": 1, "podAffinityTerm": {"topologyKey": "zone", "labelSelector": {"matchLabels": {"a": "b"}}}}
+            ]
+        },
+    },
+    "topologySpreadConstraints": [
+        {
+            "maxSkew": 1,
+            "topologyKey": "zone",
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": {"matchLabels": {"a": "b"}},
+        }
+    ],
+    "priorityClassName": "backups",
+    "podLabels": {"team": "data"},
+    "podAnnotations": {"example.com/a": "1", "kubernetes.io/egress-bandwidth": "10M"},
+    "imagePullSecrets": [{"name": "pull"}],
+    "resources": {"requests": {"cpu": "1"}, "limits": {"memory": "1Gi", "ephemeral-storage": "4Gi"}},
+    "scratch": {"sizeLimit": "20Gi"},
+    "startTimeoutSeconds": 86400,
+    "activeDeadlineSeconds": 604800,
+    "backoffLimit": 10,
+}  # fmt: skip
+
+
+def a_server(engine: str) -> dict[str, Any]:
+    tls = {"mode": "verify-full", "caSecretName": "db-ca"}
+    return {"engine": engine, "name": "orders", "connection": {"host": "db", "secretName": "db", "tls": tls}}
+
+
+def policies() -> dict[str, BackupPolicySpec]:
+    """One policy for each way in which a Job may look."""
+    formats = {f"postgresql, {form}": a_policy(dump={"format": form}) for form in ("sql", "custom", "directory")}
+    servers = {engine: a_policy(database=a_server(engine)) for engine in ("postgresql", "mysql", "mariadb")}
+    return {
+        **formats,
+        **servers,
+        "encrypted": a_policy(**ENCRYPTED),
+        "encrypted, directory": a_policy(dump={"format": "directory"}, **ENCRYPTED),
+        "placed": a_policy(job=PLACED, dump={"format": "directory"}),
+        "sqlite": a_sqlite_policy(job=PLACED),
+        "rds": an_rds_policy(secretName="aws"),
+        "rds, as the Pod itself": an_rds_policy(),
+    }
+
+
+def every_job(namespace: str = "shop", chart: Settings = SETTINGS) -> Iterator[tuple[str, Job]]:
+    """Yield each Job with what it is: of each policy the backup, the cleanup and the verifications."""
+    for name, policy in policies().items():
+        begun = a_begun_backup()
+        status = begun.status.model_copy(update={"resolved": resolve(policy, chart), "sha256": "a" * 64})
+        owner = jobs.Owner(namespace, "orders-1", UID, "orders")
+        for kind, job in _of(owner, status, begun.spec, chart):
+            yield f"{name}: {kind}", job
+
+
+def _of(owner: jobs.Owner, status: DatabaseBackupStatus, spec: Any, chart: Settings) -> Iterator[tuple[str, Job]]:
+    resolved = tasks.resolved_of(status)
+    runner = jobs.Runner(image_of(resolved, chart)[1], chart.image_pull_policy, chart.proxy, chart.own_user)
+    node = NODE if resolved.database.volume else None
+    work = tasks.backup_task(owner, spec, status, [])
+    yield "backup", jobs.backup_job("orders-1-backup", owner, 1, work, resolved, runner, node)
+    yield (
+        "cleanup",
+        jobs.cleanup_job("orders-1-cleanup", owner, tasks.cleanup_task(owner, status), resolved.job, runner),
+    )
+    for level in ("checksum", "readback"):
+        run = VerificationRun(request="1", number=1, state="Running", level=level, job_name="orders-1-verify",
+                              started_at=NOW)  # fmt: skip
+        asked = status.model_copy(update={"verification_run": run})
+        yield f"verify, {level}", jobs.verify_job(run, owner, tasks.verify_task(owner, asked), resolved, runner)
