@@ -13,6 +13,7 @@ import structlog
 from prometheus_client import Counter
 
 from holdfast import naming
+from holdfast.handlers.login import connection
 from holdfast.handlers.storage import NoDiffBase, NoProgress
 from holdfast.kube.access import Credentials
 from holdfast.kube.kinds import BACKUPS, EVENTS, JOBS, PODS, POLICIES, Kind
@@ -53,15 +54,7 @@ def registry(cache: Cache, queue: WorkQueue, login: Callable[[], Awaitable[Crede
 
     @kopf.on.login(registry=handlers)
     async def connect(**_: object) -> kopf.ConnectionInfo:
-        credentials = await login()
-        return kopf.ConnectionInfo(
-            server=credentials.server,
-            ca_path=credentials.ca_file,
-            insecure=not credentials.verify,
-            token=credentials.token,
-            certificate_path=credentials.cert_file,
-            private_key_path=credentials.key_file,
-        )
+        return connection(await login())
 
     return handlers
 

@@ -1,9 +1,11 @@
 """Where the API server is and how to speak to it: from the Pod's own ServiceAccount, or from a kubeconfig file.
 
-One configuration serves both our client and kopf, so that both always talk to the same cluster.
+One configuration serves both our client and kopf, so that both always talk to the same cluster; and one rule, `trust`,
+says for both which certificates of a server are good.
 """
 
 import os
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +28,7 @@ class Credentials:
     token: str | None
     cert_file: str | None
     key_file: str | None
+    proxy: str | None
 
 
 async def configure(kubeconfig: Path | None = None, context: str | None = None) -> Configuration:
@@ -57,7 +60,20 @@ async def credentials(configuration: Configuration) -> Credentials:
         token=header.split(" ", 1)[-1].strip() if header else None,
         cert_file=configuration.cert_file,
         key_file=configuration.key_file,
+        proxy=configuration.proxy,
     )
+
+
+def trust(context: ssl.SSLContext) -> ssl.SSLContext:
+    """Let the context take the certificates that kubectl and Go take; return it.
+
+    From Python 3.13 on, its default is to refuse any certificate that is not formed as RFC 5280 asks: without key
+    identifiers, with basicConstraints that are not critical, and the like. Many clusters have such a CA. And what is
+    in the CA's file is trusted though it is no root, as in Go. Chain, signature, time, purpose and name are checked.
+    """
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
 
 
 def own_namespace() -> str | None:

@@ -16,7 +16,7 @@ from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.configuration import Configuration
 
 from holdfast import __version__, naming
-from holdfast.kube import errors, metrics
+from holdfast.kube import access, errors, metrics
 from holdfast.kube.kinds import Kind
 
 Object = dict[str, Any]
@@ -34,6 +34,7 @@ class KubeClient:
     def __init__(self, configuration: Configuration, timeout: float = 10) -> None:
         """Take where the server is, and the seconds that one call may take. Needs a running event loop."""
         self._api = ApiClient(configuration)
+        access.trust(self._api.rest_client.ssl_context)
         self._api.user_agent = f"{naming.MANAGER}-operator/{__version__}"  # names us in managedFields and audit logs
         self._timeout = timeout
 
