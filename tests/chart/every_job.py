@@ -60,8 +60,11 @@ PLACED = {
 }  # fmt: skip
 
 
-def a_server(engine: str) -> dict[str, Any]:
-    tls = {"mode": "verify-full", "caSecretName": "db-ca"}
+TRUSTED = {"s3": {"bucket": "backups", "secretName": "s3", "caConfigMapName": "trust", "caConfigMapKey": "root.pem"}}
+
+
+def a_server(engine: str, **authority: str) -> dict[str, Any]:
+    tls = {"mode": "verify-full"} | (authority or {"caSecretName": "db-ca"})
     return {"engine": engine, "name": "orders", "connection": {"host": "db", "secretName": "db", "tls": tls}}
 
 
@@ -72,6 +75,7 @@ def policies() -> dict[str, BackupPolicySpec]:
     return {
         **formats,
         **servers,
+        "authorities in a ConfigMap": a_policy(database=a_server("mysql", caConfigMapName="trust"), storage=TRUSTED),
         "encrypted": a_policy(**ENCRYPTED),
         "encrypted, directory": a_policy(dump={"format": "directory"}, **ENCRYPTED),
         "placed": a_policy(job=PLACED, dump={"format": "directory"}),

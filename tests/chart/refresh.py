@@ -19,6 +19,10 @@ from holdfast.settings import Defaults
 CHART = Path(__file__).parents[2] / "charts" / "holdfast"
 SCHEMA = CHART / "values.schema.json"
 README = CHART / "README.md"
+VALUES = CHART / "values.yaml"
+COPY = CHART / "files" / "values.yaml"
+OF_VALUES = "# Written by tests/chart/refresh.py from values.yaml; do not edit.\n"
+NULL = {"type": "null"}
 BEGIN, END = "<!-- values: written by tests/chart/refresh.py -->\n", "<!-- end of values -->"
 OF_THE_GENERATOR = ("title", "default")  # what pydantic adds and Helm has no use for
 
@@ -40,14 +44,40 @@ def without_null(schema: Any) -> Any:
     return kept
 
 
+def nullable(schema: dict[str, Any]) -> dict[str, Any]:
+    """Let null stand for every field: what is empty in a values file means its default."""
+    here = {key: value for key, value in schema.items() if key not in ("properties", "anyOf", "type", "enum")}
+    if "type" in schema:
+        kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+        here["type"] = [*kinds, *({"null"} - set(kinds))]
+    if "enum" in schema:
+        here["enum"] = [*schema["enum"], *([] if None in schema["enum"] else [None])]
+    if "anyOf" in schema:
+        here["anyOf"] = [*schema["anyOf"], *([] if NULL in schema["anyOf"] else [NULL])]
+    if "properties" in schema:
+        here["properties"] = {name: nullable(field) for name, field in schema["properties"].items()}
+    if isinstance(schema.get("additionalProperties"), dict):
+        here["additionalProperties"] = nullable(schema["additionalProperties"])
+    if isinstance(schema.get("items"), dict) and "properties" in schema["items"]:
+        here["items"] = {**nullable(schema["items"]), "type": "object"}
+    return {key: here[key] for key in [*schema, *here] if key in here}
+
+
 def definitions() -> dict[str, Any]:
     """Return the schemas of `defaults.storage` and `defaults.job` and of all that they are made of."""
-    return without_null(Defaults.model_json_schema()["$defs"])
+    made: dict[str, Any] = without_null(Defaults.model_json_schema()["$defs"])
+    return {name: nullable(schema) for name, schema in made.items()}
 
 
 def schema_text() -> str:
     document = json.loads(SCHEMA.read_text())
-    return json.dumps({**document, "$defs": definitions()}, indent=2, ensure_ascii=False) + "\n"
+    own = {name: nullable(schema) for name, schema in document["properties"].items()}
+    return json.dumps({**document, "properties": own, "$defs": definitions()}, indent=2, ensure_ascii=False) + "\n"
+
+
+def copied_values() -> str:
+    """Return values.yaml as a template can read it: Helm hides the file itself."""
+    return OF_VALUES + yaml.safe_dump(yaml.safe_load(VALUES.read_text()), sort_keys=False, width=120)
 
 
 def rows(properties: dict[str, Any], values: dict[str, Any], path: str = "") -> list[tuple[str, str, str]]:
@@ -77,7 +107,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where something is stale")
     check = parser.parse_args(arguments).check
     stale = 0
-    for path, make in ((SCHEMA, schema_text), (README, readme_text), (shape.VALIDATIONS, shape.validations_text)):
+    for path, make in (
+        (SCHEMA, schema_text),
+        (README, readme_text),
+        (COPY, copied_values),
+        (shape.VALIDATIONS, shape.validations_text),
+    ):
         text = make()
         if path.exists() and path.read_text() == text:
             continue

@@ -12,6 +12,8 @@ from tests.chart.rendering import CHART, NAMESPACE, SERVED, Rendered, render, te
 # of the test alone: the first one to need a Helm may wait minutes until it is built
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60, func_only=True)]
 
+NAME = "holdfast-operator"
+WHOLE = f"hf-holdfast.{NAMESPACE}"  # of what belongs to the whole cluster
 CLUSTER_KINDS = {
     "ClusterRole",
     "ClusterRoleBinding",
@@ -85,6 +87,7 @@ def test_the_operator_is_told_where_it_is_and_what_to_do(helm: Path):
         pytest.param({}, "holdfast-operator:0.1.0", id="default"),
         pytest.param({"image": {"tag": "dev"}}, "holdfast-operator:dev", id="tag"),
         pytest.param({"registry": "r.example.com/x"}, "r.example.com/x/holdfast-operator:0.1.0", id="registry"),
+        pytest.param({"image": {"digest": f"sha256:{'a' * 64}"}}, f"{NAME}:0.1.0@sha256:{'a' * 64}", id="digest"),
         pytest.param(
             {"image": {"tag": f"1@sha256:{'a' * 64}"}}, f"holdfast-operator:1@sha256:{'a' * 64}", id="tag-and-digest"
         ),
@@ -110,6 +113,7 @@ def test_a_changed_setting_rolls_the_operators_and_anything_else_does_not(helm: 
         pytest.param({"priorityClassName": "high"}, "priorityClassName", id="priorityClassName"),
         pytest.param({"imagePullSecrets": [{"name": "pull"}]}, "imagePullSecrets", id="imagePullSecrets"),
         pytest.param({"affinity": {"nodeAffinity": {"x": []}}}, "affinity", id="affinity"),
+        pytest.param({"topologySpreadConstraints": [{"maxSkew": 1}]}, "topologySpreadConstraints", id="spread"),
         pytest.param(
             {"terminationGracePeriodSeconds": 45}, "terminationGracePeriodSeconds", id="terminationGracePeriodSeconds"
         ),
@@ -181,6 +185,41 @@ def test_two_releases_of_one_name_share_nothing_of_the_cluster(helm: Path):
     assert not cluster_names("one") & cluster_names("two")
 
 
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [
+        pytest.param({}, "hf-holdfast", id="default"),
+        pytest.param({"nameOverride": "backups"}, "hf-backups", id="nameOverride"),
+        pytest.param({"nameOverride": "f"}, "hf", id="nameOverride-within-the-release"),
+        pytest.param({"fullnameOverride": "backups"}, "backups", id="fullnameOverride"),
+    ],
+)
+def test_every_name_follows_the_one_that_was_asked_for(helm: Path, values: dict[str, Any], name: str):
+    rendered = render(helm, {"serviceMonitor": {"enabled": True}, "crds": {"enabled": False}, **values})
+
+    assert rendered.one("Deployment")["metadata"]["name"] == name
+    assert all(m["metadata"]["name"].startswith(name) for m in rendered.manifests)
+    labels = rendered.one("Deployment")["spec"]["selector"]["matchLabels"]
+    assert labels["app.kubernetes.io/name"] == values.get("nameOverride", "holdfast")
+
+
+def test_further_objects_are_installed_as_they_are_written(helm: Path):
+    objects = [
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "{{ .Release.Name }}-a"}},
+        "apiVersion: v1\nkind: Secret\nmetadata:\n  name: {{ .Release.Name }}-b\n",
+    ]
+    rendered = render(helm, {"extraObjects": objects})
+
+    assert [secret["metadata"]["name"] for secret in rendered.all("Secret")] == ["hf-a", "hf-b"]
+
+
+def test_on_openshift_neither_the_operator_nor_its_jobs_name_a_user(helm: Path):
+    rendered = render(helm, {"openshift": True})
+
+    assert rendered.pod["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    assert json.loads(rendered.settings)["ownUser"] is False
+
+
 def test_a_long_release_name_still_makes_valid_names(helm: Path):
     names = [m["metadata"]["name"] for m in render(helm, release="r" * 53).manifests]
 
@@ -228,14 +267,19 @@ def test_the_jobs_are_confined_wherever_the_cluster_can(
 
 def test_the_policy_is_about_the_operator_and_the_images_that_its_settings_name(helm: Path):
     rendered = render(helm, {"registry": "r.example.com", "runner": {"images": {"postgres-17": "a:17", "b-1": "b:1"}}})
-    policy = rendered.one("ValidatingAdmissionPolicy")["spec"]
-    variables = {variable["name"]: variable["expression"] for variable in policy["variables"]}
-    (condition,) = policy["matchConditions"]
+    policies = {each["metadata"]["name"]: each["spec"] for each in rendered.all("ValidatingAdmissionPolicy")}
+    created, kept = policies[f"{WHOLE}.jobs"], policies[f"{WHOLE}.jobs-kept"]
+    variables = {variable["name"]: variable["expression"] for variable in created["variables"]}
+    (condition,) = created["matchConditions"]
 
+    assert kept["matchConditions"] == created["matchConditions"]
     assert json.loads(variables["images"]) == sorted(json.loads(rendered.settings)["images"].values())
     assert f'"system:serviceaccount:{NAMESPACE}:{rendered.pod["serviceAccountName"]}"' in condition["expression"]
-    assert policy["failurePolicy"] == "Fail"
-    assert rendered.one("ValidatingAdmissionPolicyBinding")["spec"]["validationActions"] == ["Deny"]
+    assert created["failurePolicy"] == kept["failurePolicy"] == "Fail"
+    bindings = rendered.all("ValidatingAdmissionPolicyBinding")
+    assert [each["spec"] for each in bindings] == [
+        {"policyName": f"{WHOLE}.{name}", "validationActions": ["Deny"]} for name in ("jobs", "jobs-kept")
+    ]
 
 
 def test_kubernetes_before_1_30_is_refused(helm: Path):

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.builders import a_policy
 from tests.chart.rendering import CHART, refusal, render
 
 import holdfast
+from holdfast.decide.resolve import resolve
 from holdfast.settings import Settings
 
 # of the test alone: the first one to need a Helm may wait minutes until it is built
@@ -55,7 +57,7 @@ def test_values_yaml_and_the_schema_name_the_same_values():
         fields = schema.get("properties", {})
         return {f"{prefix}{name}" for name in fields}.union(*(named(f, f"{prefix}{n}.") for n, f in fields.items()))
 
-    free = ("runner.images.", "resources.")
+    free = ("runner.images.", "resources.")  # maps of a person's own
     written = {path for path in paths(VALUES) if not path.startswith(free)}
     assert written == named(SCHEMA) - {"global"}
 
@@ -95,11 +97,65 @@ def test_every_kind_is_announced_to_artifact_hub_as_it_is_defined():
         pytest.param({"replicas": "2"}, "replicas", id="number-as-text"),
         pytest.param({"logLevel": "loud"}, "logLevel", id="unknown-log-level"),
         pytest.param({"watchNamespaces": ["a", "a"]}, "watchNamespaces", id="namespace-twice"),
+        pytest.param({"image": {"digest": "sha256:1"}}, "digest", id="short-digest"),
+        pytest.param({"fullnameOverride": "Big"}, "fullnameOverride", id="name-that-is-none"),
+        pytest.param({"defaults": {"job": {"priorityClassName": "a b"}}}, "priorityClassName", id="priority-class"),
         pytest.param({"proxy": {"httpsProxy": "http://me:pass@proxy"}}, "httpsProxy", id="password-in-proxy"),
     ],
 )
 def test_wrong_values_are_refused_by_name(helm: Path, values: dict[str, Any], where: str):
     assert where in refusal(helm, values)
+
+
+def null_at(values: dict[str, Any], depth: int, path: str = "") -> dict[str, Any]:
+    """The values with every key of this depth null, and nothing else. An image that is null is one to leave out."""
+    if path == "runner.images.":
+        return {}
+    if depth == 1:
+        return dict.fromkeys(values)
+    below = {k: null_at(v, depth - 1, f"{path}{k}.") for k, v in values.items() if isinstance(v, dict)}
+    return {name: inner for name, inner in below.items() if inner}
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_a_value_that_is_null_means_its_default_at_every_depth(helm: Path, depth: int):
+    empty = null_at(VALUES, depth)
+
+    assert empty
+    assert render(helm, empty).manifests == render(helm).manifests
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("section", ["podLabels", "proxy", "runner", "defaults", "crds", "resources", "image"])
+def test_an_empty_section_means_its_default(one_helm: Path, section: str):
+    assert render(one_helm, {section: None}).manifests == render(one_helm).manifests
+
+
+@pytest.mark.integration
+def test_an_image_that_is_null_is_left_out(helm: Path):
+    settings = Settings.model_validate_json(render(helm, {"runner": {"images": {"postgres-15": None}}}).settings)
+
+    assert settings.images == {key: image for key, image in VALUES["runner"]["images"].items() if key != "postgres-15"}
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param({"podLabels": {"team": None}, "nodeSelector": {"disk": None}}, id="of the operator's Pod"),
+        pytest.param({"defaults": {"storage": {"s3": None}, "job": {"resources": None}}}, id="a section of defaults"),
+        pytest.param({"defaults": {"job": {"podLabels": None, "backoffLimit": None}}}, id="within defaults"),
+        pytest.param({"defaults": {"storage": {"s3": {"addressingStyle": None, "tags": None}}}}, id="of the store"),
+    ],
+)
+def test_what_is_null_in_a_persons_own_map_is_not_there(one_helm: Path, values: dict[str, Any]):
+    """As in a second values file that takes back what the first one says."""
+    rendered = render(one_helm, values)
+
+    assert "null" not in json.dumps(rendered.one("Deployment")) + rendered.settings
+    read, default = (Settings.model_validate_json(each.settings) for each in (rendered, render(one_helm)))
+    assert resolve(a_policy(), read) == resolve(a_policy(), default)
 
 
 @pytest.mark.integration

@@ -219,6 +219,18 @@ WRONG_POLICIES = {
         {"database/engine": "mysql", "dump": {"format": "custom"}},
         "spec.dump.format: custom and directory are formats of pg_dump alone: with mysql and mariadb, use sql",
     ),
+    "two authorities of a server": (
+        {"database/connection/tls": {"mode": "verify-full", "caSecretName": "ca", "caConfigMapName": "ca"}},
+        "tls.caConfigMapName: the authority is in a Secret or in a ConfigMap: leave out caSecretName or caConfig",
+    ),
+    "two authorities of a store": (
+        {"storage/s3/caSecretName": "ca", "storage/s3/caConfigMapName": "ca"},
+        "s3.caConfigMapName: the authority is in a Secret or in a ConfigMap: leave out caSecretName or caConfigMapName",
+    ),
+    "an authority in a ConfigMap that nobody asks": (
+        {"database/connection/tls": {"caConfigMapName": "ca"}},
+        "tls.caConfigMapName: caConfigMapName has no effect unless mode is verify-ca or verify-full: set mode",
+    ),
     "a priority of Kubernetes' own": (
         {"job": {"priorityClassName": "system-node-critical"}},
         "spec.job.priorityClassName: system-... are Kubernetes' own: take or make another one",
@@ -301,7 +313,7 @@ WRONG_POLICIES = {
     ),
     "verify-full without a CA": (
         {"database/connection/tls": {"mode": "verify-full"}},
-        f"{TLS}Required value: caSecretName is required when mode is verify-ca or verify-full",
+        f"{TLS}Required value: caSecretName or caConfigMapName is required when mode is verify-ca or verify-full",
     ),
     "a CA that nothing reads": (
         {"database/connection/tls": {"caSecretName": "ca"}},

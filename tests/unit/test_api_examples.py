@@ -9,7 +9,7 @@ from holdfast import naming
 from holdfast.api import crd
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "docs/examples").glob("*.yaml"))
-FULL = ("policy-full.yaml", "policy-sqlite.yaml", "policy-rds.yaml")
+FULL = ("policy-full.yaml", "policy-mysql.yaml", "policy-sqlite.yaml", "policy-rds.yaml")
 MODEL = {resource.kind: resource.spec for resource in crd.RESOURCES}
 
 

@@ -124,6 +124,18 @@ def test_certificate_authorities_are_mounted_where_they_are_named():
     assert mounts["storage-ca"] == paths.STORAGE_CA
 
 
+def test_a_certificate_authority_may_be_in_a_config_map():
+    storage = {"s3": {"bucket": "backups", "caConfigMapName": "trust"}}
+    pod = a_pod(storage=storage, **with_database(tls={"mode": "verify-full", "caConfigMapName": "trust"}))
+    maps = {v["name"]: v["configMap"] for v in pod["volumes"] if "configMap" in v}
+    mounts = {m["name"]: (m["mountPath"], m["readOnly"]) for m in pod["containers"][0]["volumeMounts"]}
+
+    given = {"name": "trust", "optional": True}
+    assert maps == {"database-ca": given, "storage-ca": given}
+    assert mounts["database-ca"] == (paths.DATABASE_CA, True)
+    assert mounts["storage-ca"] == (paths.STORAGE_CA, True)
+
+
 RECIPIENT = "age1zd5883cj64l8849f66m3724fpavwzaq3pau92lr5fvsgwauxt9lq4px9ek"
 ENCRYPTED = {"storage": {"s3": {"bucket": "backups"}, "encryption": {"age": {"recipients": [RECIPIENT]}}}}
 

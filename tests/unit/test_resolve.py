@@ -29,6 +29,25 @@ def test_the_policy_wins_over_the_chart_and_the_chart_over_the_built_in():
     assert resolved.job.active_deadline_seconds == 21600
 
 
+@pytest.mark.parametrize(
+    ("chart", "policy", "in_force"),
+    [
+        ({"caSecretName": "a"}, {}, ("Secret", "a", "ca.crt")),
+        ({"caSecretName": "a"}, {"caSecretKey": "b"}, ("Secret", "a", "b")),
+        ({"caSecretName": "a"}, {"caConfigMapName": "b"}, ("ConfigMap", "b", "ca.crt")),
+        ({"caConfigMapName": "a", "caConfigMapKey": "c"}, {"caSecretName": "b"}, ("Secret", "b", "ca.crt")),
+        ({}, {}, None),
+    ],
+    ids=["the chart's", "its key", "a ConfigMap instead", "a Secret instead", "none"],
+)
+def test_a_policys_own_authority_takes_the_place_of_the_charts_of_whichever_kind(chart, policy, in_force):
+    defaults = {"storage": {"s3": {"bucket": "backups", **chart}}}
+    resolved = resolve(a_policy(storage={"s3": policy}), settings(defaults=defaults))
+
+    assert resolved.storage.s3.authority() == in_force
+    assert not (resolved.storage.s3.ca_secret_name and resolved.storage.s3.ca_config_map_name)
+
+
 def test_resources_and_node_selectors_are_taken_whole():
     chart = {"job": {"resources": {"limits": {"cpu": "2"}}, "nodeSelector": {"disk": "fast"}}}
     policy = a_policy(job={"resources": {"limits": {"memory": "1Gi"}}, "nodeSelector": {"zone": "a"}})

@@ -143,6 +143,19 @@ def test_the_stricter_of_two_tls_modes_is_in_force(mode, other):
     assert stricter(mode, other) == order[max(order.index(mode), known)].value
 
 
+def test_a_certificate_authority_may_be_in_a_config_map(places):
+    put(places.database_secret, username="u", password="p")
+    put(places.database_ca, **{"root.pem": "PEM"})
+    named = {"mode": "verify-full", "caConfigMapName": "trust"}
+
+    target = resolve(a_database(tls={**named, "caConfigMapKey": "root.pem"}), places)
+    with pytest.raises(HoldfastError) as error:
+        resolve(a_database(tls=named), places)
+
+    assert target.parameters()["sslrootcert"] == str(places.database_ca / "root.pem")
+    assert error.value.message == "ConfigMap trust has no key ca.crt; it has root.pem"
+
+
 def test_a_certificate_authority_is_given_to_libpq(places):
     put(places.database_secret, username="u", password="p")
     put(places.database_ca, **{"ca.crt": "PEM"})

@@ -1,6 +1,46 @@
+{{- /*
+A value that is null means its default, as if the line were not there: Helm takes it for the wish to have none at all.
+files/values.yaml is values.yaml, which a template cannot read. Each template begins with this; what is null in maps of
+people's own, as in defaults, is left out. Only an entry of runner.images may be null to be none.
+*/ -}}
+{{- define "holdfast.fill" -}}
+{{- include "holdfast.fillFrom" (list .Values (.Files.Get "files/values.yaml" | fromYaml)) -}}
+{{- include "holdfast.withoutNull" .Values -}}
+{{- end -}}
+
+{{- define "holdfast.fillFrom" -}}
+{{- $into := index . 0 -}}
+{{- range $name, $default := index . 1 -}}
+{{- if not (hasKey $into $name) -}}
+{{- $_ := set $into $name $default -}}
+{{- else if kindIs "invalid" (index $into $name) -}}
+{{- $_ := set $into $name $default -}}
+{{- else if and (kindIs "map" $default) (ne $name "images") -}}
+{{- include "holdfast.fillFrom" (list (index $into $name) $default) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "holdfast.withoutNull" -}}
+{{- $map := . -}}
+{{- range $name, $value := . -}}
+{{- if kindIs "invalid" $value -}}
+{{- $_ := unset $map $name -}}
+{{- else if kindIs "map" $value -}}
+{{- include "holdfast.withoutNull" $value -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "holdfast.name" -}}
+{{- .Values.nameOverride | default .Chart.Name | trunc 53 | trimSuffix "-" -}}
+{{- end -}}
+
 {{- /* Names of what lies in the release's namespace: the release's own, which says holdfast once. */ -}}
 {{- define "holdfast.fullname" -}}
-{{- ternary .Release.Name (printf "%s-%s" .Release.Name .Chart.Name) (contains .Chart.Name .Release.Name) | trunc 53 | trimSuffix "-" -}}
+{{- $name := include "holdfast.name" . -}}
+{{- $made := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) -}}
+{{- .Values.fullnameOverride | default $made | trunc 53 | trimSuffix "-" -}}
 {{- end -}}
 
 {{- /* Names of what belongs to the whole cluster: two releases of one name in two namespaces must not meet. */ -}}
@@ -9,7 +49,7 @@
 {{- end -}}
 
 {{- define "holdfast.selectorLabels" -}}
-app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/name: {{ include "holdfast.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: operator
 {{- end -}}
@@ -32,6 +72,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
 
 {{- define "holdfast.image" -}}
 {{- printf "%s%s:%s" (include "holdfast.registry" .) .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) -}}
+{{- with .Values.image.digest }}@{{ . }}{{ end -}}
 {{- end -}}
 
 {{- /* The runner's images by key, as JSON: one list for the operator's settings and for the admission policy. */ -}}

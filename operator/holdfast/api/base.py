@@ -1,9 +1,11 @@
 """What every model of a resource shares: camelCase names, frozen, no unknown fields; and the common field types."""
 
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+
+AUTHORITY_KEY = "ca.crt"
 
 
 class SpecModel(BaseModel):
@@ -34,6 +36,23 @@ class Rule(NamedTuple):
         """Return it as `x-kubernetes-validations` holds it."""
         parts = {"rule": self.rule, "message": self.message, "fieldPath": self.field, "reason": self.reason}
         return {key: value for key, value in parts.items() if value is not None}
+
+
+class Authority(NamedTuple):
+    """Where a certificate authority is: a key of a Secret or of a ConfigMap, which trust-manager writes."""
+
+    kind: Literal["Secret", "ConfigMap"]
+    name: str
+    key: str
+
+    @classmethod
+    def named(
+        cls, secret: str | None, secret_key: str | None, config_map: str | None, config_map_key: str | None
+    ) -> Self | None:
+        """Return the one that is named, if one is; a ConfigMap where both are, which the API server refuses."""
+        if config_map is not None:
+            return cls("ConfigMap", config_map, config_map_key or AUTHORITY_KEY)
+        return cls("Secret", secret, secret_key or AUTHORITY_KEY) if secret is not None else None
 
 
 def rules(*given: Rule) -> dict[str, Any]:

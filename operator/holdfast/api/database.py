@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from pydantic import ConfigDict, Field
 
-from holdfast.api.base import ObjectName, Rule, SecretKey, SpecModel, rules, says
+from holdfast.api.base import AUTHORITY_KEY, Authority, ObjectName, Rule, SecretKey, SpecModel, rules, says
 from holdfast.api.rds import RDSInstance
 
 
@@ -51,8 +51,9 @@ class TLS(SpecModel):
     model_config = ConfigDict(
         json_schema_extra=rules(
             Rule(
-                "!has(self.mode) || !self.mode.startsWith('verify-') || has(self.caSecretName)",
-                "caSecretName is required when mode is verify-ca or verify-full",
+                "!has(self.mode) || !self.mode.startsWith('verify-') || has(self.caSecretName) || "
+                "has(self.caConfigMapName)",
+                "caSecretName or caConfigMapName is required when mode is verify-ca or verify-full",
                 reason="FieldValueRequired",
                 field=".caSecretName",
             ),
@@ -60,6 +61,16 @@ class TLS(SpecModel):
                 "!has(self.caSecretName) || (has(self.mode) && self.mode.startsWith('verify-'))",
                 "caSecretName has no effect unless mode is verify-ca or verify-full: set mode, or leave it out",
                 field=".caSecretName",
+            ),
+            Rule(
+                "!has(self.caConfigMapName) || (has(self.mode) && self.mode.startsWith('verify-'))",
+                "caConfigMapName has no effect unless mode is verify-ca or verify-full: set mode, or leave it out",
+                field=".caConfigMapName",
+            ),
+            Rule(
+                "!has(self.caConfigMapName) || !has(self.caSecretName)",
+                "the authority is in a Secret or in a ConfigMap: leave out caSecretName or caConfigMapName",
+                field=".caConfigMapName",
             ),
         )
     )
@@ -76,8 +87,20 @@ class TLS(SpecModel):
         "verify-full, and read by no other mode.",
     )
     ca_secret_key: SecretKey = Field(
-        "ca.crt", description="Key of the certificate authority in that Secret. Default: ca.crt."
+        AUTHORITY_KEY, description="Key of the certificate authority in that Secret. Default: ca.crt."
     )
+    ca_config_map_name: ObjectName | None = Field(
+        None,
+        description="Name of a ConfigMap in this namespace with the certificate authority, PEM, in place of a Secret: "
+        "as trust-manager writes it.",
+    )
+    ca_config_map_key: SecretKey | None = Field(
+        None, description="Key of the certificate authority in that ConfigMap. Default: ca.crt."
+    )
+
+    def authority(self) -> Authority | None:
+        """Return where the certificate authority is, if one is named."""
+        return Authority.named(self.ca_secret_name, self.ca_secret_key, self.ca_config_map_name, self.ca_config_map_key)
 
 
 class Connection(SpecModel):

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from holdfast.api import limits
-from holdfast.api.base import ObjectName, Rule, SecretKey, SpecModel, rules, says
+from holdfast.api.base import Authority, ObjectName, Rule, SecretKey, SpecModel, rules, says
 
 
 class AddressingStyle(StrEnum):
@@ -109,6 +109,16 @@ class S3Storage(SpecModel):
                 field=".caSecretName",
             ),
             Rule(
+                "!has(self.caConfigMapName) || !has(self.endpoint) || self.endpoint.startsWith('https://')",
+                "caConfigMapName has no effect on an http:// endpoint: use https://, or leave it out",
+                field=".caConfigMapName",
+            ),
+            Rule(
+                "!has(self.caConfigMapName) || !has(self.caSecretName)",
+                "the authority is in a Secret or in a ConfigMap: leave out caSecretName or caConfigMapName",
+                field=".caConfigMapName",
+            ),
+            Rule(
                 "!has(self.prefix) || !self.prefix.split('/').exists(part, part in ['.', '..'])",
                 "prefix has no parts '.' or '..': a key in a bucket is no path",
                 field=".prefix",
@@ -184,6 +194,14 @@ class S3Storage(SpecModel):
     ca_secret_key: SecretKey | None = Field(
         None, description="Key of the certificate authority in that Secret. Default: ca.crt."
     )
+    ca_config_map_name: ObjectName | None = Field(
+        None,
+        description="Name of a ConfigMap in this namespace with the certificate authority, PEM, in place of a Secret: "
+        "as trust-manager writes it.",
+    )
+    ca_config_map_key: SecretKey | None = Field(
+        None, description="Key of the certificate authority in that ConfigMap. Default: ca.crt."
+    )
     server_side_encryption: ServerSideEncryption | None = Field(
         None, description="Encryption at rest by the store, asked for with each object. Default: the bucket's own."
     )
@@ -218,6 +236,10 @@ class S3Storage(SpecModel):
         "(for stores that refuse such: each part carries a Content-MD5, and the artifact is read back whole). Default: "
         "sha256.",
     )
+
+    def authority(self) -> Authority | None:
+        """Return where the store's certificate authority is, if one is named."""
+        return Authority.named(self.ca_secret_name, self.ca_secret_key, self.ca_config_map_name, self.ca_config_map_key)
 
 
 Recipient = Annotated[

@@ -47,7 +47,7 @@ def resolve(policy: BackupPolicySpec, settings: Settings) -> BackupPolicySpec:
     """Fill in every default. Raises HoldfastError: StorageNotSet where nobody names a bucket, InvalidSpec."""
     merged = policy.to_dict()
     for layer in (settings.defaults.to_dict(), BUILT_IN):
-        merged = _under(merged, layer)
+        merged = _under(merged, _without_another_authority(layer, merged))
     if policy.method is Method.DUMP:
         merged["dump"] = _with_level(merged.get("dump", {}))
         if merged["dump"].get("format") == Format.DIRECTORY:
@@ -83,6 +83,15 @@ def out_of_limits(resolved: BackupPolicySpec) -> HoldfastError | None:
         f"spec.{path} {sentence}",
         "correct it in the policy, or in the chart's defaults where the policy has none, and create another backup",
     )
+
+
+def _without_another_authority(layer: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the store's authority of a lower layer where a higher one names another, of whichever kind."""
+    names = ("caSecretName", "caConfigMapName")
+    if not any(name in over.get("storage", {}).get("s3", {}) for name in names):
+        return layer
+    s3 = {key: value for key, value in layer.get("storage", {}).get("s3", {}).items() if key not in names}
+    return {**layer, "storage": {**layer.get("storage", {}), "s3": s3}}
 
 
 def _with_level(dump: dict[str, Any]) -> dict[str, Any]:

@@ -276,7 +276,11 @@ def _container(
             "capabilities": {"drop": ["ALL"]},
         },
         "volumeMounts": [
-            {"name": volume["name"], "mountPath": volume["mountPath"], "readOnly": "secret" in volume}
-            for volume in volumes
+            {"name": volume["name"], "mountPath": volume["mountPath"], "readOnly": _given(volume)} for volume in volumes
         ],
     }
+
+
+def _given(volume: dict[str, Any]) -> bool:
+    """Whether the Pod only reads what is there."""
+    return "secret" in volume or "configMap" in volume

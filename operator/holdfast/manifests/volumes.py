@@ -6,6 +6,7 @@ Secrets are mounted `optional`: the runner names what is missing, instead of the
 from typing import Any
 
 from holdfast import units
+from holdfast.api.base import Authority
 from holdfast.api.database import Database
 from holdfast.api.job import JobTemplate
 from holdfast.api.policy import BackupPolicySpec
@@ -69,9 +70,7 @@ def database_volumes(database: Database) -> Volumes:
         return instance_volumes(database.instance)
     connection = database.reached()
     volumes = [_secret("database", connection.secret_name, paths.DATABASE_SECRET)]
-    if connection.tls.ca_secret_name:
-        volumes.append(_secret("database-ca", connection.tls.ca_secret_name, paths.DATABASE_CA))
-    return volumes
+    return volumes + _authority("database-ca", connection.tls.authority(), paths.DATABASE_CA)
 
 
 def instance_volumes(instance: RDSInstance) -> Volumes:
@@ -81,11 +80,8 @@ def instance_volumes(instance: RDSInstance) -> Volumes:
 
 def storage_volumes(s3: S3Storage) -> Volumes:
     """Mount the store's Secret and certificate authority, where there are such."""
-    named = [
-        ("storage", s3.secret_name, paths.STORAGE_SECRET),
-        ("storage-ca", s3.ca_secret_name, paths.STORAGE_CA),
-    ]
-    return [_secret(name, secret, path) for name, secret, path in named if secret]
+    secret = [_secret("storage", s3.secret_name, paths.STORAGE_SECRET)] if s3.secret_name else []
+    return secret + _authority("storage-ca", s3.authority(), paths.STORAGE_CA)
 
 
 def identity_volume(secret: str) -> Volumes:
@@ -95,3 +91,12 @@ def identity_volume(secret: str) -> Volumes:
 
 def _secret(name: str, secret: str, path: str) -> dict[str, Any]:
     return {"name": name, "mountPath": path, "secret": {"secretName": secret, "optional": True}}
+
+
+def _authority(name: str, authority: Authority | None, path: str) -> Volumes:
+    """Mount a certificate authority, where one is named."""
+    if authority is None:
+        return []
+    if authority.kind == "Secret":
+        return [_secret(name, authority.name, path)]
+    return [{"name": name, "mountPath": path, "configMap": {"name": authority.name, "optional": True}}]

@@ -32,7 +32,5 @@ def told(connection: Connection, key: str) -> str:
 
 def authority(connection: Connection, places: Places) -> Path | None:
     """Return the file of the certificate authority, where one is named. Raises SecretMissing, SecretKeyMissing."""
-    if connection.tls.ca_secret_name is None:
-        return None
-    secret = MountedSecret(connection.tls.ca_secret_name, places.database_ca)
-    return secret.path(connection.tls.ca_secret_key)
+    named = connection.tls.authority()
+    return MountedSecret(named.name, places.database_ca, named.kind).path(named.key) if named else None

@@ -13,11 +13,12 @@ MAX_USER = 200  # bytes; names have 63 in PostgreSQL, 32 characters in MySQL; an
 
 
 class MountedSecret:
-    """One Secret of the namespace, mounted as a folder with a file for each key."""
+    """One Secret of the namespace, mounted as a folder with a file for each key; or a ConfigMap, which is no secret."""
 
-    def __init__(self, name: str, folder: Path) -> None:
+    def __init__(self, name: str, folder: Path, kind: str = "Secret") -> None:
         self.name = name
         self._folder = folder
+        self._kind = kind
 
     def is_there(self) -> bool:
         """Whether the Secret has any key."""
@@ -29,8 +30,8 @@ class MountedSecret:
         if not found:
             raise HoldfastError(
                 Reason.SECRET_MISSING,
-                f"Secret {self.name} does not exist in this namespace, or is empty",
-                f"create it, then apply a new backup: kubectl get secret {self.name}",
+                f"{self._kind} {self.name} does not exist in this namespace, or is empty",
+                f"create it, then apply a new backup: kubectl get {self._kind.lower()} {self.name}",
             )
         return found
 
@@ -43,8 +44,8 @@ class MountedSecret:
         if key not in keys:
             raise HoldfastError(
                 Reason.SECRET_KEY_MISSING,
-                f"Secret {self.name} has no key {key}; it has {', '.join(keys)}",
-                f"add the key {key} to the Secret, or name the key that holds it in secretKeys",
+                f"{self._kind} {self.name} has no key {key}; it has {', '.join(keys)}",
+                f"add the key {key} to the {self._kind}, or name the key that holds it in the policy",
             )
         try:
             return strip_newline((self._folder / key).read_bytes().decode())
@@ -59,7 +60,9 @@ class MountedSecret:
     def invalid(self, key: str, what: str) -> HoldfastError:
         """Make the error for a value that cannot be used; `what` says why, without the value."""
         return HoldfastError(
-            Reason.SECRET_INVALID, f"Secret {self.name}, key {key}: the value {what}", f"correct {key} in the Secret"
+            Reason.SECRET_INVALID,
+            f"{self._kind} {self.name}, key {key}: the value {what}",
+            f"correct {key} in the {self._kind}",
         )
 
 

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.literals import ObjectLockRetentionModeType
 
 CHUNK = 1 << 20  # bytes read at a time
-_DEFAULT_CA_KEY = "ca.crt"
 _NO_CONDITIONS = {"NotImplemented", "501", "InvalidArgument", "InvalidRequest"}  # what stores say to If-None-Match
 # What AWS says of another request for the same key that is on its way: to be asked again
 # (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html).
@@ -294,6 +293,5 @@ def connect(s3: S3Storage, places: Places) -> Store:
 
 
 def _authority(s3: S3Storage, places: Places) -> str | None:
-    if s3.ca_secret_name is None:
-        return None
-    return str(MountedSecret(s3.ca_secret_name, places.storage_ca).path(s3.ca_secret_key or _DEFAULT_CA_KEY))
+    named = s3.authority()
+    return str(MountedSecret(named.name, places.storage_ca, named.kind).path(named.key)) if named else None
