@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300, func_only=True)]
 
 Job = dict[str, Any]
 MINE = {"app.kubernetes.io/managed-by": "holdfast"}
-RELEASE_SECONDS = 30
+RELEASE_SECONDS = 120
 IMAGE, SQLITE_IMAGE = IMAGES["postgres-17"], IMAGES["sqlite-3"]
 KINDS = [name for name, _ in every_job()]
 # Between them they have every volume, every field and every way to be placed; `make matrix` has all.

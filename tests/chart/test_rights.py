@@ -12,7 +12,7 @@ from tests.e2e.kubectl import Kubectl, KubectlError
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120, func_only=True)]
 
 BACKUPS, POLICIES = "databasebackups.holdfast.dev", "backuppolicies.holdfast.dev"
-AGGREGATION_SECONDS = 30
+AGGREGATION_SECONDS = 120
 ROLES = ("ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")
 
 

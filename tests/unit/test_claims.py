@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.builders import NOW, UID, a_begun_backup, a_sqlite_policy, a_success, settings
 from tests.fake_cluster import WHEN, FakeCluster
+from tests.patience import ENOUGH
 
 from holdfast.api.backup import Phase
 from holdfast.api.policy import Format
@@ -206,7 +207,7 @@ def test_what_is_pasted_restores_into_the_claim_that_is_meant(tmp_path, set_, cl
     environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "KEPT": str(kept), **set_}
 
     pasted = restore_command(OWNER, a_status(), RUNNER)
-    subprocess.run(["sh", "-eu", "-c", "set +u\n" + pasted], env=environment, check=True, timeout=20)
+    subprocess.run(["sh", "-eu", "-c", "set +u\n" + pasted], env=environment, check=True, timeout=ENOUGH)
 
     pod = json.loads(kept.read_text())["spec"]["template"]["spec"]
     work = task.parse(pod["containers"][0]["env"][0]["value"])

@@ -14,6 +14,7 @@ from kopf._cogs.structs.credentials import Vault
 from kubernetes.aio.client.configuration import Configuration
 from tests.api_server import TOKEN, ApiServer, a_server, kubeconfig_for
 from tests.certificates import REFUSED, TRUSTED, Shown
+from tests.patience import ENOUGH
 
 from holdfast.handlers import watches
 from holdfast.handlers.login import connection
@@ -23,8 +24,6 @@ from holdfast.kube.errors import Unavailable
 from holdfast.kube.kinds import POLICIES
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.queue import Key
-
-ENOUGH = 25  # seconds for what takes none unless the machine is busy
 
 
 async def configuration_for(server: ApiServer, folder: Path, **cluster: Any) -> Configuration:

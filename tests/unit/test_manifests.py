@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 from tests.builders import NOW, UID, a_begun_backup, a_policy, policy_dict, settings
+from tests.patience import ENOUGH
 
 from holdfast.api.backup import VerificationRun
 from holdfast.contract import paths, task
@@ -48,7 +49,7 @@ def pasted(tmp_path, commands, variables):
     kubectl.chmod(0o755)
     kept = tmp_path / "job.json"
     environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "KEPT": str(kept), **variables}
-    subprocess.run(["sh", "-eu", "-c", "set +u\n" + commands], env=environment, check=True, timeout=20)
+    subprocess.run(["sh", "-eu", "-c", "set +u\n" + commands], env=environment, check=True, timeout=ENOUGH)
     return json.loads(kept.read_text())
 
 

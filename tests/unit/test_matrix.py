@@ -58,6 +58,8 @@ def test_a_run_has_every_case_of_a_test_of_which_one_is_marked_and_nothing_of_ot
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(matrix, "versions", dict)
+    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD"):
+        monkeypatch.delenv(name, raising=False)  # of whoever runs this test
     (tmp_path / "test_cases.py").write_text(CASES)
     (tmp_path / "test_others.py").write_text("def test_other(): pass\n")
     table, config = tmp_path / "matrix.md", tmp_path / "pytest.ini"

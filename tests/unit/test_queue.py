@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 from structlog.testing import capture_logs
+from tests.patience import until
 
 from holdfast.kube.errors import Conflict, Refused, Unavailable
 from holdfast.reconcile import queue as queues
@@ -33,12 +34,6 @@ async def working(
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-
-
-async def until(check: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
-        while not check():  # noqa: ASYNC110 - what is waited for tells nobody
-            await asyncio.sleep(0.005)
 
 
 async def test_a_key_added_many_times_is_worked_on_once() -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.builders import NOW, UID, a_backup, a_begun_backup, a_job, a_pod, a_policy, ago, an_rds_policy, settings
+from tests.patience import ENOUGH
 
 from holdfast import naming
 from holdfast.api.backup import Phase, Snapshot
@@ -191,7 +192,7 @@ def test_the_paste_does_nothing_before_a_name_is_given(tmp_path):
     )
     done = subprocess.run(
         ["/bin/bash", "-c", text], cwd=tmp_path, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True,
-        text=True, check=False, timeout=10,
+        text=True, check=False, timeout=ENOUGH,
     )  # fmt: skip
     assert done.returncode != 0
     assert "NEW_INSTANCE: set it to the identifier of the new instance" in done.stderr

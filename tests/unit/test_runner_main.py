@@ -10,6 +10,7 @@ import threading
 
 import pytest
 from tests.builders import NOW, UID, a_policy
+from tests.patience import ENOUGH
 
 import holdfast
 from holdfast.contract import report as reports
@@ -183,7 +184,7 @@ def test_a_thread_that_hangs_does_not_keep_the_container_nor_change_how_it_ended
     script += (
         "threading.Thread(target=threading.Event().wait).start(); runner.run = lambda _: 7; sys.exit(runner.main([]))"
     )
-    assert subprocess.run([sys.executable, "-c", script], timeout=20, check=False).returncode == 7
+    assert subprocess.run([sys.executable, "-c", script], timeout=ENOUGH, check=False).returncode == 7
 
 
 @pytest.mark.parametrize("where", ["thread", "run"])
@@ -193,7 +194,7 @@ def test_an_error_that_nobody_caught_is_told_without_its_values(where):
     script += "def thread(*_): it = threading.Thread(target=fail); it.start(); it.join(); return 0\n"
     script += f"run = fail; runner.run = {where}\n"
     script += "sys.exit(runner.main([]))"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=ENOUGH, check=False)
     assert "hush" not in done.stdout + done.stderr
     assert json.loads(done.stdout)["type"] == "ValueError"
 

@@ -5,9 +5,11 @@ import socket
 import struct
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 from tests.builders import NOW
+from tests.patience import ENOUGH
 
 from holdfast.api.database import Engine, TLSMode
 from holdfast.errors import HoldfastError, Reason
@@ -68,16 +70,26 @@ def test_a_slow_store_is_no_silence():
 
 
 def test_a_staged_dump_that_does_not_grow_is_asked_about_and_one_that_grows_is_not(tmp_path, monkeypatch):
-    monkeypatch.setattr(scratch, "SILENCE", 1.0)  # long enough for a machine that does something else as well
+    passed = [0.0]
+    monkeypatch.setattr(scratch, "time", SimpleNamespace(monotonic=lambda: passed[0]))
     stop, progress = Stop(), Progress(Log(io.StringIO()), "dumping")
     file = tmp_path / "table"
 
     def stage():
         with scratch.Room(tmp_path, 1 << 20).watched(stop, progress, stalled):
-            for number in range(24):
-                file.write_bytes(bytes(number + 1))
-                assert not stop._event.wait(0.05), "it grew"
-            assert stop._event.wait(10)
+            for number in range(1, 9):
+                file.write_bytes(bytes(number))
+                seen(number)
+                passed[0] += scratch.SILENCE * 0.9
+            assert not stop._event.is_set(), "it grew"
+            passed[0] += scratch.SILENCE
+            assert stop._event.wait(ENOUGH)
+
+    def seen(size):
+        until = time.monotonic() + ENOUGH
+        while progress.uncompressed != size:
+            assert time.monotonic() < until
+            time.sleep(0.005)
 
     with pytest.raises(HoldfastError, match="stalled"):
         stage()

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.patience import ENOUGH
 
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.stop import Stop
@@ -74,7 +75,7 @@ def test_what_a_tool_says_is_kept_bounded_and_keeps_the_end():
 def test_leaving_the_block_ends_the_tool_with_its_workers():
     with sh("sleep 1000 & echo $!; wait", stdout=True) as tool:
         worker = int(tool.stdout.readline())
-    until = time.monotonic() + 5
+    until = time.monotonic() + ENOUGH
     while alive(worker):
         assert time.monotonic() < until
 

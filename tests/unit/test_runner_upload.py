@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 from botocore.exceptions import ReadTimeoutError
 from tests.fake_s3 import FakeS3, client_error, sha256
+from tests.patience import ENOUGH
 
 from holdfast.api.storage import S3Storage
 from holdfast.errors import HoldfastError, Reason
@@ -173,7 +174,7 @@ def test_a_big_part_that_is_on_its_way_is_given_up_at_once(s3, monkeypatch, tmp_
     s3.upload_part = slow
     upload = an_upload(s3, spool=Spool(tmp_path, DISK))
     upload.write(DATA[:MIB])
-    assert reading.wait(timeout=20)
+    assert reading.wait(timeout=ENOUGH)
     upload.discard()  # raises StorageUnavailable where the part is still on its way
     assert s3.uploads == {}
 
@@ -286,13 +287,13 @@ def test_a_slow_store_slows_the_stream_and_memory_stays_bounded(s3, moving):
 
     thread = threading.Thread(target=work)
     thread.start()
-    until = time.monotonic() + 20
+    until = time.monotonic() + ENOUGH
     while not upload._room._waiters:
         assert thread.is_alive()
         assert time.monotonic() < until
     assert sum(taken) <= uploads.MEMORY + 2 * FIRST
     stop.request(INTERRUPTED)
-    thread.join(timeout=5)
+    thread.join(timeout=ENOUGH)
     assert not thread.is_alive()
     moving.set()
     upload.discard()
