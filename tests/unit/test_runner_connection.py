@@ -58,6 +58,12 @@ URLS = {
     "the short scheme": ("postgres://u:p@h/other", ("h", "5432", "u", "p")),
     "percent-encoded": ("postgresql://us%40er:p%3Aw%2F%25%20%C3%BC@h/x", ("h", "5432", "us@er", "p\\:w/% ü")),
     "an IPv6 address": ("postgresql://u:p@[::1]:5433/x", ("::1", "5433", "u", "p")),
+    "an IPv6 address with a zone": ("postgresql://u:p@[fe80::1%25eth0]/x", ("fe80::1%eth0", "5432", "u", "p")),
+    "a host of other letters": ("postgresql://u:p@d%C3%B6ner.example/x", ("döner.example", "5432", "u", "p")),
+    "several hosts": ("postgresql://u:p@a:6000,b:6001/x", ("a,b", "6000,6001", "u", "p")),
+    "several hosts, some with a port": ("postgresql://u:p@a,b:6001,c/x", ("a,b,c", "5432,6001,5432", "u", "p")),
+    "several hosts of one port": ("postgresql://u:p@/x?host=a,b&port=6000", ("a,b", "6000", "u", "p")),
+    "several addresses": ("postgresql://u:p@[::1]:6000,10.0.0.1/x", ("::1,10.0.0.1", "6000,5432", "u", "p")),
     "without a database": ("postgresql://u:p@h", ("h", "5432", "u", "p")),
 }
 
@@ -115,6 +121,16 @@ BAD_URLS = [
     "postgresql://u:p@hush@h/x",
     "postgresql://u:p@h:hush/x",
     "https://hush@h",
+    "postgresql://u:p@%2Fvar%2Frun%2Fhush/x",
+    "postgresql://u:p@/x?host=/var/run/hush",
+    "postgresql://u:p@a,,b/hush",
+    "postgresql://u:p@a,b/hush?host=c,",
+    "postgresql://u:p@a,b/x?port=1,2,3&application_name=hush",
+    "postgresql://u:p@h:0/hush",
+    "postgresql://u:p@h:70000/hush",
+    "postgresql://u:p@h/x?target_session_attrs=hush",
+    "postgresql://u:p@h/x?hush=1",
+    "postgresql://u:p@h;hush/x",
 ]
 
 
@@ -129,10 +145,59 @@ def test_a_url_that_is_none_is_refused_without_being_shown(places, url):
 
 
 def test_what_a_url_says_beyond_the_connection_is_told_to_be_unused(places):
-    put(places.database_secret, url="postgresql://u:p@h/x?options=-csearch_path%3Da&target_session_attrs=primary")
+    put(places.database_secret, url="postgresql://u:p@h/x?options=-csearch_path%3Da&application_name=x")
     assert resolve(a_database(host=None), places).warnings == [
-        "the connection URL's options, target_session_attrs is not used"
+        "the connection URL's application_name, options is not used"
     ]
+
+
+SEVERAL = "postgresql://u:p@standby:5432,primary:5433/x?target_session_attrs=read-write"
+
+
+def test_of_several_hosts_libpq_is_told_all_and_which_kind_will_do(places):
+    put(places.database_secret, url=SEVERAL)
+    target = resolve(a_database(host=None), places)
+    told = conninfo_to_dict(target.conninfo())
+    assert (told["host"], told["port"]) == ("standby,primary", "5432,5433")
+    assert told["target_session_attrs"] == target.parameters()["target_session_attrs"] == "read-write"
+    assert str(target).startswith("database 'orders' at standby:5432, primary:5433 as ")
+    assert target.warnings == []
+
+
+def test_the_one_that_answered_is_the_only_one_from_then_on(places):
+    put(places.database_secret, url=SEVERAL)
+    target = resolve(a_database(host=None), places).answered("primary", "5433")
+    told = conninfo_to_dict(target.conninfo())
+    assert (told["host"], told["port"], told["target_session_attrs"]) == ("primary", "5433", "read-write")
+    assert target.is_one
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port", "expected"),
+    [
+        (SEVERAL, "other", None, ("other", "5432", "")),
+        (SEVERAL, "other", "7000", ("other", "7000", "")),
+        (SEVERAL, None, "7000", ("standby,primary", "7000", "read-write")),
+        (SEVERAL, None, None, ("standby,primary", "5432,5433", "read-write")),
+        ("postgresql://u:p@a:6000,b:6000/x", "other", None, ("other", "6000", "")),
+        ("postgresql://u:p@a:6000/x", "other", None, ("other", "6000", "")),
+    ],
+    ids=["host", "host and port", "port", "nothing", "host, the same port of all", "host for one"],
+)
+def test_another_host_takes_the_place_of_all(places, url, host, port, expected):
+    put(places.database_secret, url=url)
+    target = resolve(a_database(host=None), places).aimed(host, port, None)
+    assert (target.host, target.port, target.session) == expected
+    assert target.database == "orders"
+
+
+@pytest.mark.parametrize("kind", ["standby", "prefer-standby", "read-only", "any"])
+def test_what_writes_wants_one_that_can_be_written_to(places, kind):
+    put(places.database_secret, url=f"postgresql://u:p@a,b/x?target_session_attrs={kind}")
+    target = resolve(a_database(host=None), places)
+    assert target.session == kind
+    assert target.writable().session == "read-write"
+    assert target.aimed("a", None, None).writable().session == ""
 
 
 @pytest.mark.parametrize("mode", TLSMode)

@@ -138,6 +138,13 @@ def test_a_url_is_read_where_no_host_is_given_and_the_specs_database_wins(places
 
 
 BAD_URLS = {
+    "several hosts": "mysql://u:hush@a:3306,b:3306/x",
+    "several hosts without ports": "mysql://u:hush@a,b/x",
+    "several addresses": "mysql://u:hush@[::1]:3306,[::2]:3306/x",
+    "a socket": "mysql://u:hush@%2Frun%2Fhush.sock/x",
+    "a socket as a parameter": "mysql://u:hush@/x?socket=/run/hush.sock",
+    "a host in Connector/J's own form": "mysql://u:p@address=(host=hush)/x",
+    "a port beyond all": "mysql://u:hush@h:70000/x",
     "a broken escape": "mysql://u:hush%zz@h/x",
     "no host": "mysql://u:hush@/x",
     "no password": "mysql://hush@h/x",

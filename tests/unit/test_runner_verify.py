@@ -152,7 +152,9 @@ class Bench:
 def bench(monkeypatch, tmp_path):
     made = Bench(tmp_path)
     monkeypatch.setattr("holdfast.runner.store.connect", lambda s3, _: Store(s3, made.s3))
-    monkeypatch.setattr("holdfast.runner.postgres.server.inspect", lambda *_: Server("PostgreSQL 17.5", 17, 1000))
+    monkeypatch.setattr(
+        "holdfast.runner.postgres.server.inspect", lambda *_: Server("db", "5432", "PostgreSQL 17.5", 17, 1000)
+    )
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     return made
 

@@ -1,11 +1,24 @@
 """What is alike in reaching any engine's server: which key of a Secret is the URL, and where the authority lies."""
 
+import re
 from pathlib import Path
 
 from holdfast.api.database import Connection
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.context import Places
 from holdfast.runner.secrets import MountedSecret
+
+_HOST = re.compile(r"[\w.-]{1,253}|[0-9A-Fa-f]*(:[0-9A-Fa-f.]*){2,8}(%\w{1,15})?")
+
+
+def is_host(text: str) -> bool:
+    """Whether a text is the name or the address of one host: no list, no socket's folder, no rest of a password."""
+    return _HOST.fullmatch(text) is not None
+
+
+def is_port(text: str) -> bool:
+    """Whether a text is the number of a port."""
+    return re.fullmatch("[0-9]{1,5}", text) is not None and 0 < int(text) < 1 << 16
 
 
 def url_key(connection: Connection, secret: MountedSecret) -> str:

@@ -24,6 +24,7 @@ _MODES = {
     "VERIFY_CA": TLSMode.VERIFY_CA,
     "VERIFY_IDENTITY": TLSMode.VERIFY_FULL,
 }
+_SEVERAL = "names several hosts, of which the client programs take one: name one, or a Service that is always the right"
 _NOT_A_URL = "is not a connection URL (mysql://user:password@host:port/name)"
 
 
@@ -129,19 +130,22 @@ def _parsed(text: str, key: str, username: str | None) -> Said:
     """Read a URL; `username` wins over its own. Raises ValueError, whose words never have a part of it."""
     try:
         url = urlsplit(text)
-        port = url.port
+        several = "," in url.netloc.rpartition("@")[2]
+        port = None if several else url.port
     except ValueError:
         raise ValueError(_NOT_A_URL) from None
     if url.scheme not in _SCHEMES or re.search(r"%(?![0-9A-Fa-f]{2})|[\x00-\x20\x7f]|%00", text):
         raise ValueError(_NOT_A_URL)
+    if several:
+        raise ValueError(_SEVERAL)
     parts = {"host": url.hostname, "user": username or url.username, "password": url.password}
     missing = [name for name, value in parts.items() if not value]
     if missing:
         raise ValueError(f"{_NOT_A_URL} with {', '.join(missing)}")
     tls, unused = _parameters(url)
     host = unquote(parts["host"] or "")
-    if re.search(r"[\s@/]", host):
-        raise ValueError(_NOT_A_URL)
+    if not connections.is_host(host):
+        raise ValueError(f"{_NOT_A_URL} with a host that is one (a password's @ is written %40)")
     return Said(
         host=host,
         user=username or unquote(parts["user"] or "", errors="strict"),

@@ -4,8 +4,8 @@ The password goes into the pgpass file and nowhere else, the user's name into a 
 The database's name is never parsed as a connection string.
 """
 
-import re
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from holdfast.api.database import Connection, Database, Engine, TLSMode
@@ -21,15 +21,16 @@ CONNECT_TIMEOUT = 5  # seconds for one attempt at one address
 KEEPALIVES = {"keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3"}
 _STRICTNESS = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 _SCHEMES = ("postgresql://", "postgres://")
-_USED = {"host", "port", "user", "password", "dbname", "sslmode"}
+_USED = {"host", "port", "user", "password", "dbname", "sslmode", "target_session_attrs"}
+_SESSIONS = ("any", "read-write", "read-only", "primary", "standby", "prefer-standby")
 
 
 @dataclass(frozen=True)
 class Target:
     """A database as libpq is told of it. As text, it has nothing that is in a Secret but the address."""
 
-    host: str
-    port: str
+    host: str  # or several, with commas, which libpq tries in order
+    port: str  # of all of them, or as many with commas
     user: str = field(repr=False)
     database: str
     sslmode: str
@@ -39,9 +40,38 @@ class Target:
     """What is worth knowing of how it is reached, and of what the tools said of it."""
     asker: str = "its user"
     """The user, as people are told of him."""
+    session: str = ""
+    """libpq's target_session_attrs: which kind of server will do, where several are named."""
 
     def __str__(self) -> str:
-        return f"database {self.database!r} at {self.host}:{self.port} as {self.asker}"
+        hosts, ports = self.host.split(","), self.port.split(",")
+        each = zip(hosts, ports * len(hosts) if len(ports) == 1 else ports, strict=True)
+        return f"database {self.database!r} at {', '.join(f'{host}:{port}' for host, port in each)} as {self.asker}"
+
+    @property
+    def is_one(self) -> bool:
+        """Whether one server is named: what is asked, dumped or written must all be in the same."""
+        return "," not in self.host
+
+    def answered(self, host: str, port: str) -> "Target":
+        """Return the target with the one server that answered, whatever others were named."""
+        return replace(self, host=host, port=port)
+
+    def aimed(self, host: str | None, port: str | None, database: str | None) -> "Target":
+        """Return the target with what a person sets instead; another host takes the place of all."""
+        same = set(self.port.split(","))
+        kept = self.port if host is None else same.pop() if len(same) == 1 else str(Engine.POSTGRESQL.default_port)
+        return replace(
+            self,
+            host=host or self.host,
+            port=port or kept,
+            database=database or self.database,
+            session="" if host else self.session,
+        )
+
+    def writable(self) -> "Target":
+        """Return the target for what writes: of several servers, the one that can be written to."""
+        return self if self.is_one else replace(self, session="read-write")
 
     def parameters(self) -> dict[str, str]:
         """Return the connection parameters, with libpq's names."""
@@ -56,7 +86,8 @@ class Target:
             "application_name": APPLICATION,
             **KEEPALIVES,
         }
-        return common | ({"sslrootcert": str(self.sslrootcert)} if self.sslrootcert else {})
+        session = {"target_session_attrs": self.session} if self.session else {}
+        return common | session | ({"sslrootcert": str(self.sslrootcert)} if self.sslrootcert else {})
 
     def conninfo(self) -> str:
         """Return the connection string for a tool's `--dbname`: nothing in it is secret, every value is escaped."""
@@ -87,7 +118,7 @@ def resolve(database: Database, places: Places) -> Target:
     ignored = sorted(set(said) - _USED - {"password_key", "user_key"})
     return Target(
         host=said["host"],
-        port=str(connection.port or said.get("port") or Engine.POSTGRESQL.default_port),
+        port=str(connection.port or "") or _ports(said.get("port", "")),
         user=said["user"],
         database=database.name,
         sslmode=stricter(connection.tls.mode, said.get("sslmode")),
@@ -95,6 +126,7 @@ def resolve(database: Database, places: Places) -> Target:
         sslrootcert=connections.authority(connection, places),
         warnings=[f"the connection URL's {', '.join(ignored)} is not used"] if ignored else [],
         asker=connections.told(connection, said["user_key"]),
+        session=said.get("target_session_attrs", ""),
     )
 
 
@@ -124,14 +156,30 @@ def _from_url(connection: Connection, secret: MountedSecret) -> dict[str, str]:
         # libpq's own parser; its message would quote the URL, password and all, so it goes no further.
         said = {name: str(value) for name, value in conninfo_to_dict(text).items() if text.startswith(_SCHEMES)}
     except ProgrammingError:
-        raise secret.invalid(key, "is not a connection URL (postgresql://user:password@host:port/name)") from None
+        what = "is not a connection URL (postgresql://user:password@host:port/name), or asks what libpq does not know"
+        raise secret.invalid(key, what) from None
     said |= {"user": connection.username} if connection.username else {}
     missing = [name for name in ("host", "user", "password") if not said.get(name)]
-    missing += ["a port that is a number"] if re.search(r"[^0-9,]", said.get("port", "")) else []
-    # After an unescaped @ in the password, libpq takes the rest of it for the host: which messages would show.
-    missing += (
-        ["a host that is one (a password's @ is written %40)"] if re.search(r"[\s@/]", said.get("host", "")) else []
-    )
+    missing = missing or list(_misread(said))
     if missing:
         raise secret.invalid(key, f"is not a connection URL (postgresql://…) with {', '.join(missing)}")
     return said | {"password_key": key, "user_key": key}
+
+
+def _misread(said: dict[str, str]) -> Iterator[str]:
+    """Yield what a URL should have; none of its own words, since any may be a part of a password."""
+    hosts, ports = said["host"].split(","), said.get("port", "").split(",")
+    # after an unescaped @ in the password, libpq takes the rest of it for the host: which messages would show
+    if not all(map(connections.is_host, hosts)):
+        yield "a host that is one, or several with commas (a password's @ is written %40; a socket cannot be reached)"
+    if not all(port == "" or connections.is_port(port) for port in ports):
+        yield "a port that is a number up to 65535"
+    if len(ports) not in (1, len(hosts)):
+        yield f"as many ports as hosts (it has {len(ports)} and {len(hosts)})"
+    if said.get("target_session_attrs", "any") not in _SESSIONS:
+        yield f"a target_session_attrs that is one of {', '.join(_SESSIONS)}"
+
+
+def _ports(said: str) -> str:
+    """Fill in the port where a URL leaves one out."""
+    return ",".join(port or str(Engine.POSTGRESQL.default_port) for port in said.split(","))

@@ -81,6 +81,13 @@ CASES = (
         "certificate, and does the certificate name this host?",
     ),
     Case(
+        r"session is (not )?read-only|server is (not )?in hot standby",
+        Reason.CONNECTION_FAILED,
+        True,
+        "no server that answers is of the kind that the connection URL's target_session_attrs asks for: look which one "
+        "is the primary, and name it, or a Service that is always its",
+    ),
+    Case(
         r"too many (clients|connections)|remaining connection slots",
         Reason.CONNECTION_FAILED,
         True,

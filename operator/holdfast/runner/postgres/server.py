@@ -50,6 +50,8 @@ order by pid limit 100
 class Server:
     """What the server said."""
 
+    host: str  # that answered, of those that were named
+    port: str
     version: str
     major: int
     database_size: int
@@ -64,7 +66,18 @@ def inspect(target: Target, stop: Stop) -> Server:
         number = connection.info.server_version
         version = connection.info.parameter_status("server_version") or str(number)
         migrations, warnings = history.read(connection)
-    return Server(f"PostgreSQL {version}", number // 10000, int(row[0]), migrations, warnings)
+        there = target if target.is_one else _answered(target, connection)
+    return Server(there.host, there.port, f"PostgreSQL {version}", number // 10000, int(row[0]), migrations, warnings)
+
+
+def of_several(target: Target, stop: Stop) -> Target:
+    """Return the target with the one server, of those that it names, that answers and is of the kind asked for."""
+    with connect(target, stop) as connection:
+        return _answered(target, connection)
+
+
+def _answered(target: Target, connection: "Connection[tuple[Any, ...]]") -> Target:
+    return target.answered(connection.info.host, str(connection.info.port))
 
 
 def user_objects(target: Target, stop: Stop) -> list[str]:

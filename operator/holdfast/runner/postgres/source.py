@@ -1,7 +1,6 @@
 """A PostgreSQL database as tasks use it."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from holdfast.api.database import Database
 from holdfast.api.policy import Dump
@@ -21,12 +20,7 @@ class Postgres:
     def __init__(self, database: Database, context: Context, overrides: Overrides) -> None:
         self._context = context
         said = connection.resolve(database, context.places)
-        self._target = replace(
-            said,
-            host=overrides.host or said.host,
-            port=overrides.port or said.port,
-            database=overrides.database or said.database,
-        )
+        self._target = said.aimed(overrides.host, overrides.port, overrides.database)
         context.log.mask.tell(said.host)
         self.warnings = self._target.warnings
 
@@ -36,6 +30,8 @@ class Postgres:
     def validate(self) -> Ready:
         """See engine.Source. Raises ToolTooOld where the server is newer than pg_dump."""
         found = server.inspect(self._target, self._context.stop)
+        # of several, the one that was asked is dumped, by each of the tool's connections, and recorded
+        self._target = self._target.answered(found.host, found.port)
         tool_version, major = tools.version("pg_dump")
         if major < found.major:
             raise HoldfastError(
@@ -67,6 +63,8 @@ class Postgres:
 
     def require_empty(self) -> None:
         """See engine.Source."""
+        if not self._target.is_one:
+            self._target = server.of_several(self._target.writable(), self._context.stop)
         there = server.user_objects(self._target, self._context.stop)
         if there:
             raise HoldfastError(
