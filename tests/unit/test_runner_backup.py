@@ -41,7 +41,9 @@ def s3(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def a_database(monkeypatch, tmp_path):
-    monkeypatch.setattr("holdfast.runner.postgres.server.inspect", lambda *_: Server("PostgreSQL 17.5", 17, 1000))
+    monkeypatch.setattr(
+        "holdfast.runner.postgres.server.inspect", lambda *_: Server("db", "5432", "PostgreSQL 17.5", 17, 1000)
+    )
     (tmp_path / "pg_dump").write_text(PG_DUMP)
     (tmp_path / "pg_dump").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
@@ -88,7 +90,9 @@ def assert_no_manifest_without_its_artifact(s3):
 
 
 def test_a_database_that_may_need_more_disk_than_there_is_is_refused_before_anything_is_begun(s3, context, monkeypatch):
-    monkeypatch.setattr("holdfast.runner.postgres.server.inspect", lambda *_: Server("PostgreSQL 17.5", 17, 1 << 40))
+    monkeypatch.setattr(
+        "holdfast.runner.postgres.server.inspect", lambda *_: Server("db", "5432", "PostgreSQL 17.5", 17, 1 << 40)
+    )
     with pytest.raises(HoldfastError, match=r"needs 2.1 GB \(2147483648 bytes\)") as caught:
         backup.run(a_task().model_copy(update={"spool_bytes": 1 << 30}), context)
     assert caught.value.reason is Reason.DISK_FULL
@@ -297,7 +301,9 @@ def test_a_stop_before_the_manifest_leaves_nothing(s3, context):
 
 
 def test_a_tool_older_than_the_server_is_told_with_the_image_that_is_needed(s3, context, monkeypatch):
-    monkeypatch.setattr("holdfast.runner.postgres.server.inspect", lambda *_: Server("PostgreSQL 18.1", 18, 1000))
+    monkeypatch.setattr(
+        "holdfast.runner.postgres.server.inspect", lambda *_: Server("db", "5432", "PostgreSQL 18.1", 18, 1000)
+    )
     with pytest.raises(HoldfastError, match=r"pg_dump 17\.5 cannot dump a server of PostgreSQL 18\.1") as caught:
         backup.run(a_task(), context)
     assert caught.value.reason is Reason.TOOL_TOO_OLD
@@ -329,7 +335,9 @@ def test_a_tool_with_known_faults_is_warned_of(s3, context):
 
 
 def test_a_tool_that_is_newer_than_the_server_is_warned_of_with_the_image_that_is_missing(s3, context, monkeypatch):
-    monkeypatch.setattr("holdfast.runner.postgres.server.inspect", lambda *_: Server("PostgreSQL 16.1", 16, 1000))
+    monkeypatch.setattr(
+        "holdfast.runner.postgres.server.inspect", lambda *_: Server("db", "5432", "PostgreSQL 16.1", 16, 1000)
+    )
     newer, _ = backup.run(a_task(), context).warnings
     assert "pg_dump 17.5 is newer than the server (PostgreSQL 16.1)" in newer
     assert "postgres-16" in newer

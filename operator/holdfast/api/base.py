@@ -80,6 +80,11 @@ def qualified(what: str) -> Rule:
     )
 
 
+# What is no part of a word on a network: control characters and spaces, written out since `\s` is another set in each
+# dialect (Go's has five characters, Rust's has Unicode's).
+BLANK = r"\x00-\x20\x7f-\xa0"
+ENDPOINT = rf"^https?://[^{BLANK}@/]+(/[^{BLANK}@]*)?$"
+
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 DNS_NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 

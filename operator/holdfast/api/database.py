@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from pydantic import ConfigDict, Field
 
-from holdfast.api.base import AUTHORITY_KEY, Authority, ObjectName, Rule, SecretKey, SpecModel, rules, says
+from holdfast.api.base import AUTHORITY_KEY, BLANK, Authority, ObjectName, Rule, SecretKey, SpecModel, rules, says
 from holdfast.api.rds import RDSInstance
 
 
@@ -110,7 +110,7 @@ class Connection(SpecModel):
         None,
         min_length=1,
         max_length=253,
-        pattern=r"^([^\s/@:,]+|[0-9A-Fa-f]*(:[0-9A-Fa-f.]*){2,8}(%[A-Za-z0-9]+)?)$",
+        pattern=rf"^([^{BLANK}/@:,]+|[0-9A-Fa-f]*(:[0-9A-Fa-f.]*){{2,8}}(%[A-Za-z0-9]+)?)$",
         json_schema_extra=says(
             "must be one host name or address alone, without a scheme, port or path: orders-db.shop.svc"
         ),

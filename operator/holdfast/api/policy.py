@@ -137,6 +137,12 @@ class Suspicion(SpecModel):
     )
     since: AwareDatetime | None = Field(
         None,
+        # `date-time` alone lets year 0 pass, an offset of 99 hours, and anything behind a second `T`
+        json_schema_extra={
+            "maxLength": 40,
+            "pattern": r"^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?"
+            r"(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$",
+        },
         description="Compare with backups completed after this time only: set it when a loss was meant, and the next "
         "backup is the new measure. Default: no limit.",
     )

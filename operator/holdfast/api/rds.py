@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from pydantic import ConfigDict, Field
 
-from holdfast.api.base import ObjectName, Rule, SpecModel, rules, says
+from holdfast.api.base import ENDPOINT, ObjectName, Rule, SpecModel, rules, says
 from holdfast.api.storage import S3SecretKeys
 
 _REGION = r"^[a-z]{2,}(-[a-z]+)+-[0-9]+$"
@@ -32,6 +32,8 @@ class SnapshotCopy(SpecModel):
         alias="kmsKeyID",
         min_length=1,
         max_length=2048,
+        pattern=r"^[\x21-\x7e]+$",
+        json_schema_extra=says("must be the id, ARN or alias of a key, without spaces"),
         description="KMS key of that region which encrypts the copy: its id, ARN or alias. Required by AWS where the "
         "snapshot is encrypted. Default: none.",
     )
@@ -92,7 +94,7 @@ class RDSInstance(SpecModel):
     endpoint: str | None = Field(
         None,
         max_length=512,
-        pattern=r"^https?://[^\s@/]+(/[^\s@]*)?$",
+        pattern=ENDPOINT,
         json_schema_extra=says("must be a URL without credentials: https://rds.example.com"),
         description="URL that answers RDS's API instead of AWS's own, for all regions: a VPC endpoint, or a stand-in "
         "for tests. Default: AWS.",

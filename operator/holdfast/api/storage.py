@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from holdfast.api import limits
-from holdfast.api.base import Authority, ObjectName, Rule, SecretKey, SpecModel, rules, says
+from holdfast.api.base import ENDPOINT, Authority, ObjectName, Rule, SecretKey, SpecModel, rules, says
 
 
 class AddressingStyle(StrEnum):
@@ -162,13 +162,15 @@ class S3Storage(SpecModel):
         None,
         min_length=1,
         max_length=64,
+        pattern=r"^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$",
+        json_schema_extra=says("must be the name of a region: letters, digits and '-': eu-central-1"),
         description="Region of the bucket, e.g. eu-central-1. Default: us-east-1 where there is an endpoint, else what "
         "the Job's environment says.",
     )
     endpoint: str | None = Field(
         None,
         max_length=512,
-        pattern=r"^https?://[^\s@/]+(/[^\s@]*)?$",
+        pattern=ENDPOINT,
         json_schema_extra=says("must be a URL without credentials: https://s3.example.com:8333"),
         description="URL of an S3-compatible store, e.g. https://s3.example.com:8333. Default: AWS.",
     )

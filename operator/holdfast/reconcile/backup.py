@@ -3,18 +3,19 @@
 Each step is safe to repeat: the operator may be killed between any two of them, and the next one sees where it was.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import structlog
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from holdfast import clock, naming
 from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus, Failure, Phase
 from holdfast.api.policy import BackupPolicySpec
+from holdfast.api.unreadable import explained
 from holdfast.decide import statuses
 from holdfast.decide.backup import decide
 from holdfast.decide.observation import Act, BackupView, Decision, Observation
@@ -101,12 +102,13 @@ class BackupReconciler:
 
     def _observe(self, resource: Resource, known: _Known) -> tuple[Observation, Decision | None]:
         """Read everything from the cache; a spec that cannot be read is a decision of its own."""
-        status = DatabaseBackupStatus.model_validate(resource.status)
         try:
+            status = DatabaseBackupStatus.model_validate(resource.status)
             spec, policy = DatabaseBackupSpec.model_validate(resource.spec), self._policy(resource)
         except ValidationError as error:
-            view = _view(resource, DatabaseBackupSpec(), status)
-            return Observation(view), None if status.phase and status.phase.has_ended else self._invalid(view, error)
+            view = _view(resource, DatabaseBackupSpec(), _as_far_as_it_is_one(resource.status))
+            ended = view.status.phase and view.status.phase.has_ended
+            return Observation(view), Decision() if ended else self._invalid(resource, view, error)
         job = self._cache.job(resource.namespace, status.job_name) if status.job_name else None
         cleanup = self._cache.job(resource.namespace, status.cleanup.job_name) if status.cleanup else None
         run = status.verification_run
@@ -158,13 +160,21 @@ class BackupReconciler:
     def _taken(self, resource: Resource) -> "_TakenIDs":
         return _TakenIDs(self._cache, resource.namespace, self._claimed.get(resource.namespace, set()))
 
-    def _invalid(self, view: BackupView, error: ValidationError) -> Decision:
-        first = error.errors(include_input=False, include_url=False)[0]
-        failure = Failure(
-            reason=Reason.INVALID_SPEC,
-            message=f"the spec cannot be read: {'.'.join(map(str, first['loc']))}: {first['msg']}",
-            remedy="install the CustomResourceDefinitions of the operator's own release",
-        )
+    def _invalid(self, resource: Resource, view: BackupView, error: ValidationError) -> Decision:
+        """Say which of the three objects that a backup is made of cannot be read: pydantic names its model."""
+        root, correct = "spec", "create another backup, with what is allowed there: this one cannot change"
+        model: type[BaseModel] = DatabaseBackupSpec
+        if error.title == BackupPolicySpec.__name__:
+            root, correct = (
+                f"BackupPolicy {resource.policy_name}: spec",
+                "correct the policy, and create another backup",
+            )
+            model = BackupPolicySpec
+        if error.title == DatabaseBackupStatus.__name__:
+            root, correct = "status", "another release has written it: create another backup"
+            model = DatabaseBackupStatus
+        message, remedy = explained(error, model, root, correct)
+        failure = Failure(reason=Reason.INVALID_SPEC, message=message, remedy=remedy)
         return Decision(status=statuses.failed(view, failure, None, 0, self._now()))
 
     async def _write_status(self, resource: Resource, observation: Observation, decision: Decision) -> bool:
@@ -277,6 +287,15 @@ class BackupReconciler:
         except NotFound:
             return
         self._cache.put(JOBS, answer)
+
+
+def _as_far_as_it_is_one(body: Mapping[str, Any]) -> DatabaseBackupStatus:
+    """Read a status without the fields that cannot be read."""
+    try:
+        return DatabaseBackupStatus.model_validate(body)
+    except ValidationError as error:
+        wrong = {problem["loc"][0] for problem in error.errors(include_input=False, include_url=False)}
+        return DatabaseBackupStatus.model_validate({key: value for key, value in body.items() if key not in wrong})
 
 
 def _job_of(o: Observation, act: Act) -> JobView | None:

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from holdfast.api.conditions import ConditionType, update
 from holdfast.api.policy import BackupPolicySpec, BackupPolicyStatus
+from holdfast.api.unreadable import explained
 from holdfast.decide.resolve import image_of, resolve
 from holdfast.errors import HoldfastError, Reason
 from holdfast.kube.client import KubeClient
@@ -78,7 +79,7 @@ def _judge(resource: Resource, settings: Settings) -> tuple[int | None, Verdict]
     except HoldfastError as error:
         return None, (False, error.reason, explain(error))
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        return None, (False, Reason.INVALID_SPEC, f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
+        message, remedy = explained(error, BackupPolicySpec, "spec", "correct it in this policy")
+        return None, (False, Reason.INVALID_SPEC, f"{message}; {remedy}")
     days = resolved.retention.days
     return days, (True, "Ready", f"backups expire after {days} days; this version records that and deletes nothing")
