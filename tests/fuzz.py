@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from holdfast.api.aws import Word
+from holdfast.api.backup import SnapshotInRegion
+
 M = TypeVar("M", bound=BaseModel)
 Json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
@@ -20,6 +23,7 @@ Json = st.recursive(
     max_leaves=6,
 )
 _MANY = 1 << 60
+_ASCII = st.characters(codec="ascii")
 
 
 @cache
@@ -36,10 +40,28 @@ def _made(model: type[M], fields: dict[str, Any]) -> M:
         raise
 
 
+# Held to by a validator of the whole, since their models have no pattern: a status that is there stays readable.
+_WORDS = {
+    "arn": Word.ARN, "region": Word.REGION, "kmsKeyID": Word.KMS_KEY, "source": Word.IDENTIFIER,
+    "engine": Word.ENGINE, "engineVersion": Word.VERSION, "instanceClass": Word.CLASS,
+    "subnetGroup": Word.SUBNET_GROUP,
+}  # fmt: skip
+
+
+def _snapshots(model: type[BaseModel]) -> dict[str, st.SearchStrategy[Any]]:
+    if not issubclass(model, SnapshotInRegion):
+        return {}
+    groups = st.lists(st.from_regex(Word.SECURITY_GROUP.value, fullmatch=True, alphabet=_ASCII), max_size=2)
+    words = {name: st.from_regex(word.value, fullmatch=True, alphabet=_ASCII) for name, word in _WORDS.items()}
+    return words | {"arn": words["arn"].filter(lambda arn: len(arn) <= 512), "securityGroups": groups}
+
+
 @cache
 def _fields(model: type[BaseModel]) -> st.SearchStrategy[dict[str, Any]]:
+    words = _snapshots(model)
     named = {
-        info.alias or name: (info, _of(info.annotation, info.metadata)) for name, info in model.model_fields.items()
+        name: (info, words[name] if name in words else _of(info.annotation, info.metadata))
+        for name, info in ((info.alias or name, info) for name, info in model.model_fields.items())
     }
     return st.fixed_dictionaries(
         {name: made for name, (info, made) in named.items() if info.is_required()},
@@ -74,9 +96,7 @@ def _plain(kind: type, metadata: list[Any]) -> st.SearchStrategy[Any]:
     if kind is str:
         pattern = next((found for each in _flat(metadata) if (found := getattr(each, "pattern", None))), None)
         if pattern:
-            return st.from_regex(pattern, fullmatch=True, alphabet=st.characters(codec="ascii")).filter(
-                lambda text: low <= len(text) <= high
-            )
+            return st.from_regex(pattern, fullmatch=True, alphabet=_ASCII).filter(lambda text: low <= len(text) <= high)
         return st.text(min_size=low, max_size=min(high, low + 30))
     if kind is int:
         return st.integers(*_bounds(metadata))

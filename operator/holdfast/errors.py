@@ -11,6 +11,8 @@ Anything else that escapes is a fault of Holdfast's own and becomes `InternalErr
 
 from enum import IntEnum, StrEnum
 
+from holdfast import texts
+
 
 class ExitCode(IntEnum):
     """How a Job's container ends. Codes above 10 are not ours (128 + a signal's number, for instance)."""
@@ -67,6 +69,7 @@ class Reason(StrEnum):
     RDS_ACCESS_DENIED = "RDSAccessDenied"
     RDS_THROTTLED = "RDSThrottled"
     RDS_UNAVAILABLE = "RDSUnavailable"
+    RDS_ANSWER_INVALID = "RDSAnswerInvalid"
     # tool
     TOOL_NOT_FOUND = "ToolNotFound"
     TOOL_TOO_OLD = "ToolTooOld"
@@ -149,6 +152,7 @@ EXIT_CODES: dict[Reason, ExitCode] = {
     Reason.RDS_ACCESS_DENIED: ExitCode.DATABASE,
     Reason.RDS_THROTTLED: ExitCode.DATABASE,
     Reason.RDS_UNAVAILABLE: ExitCode.DATABASE,
+    Reason.RDS_ANSWER_INVALID: ExitCode.DATABASE,
     Reason.TOOL_NOT_FOUND: ExitCode.TOOL,
     Reason.TOOL_TOO_OLD: ExitCode.TOOL,
     Reason.TOOL_TOO_NEW: ExitCode.TOOL,
@@ -184,12 +188,13 @@ class HoldfastError(Exception):
     def __init__(self, reason: Reason, message: str, remedy: str, *, server_major: int | None = None) -> None:
         """Take the reason's word, a sentence with the facts, and a sentence with the remedy; no secrets in either.
 
+        Whatever others wrote in them is made plain text here, for all who show them.
         `server_major` goes with the reasons that are about a runner's image which does not fit its server.
         """
-        super().__init__(f"{reason}: {message}")
+        self.message = texts.plain(message)
+        super().__init__(f"{reason}: {self.message}")
         self.reason = reason
-        self.message = message
-        self.remedy = remedy
+        self.remedy = texts.plain(remedy)
         self.server_major = server_major
 
     @property

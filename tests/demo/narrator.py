@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.syntax import Syntax
 
+from holdfast import texts
+
 
 class Narrator:
     """Prints to standard output; on a terminal with colours, elsewhere plain lines that a log can keep."""
@@ -31,13 +33,14 @@ class Narrator:
 
     def say(self, text: str) -> None:
         """A line within a step."""
-        self.console.print(f"  {escape(text)}")
+        self.console.print(f"  {escape(texts.lines(text))}")
 
     def heading(self, text: str) -> None:
         self.console.print(f"\n[bold]{escape(text)}[/]")
 
     def block(self, text: str, language: str = "") -> None:
-        """Text to read or to paste, unwrapped and exactly as it is."""
+        """Text to read or to paste, unwrapped and exactly as it is, but for what would move the cursor."""
+        text = texts.lines(text)
         if language and self.console.is_terminal:
             # as highlighted text, since Syntax itself would pad and break lines, and what is pasted must not be
             self.console.print(Syntax("", language, background_color="default").highlight(text), end="")
@@ -51,7 +54,7 @@ class Narrator:
     def failed(self, what: str, again: str) -> None:
         where = f"{self._step} failed after {self.total()}" if self._step else "failed"
         self.console.print(f"\n[bold red]The demo stopped: {escape(where)}[/]")
-        self.console.out(what, highlight=False)
+        self.console.out(texts.lines(what), highlight=False)
         self.console.print(
             f"\nWhat to do: mend what the lines above say, then run `{again}` again; it goes on where it stopped.\n"
             "`make cluster-status` shows what is there; `make demo-down` removes everything."

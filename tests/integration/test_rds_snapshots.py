@@ -17,7 +17,7 @@ import pytest
 from tests.aws import AWS, BUCKET, ELSEWHERE, REGION, SESSION, moto
 from tests.builders import NOW
 
-from holdfast import naming
+from holdfast import naming, texts
 from holdfast.api.backup import CheckedBy, Verification
 from holdfast.api.rds import RDSInstance
 from holdfast.api.storage import S3Storage
@@ -35,6 +35,7 @@ from holdfast.runner.stop import Stop
 QUICK = Pace(shortest=0.01, longest=0.02, patience=0.5)
 CREATING = {"action": "DescribeDBSnapshots", "set": {"Status": "creating", "PercentProgress": "40"}}
 ID = "backup-20261122-084500-before-v2"
+ANOTHER = f"arn:aws:rds:{REGION}:123456789012:snapshot:another"
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 
@@ -585,7 +586,10 @@ def rewritten(field: str, value: object) -> Callable[[Backup], None]:
         pytest.param(untag, Reason.BACKUP_NOT_FOUND, "is not there and available", id="not tagged as ours"),
         pytest.param(lose_manifest, Reason.BACKUP_NOT_FOUND, "manifest.json", id="no manifest"),
         pytest.param(
-            rewritten("arn", "arn:x"), Reason.CONTENT_MISMATCH, "named by the manifest", id="another ARN said"
+            rewritten("arn", ANOTHER), Reason.CONTENT_MISMATCH, "named by the manifest", id="another ARN said"
+        ),
+        pytest.param(
+            rewritten("arn", f"{ANOTHER}\nid #"), Reason.MANIFEST_CONFLICT, "no manifest", id="a line break in the ARN"
         ),
         pytest.param(rewritten("encrypted", True), Reason.CONTENT_MISMATCH, "is not encrypted", id="encryption said"),
     ],
@@ -602,3 +606,25 @@ def test_a_verification_that_aws_throttles_says_nothing_about_the_snapshot(backu
     backup.run()
     backup.aws.proxy.behave({"action": "DescribeDBSnapshots", "code": "Throttling", "status": 400})
     assert backup.fails_to_verify().reason is Reason.RDS_THROTTLED
+
+
+@pytest.mark.parametrize(("action", "field", "value", "named"), [
+    ("DescribeDBInstances", "DBInstanceClass", "db.t4g.medium`id`", "DBInstanceClass"),
+    ("DescribeDBInstances", "Engine", "postgres\u202e", "Engine"),
+    ("DescribeDBSnapshots", "EngineVersion", "17\n", "EngineVersion"),
+    ("DescribeDBSnapshots", "DBSnapshotArn", f"{ANOTHER}\ntouch /tmp/x #", "DBSnapshotArn"),
+    ("DescribeDBSnapshots", "AllocatedStorage", "-1", "AllocatedStorage"),
+    ("DescribeDBSnapshots", "AllocatedStorage", "much", "no answer of RDS's API"),
+    ("DescribeDBSnapshots", "Status", "available\x9b2J", "Status"),
+])  # fmt: skip
+def test_an_answer_that_is_not_aws_is_refused_by_its_field_and_nothing_is_recorded(backup, action, field, value, named):
+    backup.aws.proxy.behave({"action": action, "set": {field: value}})
+    error, _ = backup.ends_badly()
+    assert (error.reason, error.exit_code) == (Reason.RDS_ANSWER_INVALID, ExitCode.DATABASE)
+    assert named in error.message
+    assert backup.aws.url in error.message
+    assert texts.is_plain(error.message)
+    assert backup.aws.keys(backup.prefix) == []
+    backup.aws.proxy.behave()
+    backup.clean()
+    assert backup.leaves_nothing()

@@ -1,14 +1,12 @@
 """A claim that an SQLite file lies on: where its Job must run, when it cannot, and what its Pod is made of."""
 
 import json
-import os
-import subprocess
 from typing import Any
 
 import pytest
 from tests.builders import NOW, UID, a_begun_backup, a_sqlite_policy, a_success, settings
 from tests.fake_cluster import WHEN, FakeCluster
-from tests.patience import ENOUGH
+from tests.pasting import Room
 
 from holdfast.api.backup import Phase
 from holdfast.api.policy import Format
@@ -200,16 +198,11 @@ def test_a_cleanup_has_neither_claim_nor_its_user():
     ],
 )
 def test_what_is_pasted_restores_into_the_claim_that_is_meant(tmp_path, set_, claim, arguments):
-    kubectl = tmp_path / "kubectl"
-    kubectl.write_text('#!/bin/sh\ncase "$*" in *create*) cat > "$KEPT"; echo job/restore-x;; esac\n')
-    kubectl.chmod(0o755)
-    kept = tmp_path / "job.json"
-    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "KEPT": str(kept), **set_}
-
     pasted = restore_command(OWNER, a_status(), RUNNER)
-    subprocess.run(["sh", "-eu", "-c", "set +u\n" + pasted], env=environment, check=True, timeout=ENOUGH)
+    done = Room(tmp_path).paste(pasted, variables=set_)
+    assert (done.code, done.job is not None) == (0, True), done.said
 
-    pod = json.loads(kept.read_text())["spec"]["template"]["spec"]
+    pod = done.job["spec"]["template"]["spec"]
     work = task.parse(pod["containers"][0]["env"][0]["value"])
     assert (work.kind, work.scratch_bytes) == ("restore", None)
     assert pod["containers"][0]["args"] == arguments

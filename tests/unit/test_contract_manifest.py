@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from holdfast import texts
 from holdfast.api import generated
 from holdfast.contract import published
 from holdfast.contract.manifest import Manifest
@@ -69,3 +70,14 @@ def test_check_names_what_is_stale(tmp_path, capsys):
     (tmp_path / published.SCHEMA).write_text("{}")
     assert published.main(["--check", str(tmp_path)]) == 1
     assert str(published.SCHEMA) in capsys.readouterr().err
+
+
+def test_a_manifest_that_is_printed_moves_no_cursor_and_is_read_back_as_it_was():
+    evil = "a\x1b[2J\x9b\u202e\n\t\u2066b"
+    changed = json.loads(FIRST)
+    changed["database"]["serverVersion"] = changed["database"]["name"] = evil
+    manifest = Manifest.parse(json.dumps(changed).encode())
+    written = manifest.to_json().decode()
+    assert all(map(texts.is_plain, written.split("\n")))
+    assert Manifest.parse(written.encode()) == manifest
+    assert manifest.database.name == evil

@@ -1,11 +1,14 @@
 """The report: whatever it says, it fits a termination message and can be read back."""
 
+import functools
+import json
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from holdfast import texts
 from holdfast.contract import report
 from holdfast.contract.manifest import ManifestMigrations
 from holdfast.contract.paths import MAX_REPORT_BYTES
@@ -34,7 +37,9 @@ def test_any_text_fits_and_is_read_back(message, remedy, said, warnings):
     assert read is not None
     assert read.failure is not None
     assert read.failure.reason == "DumpFailed"
-    assert message.startswith(read.failure.message.removesuffix("…"))
+    assert texts.plain(message).startswith(read.failure.message.removesuffix("…"))
+    assert texts.is_plain(written.decode())
+    assert texts.is_plain(" ".join([read.failure.message, read.failure.remedy, read.message or "", *read.warnings]))
 
 
 @pytest.mark.parametrize("character", ["\x00", "\x1f", "ü", "桜", "🦊", '"', "\\"])
@@ -50,7 +55,7 @@ def test_the_facts_of_a_backup_are_never_shortened():
         backup_id="backup-20261122-084500", artifact_key="k" * 1024, size_bytes=1, uncompressed_bytes=2,
         sha256="a" * 64,
         tool_version="pg_dump 17.5", server_version="PostgreSQL 17.5", integrity_check="passed",
-        file_readable="end of dump seen", verified_at=NOW, tables=5000, rows=2**63, schema_sha256="b" * 64,
+        file_readable="end of dump seen", verified_at=NOW, tables=5000, rows=2**63 - 1, schema_sha256="b" * 64,
         migrations=MigrationsReport.of(
             ManifestMigrations(tool="Liquibase", table="t", applied_count=2**31, last="桜" * 9000, failed=["x"] * 99)
         ),
@@ -70,3 +75,71 @@ def test_a_short_report_is_written_as_it_is():
 @pytest.mark.parametrize("text", ["", "Killed", "{}", "[]", '{"version": 99}'])
 def test_what_is_no_report_is_told_from_one(text):
     assert report.parse(text) is None
+
+
+WHOLE = {
+    "version": 1, "kind": "rds-snapshot", "outcome": "Succeeded", "startedAt": "2026-11-22T08:45:00Z",
+    "completedAt": "2026-11-22T08:45:00Z", "durationSeconds": 1.0,
+    "failure": {"reason": "DumpFailed", "exitCode": 7, "message": "m", "remedy": "r"},
+    "backup": {
+        "backupID": "backup-20261122-084500", "sizeBytes": 1, "sha256": "a" * 64, "toolVersion": "t",
+        "serverVersion": "s", "integrityCheck": "i", "fileReadable": "f", "verifiedAt": "2026-11-22T08:45:00Z",
+        "snapshot": {
+            "arn": "arn:aws:rds:eu-central-1:000000000000:snapshot:x", "region": "eu-central-1", "kind": "instance",
+            "source": "orders", "engine": "postgres", "engineVersion": "17.4", "encrypted": False,
+            "instanceClass": "db.t4g.medium", "subnetGroup": "my group", "securityGroups": ["sg-1"],
+        },
+    },
+}  # fmt: skip
+
+
+def changed(path: str, value: object) -> str:
+    whole = json.loads(json.dumps(WHOLE))
+    *way, last = path.split(".")
+    functools.reduce(lambda node, key: node[key], way, whole)[last] = value
+    return json.dumps(whole)
+
+
+def test_the_report_that_the_next_ones_change_is_one():
+    assert report.parse(json.dumps(WHOLE)) is not None
+
+
+@pytest.mark.parametrize(("path", "value"), [
+    ("backup.snapshot.arn", "arn:aws:rds:eu-central-1:000000000000:snapshot:x\ntouch /tmp/this-must-never-run #"),
+    ("backup.snapshot.arn", "arn:aws:rds:eu-central-1:000000000000:snapshot:x\n"),
+    ("backup.snapshot.arn", "arn:aws:rds:eu-central-1:000000000000:snapshot:$(id)"),
+    ("backup.snapshot.region", "eu-central-1;id"),
+    ("backup.snapshot.source", "--endpoint-url"),
+    ("backup.snapshot.engine", "postgres`id`"),
+    ("backup.snapshot.engineVersion", "17.4\x1b[2J"),
+    ("backup.snapshot.instanceClass", "db.t4g.medium db"),
+    ("backup.snapshot.subnetGroup", "x'y"),
+    ("backup.snapshot.securityGroups", ["sg-1", "x"]),
+    ("backup.snapshot.kmsKeyID", "a\u202eb"),
+    ("backup.snapshot.copy", {"arn": "arn:x", "region": "eu-west-1"}),
+    ("backup.backupID", "../other"),
+    ("backup.sha256", "A" * 64),
+    ("backup.sizeBytes", -1),
+    ("backup.rows", 1 << 63),
+    ("backup.serverMajor", 1 << 40),
+    ("backup.verifiedAt", "0001-01-01T00:00:00Z"),
+    ("backup.compared", ["x" * 65]),
+    ("completedAt", "9999-12-31T23:59:59Z"),
+    ("completedAt", "2026-11-22T08:45:00"),
+    ("durationSeconds", float("nan")),
+    ("durationSeconds", float("inf")),
+    ("failure.reason", "Dump Failed\n"),
+    ("failure.exitCode", 1 << 40),
+    ("kind", "backup\n"),
+], ids=lambda value: str(value)[:40].encode("unicode_escape").decode())  # fmt: skip
+def test_a_report_with_a_field_that_cannot_be_is_none(path, value):
+    assert report.parse(changed(path, value)) is None
+
+
+@pytest.mark.parametrize("path", ["failure.message", "failure.remedy", "message", "backup.toolVersion",
+                                  "backup.serverVersion", "backup.integrityCheck", "backup.artifactKey"])  # fmt: skip
+def test_what_deceives_a_reader_is_shown_as_what_it_is(path):
+    read = report.parse(changed(path, "a\x1b[2J\u202eb\nc\x9b"))
+    assert read is not None
+    said = functools.reduce(lambda node, key: node[key], path.split("."), read.to_dict())
+    assert said == "a\\u001b[2J\\u202eb c\\u009b"

@@ -108,6 +108,17 @@ def test_what_is_printed_keeps_brackets_and_backslashes_as_they_are():
     assert words(told) == "  an [bold]odd[/] \\ name\nSIZE [red]\n1 MB\n"
 
 
+def test_what_others_wrote_moves_no_cursor_where_it_is_printed():
+    told = narrator()
+    evil = "a\x1b[2J\x9b\u202e\rb"
+    told.say(evil)
+    told.block(f"{evil}\n\tc", "yaml")
+    told.failed(evil, "make demo")
+    assert not set(words(told)) & set("\x1b\x9b\u202e\r")
+    assert "a\\u001b[2J" in words(told)
+    assert words(told).count("\n") == 9, "lines stay lines"
+
+
 def test_on_a_terminal_what_is_to_be_pasted_is_coloured_but_never_wrapped():
     screen = io.StringIO()
     told = Narrator(Console(file=screen, force_terminal=True, width=40, soft_wrap=True, highlight=False))

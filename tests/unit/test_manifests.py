@@ -2,12 +2,10 @@
 
 import dataclasses
 import json
-import os
-import subprocess
 
 import pytest
 from tests.builders import NOW, UID, a_begun_backup, a_policy, policy_dict, settings
-from tests.patience import ENOUGH
+from tests.pasting import Room
 
 from holdfast.api.backup import VerificationRun
 from holdfast.contract import paths, task
@@ -44,13 +42,9 @@ def a_pod(**policy):
 
 def pasted(tmp_path, commands, variables):
     """Return the Job that the commands make. A shell really runs them; only kubectl is replaced."""
-    kubectl = tmp_path / "kubectl"
-    kubectl.write_text('#!/bin/sh\ncase "$*" in *create*) cat > "$KEPT"; echo job/restore-x;; esac\n')
-    kubectl.chmod(0o755)
-    kept = tmp_path / "job.json"
-    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "KEPT": str(kept), **variables}
-    subprocess.run(["sh", "-eu", "-c", "set +u\n" + commands], env=environment, check=True, timeout=ENOUGH)
-    return json.loads(kept.read_text())
+    done = Room(tmp_path).paste(commands, variables=variables)
+    assert done.code == 0, done.said
+    return done.job
 
 
 def with_database(name="orders", **connection):

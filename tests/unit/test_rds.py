@@ -5,14 +5,16 @@ import shlex
 
 import botocore.session
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given
+from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 from tests.builders import NOW, UID, a_backup, a_begun_backup, a_job, a_pod, a_policy, ago, an_rds_policy, settings
-from tests.patience import ENOUGH
+from tests.pasting import Room
 
 from holdfast import naming
-from holdfast.api.backup import Phase, Snapshot
-from holdfast.api.rds import RDSInstance
+from holdfast.api import aws
+from holdfast.api.backup import Phase, Snapshot, SnapshotInRegion
+from holdfast.api.rds import ENDPOINT, RDSInstance
 from holdfast.contract import paths
 from holdfast.contract import task as tasks_contract
 from holdfast.contract.report import BackupReport, Report
@@ -183,18 +185,110 @@ def test_a_cluster_is_restored_with_an_instance_in_it(instance_class, calls):
 
 
 def test_the_paste_does_nothing_before_a_name_is_given(tmp_path):
-    import subprocess
-
-    (tmp_path / "aws").write_text("#!/bin/sh\ntouch called\n")
-    (tmp_path / "aws").chmod(0o755)
     text = restore_snapshot.restore_command(
         "backup-1", SNAPSHOT, RDSInstance(identifier="orders", region="eu-central-1", endpoint="http://x:1")
     )
-    done = subprocess.run(
-        ["/bin/bash", "-c", text], cwd=tmp_path, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True,
-        text=True, check=False, timeout=ENOUGH,
-    )  # fmt: skip
-    assert done.returncode != 0
-    assert "NEW_INSTANCE: set it to the identifier of the new instance" in done.stderr
-    assert not (tmp_path / "called").exists()
+    done = Room(tmp_path).paste(text)
+    assert done.code != 0
+    assert "NEW_INSTANCE: set it to the identifier of the new instance" in done.said
+    assert done.calls == []
     assert "--endpoint-url http://x:1" in text
+
+
+HOSTILE = st.sampled_from([
+    "x\ntouch ran #", "x\n", "$(ran)", "`ran`", "'; ran; '", "x; ran", "--endpoint-url=http://x", "x y", "\x1b[2J",
+    "x\u202e", "", "\x00", "<manifest>", "{}", "%s", "{identifier}", "é", "file:///etc/passwd",
+]) | st.text(max_size=12)  # fmt: skip
+# whose words are in the commands, and in their comments
+FIELDS = ("arn", "region", "source", "engine", "engine_version", "instance_class", "subnet_group")
+
+
+@st.composite
+def hostile_snapshots(draw):
+    """A snapshot in which some fields are an endpoint's own idea; the ARN may only end so."""
+    changes = {name: draw(HOSTILE) for name in draw(st.sets(st.sampled_from(FIELDS), max_size=3))}
+    if draw(st.booleans()):
+        changes["arn"] = SNAPSHOT.arn + draw(HOSTILE)
+    if draw(st.booleans()):
+        changes["security_groups"] = ["sg-1", draw(HOSTILE)]
+    if draw(st.booleans()):
+        changes["copy_in"] = SnapshotInRegion.model_construct(arn=SNAPSHOT.arn, region=draw(HOSTILE), kms_key_id=None)
+    return draw(st.sampled_from([SNAPSHOT, CLUSTER])).model_copy(update=changes)
+
+
+@pytest.fixture(scope="module")
+def one_room(tmp_path_factory):
+    """For all examples of a property: each finds it as if it were new."""
+    return Room(tmp_path_factory.mktemp("room"))
+
+
+@pytest.mark.timeout(180)
+@given(
+    snapshot=hostile_snapshots(),
+    endpoint=st.just(None) | st.just("http://x:1") | HOSTILE.map("http://x/{}".format),
+    typed=st.booleans(),
+)
+@settings_of_hypothesis(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+def test_nothing_that_an_endpoint_says_runs_when_the_commands_are_pasted(one_room, snapshot, endpoint, typed):
+    instance = RDSInstance.model_construct(identifier="orders", region="eu-central-1", endpoint=endpoint)
+    text = restore_snapshot.restore_command("backup-1", snapshot, instance)
+    names = {"NEW_INSTANCE": "new", "NEW_CLUSTER": "new", "INSTANCE_CLASS": "db.t4g.medium"}
+    done = one_room.paste(text, variables=names, typed=typed)
+    assert (done.strangers, done.left, done.said) == ([], set(), "")
+    assert text.isascii()
+    assert text.replace("\n", "").isprintable()
+    unfit = aws.strange_field(snapshot) or (endpoint and not re.fullmatch(ENDPOINT, endpoint, re.ASCII))
+    assert (done.code, done.calls) == (1, []) if unfit else (done.code, done.calls[0][:1]) == (0, ["rds"])
+    assert unfit or {call[1] for call in done.calls} <= {
+        "restore-db-instance-from-db-snapshot", "restore-db-cluster-from-snapshot", "wait", "create-db-instance",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("endpoint", [
+    "http://x\nran #", "http://x/$(ran)", "http://x/\x1b[2J", "http://x/a b", "http://x/'", "https://u:p@x",
+    "ftp://x", "x",
+], ids=repr)  # fmt: skip
+def test_an_endpoint_that_is_no_url_of_host_port_and_path_leaves_the_commands_out(endpoint):
+    instance = RDSInstance.model_construct(identifier="orders", region="eu-central-1", endpoint=endpoint)
+    text = restore_snapshot.restore_command("backup-1", SNAPSHOT, instance)
+    assert "the endpoint of its snapshot is not as it must be" in text
+    assert endpoint not in text
+    assert not [line for line in text.splitlines()[:-1] if not line.startswith("#")]
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["https://vpce-0a.rds.eu-central-1.vpce.amazonaws.com", "http://[fd00::1]:5000/a%20b"]
+)
+def test_an_endpoint_that_is_one_is_in_the_commands(endpoint):
+    instance = RDSInstance(identifier="orders", region="eu-central-1", endpoint=endpoint)
+    assert f"--endpoint-url {shlex.quote(endpoint)} " in restore_snapshot.restore_command("b", SNAPSHOT, instance) + " "
+
+
+def test_a_line_break_in_an_arn_leaves_the_commands_out_and_says_why(tmp_path):
+    arn = "arn:aws:rds:eu-central-1:000000000000:snapshot:x\ntouch /tmp/this-must-never-run #"
+    text = restore_snapshot.restore_command("backup-1", SNAPSHOT.model_copy(update={"arn": arn}), None)
+    assert "touch" not in text
+    assert "arn of its snapshot is not as it must be" in text
+    done = Room(tmp_path).paste(text, variables={"NEW_INSTANCE": "x"})
+    assert (done.code, done.calls, done.strangers) == (1, [], [])
+
+
+@pytest.mark.parametrize("text", [
+    "arn:aws:rds:eu-central-1:123456789012:snapshot:holdfast-backup-1",
+    "arn:aws-us-gov:rds:us-gov-west-1:123456789012:cluster-snapshot:x",
+    "arn:aws-iso-b:rds:us-isob-east-1:123456789012:snapshot:x",
+])  # fmt: skip
+def test_an_arn_of_every_partition_is_one(text):
+    assert aws.Word.ARN.fits(text)
+
+
+@pytest.mark.parametrize(("word", "text"), [
+    (aws.Word.CLASS, "db.serverless"), (aws.Word.CLASS, "db.r5.12xlarge.tpc2.mem2x"),
+    (aws.Word.VERSION, "8.0.mysql_aurora.3.05.2"), (aws.Word.VERSION, "19.0.0.0.ru-2024-01.rur-2024-01.r1"),
+    (aws.Word.ENGINE, "custom-sqlserver-ee"), (aws.Word.SUBNET_GROUP, "default-vpc-0a1b"),
+    (aws.Word.KMS_KEY, "arn:aws:kms:eu-central-1:123456789012:key/mrk-0f6bd1c4"), (aws.Word.STATE, "backing-up"),
+    (aws.Word.STATE, "incompatible-network"), (aws.Word.SECURITY_GROUP, "sg-0123456789abcdef0"),
+    (aws.Word.REGION, "ap-southeast-2"),
+])  # fmt: skip
+def test_what_aws_documents_is_taken(word, text):
+    assert word.fits(text)

@@ -117,7 +117,7 @@ def test_every_reason_of_the_runner_has_a_documented_exit_code():
     ("text", "line"),
     [
         ("a\nb\t c", "a b c"),
-        ("x\x1b[31mred\x07", "x [31mred"),
+        ("\x1b[1m", "\\u001b[1m"),
         ("a\u2028b\x85c", "a b c"),
         ("0123456789abc", "…456789abc"),
         ("", ""),

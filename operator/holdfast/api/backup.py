@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field
 from holdfast.api.base import DNS_LABEL, PolicyName, Rule, SpecModel, StatusModel, keyed_by, rules, says
 from holdfast.api.conditions import Condition
 from holdfast.api.policy import BackupPolicySpec, VerificationLevel
+from holdfast.texts import Plain
 
 
 class PolicyReference(SpecModel):
@@ -102,8 +103,8 @@ def is_good(status: Mapping[str, Any]) -> bool:
 
 
 # What a Job's report says goes into the status as it is, and a report has at most 4,096 bytes: a lower limit here
-# could make the API server refuse the status of a backup that is there.
-Reported = Annotated[str, Field(max_length=4096)]
+# could make the API server refuse the status of a backup that is there. Whatever others wrote in it becomes plain text.
+Reported = Annotated[Plain, Field(max_length=4096)]
 
 
 class Failure(StatusModel):
@@ -211,7 +212,7 @@ class Cleanup(StatusModel):
 
     job_name: str = Field(max_length=63, description="Name of the Job.")
     state: Literal["Running", "Done", "Failed"] = Field(description="Running, Done or Failed.")
-    message: str = Field("", max_length=2048, description="What it did, or why it could not.")
+    message: Plain = Field("", max_length=2048, description="What it did, or why it could not.")
 
 
 class DatabaseBackupStatus(StatusModel):
@@ -221,7 +222,7 @@ class DatabaseBackupStatus(StatusModel):
     phase: Phase | None = Field(
         None, description="Pending, Running, Succeeded, Failed or Verifying: one word for people."
     )
-    message: str | None = Field(None, max_length=4096, description="The state in a sentence.")
+    message: Plain | None = Field(None, max_length=4096, description="The state in a sentence.")
     backup_id: str | None = Field(
         None,
         alias="backupID",

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from holdfast.api.base import StatusModel
+from holdfast.texts import Plain
 
 
 class ConditionType(StrEnum):
@@ -30,7 +31,7 @@ class Condition(StatusModel):
     )
     status: Literal["True", "False", "Unknown"] = Field(description="True, False or Unknown.")
     reason: str = Field(max_length=1024, min_length=1, description="One word for machines, in CamelCase.")
-    message: str = Field(max_length=4096, description="One sentence for people.")
+    message: Plain = Field(max_length=4096, description="One sentence for people.")
     last_transition_time: datetime = Field(description="When status last changed, UTC.")
     observed_generation: int | None = Field(None, description="Generation of the spec that this is about.")
 

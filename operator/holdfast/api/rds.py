@@ -4,10 +4,12 @@ from enum import StrEnum
 
 from pydantic import ConfigDict, Field
 
-from holdfast.api.base import ENDPOINT, ObjectName, Rule, SpecModel, rules, says
+from holdfast.api.base import ObjectName, Rule, SpecModel, rules, says
 from holdfast.api.storage import S3SecretKeys
 
 _REGION = r"^[a-z]{2,}(-[a-z]+)+-[0-9]+$"
+# No character that means something to a shell: `status.restore` has it in a command.
+ENDPOINT = r"^https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/%-]*)?$"
 _REGION_SAYS = says("must be the name of an AWS region: eu-central-1")
 
 
@@ -32,8 +34,8 @@ class SnapshotCopy(SpecModel):
         alias="kmsKeyID",
         min_length=1,
         max_length=2048,
-        pattern=r"^[\x21-\x7e]+$",
-        json_schema_extra=says("must be the id, ARN or alias of a key, without spaces"),
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9:/_-]*$",
+        json_schema_extra=says("must be the id, the ARN or the alias of a KMS key: alias/backups"),
         description="KMS key of that region which encrypts the copy: its id, ARN or alias. Required by AWS where the "
         "snapshot is encrypted. Default: none.",
     )
@@ -95,7 +97,7 @@ class RDSInstance(SpecModel):
         None,
         max_length=512,
         pattern=ENDPOINT,
-        json_schema_extra=says("must be a URL without credentials: https://rds.example.com"),
+        json_schema_extra=says("must be a URL of host, port and path, without credentials: https://rds.example.com"),
         description="URL that answers RDS's API instead of AWS's own, for all regions: a VPC endpoint, or a stand-in "
         "for tests. Default: AWS.",
     )

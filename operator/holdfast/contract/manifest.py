@@ -9,6 +9,7 @@ from typing import Literal, Self
 
 from pydantic import Field
 
+from holdfast import texts
 from holdfast.api.base import StatusModel
 from holdfast.contract.task import BackupIdentity
 
@@ -104,8 +105,11 @@ class ManifestDocument(StatusModel):
         return cls.model_validate_json(data, extra="ignore")
 
     def to_json(self) -> bytes:
-        """Write it for the bucket: indented, since people read it too."""
-        return self.model_dump_json(by_alias=True, exclude_none=True, indent=2).encode()
+        """Write it for the bucket: indented, since people read it too, and with nothing raw that moves their cursor.
+
+        What names hold of such is JSON's own escapes: whoever parses it finds them as they are.
+        """
+        return texts.lines(self.model_dump_json(by_alias=True, exclude_none=True, indent=2)).encode()
 
 
 class Manifest(ManifestDocument):

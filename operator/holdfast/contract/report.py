@@ -1,21 +1,26 @@
 """The report: how a Job's container says what came of its task, as its termination message.
 
 At most 4,096 bytes of UTF-8 (the kubelet cuts there), so sentences are shortened until it fits.
+
+Anybody who may make Pods may write one, and servers, tools and stores are quoted in it: each field is held to what it
+may be, so that what is read here can stand in a status and be counted with; sentences are plain text (texts.py).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
+from holdfast.api import aws
 from holdfast.api.backup import CheckedBy, Snapshot, Verification
 from holdfast.api.base import StatusModel
 from holdfast.api.policy import VerificationLevel
 from holdfast.contract.manifest import ManifestMigrations
 from holdfast.contract.paths import MAX_REPORT_BYTES
 from holdfast.sentences import shorten
+from holdfast.texts import Plain, visible
 
 VERSION: Literal[1] = 1
 MAX_MIGRATION = 200  # characters of a migration's name
@@ -25,6 +30,20 @@ _SAID = {
     "backup": ("tool_version", "server_version", "file_readable"),
     "verification": ("file_readable",),
 }
+YEARS = range(2000, 2201)  # of a time that can be reckoned with
+
+
+def _sensible(moment: datetime) -> datetime:
+    if moment.tzinfo is None or moment.year not in YEARS:
+        raise ValueError("a time of this age, with its zone, is wanted")
+    return moment
+
+
+Moment = Annotated[datetime, AfterValidator(_sensible)]
+Count = Annotated[int, Field(ge=0, lt=1 << 63)]  # what the API server takes as an integer
+Major = Annotated[int, Field(ge=0, le=9999)]
+Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+ReadSnapshot = Annotated[Snapshot, AfterValidator(aws.checked)]
 
 
 class Outcome(StrEnum):
@@ -37,20 +56,20 @@ class Outcome(StrEnum):
 class FailureReport(StatusModel):
     """What went wrong, in words for a person."""
 
-    reason: str
-    exit_code: int
-    message: str
-    remedy: str
-    server_major: int | None = Field(None, description="Of the server, where another runner's image would fit it.")
+    reason: str = Field(pattern=r"^[A-Za-z]{1,64}$")
+    exit_code: int = Field(ge=0, le=255)
+    message: Plain
+    remedy: Plain
+    server_major: Major | None = Field(None, description="Of the server, where another runner's image would fit it.")
 
 
 class MigrationsReport(StatusModel):
     """How far migrations have come; the lists are in the manifest."""
 
-    tool: str
-    applied_count: int | None = None
-    last: str | None = Field(None, description="At most 200 characters of it.")
-    failed: int | None = Field(None, description="How many are recorded as failed, unfinished or dirty, if any.")
+    tool: Plain
+    applied_count: Count | None = None
+    last: Plain | None = Field(None, description="At most 200 characters of it.")
+    failed: Count | None = Field(None, description="How many are recorded as failed, unfinished or dirty, if any.")
 
     @classmethod
     def of(cls, history: ManifestMigrations) -> Self:
@@ -64,27 +83,27 @@ class MigrationsReport(StatusModel):
 class BackupReport(StatusModel):
     """What a finished backup is: the facts that the resource's status shows."""
 
-    backup_id: str = Field(alias="backupID")
-    artifact_key: str | None = Field(
-        None, description="Of a dump; a snapshot has none, nor the sizes and the checksum."
+    backup_id: str = Field(alias="backupID", pattern=r"^[a-z0-9]([-a-z0-9]{0,126}[a-z0-9])?$")
+    artifact_key: Plain | None = Field(
+        None, max_length=1024, description="Of a dump; a snapshot has none, nor the sizes and the checksum."
     )
-    size_bytes: int | None = None
-    uncompressed_bytes: int | None = None
-    database_size_bytes: int | None = None
-    sha256: str | None = None
-    snapshot: Snapshot | None = None
-    tool_version: str
-    server_version: str
-    server_major: int | None = None
-    integrity_check: str
-    file_readable: str
-    verified_at: datetime
+    size_bytes: Count | None = None
+    uncompressed_bytes: Count | None = None
+    database_size_bytes: Count | None = None
+    sha256: Hash | None = None
+    snapshot: ReadSnapshot | None = None
+    tool_version: Plain
+    server_version: Plain
+    server_major: Major | None = None
+    integrity_check: Plain
+    file_readable: Plain
+    verified_at: Moment
     level: VerificationLevel | None = None
     checked_by: CheckedBy | None = None
-    compared: list[str] | None = None
-    tables: int | None = Field(None, description="How many tables' rows are in the dump.")
-    rows: int | None = None
-    schema_sha256: str | None = None
+    compared: list[Annotated[Plain, Field(max_length=64)]] | None = Field(None, max_length=16)
+    tables: Count | None = Field(None, description="How many tables' rows are in the dump.")
+    rows: Count | None = None
+    schema_sha256: Hash | None = None
     migrations: MigrationsReport | None = None
     found: bool = Field(False, description="An earlier Pod had published it; this one verified it again.")
 
@@ -93,22 +112,22 @@ class Report(StatusModel):
     """What came of a task."""
 
     version: Literal[1] = VERSION
-    kind: str
+    kind: str = Field(pattern=r"^[a-z-]{1,40}$")
     outcome: Outcome
-    started_at: datetime
-    completed_at: datetime
-    duration_seconds: float
+    started_at: Moment
+    completed_at: Moment
+    duration_seconds: float = Field(ge=0, le=1e9, allow_inf_nan=False)
     backup: BackupReport | None = None
     verification: Verification | None = Field(None, description="What a verify task found.")
     failure: FailureReport | None = None
-    message: str | None = Field(None, description="What a restore or a cleanup did, in a sentence.")
+    message: Plain | None = Field(None, description="What a restore or a cleanup did, in a sentence.")
     clean: bool = Field(True, description="Nothing half-written is left in the bucket, as far as this Pod knows.")
-    warnings: list[str] = Field(default_factory=list)
+    warnings: list[Plain] = Field(default_factory=list)
 
     def to_bytes(self) -> bytes:
         """Write it within the limit: the longest sentences are shortened first, then warnings go."""
         candidates = (self, *(self.shortened(limit) for limit in (1200, 600, 300, 120, 60)))
-        written = (report.model_dump_json(by_alias=True, exclude_none=True).encode() for report in candidates)
+        written = (visible(report.model_dump_json(by_alias=True, exclude_none=True)).encode() for report in candidates)
         return next(data for data in written if len(data) <= MAX_REPORT_BYTES)
 
     def reworded(self, change: Callable[[str], str]) -> "Report":
@@ -123,12 +142,22 @@ class Report(StatusModel):
 
     def shortened(self, limit: int) -> "Report":
         """Return it with every sentence cut to `limit` characters; warnings go where there is no room for them."""
-        failure = self.failure and self.failure.model_copy(
-            update={"message": shorten(self.failure.message, limit), "remedy": shorten(self.failure.remedy, limit)}
-        )
+        failure = self.failure and _shortened(self.failure, ("message", "remedy"), limit)
         kept = [shorten(warning, limit) for warning in self.warnings[:4]] if limit > 120 else []
         message = shorten(self.message, limit) if self.message else None
-        return self.model_copy(update={"failure": failure, "warnings": kept, "message": message})
+        backup = self.backup and _shortened(self.backup, ("tool_version", "server_version", *_CHECKS), limit)
+        found = self.verification and _shortened(self.verification, _CHECKS, limit)
+        return self.model_copy(
+            update={"failure": failure, "warnings": kept, "message": message, "backup": backup, "verification": found}
+        )
+
+
+M = TypeVar("M", bound=StatusModel)
+_CHECKS = ("integrity_check", "file_readable")
+
+
+def _shortened(model: M, fields: Sequence[str], limit: int) -> M:
+    return model.model_copy(update={field: shorten(getattr(model, field), limit) for field in fields})
 
 
 def parse(text: str) -> Report | None:

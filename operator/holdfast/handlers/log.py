@@ -9,6 +9,8 @@ import sys
 
 import structlog
 
+from holdfast import texts
+
 
 def configure(level: str = "info") -> None:
     """Set up logging to standard error. kopf and the rest say only what is wrong."""
@@ -44,5 +46,10 @@ def configure(level: str = "info") -> None:
 
 def _renderers() -> list[structlog.typing.Processor]:
     if sys.stderr.isatty():
-        return [structlog.dev.ConsoleRenderer()]
+        return [_seen, structlog.dev.ConsoleRenderer()]
     return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+
+
+def _seen(_: object, __: str, entry: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Make plain what others wrote: the renderer for terminals passes it on raw, while JSON escapes it."""
+    return {key: texts.plain(value) if isinstance(value, str) else value for key, value in entry.items()}

@@ -11,7 +11,7 @@ from typing import Literal
 
 import structlog
 
-from holdfast import clock, naming, sentences
+from holdfast import clock, naming, sentences, texts
 from holdfast.kube import metrics
 from holdfast.kube.client import KubeClient, Object
 from holdfast.kube.errors import AlreadyExists, KubeError
@@ -66,7 +66,7 @@ class EventRecorder:
 
 def event(regarding: ObjectRef, type: EventType, reason: str, message: str, now: datetime) -> Object:  # noqa: A002
     """Build the Event; its name is the same for the same object, reason and message."""
-    cut = sentences.cut(message, sentences.EVENT_BYTES)
+    cut = sentences.cut(texts.plain(message), sentences.EVENT_BYTES)
     digest = hashlib.sha256(f"{regarding.uid}/{type}/{reason}/{cut}".encode()).hexdigest()[:16]
     return {
         "apiVersion": EVENTS.api_version,

@@ -173,7 +173,6 @@ def _owned(
     seated: Seat = Seat(),
 ) -> dict[str, Any]:
     labels = owner.labels(work.kind, attempt)
-    start = template.start_timeout_seconds or 0
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -185,33 +184,53 @@ def _owned(
         },
         "spec": {
             "backoffLimit": template.backoff_limit,
-            "activeDeadlineSeconds": start + work.deadline_seconds + JOB_MARGIN_SECONDS,
-            "podFailurePolicy": {"rules": _failure_rules()},
-            "template": {
-                "metadata": {
-                    "labels": {**(template.pod_labels or {}), **labels},
-                    "annotations": {
-                        # moving or mending a running dump would only lose it
-                        "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
-                        **(template.pod_annotations or {}),
-                    },
-                },
-                "spec": {
-                    **pod_spec(work, volumes, template, runner, seated=seated),
-                    "activeDeadlineSeconds": start + work.deadline_seconds + POD_MARGIN_SECONDS,
-                },
-            },
+            "activeDeadlineSeconds": _most_seconds(work, template) + JOB_MARGIN_SECONDS,
+            "podFailurePolicy": failure_policy(),
+            "template": pod_template(labels, work, volumes, template, runner, seated=seated),
         },
     }
 
 
-def _failure_rules() -> list[dict[str, Any]]:
+def _most_seconds(work: task.Task, template: JobTemplate) -> int:
+    """Return how long a Pod may take to start, and then to work."""
+    return (template.start_timeout_seconds or 0) + work.deadline_seconds
+
+
+def pod_template(
+    labels: dict[str, str],
+    work: task.Task,
+    volumes: Volumes,
+    template: JobTemplate,
+    runner: Runner,
+    arguments: list[str] | None = None,
+    seated: Seat = Seat(),
+) -> dict[str, Any]:
+    """Build what a Job of ours makes its Pods from, with all that the policy gives them: of a pasted one, too."""
+    return {
+        "metadata": {
+            "labels": {**(template.pod_labels or {}), **labels},
+            "annotations": {
+                # moving or mending a running dump would only lose it
+                "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+                **(template.pod_annotations or {}),
+            },
+        },
+        "spec": {
+            **pod_spec(work, volumes, template, runner, arguments, seated),
+            "activeDeadlineSeconds": _most_seconds(work, template) + POD_MARGIN_SECONDS,
+        },
+    }
+
+
+def failure_policy() -> dict[str, Any]:
     """Say which ends of a Pod are final, and which are not its fault; the rest counts towards backoffLimit."""
     final = [int(code) for code in FINAL_EXIT_CODES]
-    return [
-        {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
-        {"action": "FailJob", "onExitCodes": {"containerName": CONTAINER, "operator": "In", "values": final}},
-    ]
+    return {
+        "rules": [
+            {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+            {"action": "FailJob", "onExitCodes": {"containerName": CONTAINER, "operator": "In", "values": final}},
+        ]
+    }
 
 
 def pod_spec(

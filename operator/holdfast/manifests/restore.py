@@ -1,17 +1,20 @@
 """What `status.restore` says: shell commands that restore the backup when they are pasted, as they stand.
 
-They make a Job of the runner that fetches the artifact, compares its checksum, and feeds it into an empty database.
-The Job's manifest is JSON in an unquoted here-document, so that the shell fills in the target where one is set.
+They make a Job of the runner that fetches the artifact, compares its checksum, and feeds it into an empty database;
+then they follow that Job to its end (restore_script.py). The Job's manifest is JSON in an unquoted here-document,
+so that the shell fills in the target where one is set; nothing else in it means anything to a shell (shell.py).
 """
 
 import json
+import re
 from typing import Any
 
 from holdfast import naming
 from holdfast.api.backup import DatabaseBackupStatus
 from holdfast.api.database import Database
-from holdfast.manifests import restore_snapshot, tasks
-from holdfast.manifests.jobs import LOG_SECONDS, Owner, Runner, pod_spec, seat
+from holdfast.manifests import restore_snapshot, shell, tasks
+from holdfast.manifests.jobs import LOG_SECONDS, Owner, Runner, failure_policy, pod_template, seat
+from holdfast.manifests.restore_script import COMMANDS
 from holdfast.manifests.volumes import (
     CLAIM,
     database_volumes,
@@ -24,24 +27,11 @@ from holdfast.manifests.volumes import (
 
 _SERVER = ("host", "port", "database")  # what may be changed where the target is on a server,
 _FILE = ("claim", "path")  # and where it is a file
-_MOUNTED = "@"
-_IDENTITY = "@identity"
 
 _NEEDS_IDENTITY = """\
 # It is encrypted: an identity of one of its recipients must be in Secret {secret} here, or in the one that
 # IDENTITY_SECRET names: kubectl -n {namespace} create secret generic {secret} --from-file=identity=FILE
 """
-
-# The log is followed as soon as there is one; the last command's exit code says whether the restore succeeded.
-_COMMANDS = """\
-# Restores {identifier} into {target}.
-# For another target set {variables} first.
-{needs}JOB=$(kubectl -n {namespace} create -o name -f - <<END
-{manifest}
-END
-)
-for try in $(seq 300); do kubectl -n {namespace} logs --follow $JOB 2>/dev/null && break; sleep 1; done
-kubectl -n {namespace} wait --for=condition=Complete --timeout=30s $JOB"""
 
 
 def restore_command(owner: Owner, status: DatabaseBackupStatus, runner: Runner) -> str:
@@ -52,24 +42,21 @@ def restore_command(owner: Owner, status: DatabaseBackupStatus, runner: Runner) 
     database = tasks.resolved_of(status).database
     if status.snapshot is not None:
         return restore_snapshot.restore_command(status.backup_id or "", status.snapshot, database.instance)
+    variable, mounted = _mounted(database)
+    for what, text in (("the namespace", owner.namespace), ("the name of the Secret or claim", mounted)):
+        if not shell.is_name(text):
+            return shell.no_commands(status.backup_id, what, "Restore by hand: the how-to says how.")
     encrypted = tasks.resolved_of(status).storage.encryption is not None
-    manifest = _escaped(json.dumps(_job(owner, status, runner), separators=(",", ":")))
-    # Whole JSON strings are replaced: no name inside the task can look like one, since its quotes are escaped there.
-    for target in _targets(database):
-        manifest = manifest.replace(f'"{_argument(target)}"', f'"--target-{target}=$TARGET_{target.upper()}"')
-    mounted, name = _mounted(database)
-    variables = [f"TARGET_{target.upper()}" for target in _targets(database)]
-    variables += [mounted] if mounted not in variables else []
-    return _COMMANDS.format(
-        identifier=status.backup_id,
-        target=_target(database),
-        variables=f"{', '.join(variables[:-1])} or {variables[-1]}",
-        namespace=owner.namespace,
-        needs=_NEEDS_IDENTITY.format(secret=naming.IDENTITY_SECRET, namespace=owner.namespace) if encrypted else "",
-        manifest=manifest.replace(f'"{_MOUNTED}"', f'"${{{mounted}:-{name}}}"').replace(
-            f'"{_IDENTITY}"', f'"${{IDENTITY_SECRET:-{naming.IDENTITY_SECRET}}}"'
-        ),
-    )
+    variables = list(dict.fromkeys([*(f"TARGET_{target.upper()}" for target in _targets(database)), variable]))
+    values = {
+        "backup": shell.shown(status.backup_id or ""),
+        "target": _target(database),
+        "variables": f"{', '.join(variables[:-1])} or {variables[-1]}",
+        "namespace": owner.namespace,
+        "needs": _NEEDS_IDENTITY.format(secret=naming.IDENTITY_SECRET, namespace=owner.namespace) if encrypted else "",
+        "manifest": _manifest(_job(owner, status, runner), database),
+    }
+    return re.sub(r"<([a-z]+)>", lambda found: values[found[1]], COMMANDS).rstrip("\n")
 
 
 def _targets(database: Database) -> tuple[str, ...]:
@@ -84,54 +71,63 @@ def _mounted(database: Database) -> tuple[str, str]:
 
 
 def _target(database: Database) -> str:
-    """Name the target in the comment; JSON's quoting keeps a line break in a name from ending the comment."""
+    """Name the target in the comment."""
     if database.volume is not None:
-        path, claim = json.dumps(database.volume.path), database.volume.claim_name
+        path, claim = shell.document(database.volume.path), database.volume.claim_name
         return f"file {path} of claim {claim}, where nothing must be yet"
     connection = database.reached()
     assert database.engine is not None
     where = (
-        f"{connection.host}:{connection.port or database.engine.default_port}"
+        f"{shell.shown(connection.host)}:{connection.port or database.engine.default_port}"
         if connection.host
         else f"Secret {connection.secret_name}'s server"
     )
-    return f"database {json.dumps(database.name)} on {where}, which must be there and empty"
+    return f"database {shell.document(database.name)} on {where}, which must be there and empty"
+
+
+def _manifest(job: dict[str, Any], database: Database) -> str:
+    """Write the Job, with the shell's variables where its reader may name something else.
+
+    Places are marked by more "@" than there are in a row in all the rest, so that no text of a tenant's is one.
+    """
+    mark = "@" * (1 + max(map(len, re.findall("@+", json.dumps(job))), default=0))
+    variable, mounted = _mounted(database)
+    filled = {f"--target-{each}=": f"--target-{each}=${{TARGET_{each.upper()}:-}}" for each in _targets(database)}
+    filled |= {"mounted": f"${{{variable}:-{mounted}}}"}
+    filled |= {"identity": f"${{IDENTITY_SECRET:-{naming.IDENTITY_SECRET}}}"}
+    pod = job["spec"]["template"]["spec"]
+    pod["containers"][0]["args"] = [f"{mark}--target-{each}=" for each in _targets(database)]
+    for volume in pod["volumes"]:
+        match volume["name"]:
+            case "database":
+                volume["secret"]["secretName"] = f"{mark}mounted"
+            case "age-identity":
+                volume["secret"]["secretName"] = f"{mark}identity"
+            case name if name == CLAIM:
+                volume["persistentVolumeClaim"]["claimName"] = f"{mark}mounted"
+    return re.sub(f'"{mark}([a-z=-]+)"', lambda found: f'"{filled[found[1]]}"', shell.document(job))
 
 
 def _job(owner: Owner, status: DatabaseBackupStatus, runner: Runner) -> dict[str, Any]:
-    """Build the restore's Job. It is the reader's, not the operator's: no owner, and it is not retried."""
+    """Build the restore's Job. It is the reader's, not the operator's: no owner, and it is not retried.
+
+    Its Pod has all that the policy gives to the Pods of its backups. A Pod that was evicted is made again, as theirs.
+    """
     resolved = tasks.resolved_of(status)
     volumes = [*run_volume(), *database_volumes(resolved.database), *storage_volumes(resolved.storage.s3)]
     volumes += scratch_volume(resolved.job) if needs_scratch(resolved) else []
-    volumes += identity_volume(_IDENTITY) if resolved.storage.encryption else []
-    for volume in volumes:
-        if volume["name"] == "database":
-            volume["secret"]["secretName"] = _MOUNTED
-        if volume["name"] == CLAIM:
-            volume["persistentVolumeClaim"]["claimName"] = _MOUNTED
+    volumes += identity_volume(naming.IDENTITY_SECRET) if resolved.storage.encryption else []
     work = tasks.restore_task(owner, status)
-    arguments = [_argument(target) for target in _targets(resolved.database)]
-    labels = {naming.LABEL_TASK: work.kind}
+    labels: dict[str, str] = {naming.LABEL_TASK: work.kind}
+    template = pod_template(labels, work, volumes, resolved.job, runner, seated=seat(resolved.database))
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {"generateName": "restore-", "labels": labels},
         "spec": {
             "backoffLimit": 0,
+            "podFailurePolicy": failure_policy(),
             "ttlSecondsAfterFinished": LOG_SECONDS,
-            "template": {
-                "metadata": {"labels": labels},
-                "spec": pod_spec(work, volumes, resolved.job, runner, arguments, seat(resolved.database)),
-            },
+            "template": template,
         },
     }
-
-
-def _argument(target: str) -> str:
-    """Name the argument whose value the reader's shell fills in; empty means: as the task says."""
-    return f"--target-{target}=@"
-
-
-def _escaped(text: str) -> str:
-    """Keep the shell's hands off the document: in a here-document only these three mean something."""
-    return text.replace("\\", "\\\\").replace("$", "\\$").replace("`", "\\`")

@@ -2,20 +2,34 @@
 
 They run with the rights of whoever pastes them, and change nothing that is there: what is made is new, where the old
 one was, in its subnets and behind its security groups.
+
+What they are made of was said by an endpoint, and came by a report or a manifest. Whoever reads those asks for AWS's
+own words; it is asked here again, since a status may be older than that: a word that is none becomes no command.
 """
 
+import re
 import shlex
 
+from holdfast import naming
+from holdfast.api.aws import strange_field
 from holdfast.api.backup import Snapshot
-from holdfast.api.rds import RDSInstance
+from holdfast.api.rds import ENDPOINT, RDSInstance
+from holdfast.manifests import shell
 
 _HEAD = """\
 # Restores {identifier}, snapshot {arn}, into a new {kind}; {source} stays as it is.
 # Set {variable} to the identifier of the new {kind} first."""
+_REMEDY = (
+    "See who answers as RDS (database.instance.endpoint) and who writes\n# to the bucket. Where there is a snapshot, "
+    f"AWS's console shows it by its tag {naming.TAG_BACKUP_ID}, and restores it."
+)
 
 
 def restore_command(identifier: str, snapshot: Snapshot, instance: RDSInstance | None) -> str:
     """Write what to paste: it makes the new instance or cluster, and waits until that is available."""
+    field = _strange(identifier, snapshot, instance)
+    if field is not None:
+        return shell.no_commands(identifier, f"{field} of its snapshot", _REMEDY)
     cluster = snapshot.kind == "cluster"
     variable = "NEW_CLUSTER" if cluster else "NEW_INSTANCE"
     lines = [
@@ -32,6 +46,15 @@ def restore_command(identifier: str, snapshot: Snapshot, instance: RDSInstance |
         common += ["--endpoint-url", shlex.quote(instance.endpoint)]
     commands = [" ".join(["aws rds", *words[:1], *common, *words[1:]]) for words in make]
     return "\n".join([*lines, " &&\n".join(commands)])
+
+
+def _strange(identifier: str, snapshot: Snapshot, instance: RDSInstance | None) -> str | None:
+    endpoint = instance.endpoint if instance else None
+    if not re.fullmatch(shell.IDENTIFIER, identifier, re.ASCII):
+        return "the backup's id"
+    if endpoint is not None and not re.fullmatch(ENDPOINT, endpoint, re.ASCII):
+        return "the endpoint"  # of the policy
+    return strange_field(snapshot)
 
 
 def _of_instance(snapshot: Snapshot, given: str) -> list[list[str]]:
@@ -62,7 +85,7 @@ def _of_cluster(snapshot: Snapshot, given: str) -> list[list[str]]:
 
 
 def _name(snapshot: Snapshot) -> str:
-    return shlex.quote(snapshot.arn.rsplit(":", 1)[-1])
+    return shlex.quote(snapshot.arn.rsplit(":", 1)[-1])  # the word of an ARN has one
 
 
 def _placed(snapshot: Snapshot) -> list[str]:

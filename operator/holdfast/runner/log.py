@@ -8,7 +8,7 @@ import sys
 import threading
 from typing import TextIO
 
-from holdfast import clock
+from holdfast import clock, texts
 from holdfast.runner.masking import Mask
 
 
@@ -28,5 +28,6 @@ class Log:
         entry = {"time": clock.to_text(clock.now()), "event": event, **self._subject, **said}
         text = json.dumps(entry, ensure_ascii=False)
         with self._lock:
-            self._stream.write(text + "\n")
+            # JSON's own numbers, so that a reader of the line finds the text as it was, and a terminal only shows it
+            self._stream.write(texts.visible(text) + "\n")
             self._stream.flush()

@@ -17,6 +17,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import quote, quote_plus, unquote
 
+from holdfast import texts
+
 HIDDEN = "***"
 LARGEST = 1 << 20  # bytes; a Secret has no more in all
 SHORT = 4  # characters; a shorter value is in many words
@@ -138,6 +140,8 @@ def _forms(value: str) -> set[str]:
     forms = {
         value,
         line,
+        texts.plain(value),
+        " ".join(texts.plain(value).split()),
         json.dumps(value)[1:-1],
         json.dumps(value, ensure_ascii=False)[1:-1],
         repr(value)[1:-1],

@@ -11,16 +11,19 @@ import botocore.session
 from botocore import xform_name
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
+from holdfast.api.aws import Word
 from holdfast.api.rds import InstanceKind, RDSInstance
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.aws_credentials import credentials
 from holdfast.runner.context import Places
+from holdfast.runner.rds.answers import Answer, Reading, unreadable
 from holdfast.runner.rds.errors import code_of, rds_error
 
 GIB = 1 << 30
+MAX_BYTES = 1 << 60  # more than any database has: above it, a number is no size
 AVAILABLE = "available"
-Answer = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -93,15 +96,16 @@ class Rds:
         """Describe the instance or cluster. Raises InstanceNotFound and what else AWS says."""
         words = self._words
         answer = self._call(f"Describe{words.instances}", {words.instance_id: self.instance.identifier})
-        found = answer[words.instances][0]
-        group = found.get("DBSubnetGroup")
+        found = Reading(answer, self._who).only(words.instances)
+        member = self.instance.kind is InstanceKind.INSTANCE
         return Source(
-            status=found[words.instance_status],
-            engine=found["Engine"],
-            cluster=found.get("DBClusterIdentifier") if self.instance.kind is InstanceKind.INSTANCE else None,
-            instance_class=found.get("DBInstanceClass") or found.get("DBClusterInstanceClass"),
-            subnet_group=group.get("DBSubnetGroupName") if isinstance(group, Mapping) else group,
-            security_groups=[item["VpcSecurityGroupId"] for item in found.get("VpcSecurityGroups", [])],
+            status=found.word(words.instance_status, Word.STATE),
+            engine=found.word("Engine", Word.ENGINE),
+            cluster=found.word_if_any("DBClusterIdentifier", Word.IDENTIFIER) if member else None,
+            instance_class=found.word_if_any("DBInstanceClass", Word.CLASS)
+            or found.word_if_any("DBClusterInstanceClass", Word.CLASS),
+            subnet_group=found.subnet_group(),
+            security_groups=found.words_of("VpcSecurityGroups", "VpcSecurityGroupId", Word.SECURITY_GROUP),
         )
 
     def find(self, identifier: str) -> Taken | None:
@@ -113,8 +117,9 @@ class Rds:
             )
         except _Said:
             return None
-        found = answer[words.snapshots]
-        return self._taken(found[0]) if found else None
+        if answer.get(words.snapshots) == []:
+            return None
+        return self._taken(Reading(answer, self._who).only(words.snapshots), identifier)
 
     def create(self, identifier: str, tags: Mapping[str, str]) -> bool:
         """Ask for a snapshot; False when there is one of that name already."""
@@ -152,7 +157,7 @@ class Rds:
         return True
 
     def _call(self, operation: str, parameters: Answer, *expected: str) -> Answer:
-        """Call the API. Raises _Said for an expected code, HoldfastError for everything else."""
+        """Call the API. Raises _Said for an expected code, HoldfastError for everything else: never botocore's own."""
         try:
             answer: Answer = getattr(self._client, xform_name(operation))(**parameters)
         except ClientError as error:
@@ -161,23 +166,32 @@ class Rds:
             raise rds_error(error, operation, self.instance, self.region) from error
         except BotoCoreError as error:
             raise rds_error(error, operation, self.instance, self.region) from error
+        except (ResponseParserError, ValueError, OverflowError) as error:  # botocore could not read it
+            raise unreadable(self._who, operation, error) from error
         return answer
 
-    def _taken(self, found: Answer) -> Taken:
+    @property
+    def _who(self) -> str:
+        return f"{self.instance.endpoint or 'AWS'}, asked about {self.region},"
+
+    def _taken(self, found: Reading, identifier: str) -> Taken:
         words = self._words
-        encrypted = found.get(words.encrypted, False)
+        encrypted = found.flag(words.encrypted)
+        arn = found.word(f"{words.snapshot}Arn", Word.ARN)
+        if not arn.endswith(f":{identifier}") or f":rds:{self.region}:" not in arn:
+            raise found.strange(f"{words.snapshot}Arn", arn)
         return Taken(
-            identifier=found[words.snapshot_id],
-            arn=found[f"{words.snapshot}Arn"],
-            status=found["Status"],
-            percent=found.get("PercentProgress"),
-            engine=found["Engine"],
-            engine_version=found["EngineVersion"],
-            allocated_gib=found.get("AllocatedStorage", 0),
-            full_bytes=found.get("FullSnapshotSizeInBytes"),
+            identifier=identifier,
+            arn=arn,
+            status=found.word("Status", Word.STATE),
+            percent=found.number("PercentProgress", 100),
+            engine=found.word("Engine", Word.ENGINE),
+            engine_version=found.word("EngineVersion", Word.VERSION),
+            allocated_gib=found.number("AllocatedStorage", MAX_BYTES // GIB) or 0,
+            full_bytes=found.number("FullSnapshotSizeInBytes", MAX_BYTES),
             encrypted=encrypted,
-            kms_key_id=found.get("KmsKeyId") if encrypted else None,
-            tags={item["Key"]: item["Value"] for item in found.get("TagList", [])},
+            kms_key_id=found.word_if_any("KmsKeyId", Word.KMS_KEY) if encrypted else None,
+            tags=found.tags(),
         )
 
 

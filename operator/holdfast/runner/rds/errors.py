@@ -35,8 +35,8 @@ _REMEDIES = {
 
 
 def code_of(error: ClientError) -> str:
-    """Return AWS's code, e.g. DBSnapshotNotFound, without a `Fault` at its end."""
-    return str(error.response.get("Error", {}).get("Code", "")).removesuffix("Fault")
+    """Return AWS's code, e.g. DBSnapshotNotFound, without a `Fault` at its end; of another's, no more than a code's."""
+    return one_line(str(error.response.get("Error", {}).get("Code", "")), 100).removesuffix("Fault")
 
 
 def classify(code: str, status: int) -> Reason:
