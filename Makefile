@@ -51,6 +51,9 @@ matrix: sync cluster-up ## The full product of engines, versions, formats and fa
 	$(PYTEST) -q --numprocesses=auto --hypothesis-profile=full -m hypothesis tests/unit
 	$(WITH_CLUSTER) $(RUN) python -m pytest -p tests.matrix -p no:randomly --matrix-table=docs/matrix.md
 
+mutants: sync ## Put faults into the code, one at a time: which does no test notice? ONLY=decide/outcome.py for one module
+	$(RUN) python -m tests.mutants $(ONLY)
+
 bench: sync cluster-up images ## Measure the speed, as ratios of one run; writes .bench/latest.json
 	python3 images/build.py $(MYSQL_IMAGES)
 	python3 images/build.py bench bench-mysql bench-mariadb
@@ -109,5 +112,5 @@ sync: .venv/.synced ## Install Python's tools into .venv (uv comes from PyPI int
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: demo demo-down test test-fast test-unit test-integration test-e2e matrix bench check format generate cluster-up \
+.PHONY: demo demo-down test test-fast test-unit test-integration test-e2e matrix mutants bench check format generate cluster-up \
 	cluster-status cluster-down images push sync help

@@ -19,6 +19,7 @@ gc.disable()
 # fast tests looks at other examples; `make matrix` looks at ten times as many (--hypothesis-profile=full).
 settings.register_profile("fast", deadline=None, max_examples=10)
 settings.register_profile("full", deadline=None, max_examples=100)
+settings.register_profile("mutants", deadline=None, max_examples=10, derandomize=True, database=None)
 settings.load_profile("fast")
 
 

@@ -1,0 +1,148 @@
+"""One run, inside the copy of the tree: `python -m tests.mutants` starts it there."""
+
+import argparse
+import importlib
+import json
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from tests.mutants import anew, inside, kept, noticing, tree
+from tests.mutants.forks import HUNG, Done, Forks
+from tests.mutants.noticing import NOTICED, SURVIVED, UNFIT
+from tests.mutants.plan import Plan, plan
+from tests.mutants.source import Mutant
+
+# What most tests import and no fault touches: read once, before the first fork.
+LIBRARIES = (
+    *("boto3", "botocore.session", "coverage", "hypothesis", "kopf", "kubernetes.aio.client", "psycopg", "pydantic"),
+    *("prometheus_client", "structlog", "yaml", "isal.igzip", "pyrage", "moto.server", "aiohttp.web", "rich.console"),
+)
+NEVER = "no test runs it"
+A_NIGHT = 36000.0
+
+
+def main() -> int:
+    arguments = _arguments()
+    root = Path.cwd()
+    for name in LIBRARIES:
+        importlib.import_module(name)
+    started = time.monotonic()
+    known = noticing.look(root, Forks(arguments.work / "tests", arguments.workers), arguments.work / "seen")
+    if known.failed:
+        print("these tests fail without any fault:\n  " + "\n  ".join(known.failed))
+        return 1
+    _say(f"looked at what each test runs in {time.monotonic() - started:.0f} s")
+    plans = [plan(root, module, known) for module in tree.modules(root, arguments.only)]
+    results = Results(arguments.work / f"results-{noticing.digest(root)}.jsonl")
+    for made in plans:
+        for mutant in made.never:
+            results.take(mutant.id, SURVIVED, NEVER)
+    _try(root, plans, known, arguments, results)
+    return _report(plans, results)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.mutants.driver")
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--workers", type=int, required=True)
+    parser.add_argument("only", nargs="+")
+    return parser.parse_args()
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+class Results:
+    """What came of each fault, in a file: a run that was cut off goes on where it was, as long as nothing changed."""
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+        for other in place.parent.glob("results-*.jsonl"):
+            if other != place:
+                other.unlink()
+        lines = place.read_text().splitlines() if place.exists() else []
+        self.of: dict[str, tuple[int, str]] = {key: (code, said) for key, code, said in map(json.loads, lines)}
+
+    def take(self, key: str, code: int, said: str) -> None:
+        if key not in self.of:
+            self.of[key] = (code, said)
+            with self._place.open("a") as file:
+                file.write(json.dumps([key, code, said]) + "\n")
+
+    def read_again(self) -> None:
+        self.__init__(self._place)  # type: ignore[misc]
+
+
+def _try(
+    root: Path, plans: list[Plan], known: noticing.Noticing, arguments: argparse.Namespace, results: Results
+) -> None:
+    """First all that is inside functions, in the process that has the tests; then what needs an import."""
+    folder, count = arguments.work / "tries", arguments.workers
+    tell = _Progress(results, os.dup(1), sum(len(made.inside) + len(made.anew) for made in plans))
+    jobs = [(made, mutant) for made in plans for mutant in made.inside if mutant.id not in results.of]
+    if jobs:
+        work = inside.attempt(root, Forks(folder, count), jobs, known.seconds, tell)
+        for done in Forks(arguments.work / "collected", 1).run(iter([("", A_NIGHT, work)])):
+            if done.code:
+                raise SystemExit(done.said)
+        results.read_again()
+    unfit = {key for key, (code, _) in results.of.items() if code == UNFIT}
+    later = [
+        (made, mutant)
+        for made in plans
+        for mutant in [*made.anew, *made.inside]
+        if mutant.id not in results.of or mutant.id in unfit
+    ]
+    for key in unfit:
+        del results.of[key]
+    for done in Forks(folder, count).run(
+        (mutant, made.limit(mutant, known.seconds) + 60, anew.attempt(root, made, mutant)) for made, mutant in later
+    ):
+        tell(done)
+
+
+class _Progress:
+    """Takes each result down, and says now and then how far it is."""
+
+    def __init__(self, results: Results, terminal: int, total: int) -> None:
+        self._results, self._terminal, self._total = results, terminal, total
+        self._said_at = time.monotonic()
+
+    def __call__(self, done: Done) -> None:
+        assert isinstance(done.key, Mutant)
+        code = NOTICED if done.code not in {SURVIVED, UNFIT} else done.code
+        self._results.take(done.key.id, code, "it hangs" if done.code == HUNG else done.said.strip()[:200])
+        if time.monotonic() - self._said_at > 30:
+            self._said_at = time.monotonic()
+            os.write(self._terminal, f"{len(self._results.of)} of {self._total}: {done.key.module}\n".encode())
+
+
+def _report(plans: Iterable[Plan], results: Results) -> int:
+    survivors, total = [], 0
+    for made in plans:
+        here = [mutant.id for mutant in made.mutants if results.of[mutant.id][0] == SURVIVED]
+        _say(f"{made.module}: {len(made.mutants)} faults, {len(here)} not noticed, {len(made.never)} never run")
+        survivors += here
+        total += len(made.mutants)
+    verdict = kept.compare(kept.read(), survivors, [made.module for made in plans])
+    _say(f"\n{total} faults, {len(survivors)} not noticed, {len(verdict.unexplained)} of them without a reason")
+    for title, ids in (
+        ("Write a test that fails, or a reason into tests/mutants/survivors.toml, for:", verdict.unexplained),
+        ("Listed in tests/mutants/survivors.toml in vain, a test notices them or the code is gone:", verdict.stale),
+    ):
+        if ids:
+            _say(title)
+        for mutant in ids:
+            _say(f"  {json.dumps(mutant, ensure_ascii=False)},{_why(results, mutant)}")
+    return 1 if verdict.unexplained or verdict.stale else 0
+
+
+def _why(results: Results, mutant: str) -> str:
+    return f"  # {NEVER}" if results.of.get(mutant) == (SURVIVED, NEVER) else ""
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,74 @@
+"""For each fault of one module: which tests may notice it, the likeliest first."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.mutants import tree
+from tests.mutants.changes import mutants_of
+from tests.mutants.noticing import Noticing
+from tests.mutants.source import Mutant, Source
+
+LONGEST = 60.0  # seconds of tests for one fault: what is beyond is not asked
+PATIENCE = 20.0  # seconds beyond what its tests may take, before a fault counts as one that hangs
+
+
+@dataclass
+class Plan:
+    """One module's faults."""
+
+    module: str
+    source: Source
+    mutants: list[Mutant]
+    tests: dict[str, list[str]] = field(default_factory=dict)
+    inside: list[Mutant] = field(default_factory=list)  # of functions: they are put into those that are there
+    anew: list[Mutant] = field(default_factory=list)  # what an import runs
+    never: list[Mutant] = field(default_factory=list)  # no test runs them
+
+    def limit(self, mutant: Mutant, seconds: dict[str, float]) -> float:
+        """How long its tests may take before it counts as one that hangs: machines are busy at times."""
+        return PATIENCE + 5 * sum(seconds.get(test, 0.0) for test in self.tests[mutant.id])
+
+
+def plan(root: Path, module: str, known: Noticing) -> Plan:
+    text = (root / tree.PACKAGE / module).read_text()
+    made = Plan(module, Source(text), mutants_of(module, text))
+    for mutant in made.mutants:
+        at_import = mutant.function is None
+        tests = _who_reads(root, mutant, known) if at_import else known.of_lines(module, mutant.lines)
+        made.tests[mutant.id] = _in_order(module, tests - {""}, known.seconds)
+        if not made.tests[mutant.id]:
+            made.never.append(mutant)
+        else:
+            (made.anew if at_import or "" in tests else made.inside).append(mutant)
+    return made
+
+
+def near(module: str, test: str) -> bool:
+    """Whether a test stands in a file that is named after the module or its folder."""
+    folder, _, name = module.removesuffix(".py").rpartition("/")
+    file = Path(test.partition("::")[0]).stem
+    return file.endswith(name) or file.startswith(f"test_{folder.replace('/', '_')}_{name}")
+
+
+def _who_reads(root: Path, mutant: Mutant, known: Noticing) -> set[str]:
+    """The tests of all lines, anywhere, that use one of the names that this statement gives."""
+    whole = known.of_module(mutant.module)
+    if not mutant.names:
+        return whole
+    found: set[str] = set()
+    for path in (root / tree.PACKAGE).rglob("*.py"):
+        numbered = enumerate(path.read_text().splitlines(), 1)
+        lines = frozenset(n for n, line in numbered if any(name in line for name in mutant.names))
+        found |= known.of_lines(str(path.relative_to(root / tree.PACKAGE)), lines)
+    return (found & whole) or whole
+
+
+def _in_order(module: str, tests: set[str], seconds: dict[str, float]) -> list[str]:
+    """Those that are named after the module first, then the quickest."""
+    chosen, spent = [], 0.0
+    for test in sorted(tests, key=lambda test: (not near(module, test), seconds.get(test, 0.0), test)):
+        spent += seconds.get(test, 0.0)
+        if chosen and spent > LONGEST:
+            break
+        chosen.append(test)
+    return chosen
