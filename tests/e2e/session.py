@@ -18,14 +18,15 @@ def a_world(cluster: Cluster, kubectl: Kubectl) -> Iterator[World]:
     """Holdfast, a database with the sample, a store, and namespaces under PodSecurity's strictest rule."""
     os.environ.update(cluster.environment)  # the stack's helpers find the cluster there
     token = secrets.token_hex(3)
-    names = [f"hf-{part}-{token}" for part in ("operator", "servers", "backups", "faults", "races", "unwatched")]
-    operator, servers, backups, faults, races, _ = names
+    parts = ("operator", "servers", "backups", "faults", "races", "doomed", "unwatched")
+    names = [f"hf-{part}-{token}" for part in parts]
+    operator, servers, backups, faults, races, doomed, _ = names
     installation.load_images(cluster)
     stack.apply(stack.namespace(name) for name in names)
     try:
         with ThreadPoolExecutor() as pool:
             installing = pool.submit(
-                installation.install, cluster, operator, {"watchNamespaces": [backups, faults, races]}
+                installation.install, cluster, operator, {"watchNamespaces": [backups, faults, races, doomed]}
             )
             stack.apply([*stack.postgres(servers, "db", password=PASSWORD), *stack.seaweedfs(servers)])
             stack.wait_ready(servers, "db", "s3")
@@ -33,9 +34,9 @@ def a_world(cluster: Cluster, kubectl: Kubectl) -> Iterator[World]:
             installing.result()
         with stack.s3_client(servers) as s3:
             world = World(kubectl, *names, s3=s3)
-            for name in (backups, faults, races, world.unwatched):
+            for name in (backups, faults, races, doomed, world.unwatched):
                 world.apply(*world.credentials(name))
             yield world
     finally:
         installation.uninstall(cluster, operator)
-        kubectl("delete", "namespace", *names, "--wait=false")
+        kubectl("delete", "namespace", *names, "--wait=false", "--ignore-not-found")

@@ -185,10 +185,11 @@ def test_no_secret_is_in_a_process_on_the_node_while_a_dump_runs(world: World, c
             world.policy(world.faults, "watched", {"database": {"name": "watched"}}), backup(world.faults, "watched")
         )
         world.reaches(world.faults, "watched", lambda status: status.get("phase") == "Running")
-        processes = until(lambda: _processes(cluster), lambda text: "pg_dump" in text, 30)
+        processes = until(lambda: _processes(cluster), lambda text: "\npg_dump\n" in text, 30)
         world.kubectl("delete", BACKUPS, "-n", world.faults, "watched")
 
-    assert "dbname" in processes or "watched" in processes, "the dump's own arguments were seen"
+    assert any(line.startswith("--dbname=") and "watched" in line for line in processes.splitlines()), processes
+    assert any(line.startswith("HOLDFAST_TASK=") for line in processes.splitlines()), "environments were seen"
     assert PASSWORD not in processes
     assert "holdfast-secret-key" not in processes
 
@@ -197,7 +198,7 @@ def _processes(cluster) -> str:
     """Arguments and environment of every process of ours on the node."""
     script = (
         "for p in /proc/[0-9]*; do if tr '\\0' ' ' < $p/cmdline 2>/dev/null | grep -qE 'holdfast-runner|pg_dump'; "
-        "then tr '\\0' '\\n' < $p/cmdline; tr '\\0' '\\n' < $p/environ; fi; done 2>/dev/null || true"
+        "then echo; tr '\\0' '\\n' < $p/cmdline; tr '\\0' '\\n' < $p/environ; fi; done 2>/dev/null || true"
     )
     command = ["docker", "exec", f"{cluster.name}-control-plane", "sh", "-c", script]
     done = subprocess.run(command, env=cluster.environment, capture_output=True, text=True, check=True)

@@ -1,6 +1,5 @@
 """What happens to a running backup when something happens to it: nothing is lost, nothing is done twice."""
 
-import json
 import subprocess
 
 import pytest
@@ -9,11 +8,12 @@ from tests.e2e.world import BACKUPS, POLICIES, World, backup, gone, until
 pytestmark = pytest.mark.timeout(240)
 
 
-def running(world: World, name: str, changes: dict | None = None) -> dict:
+def running(world: World, name: str, changes: dict | None = None, namespace: str | None = None) -> dict:
     """Start a backup of a database that somebody holds a lock in; returns its status once the dump waits there."""
+    namespace = namespace or world.races
     merged = {"database": {"name": name.replace("-", "_")}} | (changes or {})
-    world.apply(world.policy(world.races, name, merged), backup(world.races, name))
-    status = world.reaches(world.races, name, lambda status: status.get("phase") == "Running")
+    world.apply(world.policy(namespace, name, merged), backup(namespace, name))
+    status = world.reaches(namespace, name, lambda status: status.get("phase") == "Running")
     waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and application_name = 'holdfast'"
     until(lambda: world.psql(f"{waits} and datname = '{name.replace('-', '_')}'").strip(), lambda it: it != "0", 30)
     return status
@@ -126,15 +126,26 @@ def test_the_leader_is_killed_in_the_midst_and_the_other_replica_goes_on(world: 
     assert len(world.jobs(world.races, "leader-killed")) == 1
 
 
-def test_a_namespace_with_a_running_backup_can_be_deleted(world: World):
+def test_a_namespace_with_a_running_backup_can_be_deleted_and_stops_no_other(world: World):
     """Nothing of ours holds it up: there is no finalizer, and a Job that ends aborts its upload."""
-    with world.locked(world.a_database("in_terminating")):
-        status = running(world, "in-terminating")
-        meta = world.get(BACKUPS, world.races, "in-terminating")["metadata"]
-
+    # Given a backup in the midst of its dump in a namespace of its own, and one in another namespace
+    with world.locked(world.a_database("doomed")), world.locked(world.a_database("neighbour")):
+        status = running(world, "doomed", namespace=world.doomed)
+        running(world, "neighbour")
+        until(lambda: world.uploads(status["location"]), lambda uploads: len(uploads) == 1, 30)
+        meta = world.get(BACKUPS, world.doomed, "doomed")["metadata"]
         assert "finalizers" not in meta
-        assert "annotations" not in meta or not any("kopf" in key for key in meta["annotations"])
-        owners = json.dumps([job["metadata"]["ownerReferences"] for job in world.jobs(world.races, "in-terminating")])
-        assert meta["uid"] in owners
-        world.kubectl("delete", BACKUPS, "-n", world.races, "in-terminating")
-        until(lambda: world.uploads(status["location"]), lambda uploads: uploads == [], 60)
+        assert not any("kopf" in key for key in meta.get("annotations", {}))
+
+        # When its namespace is deleted
+        world.kubectl("delete", "namespace", world.doomed, "--timeout=90s", timeout=100)
+
+        # Then it is gone, and nothing half-written is in the bucket
+        assert world.kubectl("get", "namespace", world.doomed, "--ignore-not-found").strip() == ""
+        assert world.uploads(status["location"]) == []
+        assert world.keys(status["location"]) == {}
+
+    # And the other's backup ends well
+    status = world.finished(world.races, "neighbour", timeout=120)
+    assert status["phase"] == "Succeeded", status
+    assert_one_backup(world, status)

@@ -33,6 +33,7 @@ class World:
     backups: str  # namespaces that Holdfast watches
     faults: str
     races: str
+    doomed: str  # one that a test deletes
     unwatched: str  # one that it does not watch: tests play the operator there
     s3: S3Client
 

@@ -25,7 +25,7 @@ class Run:
 
     task: BackupTask
     result: Result
-    processes: str = ""  # arguments and environment of all of them in the middle of it, where they were looked at
+    processes: str = ""  # arguments and environment of all of them just before it struck, where it waits for that
 
 
 @dataclass
@@ -55,7 +55,7 @@ class Fault:
     reason: str = ""
     says: str = ""
     left: str = "nothing"
-    """What the Pod had to leave to the cleanup, and says so: nothing, an upload, or a finished backup that stays."""
+    """What the Pod had to leave to the cleanup, and says so: nothing, an upload, an object, or a finished backup."""
     cut: bool = False
     """Part of what `make test` takes."""
 
@@ -80,11 +80,15 @@ def mid_dump(world: World, pod: Pod) -> Iterator[None]:
 @contextmanager
 def mid_staging(world: World, pod: Pod) -> Iterator[None]:
     """Freeze the server when some of a directory dump is on the disk."""
-    pod.start()
-    pod.wait_for_phase("dumping")
-    staged = "find /scratch/dump -name '*.dat' -size +500k 2>/dev/null || true"
-    wait_for(lambda: pod.exec(staged), "half a megabyte on the disk")
-    world.db.pause()
+    docker("update", "--cpus", "0.05", world.db.name)  # or it would have given all before it is frozen
+    try:
+        pod.start()
+        pod.wait_for_phase("dumping")
+        staged = "find /scratch/dump -name '*.dat' -size +500k 2>/dev/null || true"
+        wait_for(lambda: pod.exec(staged), "half a megabyte on the disk")
+        world.db.pause()
+    finally:
+        docker("update", "--cpus", str(os.cpu_count()), world.db.name)
     try:
         yield
     finally:
@@ -450,7 +454,7 @@ def of_the_server() -> Iterator[Fault]:
 def of_the_store() -> Iterator[Fault]:
     """What a store does to a backup, at each of its requests."""
     for at, stage in STAGES.items():
-        left = "an upload or object" if at == "record" else "nothing"
+        left = "an object" if at == "record" else "nothing"
         once: dict[str, Any] = {"times": 1}
         yield Fault(stage, "one 500", store(at, "status", **BROKEN, **once), 0)
         yield Fault(stage, "two 503 SlowDown", store(at, "status", **SLOW, times=2), 0, cut=at == "part")
@@ -467,7 +471,7 @@ def of_the_store() -> Iterator[Fault]:
             cut = (at, wrong) in (("record", DENIED), ("begin", SKEWED))
             yield Fault(stage, what, store(at, "status", **wrong), 6, reason, says, left, cut=cut)
         yield Fault(stage, "the connection is reset each time", store(at, "reset"), *UNAVAILABLE, "", left)
-        gone = {"find": "nothing", "begin": UNKNOWN}.get(at, "an upload or object")
+        gone = {"find": "nothing", "begin": UNKNOWN, "part": "an upload", "complete": "an upload"}.get(at, "an object")
         yield Fault(
             stage, "the store is gone from then on", store(at, "gone"), *UNAVAILABLE, "", gone, cut=at == "complete"
         )
@@ -491,7 +495,7 @@ def of_the_store() -> Iterator[Fault]:
         store("part", "gone", "big", skip=2),
         *UNAVAILABLE,
         "",
-        "an upload or object",
+        "an upload",
     )
     yield Fault(STAGES["complete"], "200 with an error inside, once", store("complete", "inside", times=1), 0)
     yield Fault(STAGES["complete"], "200 with an error inside each time", store("complete", "inside"), *UNAVAILABLE)
@@ -507,7 +511,7 @@ def of_the_store() -> Iterator[Fault]:
         store("complete", "then_gone"),
         *UNAVAILABLE,
         "",
-        "an upload or object",
+        "an object",
     )
     yield Fault(STAGES["check"], "the store states another checksum", store("check", "misstate"), 5, "ChecksumMismatch")
     yield Fault(
@@ -520,7 +524,7 @@ def of_the_store() -> Iterator[Fault]:
         6,
         "BackupNotFound",
         "",
-        "an upload or object",
+        "an object",
         cut=True,
     )
     yield Fault(STAGES["record"], "each answer is lost", store("record", "lose"), *UNAVAILABLE, "", "a finished backup")
@@ -542,9 +546,7 @@ def of_the_clock() -> Iterator[Fault]:
     for jump, words in (("+10m", "10 minutes forwards, beyond the deadline"), ("-10m", "10 minutes backwards")):
         yield Fault(dumping, f"the clock jumps {words}", clock(jump), 0)
     for jump, words in (("+2h", "2 hours forwards"), ("-2h", "2 hours backwards")):
-        yield Fault(
-            dumping, f"the clock jumps {words}", clock(jump), 6, "StorageFailed", "TimeTooSkewed", "an upload or object"
-        )
+        yield Fault(dumping, f"the clock jumps {words}", clock(jump), 6, "StorageFailed", "TimeTooSkewed", "an upload")
 
 
 FAULTS: Sequence[Fault] = (*of_processes(), *of_the_server(), *of_the_clock(), *of_the_store())

@@ -20,8 +20,10 @@ HEAD = """\
 What comes of a backup when something breaks: each fault is injected at each stage into the real runner's image, with a
 real PostgreSQL and a real S3 store; what depends on the engine, with a real MySQL and a real MariaDB as well. After
 each, one function checks the whole outcome: the exit code; the reason and a remedy, the same in report and log; no
-manifest, and nothing in the bucket, neither an object nor an upload; no secret in log, report, arguments or environment
-of any process. `make test` takes a cut in which every stage and every kind of fault comes; `make matrix` runs all, and
+manifest, and nothing in the bucket, neither an object nor an upload, or just the one that the table names; no secret in
+log and report, nor in arguments and environment of the container and of the processes that are in it when a phase
+begins (looked at from beside it, so one that ends at once may be missed; where a process is to be killed, all are seen
+just before). `make test` takes a cut in which every stage and every kind of fault comes; `make matrix` runs all, and
 writes [what it found](../matrix.md).
 
 Exit code 0 is a finished backup in spite of the fault: one manifest, the one artifact that it names, nothing else.

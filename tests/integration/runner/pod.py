@@ -1,5 +1,6 @@
 """Runs the runner's image the way its Pod would: read-only, without privileges, Secrets as files, a report file."""
 
+import contextlib
 import json
 import queue
 import subprocess
@@ -42,6 +43,7 @@ class Result:
     lines: list[Line]
     log: str
     inspected: str
+    processes: str = ""  # arguments and environment of those that were there when a phase began, where it was watched
 
     @property
     def failure(self) -> reports.FailureReport:
@@ -70,6 +72,7 @@ class Pod:
     patience: float = 150  # seconds until its end is not waited for any more
     arguments: list[str] = field(default_factory=list)
     options: list[str] = field(default_factory=list)  # further ones of `docker run`
+    watched: bool = False  # look at all processes whenever a phase begins
     uid: str = field(default_factory=lambda: str(uuid.uuid4()))
     lines: list[Line] = field(default_factory=list)
 
@@ -79,6 +82,8 @@ class Pod:
         self._removed = False
         self._text: list[str] = []
         self._news: queue.SimpleQueue[Line | None] = queue.SimpleQueue()
+        self._phases: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._seen: list[str] = []
 
     def run(self) -> Result:
         """Run it to its end."""
@@ -107,6 +112,8 @@ class Pod:
         )  # fmt: skip
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._watcher.start()
         return self
 
     def wait_for_line(self, matches: Callable[[Line], bool], what: str, seconds: float = 60) -> Line:
@@ -148,10 +155,12 @@ class Pod:
         assert self._process is not None
         self._process.wait(timeout=self.patience)
         self._reader.join(timeout=10)
+        self._watcher.join(timeout=10)
         state = inspect(self.name)
         self.remove()
         text = (self.folder / "termination-log").read_text()
-        return Result(state["State"]["ExitCode"], reports.parse(text), self.lines, self.log, json.dumps(state))
+        seen = "".join(self._seen)
+        return Result(state["State"]["ExitCode"], reports.parse(text), self.lines, self.log, json.dumps(state), seen)
 
     @property
     def running(self) -> bool:
@@ -173,7 +182,16 @@ class Pod:
             line = json.loads(text) if text.startswith("{") else {"event": "other", "text": text}
             self.lines.append(line)
             self._news.put(line)
+            if self.watched and "phase" in line:
+                self._phases.put(line["phase"])
         self._news.put(None)
+        self._phases.put(None)
+
+    def _watch(self) -> None:
+        """From beside it, so that it is not held up: what ends at once may be missed."""
+        while self._phases.get() is not None:
+            with contextlib.suppress(AssertionError):  # it has ended meanwhile
+                self._seen.append(self.processes())
 
     def _mount(self, place: str, secret: dict[str, str] | None) -> list[str]:
         """Mount a Secret; a missing one is an empty folder, as the kubelet makes it for `optional`."""

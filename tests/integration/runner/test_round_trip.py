@@ -11,6 +11,7 @@ import pyrage
 import pytest
 from backports import zstd
 from tests.integration.runner.pod import Pod
+from tests.integration.runner.servers import USER
 from tests.integration.runner.world import World, assert_failed
 from tests.stack.fingerprint import differences
 
@@ -177,17 +178,28 @@ def test_a_restore_of_what_is_not_there_says_so(world: World) -> None:
     assert_failed(result, 6, "BackupNotFound", f"{task.key_prefix}manifest.json")
 
 
-def test_a_failing_restore_says_why_and_leaves_the_target_as_it_was(world: World) -> None:
-    """The schema asks for an extension that the target's user may not make."""
-    world.db.create("with extension")
-    world.db.sql("with extension", "create extension pageinspect; create table t as select 1 as one")
-    world.db.sql("with extension", "grant select on t to holdfast")
-    task = world.backup("with extension")
+@pytest.mark.parametrize("form", ["sql", "custom"])
+def test_a_restore_that_fails_half_way_says_why_and_leaves_the_target_as_it_was(world: World, form: str) -> None:
+    """All tables and rows are there when an index asks for a function that answers otherwise on the target."""
+    name = f"half way {form}"
+    world.db.create(name)
+    world.db.sql(
+        name,
+        """create table t as select n from generate_series(1, 1000) n;
+        create function here(n int) returns int immutable language plpgsql as $$ begin
+          if (select count(*) from public.t) < 1000 then raise exception 'the rows are not there'; end if;
+          if current_database() not like 'half way%' then raise exception 'half-way, in %', current_database(); end if;
+          return n;
+        end $$;
+        create index at on t (here(n))""",
+        USER,
+    )
+    task = world.backup(name, form)
     world.assert_backed_up(task, world.pod(task).run())
-    world.db.create("without extension")
-    result = world.pod(world.restore(task, "without extension")).run()
-    assert_failed(result, 7, "RestoreFailed", "pageinspect")
-    assert world.db.sql("without extension", "select to_regclass('t') is null") == "t\n"
+    world.db.create(f"elsewhere {form}")
+    result = world.pod(world.restore(task, f"elsewhere {form}")).run()
+    assert_failed(result, 7, "RestoreFailed", "half-way, in elsewhere")
+    assert world.db.sql(f"elsewhere {form}", "select to_regclass('t') is null, to_regproc('here') is null") == "t|t\n"
 
 
 def test_the_log_has_progress_and_names_the_backup_in_every_line(world: World, big: str) -> None:

@@ -28,6 +28,7 @@ class World:
     db: Postgres
     store: Store
     pods: list[Pod] = field(default_factory=list)
+    watched: bool = False  # whether each Pod's processes are looked at
     _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
 
     def pod(self, task: Task, store: Store | None = None, **changes: Any) -> Pod:
@@ -36,6 +37,7 @@ class World:
         folder.mkdir()
         store = store or self.store
         fields: dict[str, Any] = {
+            "watched": self.watched,
             "database_secret": DATABASE_SECRET,
             "storage_secret": {"accessKeyID": store.access_key, "secretAccessKey": f"{store.secret_key}\n"},
         }
