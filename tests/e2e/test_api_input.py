@@ -483,6 +483,84 @@ WRONG_POLICIES = {
     ),
 }
 
+SNAPSHOT = {"method": "aws-rds", "database": {"instance": INSTANCE}}
+BESIDE = "has no effect beside instance, which is snapshot as a whole: leave it out"
+OWN_LABELS = ("holdfast.dev/a", "batch.kubernetes.io/a", "app.kubernetes.io/managed-by", "app.kubernetes.io/component")
+WRONG_POLICIES |= {
+    "no engine, with the method of a dump": (
+        {"database/engine": REMOVED},
+        "spec.database.engine: Required value: engine is required, unless method is aws-rds",
+    ),
+    "no name": (
+        {"database/name": REMOVED},
+        "spec.database.name: Required value: name is required, unless method is aws-rds",
+    ),
+    "engine beside an instance": (
+        SNAPSHOT | {"database/engine": "postgresql"},
+        f"spec.database.engine: engine {BESIDE}",
+    ),
+    "name beside an instance": (SNAPSHOT | {"database/name": "orders"}, f"spec.database.name: name {BESIDE}"),
+    "volume beside an instance": (
+        SNAPSHOT | {"database/volume": {"claimName": "data", "path": "a.db"}},
+        f"spec.database.volume: volume {BESIDE}",
+    ),
+    "identifier with a space": (
+        {"method": "aws-rds", "database": {"instance": INSTANCE | {"identifier": "my orders"}}},
+        (
+            "spec.database.instance.identifier: must be the identifier of an RDS instance or cluster: letters, digits "
+            "and single '-', a letter first"
+        ),
+    ),
+    "an endpoint with credentials": (
+        {"method": "aws-rds", "database": {"instance": INSTANCE | {"endpoint": "https://a:b@rds"}}},
+        "spec.database.instance.endpoint: must be a URL without credentials: https://rds.example.com",
+    ),
+    "a user's name with a line break": (
+        {"database/connection/username": "me\nyou"},
+        "spec.database.connection.username: must not contain control characters",
+    ),
+    "a KMS key with a space": (
+        {"storage/s3/serverSideEncryption": {"algorithm": "aws:kms", "kmsKeyID": "my key"}},
+        "spec.storage.s3.serverSideEncryption.kmsKeyID: must be the id, ARN or alias of a key, without spaces",
+    ),
+    "a class in other words": (
+        {"storage/s3/storageClass": "Standard-IA"},
+        "spec.storage.s3.storageClass: must be a storage class in the store's own words: STANDARD_IA",
+    ),
+    "the other class that cannot be read at once": (
+        {"storage/s3/storageClass": "GLACIER"},
+        "spec.storage.s3.storageClass: what lies in GLACIER or DEEP_ARCHIVE can neither be verified nor restored",
+    ),
+    "a tag's value with an umlaut": (
+        {"storage/s3/tags": {"size": "groß"}},
+        "spec.storage.s3.tags[size]: the value of a tag has letters, digits, spaces and any of + - = . _ : / @",
+    ),
+    "a node selector that is none": (
+        {"job": {"nodeSelector": {"a/b/c": "d"}}},
+        (
+            "spec.job.nodeSelector: the key of a label is a name of at most 63 letters, digits, '-', '_' and '.', with "
+            "or without a DNS prefix and '/': team, example.com/team"
+        ),
+    ),
+    "an annotation that is none": (
+        {"job": {"podAnnotations": {"a/b/c": "d"}}},
+        (
+            "spec.job.podAnnotations: the key of an annotation is a name of at most 63 letters, digits, '-', '_' and "
+            "'.', with or without a DNS prefix and '/': team, example.com/team"
+        ),
+    ),
+} | {
+    f"a label of our own: {key}": (
+        {"job": {"podLabels": {key: "a"}}},
+        (
+            "spec.job.podLabels: labels that Holdfast or the Job sets itself cannot be set: holdfast.dev/..., "
+            "batch.kubernetes.io/..., app.kubernetes.io/managed-by, app.kubernetes.io/component, job-name, "
+            "controller-uid"
+        ),
+    )
+    for key in (*OWN_LABELS, "job-name", "controller-uid")
+}
+
 WRONG_BACKUPS = {
     "both policyRef and policy": ({"policy": POLICY_SPEC}, "spec: exactly one of policyRef and policy must be set"),
     "neither policyRef nor policy": ({"policyRef": REMOVED}, "spec: exactly one of policyRef and policy must be set"),

@@ -316,3 +316,24 @@ def test_a_backups_own_job_holds_an_identity_only_where_the_policy_names_one_to_
     told = task.parse(job["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"])
     assert (secrets_of(job).get("age-identity"), told.identity_secret) == (mounted, mounted)
     assert told.verification == rules.get("level", "checksum")
+
+
+@pytest.mark.parametrize(
+    ("of_the_backup", "of_the_policy", "days"),
+    [
+        pytest.param(7, {"retention": {"days": 200}}, 7, id="the backup's own"),
+        pytest.param(None, {"retention": {"days": 200}}, 200, id="the policy's"),
+        pytest.param(None, {}, 90, id="the environment's"),
+    ],
+)
+def test_a_backup_is_kept_for_as_long_as_the_nearest_of_three_says(of_the_backup, of_the_policy, days):
+    backup = a_begun_backup(retention_days=of_the_backup)
+    work = tasks.backup_task(OWNER, backup.spec, a_status(environment="production", **of_the_policy), [])
+    assert work.backup.retention_days == days
+
+
+def test_what_the_runner_writes_of_secrets_lies_in_memory_and_never_on_the_nodes_disk():
+    volume = next(each for each in a_pod()["volumes"] if each["name"] == "run")
+    assert volume["emptyDir"] == {"medium": "Memory", "sizeLimit": "16Mi"}
+    mount = next(each for each in a_pod()["containers"][0]["volumeMounts"] if each["name"] == "run")
+    assert mount["mountPath"] == paths.RUN

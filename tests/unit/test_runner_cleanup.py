@@ -5,6 +5,7 @@ import io
 import pytest
 from tests.builders import NOW, UID
 from tests.fake_s3 import FakeS3, client_error
+from tests.manifests import a_manifest
 
 from holdfast.api.storage import S3Storage
 from holdfast.contract.task import CleanupTask
@@ -116,3 +117,34 @@ def test_a_deletion_that_is_refused_without_a_lock_fails(monkeypatch, tmp_path):
     with pytest.raises(HoldfastError) as caught:
         run(s3, monkeypatch, tmp_path)
     assert caught.value.reason is Reason.STORAGE_ACCESS_DENIED
+
+
+def test_the_artifact_that_a_valid_manifest_names_stays_and_the_rest_goes(monkeypatch, tmp_path):
+    """A backup that is there is never touched, whatever else of its Pods lies beside it."""
+    s3 = FakeS3()
+    kept = a_manifest(key=f"{PREFIX}pod-1.sql.gz")
+    s3.put_object(Key=f"{PREFIX}manifest.json", Body=kept.to_json())
+    for key in (kept.artifact.key, f"{PREFIX}pod-2.sql.gz"):
+        s3.put_object(Key=key, Body=b"x")
+    s3.create_multipart_upload(Key=f"{PREFIX}pod-3.sql.gz")
+
+    done = run(s3, monkeypatch, tmp_path)
+
+    assert sorted(s3.objects) == sorted([kept.artifact.key, f"{PREFIX}manifest.json"])
+    assert s3.uploads == {}
+    assert done.message == (
+        f"aborted 1 uploads and deleted 1 objects under {PREFIX}; the backup backup-1 is there and stays"
+    )
+
+
+def test_the_manifest_of_another_backup_stops_the_deleting(monkeypatch, tmp_path):
+    s3 = FakeS3()
+    s3.put_object(
+        Key=f"{PREFIX}manifest.json", Body=a_manifest(uid="of-another", key=f"{PREFIX}pod-9.sql.gz").to_json()
+    )
+    for key in (f"{PREFIX}pod-9.sql.gz", f"{PREFIX}pod-2.sql.gz"):
+        s3.put_object(Key=key, Body=b"x")
+    with pytest.raises(HoldfastError) as caught:
+        run(s3, monkeypatch, tmp_path)
+    assert caught.value.reason is Reason.MANIFEST_CONFLICT
+    assert len(s3.objects) == 3

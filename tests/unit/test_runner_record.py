@@ -1,22 +1,16 @@
 """The manifest is the last word: written once, never over another's, and an artifact is checked against it."""
 
-from datetime import timedelta
 
 import pytest
-from tests.builders import NOW, UID
+from tests.builders import UID
 from tests.fake_s3 import FakeS3, client_error, sha256
+from tests.manifests import DATA, PREFIX, a_manifest
 
 from holdfast.api.storage import S3Storage
-from holdfast.contract.manifest import Manifest, ManifestArtifact, ManifestDatabase, ManifestTool, ManifestVerification
-from holdfast.contract.task import BackupIdentity
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner import record
 from holdfast.runner import store as stores
 from holdfast.runner.store import Store
-
-PREFIX = "shop/orders/backup-1/"
-DATA = b"a dump"
-SHA256 = "4e9c0c0f2a4b5c7c0e6f0c0e4e5f4f0b4ee1f8d9b6a3c1d2e3f405162738495a"
 
 
 @pytest.fixture
@@ -27,23 +21,6 @@ def s3():
 @pytest.fixture
 def store(s3):
     return Store(S3Storage(bucket="backups"), s3)
-
-
-def a_manifest(pod="pod-1", uid=UID, key=f"{PREFIX}pod-1.sql.gz", **artifact):
-    fields = {
-        "key": key, "format": "sql", "compression": "gzip", "size_bytes": len(DATA), "uncompressed_bytes": 100,
-        "sha256": SHA256, "parts": 1, "store_checksum": sha256(DATA),
-    }  # fmt: skip
-    return Manifest(
-        backup=BackupIdentity(
-            uid=uid, namespace="shop", name="orders-1", backup_id="backup-1", environment="dev", retention_days=30
-        ),
-        database=ManifestDatabase(engine="postgresql", name="orders", host="db", server_version="PostgreSQL 17.5"),
-        artifact=ManifestArtifact(**(fields | artifact)),
-        tool=ManifestTool(name="pg_dump", version="pg_dump 17.5", arguments=[]),
-        verification=ManifestVerification(integrity_check="passed", file_readable="seen", verified_at=NOW),
-        started_at=NOW, completed_at=NOW, expires_at=NOW + timedelta(days=30), pod_uid=pod, holdfast_version="0",
-    )  # fmt: skip
 
 
 def test_the_first_manifest_is_in_force(store):
