@@ -69,6 +69,7 @@ check: sync ## The gate before a commit: format, lint, types, import contracts, 
 	$(RUN) python -m holdfast.contract.published --check .
 	$(RUN) python -m tests.integration.runner.faults_page --check .
 	$(RUN) python -m tests.chart.refresh --check
+	@$(RUN) python -m tests.matrix
 
 format: sync ## Format and mend what can be mended
 	$(RUN) ruff format

@@ -7,6 +7,7 @@ of the files and of the tests in them, so that two runs differ only in what they
 figure of its own by `record_property("seconds", 12.3)`.
 """
 
+import re
 import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -25,9 +26,12 @@ INTRODUCTION = """\
 The full product of engines, versions, formats and faults, on real servers in containers: `make test` has time for a cut
 of it only. `make matrix` runs all of it and writes this page.
 
-The last run was on {day}; {passed} of {total} cases passed.
+The last run was on {day}; {passed} of {total} cases passed. It was made of {trees} (the folders as Git names them);
+`python -m tests.matrix` says what has changed in them since, as `make check` does.
 
 """
+# What the page speaks of: the program, its images, and the tests that made it.
+FOLDERS = ("operator", "images", "tests/images", "tests/integration")
 
 
 @dataclass
@@ -68,17 +72,18 @@ class Matrix:
         row.figures = report.user_properties
 
     def pytest_sessionfinish(self) -> None:
-        self._path.write_text(page(list(self._rows.values()), versions(), clock.now()))
+        self._path.write_text(page(list(self._rows.values()), versions(), clock.now(), trees()))
 
 
 def _function(item: pytest.Item) -> str:
     return item.nodeid.partition("[")[0]
 
 
-def page(rows: list[Row], images: Mapping[str, str], now: datetime) -> str:
+def page(rows: list[Row], images: Mapping[str, str], now: datetime, made_of: Mapping[str, str]) -> str:
     """Return the page."""
     passed = sum(row.outcome == "passed" for row in rows)
-    head = INTRODUCTION.format(day=f"{now:%-d %B %Y}", passed=passed, total=len(rows))
+    named = ", ".join(f"`{folder}` {tree}" for folder, tree in made_of.items())
+    head = INTRODUCTION.format(day=f"{now:%-d %B %Y}", passed=passed, total=len(rows), trees=named)
     parts = [head, *_table(("image", "version"), sorted(images.items()))]
     for about, of_file in groupby(rows, key=lambda row: row.about):
         parts.append(f"\n## {about}\n")
@@ -106,6 +111,39 @@ def versions() -> dict[str, str]:
     return {image: version for image, version in found.items() if version}
 
 
+def trees() -> dict[str, str]:
+    """Return what Git calls each folder as it is; `+` where something in it is not committed."""
+    return {
+        folder: _git("rev-parse", "--short=12", f"HEAD:{folder}") + ("+" if _git("status", "-s", "--", folder) else "")
+        for folder in FOLDERS
+    }
+
+
+def since(text: str) -> str:
+    """Say in a line what has changed in the folders since a page was made of them."""
+    made_of = dict(re.findall(r"`([\w/]+)` ([0-9a-f]{12}\+?)", text))
+    if not made_of:
+        return "docs/matrix.md does not say what it was made of: `make matrix` makes it anew"
+    changed = [
+        _difference(folder, made_of.get(folder, "")) for folder, tree in trees().items() if made_of.get(folder) != tree
+    ]
+    if not changed:
+        return "docs/matrix.md is of the program, the images and the tests as they are"
+    return f"docs/matrix.md is older than {', '.join(changed)}: before a release, `make matrix` makes it anew"
+
+
+def _difference(folder: str, tree: str) -> str:
+    """Name a folder, and how many of its files differ, where the old ones are still known."""
+    done = subprocess.run(
+        ["git", "diff", "--name-only", tree.rstrip("+"), f"HEAD:{folder}"], capture_output=True, text=True, check=False
+    )
+    return f"{folder} ({len(done.stdout.splitlines())} files)" if done.returncode == 0 and tree else folder
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()
+
+
 def _docker(*arguments: str) -> str:
     return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=True).stdout
 
@@ -118,3 +156,7 @@ def pytest_configure(config: pytest.Config) -> None:
     path = config.getoption("--matrix-table")
     if path is not None:
         config.pluginmanager.register(Matrix(path))
+
+
+if __name__ == "__main__":
+    print(since(Path("docs/matrix.md").read_text()))

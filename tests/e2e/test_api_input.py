@@ -542,6 +542,10 @@ WRONG_POLICIES |= {
             "or without a DNS prefix and '/': team, example.com/team"
         ),
     ),
+    "a priority with a space": (
+        {"job": {"priorityClassName": "very high"}},
+        ("spec.job.priorityClassName: must be the name of a PriorityClass: lower-case letters, digits, '-' and '.'"),
+    ),
     "an annotation that is none": (
         {"job": {"podAnnotations": {"a/b/c": "d"}}},
         (

@@ -1,6 +1,5 @@
 """The manifest is the last word: written once, never over another's, and an artifact is checked against it."""
 
-
 import pytest
 from tests.builders import UID
 from tests.fake_s3 import FakeS3, client_error, sha256
