@@ -43,7 +43,7 @@ class _Walk:
         elif not _is_of_types(node):
             self._lines, self._given = _lines(node), _given(node)
             yield from map(self._mutant, rules.statement(node, self._returns))
-            if isinstance(node, ast.With | ast.AsyncWith) and not any(item.optional_vars for item in node.items):
+            if isinstance(node, ast.With | ast.AsyncWith) and _guards(node):
                 yield self._unguarded(node)
             yield from self._inside(node)
 
@@ -75,7 +75,7 @@ class _Walk:
                 yield from self._statement(child)
             case ast.expr():
                 yield from self._expression(child, decides=decides)
-            case ast.keyword() if child.arg not in rules.TEXT:
+            case ast.keyword() if child.arg not in rules.TEXT | rules.LOOKS:
                 yield from self._expression(child.value)
             case ast.comprehension():
                 for test in child.ifs:
@@ -86,6 +86,8 @@ class _Walk:
 
     def _expression(self, node: ast.expr, *, decides: bool = False) -> Iterator[Mutant]:
         if isinstance(node, ast.JoinedStr) or rules.is_said(node):
+            return
+        if isinstance(node, ast.Slice) or _rounds(node):
             return
         if isinstance(node, ast.Tuple) and isinstance(node.ctx, ast.Load) and _is_a_list(node):
             yield from map(self._mutant, rules.elements(node))
@@ -137,9 +139,19 @@ def _conditions(node: ast.AST, returns: str | None) -> list[ast.expr]:
     return []
 
 
+def _guards(node: ast.With | ast.AsyncWith) -> bool:
+    """Whether it could be left out; a lock could, and no test can be sure to notice."""
+    said = " ".join(ast.unparse(item) for item in node.items)
+    return not any(item.optional_vars for item in node.items) and not any(word in said for word in ("lock", "_room"))
+
+
 def _is_a_list(node: ast.Tuple) -> bool:
     """Flags, reasons, types: a tuple that is gone through, not one that is taken apart."""
     return any(isinstance(element, ast.Constant | ast.Starred | ast.Tuple) for element in node.elts)
+
+
+def _rounds(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "round"
 
 
 def _is_of_types(node: ast.stmt) -> bool:

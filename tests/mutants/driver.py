@@ -35,10 +35,11 @@ def main() -> int:
         return 1
     _say(f"looked at what each test runs in {time.monotonic() - started:.0f} s")
     plans = [plan(root, module, known) for module in tree.modules(root, arguments.only)]
-    results = Results(arguments.work / f"results-{noticing.digest(root)}.jsonl")
+    results = Results(root, arguments.work / "results.jsonl", plans)
     for made in plans:
         for mutant in made.never:
-            results.take(mutant.id, SURVIVED, NEVER)
+            results.take(mutant, SURVIVED, NEVER)
+    _say(f"{sum(len(made.mutants) for made in plans)} faults, {len(results.of)} known from before")
     _try(root, plans, known, arguments, results)
     return _report(plans, results)
 
@@ -56,24 +57,42 @@ def _say(text: str) -> None:
 
 
 class Results:
-    """What came of each fault, in a file: a run that was cut off goes on where it was, as long as nothing changed."""
+    """What came of each fault, in a file: what cannot have changed since is not tried again.
 
-    def __init__(self, place: Path) -> None:
-        self._place = place
-        for other in place.parent.glob("results-*.jsonl"):
-            if other != place:
-                other.unlink()
-        lines = place.read_text().splitlines() if place.exists() else []
-        self.of: dict[str, tuple[int, str]] = {key: (code, said) for key, code, said in map(json.loads, lines)}
+    A fault that was noticed stays so while its module and the file of that test are as they were; one that was not,
+    while its module and all files that have tests of it are.
+    """
 
-    def take(self, key: str, code: int, said: str) -> None:
-        if key not in self.of:
-            self.of[key] = (code, said)
+    def __init__(self, root: Path, place: Path, plans: list[Plan]) -> None:
+        self._root, self._place = root, place
+        self._plans = {made.module: made for made in plans}
+        self._digests: dict[str, str] = {}
+        self.of: dict[str, tuple[int, str]] = {}
+        self.read()
+
+    def read(self) -> None:
+        wanted = {mutant.id: mutant for made in self._plans.values() for mutant in made.mutants}
+        for line in self._place.read_text().splitlines() if self._place.exists() else []:
+            key, code, said, stamp = json.loads(line)
+            if key in wanted and stamp == self._stamp(wanted[key], code, said):
+                self.of[key] = (code, said)
+
+    def take(self, mutant: Mutant, code: int, said: str) -> None:
+        if mutant.id not in self.of:
+            self.of[mutant.id] = (code, said)
             with self._place.open("a") as file:
-                file.write(json.dumps([key, code, said]) + "\n")
+                file.write(json.dumps([mutant.id, code, said, self._stamp(mutant, code, said)]) + "\n")
 
-    def read_again(self) -> None:
-        self.__init__(self._place)  # type: ignore[misc]
+    def _stamp(self, mutant: Mutant, code: int, said: str) -> str:
+        tests = [said] if code == NOTICED and "::" in said else self._plans[mutant.module].tests[mutant.id]
+        files = [str(tree.PACKAGE / mutant.module), *sorted({test.partition("::")[0] for test in tests})]
+        return noticing.digest([self._digest(file).encode() for file in files])
+
+    def _digest(self, file: str) -> str:
+        if file not in self._digests:
+            path = self._root / file
+            self._digests[file] = noticing.digest([path.read_bytes() if path.exists() else b""])
+        return self._digests[file]
 
 
 def _try(
@@ -88,7 +107,7 @@ def _try(
         for done in Forks(arguments.work / "collected", 1).run(iter([("", A_NIGHT, work)])):
             if done.code:
                 raise SystemExit(done.said)
-        results.read_again()
+        results.read()
     unfit = {key for key, (code, _) in results.of.items() if code == UNFIT}
     later = [
         (made, mutant)
@@ -114,7 +133,7 @@ class _Progress:
     def __call__(self, done: Done) -> None:
         assert isinstance(done.key, Mutant)
         code = NOTICED if done.code not in {SURVIVED, UNFIT} else done.code
-        self._results.take(done.key.id, code, "it hangs" if done.code == HUNG else done.said.strip()[:200])
+        self._results.take(done.key, code, "it hangs" if done.code == HUNG else done.said.strip()[:300])
         if time.monotonic() - self._said_at > 30:
             self._said_at = time.monotonic()
             os.write(self._terminal, f"{len(self._results.of)} of {self._total}: {done.key.module}\n".encode())

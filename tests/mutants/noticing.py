@@ -56,8 +56,9 @@ class Noticing:
 def look(root: Path, forks: Forks, kept: Path) -> Noticing:
     """Run all fast tests once. What was seen of a file is kept until it, its helpers or the program change."""
     files = sorted(str(path.relative_to(root)) for folder in FOLDERS for path in (root / folder).glob("test_*.py"))
-    common = _digest(_shared(root))
-    places = {file: kept / f"{_digest([root / file])}-{common}.json" for file in files}
+    shared = [*sorted((root / "operator").rglob("*.py")), *sorted((root / "tests").glob("*.py"))]
+    common = [path.read_bytes() for path in shared]
+    places = {file: kept / f"{digest([file.encode(), (root / file).read_bytes(), *common])}.json" for file in files}
     kept.mkdir(parents=True, exist_ok=True)
     missing = [file for file in files if not places[file].exists()]
 
@@ -73,19 +74,10 @@ def look(root: Path, forks: Forks, kept: Path) -> Noticing:
     return Noticing({file: _read(place) for file, place in places.items()})
 
 
-def digest(root: Path) -> str:
-    """Of the program and of all its fast tests."""
-    return _digest([*_shared(root), *sorted(path for folder in FOLDERS for path in (root / folder).glob("*.py"))])
-
-
-def _shared(root: Path) -> list[Path]:
-    return [*sorted((root / "operator").rglob("*.py")), *sorted((root / "tests").glob("*.py"))]
-
-
-def _digest(files: list[Path]) -> str:
+def digest(parts: list[bytes]) -> str:
     whole = hashlib.sha256()
-    for file in files:
-        whole.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    for part in parts:
+        whole.update(hashlib.sha256(part).digest())
     return whole.hexdigest()[:16]
 
 

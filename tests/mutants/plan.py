@@ -8,7 +8,7 @@ from tests.mutants.changes import mutants_of
 from tests.mutants.noticing import Noticing
 from tests.mutants.source import Mutant, Source
 
-LONGEST = 60.0  # seconds of tests for one fault: what is beyond is not asked
+LONGEST = 20.0  # seconds of tests for one fault: what is beyond is not asked
 PATIENCE = 20.0  # seconds beyond what its tests may take, before a fault counts as one that hangs
 
 

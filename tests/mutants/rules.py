@@ -6,11 +6,14 @@ is learned from its opposite.
 """
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 
 Change = tuple[ast.expr | ast.stmt, str, str]  # what is replaced, by which text, and how to say so
 
 TEXT = {"description", "title", "message", "remedy", "help", "sentence", "examples", "doc", "hint"}
+LOOKS = {"thread_name_prefix", "daemon", "indent", "ensure_ascii", "usedforsecurity"}  # how a thing looks or is named
+TIMES = re.compile(r"\b(now|due|deadline|until|began|started|monotonic|seconds|\w+_at)\b")  # never met to the tick
 LOGGERS = {"log", "logger", "logging", "warnings"}
 SAID = {"print", "say", "tell"}
 WAITS = {"sleep"}  # without it the same is done, sooner
@@ -81,16 +84,22 @@ def condition(test: ast.expr, *, loop: bool = False) -> Iterator[Change]:
 
 def alternatives(node: ast.BoolOp) -> Iterator[Change]:
     for value in node.values:
-        if not _binds(value):
+        if not _binds(value) and not _is_nothing(value):
             rest = [other for other in node.values if other is not value]
             yield without(node, value, rest[0] if len(rest) == 1 else ast.BoolOp(node.op, rest))
+
+
+def _is_nothing(node: ast.expr) -> bool:
+    """Whether this is what stands in for a value that is absent: without it another absence would do the same."""
+    empty = (isinstance(node, ast.List | ast.Tuple) and not node.elts) or (isinstance(node, ast.Dict) and not node.keys)
+    return empty or (isinstance(node, ast.Constant) and not node.value)
 
 
 def comparison(node: ast.Compare, *, decides: bool) -> Iterator[Change]:
     """`decides`: it is a whole condition, which `condition` has tried both ways."""
     for place, op in enumerate(node.ops):
         other = BOUNDARIES.get(type(op)) or (None if decides else OPPOSITES[type(op)])
-        if other:
+        if other and not (type(op) in BOUNDARIES and TIMES.search(ast.unparse(node))):
             words = [ast.unparse(node.left)]
             for at, (each, right) in enumerate(zip(node.ops, node.comparators, strict=True)):
                 sign = other if at == place else ast.unparse(ast.Compare(ast.Name("a"), [each], [ast.Name("b")]))[2:-2]
@@ -109,7 +118,7 @@ def constant(node: ast.Constant) -> Iterator[Change]:
 
 def call(node: ast.Call) -> Iterator[Change]:
     for keyword in node.keywords:
-        if keyword.arg not in TEXT:
+        if keyword.arg not in TEXT | LOOKS:
             copy = ast.Call(node.func, node.args, [other for other in node.keywords if other is not keyword])
             yield node, ast.unparse(copy), f"{short(node.func)}(…) without {short(keyword)}"
     if isinstance(node.func, ast.Name) and node.func.id in SWAPS:
