@@ -513,7 +513,7 @@ WRONG_POLICIES |= {
     ),
     "an endpoint with credentials": (
         {"method": "aws-rds", "database": {"instance": INSTANCE | {"endpoint": "https://a:b@rds"}}},
-        "spec.database.instance.endpoint: must be a URL without credentials: https://rds.example.com",
+        "spec.database.instance.endpoint: must be a URL",
     ),
     "a user's name with a line break": (
         {"database/connection/username": "me\nyou"},
@@ -541,6 +541,31 @@ WRONG_POLICIES |= {
             "spec.job.nodeSelector: the key of a label is a name of at most 63 letters, digits, '-', '_' and '.', with "
             "or without a DNS prefix and '/': team, example.com/team"
         ),
+    ),
+    "a CA in a ConfigMap that nothing reads": (
+        {"database/connection/tls": {"caConfigMapName": "ca"}},
+        (
+            f"{TLS.removesuffix('caSecretName: ')}caConfigMapName: caConfigMapName has no effect unless mode is "
+            "verify-ca or verify-full: set mode, or leave it out"
+        ),
+    ),
+    "a CA in a ConfigMap for plain http": (
+        {"storage/s3/endpoint": "http://s3:8333", "storage/s3/caConfigMapName": "ca"},
+        (
+            "spec.storage.s3.caConfigMapName: caConfigMapName has no effect on an http:// endpoint: use https://, or "
+            "leave it out"
+        ),
+    ),
+    "a region with a space": (
+        {"storage/s3/region": "eu central"},
+        "spec.storage.s3.region: must be the name of a region: letters, digits and '-': eu-central-1",
+    ),
+    "a copy's key with a space": (
+        {
+            "method": "aws-rds",
+            "database": {"instance": INSTANCE | {"copyTo": {"region": "eu-west-1", "kmsKeyID": "my key"}}},
+        },
+        ("spec.database.instance.copyTo.kmsKeyID: must be the id, the ARN or the alias of a KMS key: alias/backups"),
     ),
     "a priority with a space": (
         {"job": {"priorityClassName": "very high"}},

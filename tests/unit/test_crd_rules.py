@@ -56,7 +56,7 @@ def _sentence(refusal: str) -> str:
     sentence = refusal.removeprefix("Forbidden: ")
     while ": " in sentence and (sentence.startswith(("spec", "metadata", "Required value: "))):
         sentence = sentence.partition(": ")[2]
-    return sentence if len(sentence.split()) > 4 else "\0"
+    return sentence if len(sentence.split()) >= 4 else "\0"
 
 
 def test_the_rules_are_found_at_all():
