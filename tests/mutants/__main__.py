@@ -2,16 +2,16 @@
 
 import argparse
 import os
-import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from tests.mutants import tree
 
 ROOT = Path(__file__).parents[2]
 
 
-def main() -> int:
+def main() -> NoReturn:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description="Which faults does no test notice?")
     parser.add_argument("only", nargs="*", default=tree.DEFAULT, metavar="MODULE", help="as decide/outcome.py or kube")
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
@@ -30,8 +30,9 @@ def main() -> int:
         "--workers",
         str(arguments.workers),
     ]
-    return subprocess.run([*command, *arguments.only], cwd=place, env=environment, check=False).returncode
+    os.chdir(place)
+    os.execve(sys.executable, [*command, *arguments.only], environment)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    main()

@@ -1,6 +1,7 @@
 """Work in forked processes: what was imported is there at once, and whatever a faulty program does stays its own."""
 
 import contextlib
+import ctypes
 import os
 import select
 import shutil
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HUNG = -1
+_DIES_WITH_ITS_PARENT = 1  # prctl(2): a run that is ended leaves nothing behind
 
 
 @dataclass
@@ -91,6 +93,7 @@ def _child(slot: Path, work: Callable[[Path], int]) -> None:
     code = 120
     try:
         os.setsid()
+        ctypes.CDLL(None).prctl(_DIES_WITH_ITS_PARENT, signal.SIGKILL)
         output = os.open(slot / "output", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         for stream in (1, 2):
             os.dup2(output, stream)

@@ -32,7 +32,7 @@ def modules(root: Path, only: Iterable[str]) -> list[str]:
         if not matches:
             raise SystemExit(f"no module {name} in {PACKAGE}: name it as in decide/outcome.py")
         found += matches
-    return found
+    return list(dict.fromkeys(found))
 
 
 def beside(slot: Path, root: Path, module: str, text: str, stamp: int) -> Path:
