@@ -134,6 +134,7 @@ def test_a_user_is_left_to_the_cluster_on_openshift_alone(confined: Confined, on
 
 
 FREE = [
+    "metadata.annotations",
     "metadata.ownerReferences.0.(name|uid)",
     "spec.(activeDeadlineSeconds|backoffLimit)",
     "spec.template.metadata.annotations([.].*)?",
@@ -285,6 +286,7 @@ BY_THE_NODE = "container.apparmor.security.beta.kubernetes.io/runner"
         pytest.param(
             metadata(ownerReferences=[{**OWNER, "apiVersion": "example.com/v1"}]), "[].apiVersion", id="another-group"
         ),
+        pytest.param(metadata(annotations={"batch.kubernetes.io/a": "b"}), "metadata.annotations", id="annotation"),
         pytest.param(metadata(finalizers=["example.com/a"]), "metadata.finalizers", id="finalizer"),
         pytest.param(job_spec(parallelism=1000), "spec.parallelism", id="parallelism"),
         pytest.param(job_spec(backoffLimit=1000), "spec.backoffLimit", id="backoffLimit"),

@@ -246,6 +246,32 @@ def live(release: Release, former: Path, newer: Path) -> Life:
     return seen
 
 
+@pytest.mark.timeout(240, func_only=True)
+def test_operators_of_any_user_lead_and_begin_backups(
+    one_helm: Path, cluster: api.Cluster, kubectl: Kubectl, crds: None, make_namespace: Callable[[str], str]
+) -> None:
+    """As OpenShift runs them: it writes a user into the Pod where none is named."""
+    if cluster.kind:
+        api.load((OPERATOR, RUNNER))
+    release = Release(one_helm, cluster, kubectl, make_namespace("anyone"), make_namespace("tenant"), "")
+    given = {"spec": {"template": {"spec": {"securityContext": {"runAsUser": 1000710000, "runAsGroup": 0}}}}}
+    try:
+        values = release.values(openshift=True, crds={"enabled": False}, replicas=1)
+        release.run("install", release.name, CHART, "--values", "-", values=values)
+        deployment = kubectl("-n", release.home, "get", "deployments", "-o", "name").strip()
+        kubectl("-n", release.home, "patch", deployment, "--patch", json.dumps(given))
+        kubectl("-n", release.home, "rollout", "status", deployment, "--timeout=120s", timeout=150)
+        kubectl("-n", release.tenant, "create", "-f", "-", stdin=[a_policy("holdfast.dev/v1alpha1"), a_backup("one")])
+        job = release.eventually("Job of the backup", lambda: release.job_of("one"), seconds=60)
+        (operator,) = [pod for pod in release.pods() if "deletionTimestamp" not in pod["metadata"]]
+    finally:
+        release.run("uninstall", release.name, "--ignore-not-found")
+
+    assert operator["spec"]["securityContext"]["runAsUser"] == 1000710000
+    assert operator["status"]["containerStatuses"][0]["restartCount"] == 0
+    assert "runAsUser" not in job["spec"]["template"]["spec"]["securityContext"]
+
+
 def ready(pod: Manifest) -> bool:
     return any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"]["conditions"])
 

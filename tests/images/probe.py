@@ -1,5 +1,6 @@
 """Runs inside an image, under its own Python, and prints what it finds there as JSON: one start of a container each."""
 
+import getpass
 import importlib
 import json
 import os
@@ -67,6 +68,7 @@ print(
     json.dumps(
         {
             "uid": os.getuid(),
+            "name": getpass.getuser(),
             "version": importlib.import_module("holdfast").__version__,
             "libraries": found,
             "builders": [name for name in BUILDERS if shutil.which(name)],

@@ -22,7 +22,7 @@ PROBE = Path(__file__).parents[1] / "images/probe.py"
 class Probed:
     """An image, built now (mostly from the cache), and what the probe found in it."""
 
-    def __init__(self, docker: Docker, key: str, suite: str) -> None:
+    def __init__(self, docker: Docker, key: str, suite: str, user: str | None = None) -> None:
         self.suite = suite
         self.reference = built(key, suite)
         self.name, _, self.tag = self.reference.partition(":")
@@ -30,15 +30,18 @@ class Probed:
         self.labels: dict[str, str] = self.inspected["Config"]["Labels"]
         # not on a read-only root: there, every file would seem to be protected
         confined = ("run", "--rm", "--interactive", "--cap-drop", "ALL", "--network", "none", "--entrypoint", "python")
-        self.found: dict[str, Any] = json.loads(docker(*confined, self.reference, "-", stdin=PROBE.read_text()))
+        who = ("--user", user) if user else ()
+        self.found: dict[str, Any] = json.loads(docker(*confined, *who, self.reference, "-", stdin=PROBE.read_text()))
 
 
 OF_POSTGRES = [("runner-postgres", suite) for suite in ("bookworm", "trixie", "sid")]
 OF_MYSQL = [("runner-mysql", "sid"), ("runner-mariadb", "trixie")]
-RUNNERS = [*OF_POSTGRES, *OF_MYSQL, ("runner-aws", "trixie")]
+AWS = ("runner-aws", "trixie")
+RUNNERS = [*OF_POSTGRES, *OF_MYSQL, AWS]
 
 
 SQLITE = ("runner-sqlite", "trixie")
+ANYONE = "1000710000:0"  # as OpenShift gives a namespace: no name, no home, and the group root
 
 
 def name(parameter: tuple[str, str]) -> str:
@@ -51,13 +54,18 @@ def docker() -> Docker:
 
 
 @pytest.fixture(scope="session")
-def probed(docker: Docker) -> Callable[[str, str], Probed]:
+def probed(docker: Docker) -> Callable[..., Probed]:
     return functools.cache(functools.partial(Probed, docker))
 
 
 @pytest.fixture(params=[("operator", "trixie"), *RUNNERS, SQLITE], ids=name)
 def image(request: pytest.FixtureRequest, probed: Callable[[str, str], Probed]) -> Probed:
     return probed(*request.param)
+
+
+@pytest.fixture(params=[("operator", "trixie"), ("runner-postgres", "trixie"), *OF_MYSQL, AWS, SQLITE], ids=name)
+def under_anyone(request: pytest.FixtureRequest, probed: Callable[..., Probed]) -> Probed:
+    return probed(*request.param, ANYONE)
 
 
 @pytest.fixture(params=RUNNERS, ids=name)
@@ -98,6 +106,16 @@ def operator(probed: Callable[[str, str], Probed]) -> Probed:
 def test_it_runs_as_a_numeric_user_that_is_not_root(image: Probed) -> None:
     assert image.inspected["Config"]["User"] == "65532:65532"
     assert image.found["uid"] == 65532
+
+
+def test_any_user_of_the_group_root_can_run_it_and_change_nothing(docker: Docker, under_anyone: Probed) -> None:
+    """As on OpenShift; tests/integration/runner/test_any_user.py has whole backups and restores by such a one."""
+    said = docker("run", "--rm", *AS_A_POD, "--user", ANYONE, under_anyone.reference, "--version")
+
+    assert __version__ in said
+    assert under_anyone.found["uid"] == 1000710000
+    assert under_anyone.found["name"] == "holdfast", "what kopf calls itself by; without a name it ends"
+    assert under_anyone.found["writable"] == []
 
 
 def test_nothing_that_compiles_installs_or_downloads_is_in_it(image: Probed) -> None:

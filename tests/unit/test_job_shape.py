@@ -11,6 +11,7 @@ from tests.chart import shape
 from tests.chart.every_job import every_job
 
 from holdfast.api.job import JobTemplate
+from holdfast.manifests import jobs
 
 EVERY_JOB = dict(every_job())
 WHERE = "say what it may be in charts/holdfast/files/job-shape.yaml, and run make generate"
@@ -19,6 +20,12 @@ WHERE = "say what it may be in charts/holdfast/files/job-shape.yaml, and run mak
 @pytest.mark.parametrize("name", EVERY_JOB)
 def test_the_admission_policy_knows_every_field_of_a_job_and_each_constant(name: str):
     assert shape.strange(EVERY_JOB[name]) == [], WHERE
+
+
+def test_every_builder_of_jobs_is_tried():
+    """Another one has to be added to tests/chart/every_job.py, or the cluster would be the first to refuse its Jobs."""
+    builders = {name for name in vars(jobs) if name.endswith("_job")}
+    assert builders == {"backup_job", "cleanup_job", "verify_job"}
 
 
 def test_a_new_field_and_another_constant_are_named():
