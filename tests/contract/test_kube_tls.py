@@ -5,14 +5,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.api_server import a_server, kubeconfig_for
 from tests.certificates import REFUSED, TRUSTED, Shown
 from tests.cluster.api import Cluster
+from tests.fake_server import FakeApi, kubeconfig_for, serve
+
+from holdfast.kube.kinds import POLICIES
 
 
 async def kubectl_trusts(made: Callable[[], Shown], cluster: Cluster, folder: Path) -> bool:
-    async with a_server(made(), folder) as server:
-        argv = ["kubectl", f"--kubeconfig={kubeconfig_for(server, folder)}", "get", "--raw", "/orders"]
+    api = FakeApi()
+    api.put(POLICIES, {"metadata": {"namespace": "shop", "name": "orders"}})
+    async with serve(api, made(), folder) as server:
+        config = kubeconfig_for(server, folder, "token")
+        argv = ["kubectl", f"--kubeconfig={config}", "get", "--raw", POLICIES.path("shop", "orders")]
         environment = {"PATH": cluster.environment["PATH"], "HOME": str(folder)}
         process = await asyncio.create_subprocess_exec(*argv, env=environment, stderr=asyncio.subprocess.PIPE)
         _, told = await process.communicate()

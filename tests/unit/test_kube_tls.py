@@ -12,8 +12,8 @@ import kopf
 import pytest
 from kopf._cogs.structs.credentials import Vault
 from kubernetes.aio.client.configuration import Configuration
-from tests.api_server import TOKEN, ApiServer, a_server, kubeconfig_for
 from tests.certificates import REFUSED, TRUSTED, Shown
+from tests.fake_server import FakeApi, kubeconfig_for, serve
 from tests.patience import ENOUGH
 
 from holdfast.handlers import watches
@@ -25,9 +25,18 @@ from holdfast.kube.kinds import POLICIES
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.queue import Key
 
+TOKEN = "the-token-of-a-service-account"
 
-async def configuration_for(server: ApiServer, folder: Path, **cluster: Any) -> Configuration:
-    return await access.configure(kubeconfig_for(server, folder, **cluster))
+
+def an_api() -> FakeApi:
+    """One with a policy to read."""
+    api = FakeApi()
+    api.put(POLICIES, {"metadata": {"namespace": "shop", "name": "orders"}})
+    return api
+
+
+async def configuration_for(api: FakeApi, folder: Path, **cluster: Any) -> Configuration:
+    return await access.configure(kubeconfig_for(api, folder, TOKEN, **cluster))
 
 
 async def get(configuration: Configuration) -> dict[str, Any]:
@@ -102,9 +111,9 @@ BOTH_WAYS = pytest.mark.parametrize("asks", [get, watch], ids=["client", "watche
 async def test_a_server_that_kubectl_trusts_is_trusted(
     made: Callable[[], Shown], asks: Callable[[Configuration], Any], tmp_path: Path
 ) -> None:
-    async with a_server(made(), tmp_path) as server:
+    async with serve(an_api(), made(), tmp_path) as server:
         await asks(await configuration_for(server, tmp_path))
-    assert {token for _, token in server.asked} == {f"Bearer {TOKEN}"}
+    assert server.tokens == {f"Bearer {TOKEN}"}
 
 
 @BOTH_WAYS
@@ -112,7 +121,7 @@ async def test_a_server_that_kubectl_trusts_is_trusted(
 async def test_a_server_that_kubectl_refuses_is_refused_before_anything_is_sent(
     made: Callable[[], Shown], asks: Callable[[Configuration], Any], tmp_path: Path
 ) -> None:
-    async with a_server(made(), tmp_path) as server:
+    async with serve(an_api(), made(), tmp_path) as server:
         with pytest.raises((Unavailable, aiohttp.ClientConnectorCertificateError), match="CERTIFICATE_VERIFY_FAILED"):
             await asks(await configuration_for(server, tmp_path))
     assert server.asked == []
@@ -122,7 +131,7 @@ async def test_a_server_that_kubectl_refuses_is_refused_before_anything_is_sent(
 async def test_a_server_is_unchecked_only_where_the_kubeconfig_says_so(
     asks: Callable[[Configuration], Any], tmp_path: Path
 ) -> None:
-    async with a_server(REFUSED["another CA"](), tmp_path) as server:
+    async with serve(an_api(), REFUSED["another CA"](), tmp_path) as server:
         await asks(await configuration_for(server, tmp_path, **{"insecure-skip-tls-verify": True}))
     assert server.asked
 
@@ -131,7 +140,7 @@ async def test_a_server_is_unchecked_only_where_the_kubeconfig_says_so(
 async def test_the_proxies_of_the_environment_are_not_for_the_api_server(
     asks: Callable[[Configuration], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with a_server(None, tmp_path) as proxy, a_server(None, tmp_path) as server:
+    async with serve(an_api()) as proxy, serve(an_api()) as server:
         for name in ("http_proxy", "https_proxy", "all_proxy"):
             monkeypatch.setenv(name, proxy.url)
             monkeypatch.setenv(name.upper(), proxy.url)
@@ -144,14 +153,15 @@ async def test_the_proxies_of_the_environment_are_not_for_the_api_server(
 
 @BOTH_WAYS
 async def test_the_proxy_of_the_kubeconfig_is(asks: Callable[[Configuration], Any], tmp_path: Path) -> None:
-    async with a_server(None, tmp_path) as proxy:
-        server = ApiServer("http://kubernetes.example.com")
+    async with serve(an_api()) as proxy:
+        server = FakeApi()
+        server.url = "http://kubernetes.example.com"
         await asks(await configuration_for(server, tmp_path, **{"proxy-url": proxy.url}))
     assert proxy.asked
 
 
 async def test_no_credential_is_ever_printed(tmp_path: Path) -> None:
-    configuration = await configuration_for(ApiServer("http://127.0.0.1:1"), tmp_path)
+    configuration = await configuration_for(FakeApi(), tmp_path)
     credentials = await access.credentials(configuration)
     assert credentials.token == TOKEN
     held = connection(credentials)
@@ -162,5 +172,5 @@ async def test_no_credential_is_ever_printed(tmp_path: Path) -> None:
 
 async def test_a_login_with_a_refused_token_is_seen_to_be_the_same(tmp_path: Path) -> None:
     """kopf asks for credentials again when a token is refused, and ends when it gets the same ones."""
-    configuration = await configuration_for(ApiServer("http://127.0.0.1:1"), tmp_path)
+    configuration = await configuration_for(FakeApi(), tmp_path)
     assert connection(await access.credentials(configuration)) == connection(await access.credentials(configuration))
