@@ -9,7 +9,9 @@ from typing import Any
 from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus
 from holdfast.api.policy import BackupPolicySpec
 from holdfast.contract.report import BackupReport, FailureReport, Report
+from holdfast.contract.task import BackupTask
 from holdfast.decide.backup import decide
+from holdfast.decide.containers import InitContainer
 from holdfast.decide.observation import BackupView, Observation
 from holdfast.decide.views import JobView, PodView, Terminated
 from holdfast.errors import EXIT_CODES, Reason
@@ -91,10 +93,11 @@ def a_begun_backup(*, age: float = 30, **changes: Any) -> BackupView:
 
 def a_job(
     *, age: float = 20, failed_pods: int = 0, complete: bool = False, failed: str | None = None, message: str = "",
-    owner: str = UID, ttl_set: bool = False, deleting: bool = False, name: str = "orders-1-backup-x",
+    owner: str | None = UID, ttl_set: bool = False, deleting: bool = False, name: str = "orders-1-backup-x",
+    uid: str = "job-1",
 ) -> JobView:  # fmt: skip
     return JobView(
-        namespace="shop", name=name, uid="job-1", resource_version="1", backup_uid=owner, owner_uids=(owner,),
+        namespace="shop", name=name, uid=uid, resource_version="1", backup_uid=owner, controller=owner,
         created=ago(age), deleting=deleting, failed_pods=failed_pods, complete=complete, failed_reason=failed,
         failed_message=message, ttl_set=ttl_set,
     )  # fmt: skip
@@ -104,32 +107,39 @@ def a_pod(
     *, phase: str = "Pending", age: float = 10, exit_code: int | None = None, end_reason: str = "Error",
     report: Report | None = None, message: str = "", reason: str = "", disrupted: str | None = None,
     unschedulable: str | None = None, waiting: str = "", waiting_message: str = "", uid: str = "pod-1",
+    job: str | None = "job-1", ended: float | None = 1, deleting: bool = False, held_up_by: InitContainer | None = None,
 ) -> PodView:  # fmt: skip
+    """A Pod of that Job; with an exit code, of a runner that ended `ended` seconds ago (and phase: beside another)."""
     said = report.to_bytes().decode() if report else message
-    ended = Terminated(exit_code, end_reason, said) if exit_code is not None else None
-    if ended and phase == "Pending":
+    at = None if ended is None else ago(ended)
+    end = Terminated(exit_code, end_reason, said, at) if exit_code is not None else None
+    if end and phase == "Pending":
         phase = "Succeeded" if exit_code == 0 else "Failed"
     return PodView(
         namespace="shop", name=f"orders-1-{uid}", uid=uid, resource_version="1", backup_uid=UID,
-        job_name="orders-1-backup-x", created=ago(age), deleting=False, phase=phase, reason=reason, message=message,
+        job_name="orders-1-backup-x", controller=job, created=ago(age), deleting=deleting, phase=phase, reason=reason,
+        message=message,
         disrupted=disrupted, unschedulable=unschedulable, waiting_reason=waiting, waiting_message=waiting_message,
-        started=phase in ("Running", "Succeeded") or ended is not None, terminated=ended,
+        started=phase in ("Running", "Succeeded") or end is not None, terminated=end, held_up_by=held_up_by,
     )  # fmt: skip
 
 
 def a_success(
     *, size: int = 82_000_000, found: bool = False, took: float = 12.3, server_major: int | None = 17,
-    tables: int | None = 8, rows: int | None = 3_000_000,
+    tables: int | None = 8, rows: int | None = 3_000_000, task: BackupTask | None = None, **changes: Any,
 ) -> Report:  # fmt: skip
+    """The report of the backup that `a_begun_backup` begins, or of that task."""
+    identifier = task.backup.backup_id if task else "backup-20261122-084430"
+    folder = task.key_prefix if task else f"eu-1/shop/orders/{identifier}/"
     return Report(
         kind="backup", outcome="Succeeded", started_at=ago(took), completed_at=NOW, duration_seconds=took,
         backup=BackupReport(
-            backup_id="backup-20261122-084430", artifact_key="eu-1/shop/orders/x/y.sql.gz", size_bytes=size,
+            backup_id=identifier, artifact_key=f"{folder}pod-1.sql.gz", size_bytes=size,
             uncompressed_bytes=size * 4, database_size_bytes=250_000_000, sha256="a" * 64, tool_version="pg_dump 17.6",
             server_version="PostgreSQL 17.6", server_major=server_major, integrity_check="passed",
             file_readable="end mark seen", verified_at=NOW, found=found, tables=tables, rows=rows,
             schema_sha256="b" * 64,
-        ),
+        ).model_copy(update=changes),
     )  # fmt: skip
 
 

@@ -8,13 +8,19 @@ from typing import Any
 
 from tests.fake_objects import WHEN, FakeObjects
 
-from holdfast.contract.paths import TASK_VARIABLE
+from holdfast.contract.paths import CONTAINER, TASK_VARIABLE
 from holdfast.contract.report import Report
 from holdfast.contract.task import Task, parse
-from holdfast.kube.kinds import JOBS, PODS
+from holdfast.kube.kinds import JOBS, PODS, Kind
 
 Body = dict[str, Any]
 __all__ = ["WHEN", "FakeCluster"]
+
+
+def controller(body: Body) -> str | None:
+    """The uid of what controls the object."""
+    owners = body["metadata"].get("ownerReferences", [])
+    return next((owner["uid"] for owner in owners if owner.get("controller")), None)
 
 
 class FakeCluster(FakeObjects):
@@ -25,6 +31,26 @@ class FakeCluster(FakeObjects):
         super().__init__()
         self.ran: list[tuple[str, Task]] = []
         self._run = run
+
+    async def delete(
+        self, kind: Kind, namespace: str, name: str, *, uid: str | None, propagation: str = "Background"
+    ) -> None:
+        held = self.objects.get((kind.kind, namespace, name))
+        there = held is not None and uid in (None, held["metadata"]["uid"])
+        if propagation != "Foreground" or not there:
+            await super().delete(kind, namespace, name, uid=uid, propagation=propagation)
+            return
+        # it stays until the garbage collector has removed what it controls
+        self.put(kind, held | {"metadata": held["metadata"] | {"deletionTimestamp": WHEN}})
+
+    def collect_garbage(self) -> None:
+        """Remove the Jobs that are being deleted, with their Pods."""
+        for job in self.all(JOBS):
+            if "deletionTimestamp" in job["metadata"]:
+                uid = job["metadata"]["uid"]
+                pods = [(PODS, pod) for pod in self.all(PODS) if controller(pod) == uid]
+                for kind, body in [(JOBS, job), *pods]:
+                    del self.objects[kind.kind, body["metadata"]["namespace"], body["metadata"]["name"]]
 
     def kubelet(self) -> None:
         """Run the Jobs that were made since, to their end."""
@@ -40,8 +66,15 @@ class FakeCluster(FakeObjects):
         code = report.failure.exit_code if report.failure else 0
         labels = {**job["spec"]["template"]["metadata"]["labels"], "batch.kubernetes.io/job-name": meta["name"]}
         ended = {"exitCode": code, "reason": "Error" if code else "Completed", "message": report.to_bytes().decode()}
-        pod = {"namespace": meta["namespace"], "name": f"{meta['name']}-pod", "labels": labels}
-        state = {"phase": "Failed" if code else "Succeeded", "containerStatuses": [{"state": {"terminated": ended}}]}
+        owner = {"apiVersion": "batch/v1", "kind": "Job", "name": meta["name"], "uid": meta["uid"], "controller": True}
+        pod = {
+            "namespace": meta["namespace"],
+            "name": f"{meta['name']}-pod",
+            "labels": labels,
+            "ownerReferences": [owner],
+        }
+        containers = [{"name": CONTAINER, "state": {"terminated": ended}}]
+        state = {"phase": "Failed" if code else "Succeeded", "containerStatuses": containers}
         self.put(PODS, {"metadata": pod, "status": state})
         condition = {"type": "Failed" if code else "Complete", "status": "True", "reason": "PodFailurePolicy"}
         self.put(JOBS, job | {"status": {"failed": int(bool(code)), "conditions": [condition]}})

@@ -106,6 +106,7 @@ class Reason(StrEnum):
     EVICTED = "Evicted"
     POD_LOST = "PodLost"
     REPORT_MISSING = "ReportMissing"
+    REPORT_IMPLAUSIBLE = "ReportImplausible"
     IMAGE_PULL = "ImagePull"
     UNSCHEDULABLE = "Unschedulable"
     QUOTA_EXCEEDED = "QuotaExceeded"

@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast import naming
+from holdfast import clock, naming
+from holdfast.decide.starting import latest
+from holdfast.decide.views import JobView
 from holdfast.kube.kinds import BACKUPS, EVENTS, JOBS, PODS, POLICIES
-from holdfast.reconcile.cache import Cache, is_older
+from holdfast.reconcile.cache import Cache, PodRefusal, is_older
 
 
 def meta(name: str, version: int, *, uid: str | None = None, namespace: str = "shop", **labels: str) -> dict[str, Any]:
@@ -97,7 +99,7 @@ def test_children_are_found_by_what_they_belong_to_in_their_namespace_alone() ->
     cache.put(PODS, a_pod("other", job="other"))
     backup, job = cache.backup("shop", "b"), cache.job("shop", "j")
     assert [it.name for it in cache.jobs_of(backup)] == ["j"]
-    assert [it.name for it in cache.pods_of(job)] == ["p"]
+    assert [it.name for it in cache.pods_named("shop", "j")] == ["p"]
     assert cache.backup_of(job) is backup
     assert cache.backup_of(cache.job("elsewhere", "foreign")) is None
 
@@ -111,14 +113,20 @@ def test_backups_are_found_by_their_policy() -> None:
     assert [it.name for it in cache.backups_of("shop", "orders")] == ["b"]
 
 
+def refusal_of(cache: Cache, job: JobView) -> PodRefusal | None:
+    return latest(cache.refusals_of(job), clock.from_text("2026-11-22T09:00:00Z"))
+
+
 def test_of_several_refusals_the_latest_is_told() -> None:
     cache = Cache()
     cache.put(JOBS, a_job("j"))
     job = cache.job("shop", "j")
-    assert cache.refusal_of(job) is None
+    assert refusal_of(cache, job) is None
     cache.put(EVENTS, an_event("e1", seen="2026-11-22T08:50:00Z", message="exceeded quota"))
     cache.put(EVENTS, an_event("e2", seen="2026-11-22T08:46:00Z", message="no ServiceAccount"))
-    assert cache.refusal_of(job).message == "exceeded quota"
+    assert refusal_of(cache, job).message == "exceeded quota"
+    cache.put(EVENTS, an_event("e3", seen="9999-12-31T23:59:59Z", message="of the future"))
+    assert refusal_of(cache, job).message == "exceeded quota"
 
 
 @pytest.mark.parametrize(
@@ -142,7 +150,7 @@ def test_a_refusal_is_believed_of_its_own_namespace_and_of_the_job_controller_al
     cache = Cache()
     cache.put(JOBS, a_job("j"))
     cache.put(EVENTS, event)
-    assert cache.refusal_of(cache.job("shop", "j")) is None
+    assert refusal_of(cache, cache.job("shop", "j")) is None
 
 
 @pytest.mark.parametrize("by", [{}, {"source": {}, "reportingComponent": "job-controller"}], ids=["old", "new"])
@@ -150,14 +158,14 @@ def test_a_refusal_of_the_job_controller_is_believed_in_both_forms_of_an_event(b
     cache = Cache()
     cache.put(JOBS, a_job("j"))
     cache.put(EVENTS, an_event(**by))
-    assert cache.refusal_of(cache.job("shop", "j")).message == "exceeded quota"
+    assert refusal_of(cache, cache.job("shop", "j")).message == "exceeded quota"
 
 
 def test_a_refusal_is_kept_short_and_in_one_line() -> None:
     cache = Cache()
     cache.put(JOBS, a_job("j"))
     cache.put(EVENTS, an_event(message="no\x1b[2J\r\n\u202eway" + "x" * 1_000_000))
-    kept = cache.refusal_of(cache.job("shop", "j")).message
+    kept = refusal_of(cache, cache.job("shop", "j")).message
     assert kept.startswith("no [2J   wayx")
     assert len(kept) == 2048
 

@@ -17,10 +17,12 @@ from tests.builders import (
     settings,
 )  # fmt: skip
 
-from holdfast.api.backup import Cleanup, Phase
+from holdfast.api.backup import Cleanup, Phase, PodWanted
 from holdfast.decide.backup import MAX_ATTEMPTS, decide
 from holdfast.decide.observation import Act, Decision, Observation
 from holdfast.errors import EXIT_CODES, FINAL_EXIT_CODES, ExitCode, Reason
+
+BACKOFF = "BackoffLimitExceeded"
 
 
 def the_decision(o: Observation) -> Decision:
@@ -130,10 +132,18 @@ def test_a_refused_job_is_tried_again_until_the_start_timeout():
 
 
 def test_a_strangers_job_of_our_name_is_never_touched():
-    decision = the_decision(Observation(a_begun_backup(), job=a_job(owner="somebody-else")))
+    stranger = a_job(owner="somebody-else", complete=True)
 
-    assert decision.status.failure.reason == Reason.JOB_NAME_TAKEN
-    assert decision.act is None
+    failed = the_decision(Observation(a_begun_backup(), job=stranger)).status
+
+    assert (failed.phase, failed.failure.reason) == (Phase.FAILED, Reason.JOB_NAME_TAKEN)
+    for job in (stranger, a_job(owner="somebody-else"), a_job(owner=None, failed=BACKOFF)):
+        assert the_decision(Observation(a_backup(status=failed), job=job)) == Decision()
+        cleaning = failed.model_copy(update={"cleanup": Cleanup(job_name=job.name, state="Running")})
+        ended = the_decision(Observation(a_backup(status=cleaning), cleanup_job=job))
+        assert (ended.act, ended.status.cleanup.state) == (None, "Failed")
+        assert "not this backup's" in ended.announcement.message
+        assert the_decision(Observation(a_backup(status=ended.status), cleanup_job=job)) == Decision()
 
 
 def test_a_deleted_backup_is_left_to_garbage_collection():
@@ -177,25 +187,32 @@ def test_what_keeps_a_job_from_starting_is_said_while_it_waits(pod, refusal, rea
 
     assert decision.status.phase is Phase.PENDING
     assert condition(decision, "Reconciling") == ("True", reason)
-    assert decision.due == (pods[0].created if pods else ago(20)) + timedelta(seconds=600)
+    assert decision.due == (pods[0].created if pods else NOW) + timedelta(seconds=600)
 
 
 @pytest.mark.parametrize(("pod", "refusal", "reason"), TROUBLE)
-def test_what_did_not_start_in_time_is_failed_with_the_reason_and_its_job_removed(pod, refusal, reason):
+def test_what_did_not_start_in_time_is_failed_with_the_reason_once_its_job_has_ended(pod, refusal, reason):
     pods = (a_pod(**pod, age=601),) if pod else ()
-    observation = Observation(a_begun_backup(), job=a_job(age=700), pods=pods, refusal=refusal)
+    wanted = PodWanted(since=ago(601), refused=True) if refusal else None
+    seen = {"job": a_job(age=700), "pods": pods, "refusal": refusal}
+    backup = a_begun_backup(pod_wanted=wanted)
 
-    decision = the_decision(observation)
+    asked = the_decision(Observation(backup, **seen))
+    recorded = the_decision(Observation(backup, **seen, pods_listed=True)).status
 
-    assert decision.status.failure.reason == reason
-    assert "given up after 600 s" in decision.status.failure.message
-    assert decision.status.cleanup is None, "nothing ran, so nothing can be left"
-    after = Observation(a_begun_backup(**decision.status.__dict__), job=a_job(age=700), pods=pods)
-    assert the_decision(after).act is Act.DELETE_JOB
+    assert asked == Decision(act=Act.LIST_PODS), "the cache may be behind"
+    assert (recorded.phase, recorded.failure.reason) == (Phase.PENDING, reason)
+    assert "given up after 600 s" in recorded.failure.message
+    assert "its Job is ended first" in recorded.message
+    assert recorded.cleanup is None, "nothing ran, so nothing can be left"
+    assert the_decision(Observation(a_backup(status=recorded), **seen)).act is Act.DELETE_JOB
+    failed = the_decision(Observation(a_backup(status=recorded), pods_listed=True))
+    assert (failed.status.phase, failed.status.failure) == (Phase.FAILED, recorded.failure)
+    assert (failed.announcement.reason, failed.announcement.warning) == ("BackupFailed", True)
 
 
-def test_a_good_report_is_recorded_at_once():
-    job, pods = a_job(), (a_pod(exit_code=0, end_reason="Completed", report=a_success()),)
+def test_a_good_report_is_recorded_when_the_job_agrees():
+    job, pods = a_job(complete=True), (a_pod(exit_code=0, end_reason="Completed", report=a_success()),)
 
     decision = the_decision(Observation(a_begun_backup(), job=job, pods=pods))
 
@@ -216,7 +233,8 @@ def test_a_documented_exit_code_fails_the_backup_with_the_runners_words(code):
     reason = next(reason for reason in Reason if EXIT_CODES.get(reason) is code)
     pod = a_pod(exit_code=code, report=a_failure(reason, message="this happened"))
 
-    decision = the_decision(Observation(a_begun_backup(), job=a_job(), pods=(pod,)))
+    failed_by = a_job(failed="PodFailurePolicy", failed_pods=1)
+    decision = the_decision(Observation(a_begun_backup(), job=failed_by, pods=(pod,)))
 
     failure = decision.status.failure
     assert (failure.reason, failure.exit_code, failure.message) == (reason, code, "this happened")
@@ -232,9 +250,6 @@ def test_an_interrupted_pod_is_replaced_and_does_not_fail_the_backup():
 
     assert going_on.status.phase is Phase.RUNNING
     assert over.status.failure.reason == Reason.INTERRUPTED
-
-
-BACKOFF = "BackoffLimitExceeded"
 
 
 @pytest.mark.parametrize(
@@ -401,7 +416,8 @@ def test_success_after_a_killed_pod_still_cleans_up_what_that_pod_left():
 def test_a_report_that_could_not_clean_up_is_cleaned_up_after():
     pod = a_pod(exit_code=6, report=a_failure(Reason.STORAGE_UNAVAILABLE, clean=False))
 
-    decision = the_decision(Observation(a_begun_backup(), job=a_job(), pods=(pod,)))
+    job = a_job(failed="PodFailurePolicy", failed_pods=1)
+    decision = the_decision(Observation(a_begun_backup(), job=job, pods=(pod,)))
 
     assert decision.status.cleanup is not None
 

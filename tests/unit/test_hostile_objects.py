@@ -11,7 +11,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from tests.builders import a_policy, policy_dict
 from tests.fuzz import Json, mutated
 
-from holdfast import naming
+from holdfast import clock, naming
+from holdfast.decide.starting import latest
 from holdfast.decide.suspicion import former_of
 from holdfast.decide.views import claim_view
 from holdfast.handlers.metrics import BackupCollector
@@ -109,7 +110,7 @@ def what_the_bystander_sees(cache: Cache) -> list[object]:
     assert backup is not None
     assert job is not None
     good = cache.good_backups_of("calm", policy_dict()["database"])
-    children = [cache.jobs_of(backup), cache.pods_of(job), cache.refusal_of(job), cache.backup_of(job)]
+    children = [cache.jobs_of(backup), cache.pods_named("calm", "other"), cache.refusals_of(job), cache.backup_of(job)]
     return [backup, job, cache.policy("calm", "other"), good, *children]
 
 
@@ -153,7 +154,7 @@ def test_whoever_reads_the_cache_gets_on_with_any_object(kind: Kind, data: st.Da
     former_of((backup.status for backup in cache.backups.all()), a_policy())
     claim_view("app-data", {"spec": {"accessModes": ["ReadWriteOnce"]}}, [body] if isinstance(body, dict) else [])
     for job in cache.jobs.all():
-        cache.refusal_of(job)
+        latest(cache.refusals_of(job), clock.now())
         cache.backup_of(job)
 
 

@@ -27,13 +27,13 @@ def a_runner(server: int) -> Any:
 
     def run(image: str, task: Task) -> Report:
         if isinstance(task, CleanupTask):
-            return a_success().model_copy(update={"kind": "cleanup", "backup": None})
+            return a_success().model_copy(update={"kind": task.kind, "backup": None})
         assert isinstance(task, BackupTask)
         if int(image.partition(":")[2]) < server:
             return a_failure(Reason.TOOL_TOO_OLD, server_major=server)
         if server in task.other_majors:
             return a_failure(Reason.TOOL_TOO_NEW, server_major=server)
-        return a_success(server_major=server)
+        return a_success(server_major=server, task=task)
 
     return run
 

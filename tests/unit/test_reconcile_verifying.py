@@ -39,11 +39,12 @@ class Shop(FakeCluster):
 
     def run(self, _image: str, task: Task) -> Report:
         if isinstance(task, BackupTask):
-            return a_success()
+            return a_success(task=task)
         assert isinstance(task, VerifyTask)
         if self.bad:
             return a_failure(self.bad)
-        return a_success().model_copy(update={"kind": "verify", "backup": None, "verification": FOUND})
+        found = FOUND.model_copy(update={"level": task.level})
+        return a_success().model_copy(update={"kind": "verify", "backup": None, "verification": found})
 
     def ask(self, token: str) -> None:
         body = self.objects[BACKUPS.kind, "shop", "first"]
@@ -94,7 +95,7 @@ async def test_what_is_asked_is_done_once_and_told():
     (task,) = shop.verified
     assert (task.level, task.engine, task.sha256) == ("readback", "postgresql", "a" * 64)
     assert (status["phase"], status["verificationRun"]["state"]) == ("Succeeded", "Passed")
-    assert status["verification"] == FOUND.to_dict()
+    assert status["verification"] == FOUND.to_dict() | {"level": "readback"}
     assert "VerificationPassed" in {event["reason"] for event in shop.all(EVENTS)}
     assert status["restore"].startswith("# Restores backup-")
 

@@ -27,7 +27,7 @@ def ended(former=(), limits=None, **success):
         resolved = backup.status.resolved.to_dict() | {"verification": {"suspicion": limits}}
         backup = a_begun_backup(resolved=type(backup.status.resolved).model_validate(resolved))
     pods = (a_pod(exit_code=0, report=a_success(**success)),)
-    return decide(Observation(backup, job=a_job(), pods=pods, former=tuple(former)), settings(), NOW)
+    return decide(Observation(backup, job=a_job(complete=True), pods=pods, former=tuple(former)), settings(), NOW)
 
 
 def condition(decision):

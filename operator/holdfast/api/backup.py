@@ -215,6 +215,24 @@ class Cleanup(StatusModel):
     message: Plain = Field("", max_length=2048, description="What it did, or why it could not.")
 
 
+class PodWanted(StatusModel):
+    """That no Pod of the Job runs, though one is wanted: after one that ran, or where the cluster refuses one."""
+
+    since: datetime = Field(description="When that was first seen, UTC.")
+    refused: bool = Field(False, description="Whether the cluster refuses it; else the Job makes one by itself.")
+    ran: bool = Field(False, description="Whether a Pod of the Job had run before.")
+    failed_pods: int = Field(0, ge=0, description="How many Pods of the Job had failed by then.")
+
+
+class Ending(StatusModel):
+    """That its Job is ended, or was, before the backup is called Failed: nothing of it may go on then."""
+
+    since: datetime = Field(description="When the failure was recorded, UTC.")
+    job_uid: str | None = Field(
+        None, alias="jobUID", max_length=253, description="The uid of the Job that is ended, where it was still there."
+    )
+
+
 class DatabaseBackupStatus(StatusModel):
     """What happened."""
 
@@ -240,6 +258,9 @@ class DatabaseBackupStatus(StatusModel):
         "fits the server better.",
     )
     retries: int | None = Field(None, ge=0, description="Pods of the Job that failed and were replaced.")
+    pod_wanted: PodWanted | None = Field(
+        None, description="Present while a Pod of the Job is wanted and none runs, after one ran or was refused."
+    )
     size_bytes: int | None = Field(
         None,
         ge=0,
@@ -286,7 +307,13 @@ class DatabaseBackupStatus(StatusModel):
     warnings: list[Reported] | None = Field(
         None, max_length=64, description="What is worth knowing though it succeeded."
     )
-    failure: Failure | None = Field(None, description="Why it failed, and what to do.")
+    failure: Failure | None = Field(
+        None,
+        description="Why it failed, and what to do; present before the phase is Failed where its Job is ended first.",
+    )
+    ending: Ending | None = Field(
+        None, description="How its Job is ended, or was, where it could still run when the failure was recorded."
+    )
     cleanup: Cleanup | None = Field(None, description="The removal of what a killed attempt left behind.")
     restore: str | None = Field(None, max_length=131072, description="What to paste into a shell to get it back.")
     resolved: BackupPolicySpec | None = Field(

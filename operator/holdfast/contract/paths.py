@@ -1,5 +1,7 @@
 """Where things lie in a Job's Pod: the operator mounts them, the runner finds them."""
 
+CONTAINER = "runner"  # the container; admission may have put others beside it
+
 TASK_VARIABLE = "HOLDFAST_TASK"  # the task, JSON
 POD_UID_VARIABLE = "HOLDFAST_POD_UID"  # the Pod's uid: part of the artifact's key
 

@@ -5,15 +5,32 @@ The order of steps makes every kill of the operator harmless: the id is written 
 is recorded before the Job may expire, and what a killed Pod left is cleaned up after the end is recorded.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from holdfast import naming
-from holdfast.api.backup import Failure, Phase
+from holdfast.api.backup import Failure, Phase, PodWanted
 from holdfast.api.conditions import ConditionType
 from holdfast.api.policy import BackupPolicySpec
-from holdfast.decide import claims, outcome, statuses, suspicion, verifying
+from holdfast.contract.report import BackupReport, Report
+from holdfast.decide import (
+    claims,
+    cleaning,
+    ending,
+    failures,
+    job_end,
+    outcome,
+    ownership,
+    plausible,
+    starting,
+    statuses,
+    suspicion,
+    verifying,
+)
 from holdfast.decide.observation import Act, Announcement, Decision, Observation
+from holdfast.decide.outcome import End
 from holdfast.decide.resolve import fitting_key, image_of, no_image, out_of_limits, resolve
+from holdfast.decide.views import JobView
 from holdfast.errors import HoldfastError, Reason
 from holdfast.settings import Settings
 
@@ -21,26 +38,37 @@ MAX_ATTEMPTS = 3  # Jobs of one backup; one that follows a lost report finds the
 OTHER_IMAGE = (Reason.TOOL_TOO_OLD, Reason.TOOL_TOO_NEW)  # what a Job with another image may mend
 # Said from the id on until the Pod runs: a thousand backups at once cost a thousand writes less.
 STARTING = ("Starting", "the Job's Pod is starting")
+BESIDE = "the runner has ended; its Pod's other containers have a minute to end too, then the Job is ended"
+LAST_ENDED = "the runner has ended, and so will the Job"
 LOOK_AGAIN = timedelta(seconds=5)  # where nothing tells when the Job can be made
 
 
 def decide(o: Observation, settings: Settings, now: datetime) -> Decision:
     """Return the next step for this backup; an empty decision when it rests until something changes."""
+    status = o.backup.status
     if o.backup.deleting:
         return Decision()  # garbage collection ends its Jobs
-    if o.backup.status.phase is Phase.VERIFYING:
+    if status.phase is Phase.VERIFYING:
         return verifying.follow(o, settings, now)
-    if o.backup.status.phase and o.backup.status.phase.is_final:
-        return _after_the_end(o, settings) or verifying.after_the_end(o, now)
-    if o.backup.status.backup_id is None:
+    if status.phase and status.phase.is_final:
+        return _after_the_end(o, settings, now) or verifying.after_the_end(o, now)
+    if status.backup_id is None:
         return _begin(o, settings, now)
+    if status.ending is not None:
+        return _end_the_job(o, now)
+    return _with_job(o, settings, now)
+
+
+def _with_job(o: Observation, settings: Settings, now: datetime) -> Decision:
+    """Have the Job made, and see what comes of it."""
     if o.job is None:
         return _make_job(o, settings, now)
-    if o.backup.uid not in o.job.owner_uids:
-        return _fail(o, now, statuses.job_name_taken(o.job.name))
-    if o.job.deleting:
-        return Decision()  # its deletion is an event; then it is made again
-    return _follow(o, settings, now)
+    if not ownership.is_ours(o.job, o.backup.uid):
+        return _fail(o, now, failures.job_name_taken(o.job.name))
+    late = job_end.overdue(o.job, _resolved(o).job)
+    if o.job.deleting:  # its end is an event; then it is made again
+        return _fail(o, now, failures.job_overdue(o.job.name)) if now >= late else Decision(due=late)
+    return _follow(o, o.job, settings, now)
 
 
 def _begin(o: Observation, settings: Settings, now: datetime) -> Decision:
@@ -55,7 +83,7 @@ def _begin(o: Observation, settings: Settings, now: datetime) -> Decision:
         resolved = resolve(policy, settings)
         image_of(resolved, settings, o.known_major)
     except HoldfastError as error:
-        return _fail(o, now, statuses.failure_of(error))
+        return _fail(o, now, failures.failure_of(error))
     return Decision(status=_identified(o, resolved, now))
 
 
@@ -80,7 +108,10 @@ def _identified(o: Observation, resolved: BackupPolicySpec, now: datetime) -> st
 def _make_job(o: Observation, settings: Settings, now: datetime) -> Decision:
     # since it was resolved, the chart's images may have changed, or an operator that took less have come
     if error := no_image(_resolved(o), settings) or out_of_limits(_resolved(o)):
-        return _fail(o, now, statuses.failure_of(error))
+        return _fail(o, now, failures.failure_of(error))
+    former = o.former_job
+    if former is not None and ownership.is_ours(former, o.backup.uid) and not former.finished and not former.deleting:
+        return Decision(act=Act.END_FORMER)  # a container beside its runner keeps it from its end
     volume = _resolved(o).database.volume
     if volume is not None and o.claim is None:
         return Decision(act=Act.LOOK_AT_CLAIM)
@@ -88,7 +119,7 @@ def _make_job(o: Observation, settings: Settings, now: datetime) -> Decision:
         return _fail(o, now, in_use)
     hindrance = claims.missing(volume.claim_name, o.claim) if volume else None
     if hindrance is None and o.refusal is not None:
-        hindrance = statuses.job_refused(o.refusal)
+        hindrance = failures.job_refused(o.refusal)
     if hindrance is None:
         return Decision(act=Act.CREATE_JOB)
     started = o.backup.status.started_at or o.backup.created
@@ -99,23 +130,25 @@ def _make_job(o: Observation, settings: Settings, now: datetime) -> Decision:
     return _fail(o, now, hindrance.model_copy(update={"message": sentence}))
 
 
-def _follow(o: Observation, settings: Settings, now: datetime) -> Decision:
+def _follow(o: Observation, job: JobView, settings: Settings, now: datetime) -> Decision:
     """Read how the Job stands."""
-    job = o.job
-    assert job is not None
-    if job.finished and not o.pods_listed and not any(outcome.report_of(pod) for pod in o.pods):
+    found = job_end.standing(job, ending.own_pods(o), o.pods_listed, now)
+    if found.look:
         return Decision(act=Act.LIST_PODS)
-    end = outcome.end_of(job, o.pods)
-    if end is not None:
-        return _with_other_image(o, end, settings, now) or _finish(o, end, now)
-    if not job.complete:
-        return _progress(o, now)
+    if found.end is not None:
+        return _with_other_image(o, found.end, settings, now) or _finish(o, found.end, now)
+    if found.contradicted:
+        sentence = "the Job failed, though a Pod reports a success; another one looks for the backup in the bucket"
+        asked = _another_job(o, now, Announcement(True, Reason.REPORT_IMPLAUSIBLE, sentence), {})
+        return asked or _fail(o, now, failures.report_contradicted(MAX_ATTEMPTS))
+    if not found.lost:
+        return _progress(o, job, found.due, now)
     sentence = "the Job ended, but its report is gone; another one looks for the backup in the bucket"
     lost = _another_job(o, now, Announcement(True, Reason.REPORT_MISSING, sentence), {})
-    return lost or _fail(o, now, statuses.report_lost(MAX_ATTEMPTS))
+    return lost or _fail(o, now, failures.report_lost(MAX_ATTEMPTS))
 
 
-def _with_other_image(o: Observation, end: outcome.End, settings: Settings, now: datetime) -> Decision | None:
+def _with_other_image(o: Observation, end: End, settings: Settings, now: datetime) -> Decision | None:
     """Have another Job take the backup where the runner met a server that another image fits, and dumped nothing."""
     told = end.report.failure if end.report else None
     if told is None or told.reason not in OTHER_IMAGE or told.server_major in (None, o.backup.status.server_major):
@@ -137,7 +170,7 @@ def _another_job(o: Observation, now: datetime, why: Announcement, changes: dict
     attempt = (status.attempt or 1) + 1
     if attempt > MAX_ATTEMPTS:
         return None
-    if not job.ttl_set:
+    if job.finished and not job.ttl_set:
         return Decision(act=Act.RETIRE_JOB)  # while it can still be found by the name in the status
     waiting = _with_cleanup(o, statuses.waiting(o.backup, now, why.reason, why.message))
     name = naming.child_name(o.backup.name, o.backup.uid, "backup", attempt)
@@ -146,56 +179,80 @@ def _another_job(o: Observation, now: datetime, why: Announcement, changes: dict
     )
 
 
-def _progress(o: Observation, now: datetime) -> Decision:
+def _progress(o: Observation, job: JobView, ended_beside: datetime | None, now: datetime) -> Decision:
     """Say whether it runs, starts, or cannot start; give up when it has not started in time."""
-    assert o.job is not None
-    active = [pod for pod in o.pods if not pod.ended]
-    retries = outcome.retries(o.job, o.pods)
-    if active and active[-1].started:
-        return Decision(status=statuses.running(o.backup, now, retries))
-    if o.pods and not active and o.refusal is None:
-        return Decision(status=statuses.running(o.backup, now, retries, "a Pod failed and is being replaced"))
-    since = active[-1].created if active else o.job.created
+    pods, status = ending.own_pods(o), o.backup.status
+    retries, late = outcome.retries(job, pods), job_end.overdue(job, _resolved(o).job)
+    if now >= late:
+        return _fail(o, now, failures.job_overdue(job.name))
+    if ended_beside is not None:
+        return Decision(status=statuses.running(o.backup, now, retries, BESIDE), due=ended_beside)
+    ran = status.phase is Phase.RUNNING
+    start = starting.look(job, pods, status.pod_wanted, ran, o.refusal, o.refused_at, now)
+    if start.running:
+        return Decision(status=statuses.running(o.backup, now, retries), due=late)
+    if start.since is None:
+        sentence = LAST_ENDED if outcome.is_final(pods) else "a Pod failed and is being replaced"
+        return Decision(status=statuses.running(o.backup, now, retries, sentence, start.wanted), due=late)
     timeout = _start_timeout(o)
-    due = since + timedelta(seconds=timeout)
+    due = start.since + timedelta(seconds=timeout)
     if now >= due:
-        return _fail(o, now, outcome.never_started(o.pods, o.refusal, timeout))
-    trouble = outcome.trouble_starting(o.pods, o.refusal)
-    if trouble is not None:
-        return _wait(o, now, trouble.reason, f"{trouble.message}; {trouble.remedy}", due=due, retries=retries)
-    return _wait(o, now, *STARTING, due=due, retries=retries, quiet=True)
+        if not o.pods_listed:
+            return Decision(act=Act.LIST_PODS)  # the cache may be behind, and this is not taken back
+        return _fail(o, now, outcome.never_started(pods, start.refusal, timeout))
+    trouble = outcome.trouble_starting(pods, start.refusal)
+    if trouble is None:
+        return _wait(o, now, *STARTING, due=due, retries=retries, wanted=start.wanted, quiet=True)
+    sentence = f"{trouble.message}; {trouble.remedy}"
+    return _wait(o, now, trouble.reason, sentence, due=due, retries=retries, wanted=start.wanted)
 
 
-def _finish(o: Observation, end: outcome.End, now: datetime) -> Decision:
+def _end_the_job(o: Observation, now: datetime) -> Decision:
+    """End the Job of a backup that has failed, unless one of its Pods was faster."""
+    report = ending.success(o)
+    if report is not None and report.backup and not plausible.wrong_backup(report, report.backup, o.backup, now):
+        return _succeed(o, report, report.backup, now)
+    return ending.follow(o, now)
+
+
+def _finish(o: Observation, end: End, now: datetime) -> Decision:
     """Record the end; where a Pod may have left something half-written, a cleanup follows."""
-    if end.report is not None and end.report.backup is not None:
-        result, resolved = end.report.backup, o.backup.status.resolved
-        assert resolved is not None
-        verdict = suspicion.judge(result, resolved, o.former)
-        done = statuses.succeeded(o.backup, end.report, result, verdict, outcome.retries(o.job, o.pods), now)
-        return Decision(
-            status=_with_cleanup(o, done),
-            announcement=Announcement(True, "BackupSuspicious", done.message or "")
-            if verdict.suspicious
-            else Announcement(False, "BackupSucceeded", done.message or ""),
-        )
-    failure = end.failure or statuses.failure_in(end.report)
-    return _fail(o, now, failure, end)
+    report = end.report
+    if report is None or report.backup is None:
+        return _fail(o, now, end.failure or failures.failure_in(report), report)
+    wrong = plausible.wrong_backup(report, report.backup, o.backup, now)
+    if wrong is not None:
+        return _fail(o, now, failures.report_implausible(wrong))
+    return _succeed(o, report, report.backup, now)
 
 
-def _fail(o: Observation, now: datetime, failure: Failure, end: outcome.End | None = None) -> Decision:
-    report = end.report if end else None
-    failed = statuses.failed(o.backup, failure, report, outcome.retries(o.job, o.pods), now)
+def _succeed(o: Observation, report: Report, result: BackupReport, now: datetime) -> Decision:
+    verdict = suspicion.judge(result, _resolved(o), o.former)
+    retries = outcome.retries(ending.job_of(o), ending.own_pods(o))
+    done = statuses.succeeded(o.backup, report, result, verdict, retries, now)
     return Decision(
-        status=_with_cleanup(o, failed),
-        announcement=Announcement.of(failure, "BackupFailed"),
+        status=_with_cleanup(o, done),
+        announcement=Announcement(True, "BackupSuspicious", done.message or "")
+        if verdict.suspicious
+        else Announcement(False, "BackupSucceeded", done.message or ""),
     )
 
 
+def _fail(o: Observation, now: datetime, failure: Failure, report: Report | None = None) -> Decision:
+    decision = ending.fail(o, failure, report, now)
+    assert decision.status is not None
+    return replace(decision, status=_with_cleanup(o, decision.status))
+
+
 def _with_cleanup(o: Observation, status: statuses.Status) -> statuses.Status:
-    ran = o.backup.status.phase is Phase.RUNNING or (o.job is not None and o.job.complete)
-    vanished = ran and not o.pods
-    if not (vanished or outcome.left_behind(o.job, o.pods)):
+    job, pods, former = ending.job_of(o), ending.own_pods(o), o.backup.status
+    ran = (
+        former.phase is Phase.RUNNING
+        or (former.pod_wanted is not None and former.pod_wanted.ran)
+        or (job is not None and job.complete)
+    )
+    vanished = ran and not pods
+    if not (vanished or outcome.left_behind(job, pods)):
         return status
     name = naming.child_name(o.backup.name, o.backup.uid, "cleanup")
     return status.model_copy(update={"cleanup": statuses.cleanup_begun(name)})
@@ -203,15 +260,15 @@ def _with_cleanup(o: Observation, status: statuses.Status) -> statuses.Status:
 
 def _wait(
     o: Observation, now: datetime, reason: str, sentence: str, *,
-    due: datetime | None = None, retries: int = 0, quiet: bool = False,
+    due: datetime | None = None, retries: int = 0, wanted: PodWanted | None = None, quiet: bool = False,
 ) -> Decision:  # fmt: skip
-    status = statuses.waiting(o.backup, now, reason, sentence, retries)
+    status = statuses.waiting(o.backup, now, reason, sentence, retries, wanted)
     former = next((c.reason for c in o.backup.status.conditions if c.type == ConditionType.RECONCILING), None)
     news = not quiet and reason != former  # the words may change with every try; the reason is what is new
     return Decision(status=status, due=due, announcement=Announcement(True, reason, sentence) if news else None)
 
 
-def _after_the_end(o: Observation, settings: Settings) -> Decision | None:
+def _after_the_end(o: Observation, settings: Settings, now: datetime) -> Decision | None:
     """Keep what is recorded in step with the spec, and tidy up: Jobs may go once their report is recorded.
 
     None where nothing of that is left to do.
@@ -219,35 +276,13 @@ def _after_the_end(o: Observation, settings: Settings) -> Decision | None:
     status = statuses.kept_current(o.backup)
     if status != o.backup.status:
         return Decision(status=status)
-    if o.job is not None and o.backup.uid in o.job.owner_uids and not o.job.deleting:
-        if not o.job.finished and not any(pod.started for pod in o.pods):
+    job = ending.job_of(o)
+    if job is not None and not job.deleting:
+        if not job.finished:
             return Decision(act=Act.DELETE_JOB)
-        if o.job.finished and not o.job.ttl_set:
+        if not job.ttl_set:
             return Decision(act=Act.EXPIRE_JOB)
-    return _clean_up(o, settings)
-
-
-def _clean_up(o: Observation, settings: Settings) -> Decision | None:
-    cleanup, job = o.backup.status.cleanup, o.cleanup_job
-    if cleanup is None:
-        return None
-    if job is None and cleanup.state == statuses.CLEANUP_RUNNING:
-        error = no_image(_resolved(o), settings)
-        return Decision(status=statuses.cleanup_waits(o.backup, error)) if error else Decision(act=Act.CREATE_CLEANUP)
-    if job is None:
-        return None
-    if cleanup.state == statuses.CLEANUP_RUNNING and job.finished:
-        if not o.pods_listed and not any(outcome.report_of(pod) for pod in o.cleanup_pods):
-            return Decision(act=Act.LIST_PODS)
-        report = next((r for pod in reversed(o.cleanup_pods) if (r := outcome.report_of(pod))), None)
-        ended = statuses.cleanup_ended(o.backup, job, report)
-        assert ended.cleanup is not None
-        failed = ended.cleanup.state == statuses.CLEANUP_FAILED
-        news = Announcement(failed, "CleanupFailed" if failed else "CleanedUp", ended.cleanup.message)
-        return Decision(status=ended, announcement=news)
-    if job.finished and not job.ttl_set:
-        return Decision(act=Act.EXPIRE_CLEANUP)
-    return None if job.finished else Decision()
+    return cleaning.decide(o, settings, now)
 
 
 def _start_timeout(o: Observation) -> int:

@@ -33,9 +33,11 @@ class Observation:
     backup: BackupView
     policy: BackupPolicySpec | None = None  # of the BackupPolicy that policyRef names, while there is one
     job: JobView | None = None  # by the name that status says
-    pods: tuple[PodView, ...] = ()  # of that Job, oldest first
+    pods: tuple[PodView, ...] = ()  # that bear that name as label, oldest first: anybody's (see ownership.py)
     pods_listed: bool = False  # whether `pods` was read from the API server just now, not from the cache
     refusal: str | None = None  # why the API server refuses the Job, or the Job its Pods; of a verification, its Job
+    refused_at: datetime | None = None  # when that was, as an Event says; None where it was just now
+    former_job: JobView | None = None  # the one that this one follows, by its name
     claim: ClaimView | None = None  # that its database lies on, where it was looked at just now
     cleanup_job: JobView | None = None
     cleanup_pods: tuple[PodView, ...] = ()
@@ -52,14 +54,16 @@ class Act(StrEnum):
 
     CREATE_JOB = "create the Job"
     LOOK_AT_CLAIM = "look at the claim, and who has it"
-    DELETE_JOB = "delete the Job that never started"
+    DELETE_JOB = "end the Job, by deleting it"
+    END_FORMER = "end the Job that another one follows"
     RETIRE_JOB = "let the Job go soon: another one follows it"
     EXPIRE_JOB = "let the Job expire"
     LIST_PODS = "list the Pods: the cache may be behind"
     CREATE_CLEANUP = "create the cleanup Job"
+    END_CLEANUP = "end the cleanup Job"
     EXPIRE_CLEANUP = "let the cleanup Job expire"
     CREATE_VERIFY = "create the verification's Job"
-    DELETE_VERIFY = "delete the verification's Job that never started"
+    DELETE_VERIFY = "end the verification's Job, by deleting it"
     EXPIRE_VERIFY = "let the verification's Job expire"
 
 

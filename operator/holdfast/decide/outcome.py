@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from holdfast.api.backup import Failure
 from holdfast.contract import report as reports
-from holdfast.contract.report import Outcome, Report
+from holdfast.contract.report import Report
+from holdfast.decide.containers import InitContainer
 from holdfast.decide.views import JobView, PodView
 from holdfast.errors import FINAL_EXIT_CODES, Reason
 from holdfast.sentences import shorten
@@ -20,6 +21,7 @@ _BACK_OFF = re.compile(
     r'^Back-off pulling image "[^"]*"(: ErrImagePull)?:? ?'
 )  # the kubelet alternates with and without
 _SIGKILL = 137
+_WHO_PUT_IT_THERE = "see which webhook or admission policy puts it into Pods here, and mend it or leave the Job out"
 
 _REFUSALS: tuple[tuple[str, Reason, str], ...] = (
     ("exceeded quota", Reason.QUOTA_EXCEEDED, "raise the ResourceQuota, or lower job.resources in the policy"),
@@ -57,26 +59,17 @@ def retries(job: JobView | None, pods: Sequence[PodView]) -> int:
     return lost if running else max(0, lost - 1)
 
 
+def is_final(pods: Sequence[PodView]) -> bool:
+    """Whether the last Pod ended in a way after which none follows, by the Job's own rules."""
+    end = pods[-1].terminated if pods else None
+    return end is not None and (end.exit_code == 0 or end.exit_code in FINAL_EXIT_CODES)
+
+
 def left_behind(job: JobView | None, pods: Sequence[PodView]) -> bool:
     """Whether some Pod may have left something half-written in the bucket: it ran, and no clean report came of it."""
-    ended = [pod for pod in pods if pod.ended]
-    unclean = [pod for pod in ended if pod.started and not ((report := report_of(pod)) and report.clean)]
+    unclean = [pod for pod in pods if pod.started and not ((report := report_of(pod)) and report.clean)]
     vanished = (job.failed_pods if job else 0) > sum(pod.phase == "Failed" for pod in pods)
     return bool(unclean) or vanished
-
-
-def end_of(job: JobView, pods: Sequence[PodView]) -> End | None:
-    """Say how the Job ended; None while it goes on (or while its Pods are not known well enough to tell)."""
-    told = [(pod, report) for pod in pods if (report := report_of(pod))]
-    for _, report in reversed(told):
-        if report.outcome is Outcome.SUCCEEDED:
-            return End(report=report)
-    for _, report in reversed(told):
-        if report.failure and (job.finished or report.failure.exit_code in FINAL_EXIT_CODES):
-            return End(report=report)
-    if job.failed_reason is not None:
-        return End(failure=_unreported(job, pods[-1] if pods else None))
-    return None
 
 
 def trouble_starting(pods: Sequence[PodView], refusal: str | None) -> Failure | None:
@@ -86,6 +79,8 @@ def trouble_starting(pods: Sequence[PodView], refusal: str | None) -> Failure | 
     pod = next((pod for pod in pods if not pod.started and not pod.ended), None)
     if pod is None:
         return None
+    if pod.held_up_by and pod.held_up_by.reason:
+        return _held_up(pod.held_up_by)
     if pod.waiting_reason in _IMAGE_REASONS:
         return _failure(
             Reason.IMAGE_PULL,
@@ -107,13 +102,20 @@ def trouble_starting(pods: Sequence[PodView], refusal: str | None) -> Failure | 
     return None
 
 
+def _held_up(by: InitContainer) -> Failure:
+    """Say which container the runner waits for. Holdfast puts none before it: somebody's admission did."""
+    reason = Reason.IMAGE_PULL if by.reason in _IMAGE_REASONS else Reason.POD_REFUSED
+    return _failure(reason, f"{by}, and the runner starts after it", _WHO_PUT_IT_THERE)
+
+
 def never_started(pods: Sequence[PodView], refusal: str | None, seconds: int) -> Failure:
     """Make the failure of a Job whose Pod did not start in time."""
     known = trouble_starting(pods, refusal)
     if known is None:
+        waits = next((f": {pod.held_up_by}" for pod in pods if pod.held_up_by and not pod.ended), "")
         return _failure(
             Reason.START_TIMEOUT,
-            f"the Job's Pod did not start within {seconds} s",
+            f"the Job's Pod did not start within {seconds} s{waits}",
             "read the Job's and the Pod's Events (kubectl describe), or raise job.startTimeoutSeconds",
         )
     return known.model_copy(update={"message": f"{known.message} (given up after {seconds} s)"})
@@ -130,7 +132,7 @@ def _refused(refusal: str) -> Failure:
     )
 
 
-def _unreported(job: JobView, pod: PodView | None) -> Failure:
+def unreported(job: JobView, pod: PodView | None) -> Failure:
     """Explain a failed Job that left no report, from its last Pod."""
     if job.failed_reason == "DeadlineExceeded" or (pod and pod.reason == "DeadlineExceeded"):
         return _failure(
@@ -154,10 +156,11 @@ def _unreported(job: JobView, pod: PodView | None) -> Failure:
         return _failure(
             Reason.POD_LOST, f"the Pod was lost: {pod.disrupted}", "create another backup when the nodes are well again"
         )
-    return _killed(pod)
+    return killed(pod)
 
 
-def _killed(pod: PodView) -> Failure:
+def killed(pod: PodView) -> Failure:
+    """Explain a container that ended and left no report."""
     end = pod.terminated
     if end is not None and end.reason == "OOMKilled":
         return _failure(
@@ -173,6 +176,8 @@ def _killed(pod: PodView) -> Failure:
             "most often it is want of memory: raise job.resources.limits.memory; else see the node's log",
             end.exit_code,
         )
+    if end is None and pod.held_up_by is not None:
+        return _failure(Reason.POD_REFUSED, f"{pod.held_up_by}, and the runner never ran", _WHO_PUT_IT_THERE)
     code = end.exit_code if end else None
     return _failure(
         Reason.REPORT_MISSING,

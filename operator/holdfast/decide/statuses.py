@@ -4,31 +4,65 @@ Conditions follow kstatus: Ready, Reconciling and Stalled tell Helm, Flux and Ar
 """
 
 from datetime import datetime, timedelta
+from typing import Literal
 
 from holdfast import units
-from holdfast.api.backup import Cleanup, DatabaseBackupStatus, Failure, Migrations, Phase, Verification
+from holdfast.api.backup import (
+    Cleanup,
+    DatabaseBackupStatus,
+    Ending,
+    Failure,
+    Migrations,
+    Phase,
+    PodWanted,
+    Verification,
+)
 from holdfast.api.conditions import ConditionType as C
 from holdfast.api.conditions import update
-from holdfast.contract.report import BackupReport, Outcome, Report
+from holdfast.contract.report import BackupReport, Report
 from holdfast.decide.observation import BackupView
 from holdfast.decide.suspicion import Verdict
-from holdfast.decide.views import JobView
-from holdfast.errors import HoldfastError, Reason
-from holdfast.sentences import explain
+from holdfast.sentences import explain, shorten
 
 Status = DatabaseBackupStatus
 
-CLEANUP_RUNNING, CLEANUP_DONE, CLEANUP_FAILED = "Running", "Done", "Failed"
+CLEANUP_RUNNING: Literal["Running"] = "Running"
+CLEANUP_DONE: Literal["Done"] = "Done"
+CLEANUP_FAILED: Literal["Failed"] = "Failed"
 
 
-def waiting(backup: BackupView, now: datetime, reason: str, sentence: str, retries: int = 0) -> Status:
-    """Nothing runs yet; the sentence says what is waited for."""
-    return _under_way(backup, now, Phase.PENDING, reason, sentence, retries)
+def waiting(
+    backup: BackupView, now: datetime, reason: str, sentence: str, retries: int = 0, wanted: PodWanted | None = None
+) -> Status:
+    """Nothing runs yet, or no more; the sentence says what is waited for."""
+    status = _under_way(backup, now, Phase.PENDING, reason, sentence, retries)
+    return status.model_copy(update={"pod_wanted": wanted})
 
 
-def running(backup: BackupView, now: datetime, retries: int, sentence: str = "the Job is running") -> Status:
+def running(
+    backup: BackupView, now: datetime, retries: int, sentence: str = "the Job is running",
+    wanted: PodWanted | None = None,
+) -> Status:  # fmt: skip
     """The Job's container runs, or a failed Pod of it is being replaced."""
-    return _under_way(backup, now, Phase.RUNNING, "Running", sentence, retries)
+    status = _under_way(backup, now, Phase.RUNNING, "Running", sentence, retries)
+    return status.model_copy(update={"pod_wanted": wanted})
+
+
+def ending(
+    backup: BackupView, failure: Failure, report: Report | None, job_uid: str | None, retries: int, now: datetime
+) -> Status:
+    """It has failed, and is called so when nothing of its Job can run any more; until then it stays what it was."""
+    sentence = f"{failure.reason}: {failure.message}; its Job is ended first"
+    phase = backup.status.phase or Phase.PENDING
+    status = _under_way(backup, now, phase, failure.reason, shorten(sentence, 3000), retries)
+    return status.model_copy(
+        update={
+            "failure": failure,
+            "ending": Ending(since=now, job_uid=job_uid),
+            "pod_wanted": None,
+            **_told(backup, report, now),
+        }
+    )
 
 
 def _under_way(backup: BackupView, now: datetime, phase: Phase, reason: str, sentence: str, retries: int) -> Status:
@@ -75,6 +109,8 @@ def succeeded(
         update={
             "conditions": update(done.conditions, judged, backup.generation, now),
             "phase": Phase.SUCCEEDED,
+            "failure": None,
+            "ending": None,
             "size_bytes": result.size_bytes,
             "size": size,
             "database_size_bytes": result.database_size_bytes,
@@ -124,18 +160,24 @@ def _ratio(result: BackupReport) -> float | None:
 
 def failed(backup: BackupView, failure: Failure, report: Report | None, retries: int, now: datetime) -> Status:
     """There is no backup, and this is why."""
-    sentence = explain(failure)
-    done = _ended(backup, now, False, failure.reason, sentence, retries)
-    return done.model_copy(
-        update={
-            "phase": Phase.FAILED,
-            "failure": failure,
-            "server_major": (report and report.failure and report.failure.server_major) or backup.status.server_major,
-            "completed_at": report.completed_at if report else now,
-            "duration_seconds": round(report.duration_seconds, 1) if report else None,
-            "duration": units.duration_for_people(report.duration_seconds) if report else None,
-        }
-    )
+    done = _ended(backup, now, False, failure.reason, explain(failure), retries)
+    return done.model_copy(update={"phase": Phase.FAILED, "failure": failure, **_told(backup, report, now)})
+
+
+def failed_at_last(backup: BackupView, failure: Failure, now: datetime) -> Status:
+    """There is no backup, as was recorded before its Job was ended."""
+    done = _ended(backup, now, False, failure.reason, explain(failure), 0)
+    return done.model_copy(update={"phase": Phase.FAILED, "failure": failure})
+
+
+def _told(backup: BackupView, report: Report | None, now: datetime) -> dict[str, object]:
+    """Return what is kept of a failure's report, which goes with its Pod."""
+    return {
+        "server_major": (report and report.failure and report.failure.server_major) or backup.status.server_major,
+        "completed_at": report.completed_at if report else now,
+        "duration_seconds": round(report.duration_seconds, 1) if report else None,
+        "duration": units.duration_for_people(report.duration_seconds) if report else None,
+    }
 
 
 def _ended(backup: BackupView, now: datetime, good: bool, reason: str, sentence: str, retries: int) -> Status:
@@ -163,6 +205,7 @@ def _ended(backup: BackupView, now: datetime, good: bool, reason: str, sentence:
             "message": sentence[:4096],
             "observed_generation": backup.generation,
             "retries": retries or backup.status.retries,
+            "pod_wanted": None,
             "conditions": conditions,
         }
     )
@@ -183,69 +226,27 @@ def cleanup_begun(job_name: str) -> Cleanup:
     return Cleanup(job_name=job_name, state=CLEANUP_RUNNING, message="removing what an unfinished attempt left")
 
 
-def cleanup_waits(backup: BackupView, error: HoldfastError) -> Status:
-    """Say what a cleanup waits for, of which the operator learns when it starts anew with other settings."""
+def cleanup_waits(backup: BackupView, what: str) -> Status:
+    """Say what a cleanup waits for: a Pod's end, or an image, which an operator with other settings has."""
     assert backup.status.cleanup is not None
-    waiting = backup.status.cleanup.model_copy(update={"message": f"waiting: {explain(error, 2000)}"})
+    waiting = backup.status.cleanup.model_copy(update={"message": shorten(f"waiting: {what}", 2048)})
     return backup.status.model_copy(update={"cleanup": waiting})
 
 
-def cleanup_ended(backup: BackupView, job: JobView, report: Report | None) -> Status:
-    """Record what the cleanup did, or why it could not."""
-    good = report is not None and report.outcome is Outcome.SUCCEEDED
-    if report is None:
-        sentence = f"the cleanup left no report: {job.failed_message or 'its Pod is gone'}"
-    elif report.failure:
-        sentence = explain(report.failure)
-    else:
-        sentence = report.message or ""
-    state = CLEANUP_DONE if good else CLEANUP_FAILED
-    ended = Cleanup(job_name=job.name, state=state, message=sentence[:2048])
+def cleanup_done(backup: BackupView, sentence: str) -> Status:
+    """Record what the cleanup did."""
+    return _cleaned(backup, CLEANUP_DONE, sentence)
+
+
+def cleanup_failed(backup: BackupView, sentence: str) -> Status:
+    """Record why the cleanup could not be done."""
+    return _cleaned(backup, CLEANUP_FAILED, sentence)
+
+
+def _cleaned(backup: BackupView, state: Literal["Done", "Failed"], sentence: str) -> Status:
+    assert backup.status.cleanup is not None
+    ended = Cleanup(job_name=backup.status.cleanup.job_name, state=state, message=shorten(sentence, 2048))
     return backup.status.model_copy(update={"cleanup": ended})
-
-
-def failure_of(error: HoldfastError) -> Failure:
-    """Turn an error of ours into what the status says."""
-    return Failure(reason=error.reason, message=error.message, remedy=error.remedy)
-
-
-def failure_in(report: Report | None) -> Failure:
-    """Turn the failure that a report tells into what the status says."""
-    if report is None or report.failure is None:
-        return Failure(
-            reason=Reason.REPORT_MISSING,
-            message="the report says neither what was backed up nor what failed",
-            remedy="use the runner image of the same release as the operator",
-        )
-    told = report.failure
-    return Failure(reason=told.reason, exit_code=told.exit_code, message=told.message, remedy=told.remedy)
-
-
-def job_name_taken(name: str) -> Failure:
-    """Somebody else's Job bears the name that ours would have."""
-    return Failure(
-        reason=Reason.JOB_NAME_TAKEN,
-        message=f"a Job named {name} is there already and is not this backup's",
-        remedy="see who made it; delete it, then create another backup",
-    )
-
-
-def job_refused(sentence: str) -> Failure:
-    """The API server does not accept the Job."""
-    return Failure(
-        reason=Reason.JOB_REFUSED,
-        message=f"the API server refuses the Job: {sentence}",
-        remedy="read the sentence: admission, a quota or the operator's role says why",
-    )
-
-
-def report_lost(attempts: int) -> Failure:
-    """Job after Job ended well and left no report that could be read."""
-    return Failure(
-        reason=Reason.REPORT_MISSING,
-        message=f"{attempts} Jobs ended, and none of their reports could be read",
-        remedy="see who deletes finished Pods here; the bucket may hold the backup: look for its manifest.json",
-    )
 
 
 def _retention_days(backup: BackupView) -> int:

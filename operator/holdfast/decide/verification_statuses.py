@@ -6,9 +6,10 @@ the reason, until a later verification finds it whole again; nothing is deleted 
 
 from datetime import datetime
 
-from holdfast.api.backup import CheckedBy, Failure, Phase, Verification, VerificationRun
+from holdfast.api.backup import CheckedBy, Failure, Phase, PodWanted, Verification, VerificationRun
 from holdfast.api.conditions import ConditionType as C
 from holdfast.api.conditions import update
+from holdfast.api.policy import VerificationLevel
 from holdfast.decide.observation import BackupView
 from holdfast.decide.statuses import Status
 from holdfast.errors import Reason
@@ -20,13 +21,18 @@ HOW_TO_ASK = "the value is a token of at most 128 characters, with checksum/ or 
 _AGAIN = "ask again by another value of the annotation"
 
 
-def under_way(backup: BackupView, run: VerificationRun, now: datetime) -> Status:
+def begun(level: VerificationLevel | None) -> str:
+    """Say that it is under way, and how it verifies."""
+    return f"verifying{f' by {level}' if level else ''}"
+
+
+def under_way(backup: BackupView, run: VerificationRun, now: datetime, wanted: PodWanted | None = None) -> Status:
     """Its Job is to be made, starts or runs."""
     states: list[State] = [
         (C.VERIFIED, None, "Verifying", "it is being verified again"),
         (C.RECONCILING, True, "Verifying", run.message),
     ]
-    return _with(backup, run, states, now, {"phase": Phase.VERIFYING, "message": run.message})
+    return _with(backup, run, states, now, {"phase": Phase.VERIFYING, "message": run.message, "pod_wanted": wanted})
 
 
 def passed(backup: BackupView, run: VerificationRun, found: Verification, now: datetime) -> Status:
@@ -127,6 +133,7 @@ def _with(
     conditions = update(backup.status.conditions, states, backup.generation, now)
     return backup.status.model_copy(
         update={
+            "pod_wanted": None,
             **changes,
             "verification_run": run,
             "observed_generation": backup.generation,

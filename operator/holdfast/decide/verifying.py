@@ -5,16 +5,19 @@ Each new value is a new request, and is done once: the run's number and its Job'
 made, and what came of it is written before the Job may expire.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from holdfast import naming
-from holdfast.api.backup import Failure, VerificationRun
+from holdfast.api.backup import Failure, PodWanted, VerificationRun
 from holdfast.api.policy import BackupPolicySpec, VerificationLevel
-from holdfast.decide import outcome, statuses
+from holdfast.decide import failures, job_end, outcome, ownership, plausible, starting
 from holdfast.decide import verification_statuses as words
 from holdfast.decide.observation import Act, Announcement, Decision, Observation
 from holdfast.decide.outcome import End
 from holdfast.decide.resolve import no_image
+from holdfast.decide.statuses import Status
+from holdfast.decide.views import JobView, PodView
 from holdfast.errors import EXIT_CODES, ExitCode, Reason
 from holdfast.settings import Settings
 
@@ -26,10 +29,10 @@ GONE = (Reason.BACKUP_NOT_FOUND, Reason.BUCKET_NOT_FOUND)
 def after_the_end(o: Observation, now: datetime) -> Decision:
     """Tidy up after the last run, and begin another one where it is asked for."""
     run, job = o.backup.status.verification_run, o.verify_job
-    if run and job is not None and o.backup.uid in job.owner_uids and not job.deleting:
-        if not job.finished and not any(pod.started for pod in o.verify_pods):
+    if run and job is not None and ownership.is_ours(job, o.backup.uid) and not job.deleting:
+        if not job.finished:
             return Decision(act=Act.DELETE_VERIFY)
-        if job.finished and not job.ttl_set:
+        if not job.ttl_set:
             return Decision(act=Act.EXPIRE_VERIFY)
     request = o.verify_request and o.verify_request[:MAX_REQUEST]
     if not request or (run is not None and run.request == request):
@@ -55,7 +58,7 @@ def _begin(o: Observation, request: str, now: datetime) -> Decision:
         level=level,
         job_name=naming.child_name(o.backup.name, o.backup.uid, "verify", number),
         started_at=now,
-        message=f"verifying{f' by {level}' if level else ''}",
+        message=words.begun(level),
     )
     return Decision(status=words.under_way(o.backup, run, now))
 
@@ -83,54 +86,76 @@ def follow(o: Observation, settings: Settings, now: datetime) -> Decision:
     assert run is not None
     if job is None:
         return _make_job(o, run, settings, now)
-    if o.backup.uid not in job.owner_uids:
+    if not ownership.is_ours(job, o.backup.uid):
         return _end(o, run, words.job_name_taken(job.name), now)
+    late = job_end.overdue(job, _resolved(o).job)
+    if not job.finished and now >= late:
+        return _end(o, run, failures.job_overdue(job.name), now)
     if job.deleting:
-        return Decision()  # its deletion is an event; then it is made again
-    if job.finished and not o.pods_listed and not any(outcome.report_of(pod) for pod in o.verify_pods):
+        return Decision(due=late)  # its end is an event; then it is made again
+    pods = ownership.pods_of(job.uid, o.verify_pods)
+    found = job_end.standing(job, pods, o.pods_listed, now)
+    if found.look:
         return Decision(act=Act.LIST_PODS)
-    end = outcome.end_of(job, o.verify_pods)
-    if end is not None:
-        return _finish(o, run, end, now)
-    if job.complete:
+    if found.end is not None:
+        return _finish(o, run, found.end, now)
+    if found.lost or found.contradicted:
         return _end(o, run, words.report_lost(), now)
-    return _progress(o, run, now)
+    return _progress(o, run, job, pods, now) if found.due is None else Decision(due=found.due)
 
 
 def _make_job(o: Observation, run: VerificationRun, settings: Settings, now: datetime) -> Decision:
     if error := no_image(_resolved(o), settings):  # the chart's images have changed since
-        return _end(o, run, statuses.failure_of(error), now)
+        return _end(o, run, failures.failure_of(error), now)
     if o.refusal is None:
         return Decision(act=Act.CREATE_VERIFY)
     timeout = _start_timeout(o)
-    hindrance = statuses.job_refused(o.refusal)
+    hindrance = failures.job_refused(o.refusal)
     if now - run.started_at >= timedelta(seconds=timeout):
         return _end(o, run, words.given_up(hindrance, timeout), now)
     return _wait(o, run, hindrance.message, now, due=now + LOOK_AGAIN)
 
 
-def _progress(o: Observation, run: VerificationRun, now: datetime) -> Decision:
-    assert o.verify_job is not None
-    active = [pod for pod in o.verify_pods if not pod.ended]
-    if (active and active[-1].started) or (o.verify_pods and not active and o.refusal is None):
-        return Decision()  # it runs, or a Pod of it is being replaced
+def _progress(
+    o: Observation, run: VerificationRun, job: JobView, pods: Sequence[PodView], now: datetime
+) -> Decision:  # fmt: skip
+    start = starting.look(job, pods, o.backup.status.pod_wanted, False, o.refusal, o.refused_at, now)
+    if start.since is None:  # it runs, or a Pod of it is being replaced
+        return Decision(status=_keeping(o, run, start.wanted, now), due=job_end.overdue(job, _resolved(o).job))
     timeout = _start_timeout(o)
-    due = (active[-1].created if active else o.verify_job.created) + timedelta(seconds=timeout)
+    due = start.since + timedelta(seconds=timeout)
     if now >= due:
-        return _end(o, run, outcome.never_started(o.verify_pods, o.refusal, timeout), now)
-    trouble = outcome.trouble_starting(o.verify_pods, o.refusal)
-    return _wait(o, run, f"{trouble.message}; {trouble.remedy}", now, due=due) if trouble else Decision(due=due)
+        if not o.pods_listed:
+            return Decision(act=Act.LIST_PODS)  # the cache may be behind
+        return _end(o, run, outcome.never_started(pods, start.refusal, timeout), now)
+    trouble = outcome.trouble_starting(pods, start.refusal)
+    if trouble is None:
+        return Decision(status=_keeping(o, run, start.wanted, now), due=due)
+    return _wait(o, run, f"{trouble.message}; {trouble.remedy}", now, due=due, wanted=start.wanted)
 
 
-def _wait(o: Observation, run: VerificationRun, sentence: str, now: datetime, *, due: datetime) -> Decision:
+def _keeping(o: Observation, run: VerificationRun, wanted: PodWanted | None, now: datetime) -> Status | None:
+    """Return the status with what is wanted and without what was waited for; None where it says that already."""
+    status = words.under_way(o.backup, run.model_copy(update={"message": words.begun(run.level)}), now, wanted)
+    return None if status == o.backup.status else status
+
+
+def _wait(
+    o: Observation, run: VerificationRun, sentence: str, now: datetime, *,
+    due: datetime, wanted: PodWanted | None = None,
+) -> Decision:  # fmt: skip
     waiting = run.model_copy(update={"message": f"waiting: {sentence}"[:4096]})
-    return Decision(status=words.under_way(o.backup, waiting, now), due=due)
+    return Decision(status=words.under_way(o.backup, waiting, now, wanted), due=due)
 
 
 def _finish(o: Observation, run: VerificationRun, end: End, now: datetime) -> Decision:
     found = end.report.verification if end.report else None
     if found is None:
-        return _end(o, run, end.failure or statuses.failure_in(end.report), now)
+        return _end(o, run, end.failure or failures.failure_in(end.report), now)
+    assert end.report is not None
+    wrong = plausible.wrong_verification(end.report, run, now)
+    if wrong is not None:
+        return _end(o, run, failures.report_implausible(wrong), now)
     status = words.passed(o.backup, run, found, now)
     return Decision(status=status, announcement=Announcement(False, "VerificationPassed", status.message or ""))
 

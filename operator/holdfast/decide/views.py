@@ -10,6 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from holdfast import clock, naming
+from holdfast.decide import containers
+from holdfast.decide.containers import InitContainer
 from holdfast.untrusted import mapping, mappings, moment, needed, number, sentence, word
 
 Body = Mapping[str, Any]
@@ -28,7 +30,7 @@ class JobView:
     uid: str
     resource_version: str
     backup_uid: str | None
-    owner_uids: tuple[str, ...]
+    controller: str | None  # uid of the DatabaseBackup that controls it; labels and names anybody may give
     created: datetime
     deleting: bool
     failed_pods: int
@@ -50,6 +52,7 @@ class Terminated:
     exit_code: int
     reason: str
     message: str
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ class PodView:
     resource_version: str
     backup_uid: str | None
     job_name: str
+    controller: str | None  # uid of the Job that controls it; labels anybody may give
     created: datetime
     deleting: bool
     phase: str
@@ -73,11 +77,17 @@ class PodView:
     waiting_message: str
     started: bool
     terminated: Terminated | None
+    held_up_by: InitContainer | None = None  # the runner starts after it, or never
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing runs in it any more."""
+        return self.phase in ("Succeeded", "Failed")
 
     @property
     def ended(self) -> bool:
-        """Whether nothing runs in it any more."""
-        return self.phase in ("Succeeded", "Failed") or self.terminated is not None
+        """Whether the runner does not run in it, nor ever will: a container beside it may run on."""
+        return self.over or self.terminated is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +131,7 @@ def job_view(body: Body) -> JobView:
         uid=needed(meta, "uid"),
         resource_version=word(meta.get("resourceVersion")) or "0",
         backup_uid=word(mapping(meta.get("labels")).get(naming.LABEL_BACKUP_UID)) or None,
-        owner_uids=tuple(word(owner.get("uid")) for owner in mappings(meta.get("ownerReferences"))),
+        controller=_controller(meta, "DatabaseBackup", naming.GROUP),
         created=moment(meta.get("creationTimestamp")) or clock.EPOCH,
         deleting="deletionTimestamp" in meta,
         failed_pods=number(status.get("failed")),
@@ -133,10 +143,10 @@ def job_view(body: Body) -> JobView:
 
 
 def pod_view(body: Body) -> PodView:
-    """Take the facts from a `v1` Pod of one of our Jobs; its one container is the runner."""
+    """Take the facts from a `v1` Pod of one of our Jobs; others may have put containers beside the runner."""
     meta, status = mapping(body.get("metadata")), mapping(body.get("status"))
     labels = mapping(meta.get("labels"))
-    state = next((mapping(c.get("state")) for c in mappings(status.get("containerStatuses"))), {})
+    state = containers.state_of_the_runner(status)
     waiting, ended = mapping(state.get("waiting")), state.get("terminated")
     return PodView(
         namespace=needed(meta, "namespace"),
@@ -145,6 +155,7 @@ def pod_view(body: Body) -> PodView:
         resource_version=word(meta.get("resourceVersion")) or "0",
         backup_uid=word(labels.get(naming.LABEL_BACKUP_UID)) or None,
         job_name=word(labels.get("batch.kubernetes.io/job-name")),
+        controller=_controller(meta, "Job", "batch"),
         created=moment(meta.get("creationTimestamp")) or clock.EPOCH,
         deleting="deletionTimestamp" in meta,
         phase=word(status.get("phase")) or "Pending",
@@ -156,7 +167,15 @@ def pod_view(body: Body) -> PodView:
         waiting_message=sentence(waiting.get("message"), _MAX_SENTENCE),
         started="running" in state or ended is not None,
         terminated=None if ended is None else _terminated(mapping(ended)),
+        held_up_by=containers.held_up_by(mapping(body.get("spec")), status),
     )
+
+
+def _controller(meta: Body, kind: str, group: str) -> str | None:
+    """Return the uid of the one owner that says it is the controller, where that is of this kind."""
+    owner = next((each for each in mappings(meta.get("ownerReferences")) if each.get("controller") is True), {})
+    ours = owner.get("kind") == kind and word(owner.get("apiVersion")).startswith(f"{group}/")
+    return word(owner.get("uid")) or None if ours else None
 
 
 def _condition(status: Body, kind: str, value: str) -> Body | None:
@@ -179,6 +198,7 @@ def _terminated(state: Body) -> Terminated:
         exit_code=code if type(code) is int else -1,
         reason=word(state.get("reason")),
         message=_report(state.get("message")),
+        at=moment(state.get("finishedAt")),
     )
 
 

@@ -26,7 +26,7 @@ from holdfast.manifests.volumes import (
 )
 
 RUNNER_UID = 65532
-CONTAINER = "runner"
+CONTAINER = paths.CONTAINER
 CLEANUP_MEMORY = "256Mi"
 LOG_SECONDS = 86_400  # a finished Job and its log stay a day
 RETIRED_SECONDS = 300  # one that another Job follows goes before anybody is alarmed by a failed Job

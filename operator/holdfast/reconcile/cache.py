@@ -275,10 +275,10 @@ class Cache:
         """Return the Jobs of the backup's namespace that carry its uid as label, oldest first."""
         return self.jobs.find((backup.namespace, backup.uid))
 
-    def pods_of(self, job: JobView) -> list[PodView]:
-        """Return the Pods that carry the Job's name as label, oldest first."""
-        return self.pods.find((job.namespace, job.name))
+    def pods_named(self, namespace: str, job_name: str) -> list[PodView]:
+        """Return the Pods that carry the Job's name as label, whoever made them, oldest first."""
+        return self.pods.find((namespace, job_name))
 
-    def refusal_of(self, job: JobView) -> PodRefusal | None:
-        """Return the latest Event that says why the Job's Pod could not be created."""
-        return max(self.refusals.find((job.namespace, job.uid)), key=lambda it: it.seen, default=None)
+    def refusals_of(self, job: JobView) -> list[PodRefusal]:
+        """Return the Events that say why the Job's Pod could not be created."""
+        return self.refusals.find((job.namespace, job.uid))

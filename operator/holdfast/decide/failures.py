@@ -1,0 +1,77 @@
+"""The failures that the operator itself finds, each with its remedy; those of a runner come with its report. Pure."""
+
+from holdfast.api.backup import Failure
+from holdfast.contract.report import Report
+from holdfast.errors import HoldfastError, Reason
+
+
+def failure_of(error: HoldfastError) -> Failure:
+    """Turn an error of ours into what the status says."""
+    return Failure(reason=error.reason, message=error.message, remedy=error.remedy)
+
+
+def failure_in(report: Report | None) -> Failure:
+    """Turn the failure that a report tells into what the status says."""
+    if report is None or report.failure is None:
+        return Failure(
+            reason=Reason.REPORT_MISSING,
+            message="the report says neither what was backed up nor what failed",
+            remedy="use the runner image of the same release as the operator",
+        )
+    told = report.failure
+    return Failure(reason=told.reason, exit_code=told.exit_code, message=told.message, remedy=told.remedy)
+
+
+def job_name_taken(name: str) -> Failure:
+    """Somebody else's Job bears the name that ours would have."""
+    return Failure(
+        reason=Reason.JOB_NAME_TAKEN,
+        message=f"a Job named {name} is there already and is not this backup's",
+        remedy="see who made it; delete it, then create another backup",
+    )
+
+
+def job_overdue(name: str) -> Failure:
+    """The Job should have been ended by the cluster long ago, and was not."""
+    return Failure(
+        reason=Reason.DEADLINE_EXCEEDED,
+        message=f"the deadline of Job {name} is long over, and the cluster has not ended it",
+        remedy="see which Pod of it is still there, and whether its node answers or a finalizer holds it",
+    )
+
+
+def job_refused(sentence: str) -> Failure:
+    """The API server does not accept the Job."""
+    return Failure(
+        reason=Reason.JOB_REFUSED,
+        message=f"the API server refuses the Job: {sentence}",
+        remedy="read the sentence: admission, a quota or the operator's role says why",
+    )
+
+
+def report_contradicted(attempts: int) -> Failure:
+    """Job after Job failed, though a Pod of each reported success."""
+    return Failure(
+        reason=Reason.REPORT_IMPLAUSIBLE,
+        message=f"{attempts} Jobs failed, though Pods that they control report a success: they are not believed",
+        remedy="see who makes or changes Pods here; the bucket may hold the backup: look for its manifest.json",
+    )
+
+
+def report_implausible(what: str) -> Failure:
+    """A report does not fit what was asked for."""
+    return Failure(
+        reason=Reason.REPORT_IMPLAUSIBLE,
+        message=f"the Job's report is not believed: {what}",
+        remedy="use runner images of the operator's own release, and see who else makes Pods here; the bucket may "
+        "hold the backup: look for its manifest.json",
+    )
+
+
+def report_lost(attempts: int) -> Failure:
+    """Job after Job ended well and left no report that could be read."""
+    return Failure(
+        reason=Reason.REPORT_MISSING,
+        message=f"{attempts} Jobs ended, and none of their reports could be read",
+        remedy="see who deletes finished Pods here; the bucket may hold the backup: look for its manifest.json",
+    )

@@ -1,0 +1,177 @@
+"""What a decision about one DatabaseBackup sees, read from the cache in one go; nothing is asked of the API server."""
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Self
+
+from pydantic import BaseModel, ValidationError
+
+from holdfast import clock, naming
+from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus, Failure, Phase
+from holdfast.api.policy import BackupPolicySpec
+from holdfast.api.unreadable import explained
+from holdfast.decide import ending
+from holdfast.decide.observation import BackupView, Decision, Observation
+from holdfast.decide.starting import latest
+from holdfast.decide.suspicion import Former, former_of
+from holdfast.decide.views import ClaimView, JobView, PodView
+from holdfast.errors import Reason
+from holdfast.reconcile.cache import Cache, Resource
+from holdfast.untrusted import moment, number
+
+
+@dataclass(frozen=True)
+class Known:
+    """What this reconcile has learnt beyond the cache."""
+
+    refusal: str | None = None
+    pods_listed: bool = False
+    claim: ClaimView | None = None
+
+
+@dataclass(frozen=True)
+class _JobNames:
+    """The names of a backup's Jobs, as its status has fixed them; whose the Jobs of these names are is decided."""
+
+    backup: str | None
+    former: str | None
+    cleanup: str | None
+    verify: str | None
+
+    @classmethod
+    def of(cls, resource: Resource, status: DatabaseBackupStatus) -> Self:
+        attempt, cleanup, run = status.attempt or 1, status.cleanup, status.verification_run
+        former = naming.child_name(resource.name, resource.uid, "backup", attempt - 1) if attempt > 1 else None
+        return cls(status.job_name, former, cleanup.job_name if cleanup else None, run.job_name if run else None)
+
+
+@dataclass(frozen=True)
+class _TakenIDs:
+    """The ids of a namespace's backups: those in the cache, and those on their way into a status."""
+
+    cache: Cache
+    namespace: str
+    claimed: AbstractSet[str]
+
+    def __contains__(self, identifier: object) -> bool:
+        return identifier in self.claimed or bool(self.cache.backups.find(("id", self.namespace, identifier)))
+
+
+def observe(
+    cache: Cache, resource: Resource, known: Known, claimed: AbstractSet[str], now: datetime
+) -> tuple[Observation, Decision | None]:
+    """Read everything; a spec that cannot be read is a decision of its own."""
+    try:
+        status = DatabaseBackupStatus.model_validate(resource.status)
+        spec, policy = DatabaseBackupSpec.model_validate(resource.spec), _policy(cache, resource)
+    except ValidationError as error:
+        view = _view(resource, DatabaseBackupSpec(), _as_far_as_it_is_one(resource.status))
+        return _unreadable(_seen(cache, resource, view, known, now), resource, error, now)
+    seen = replace(_seen(cache, resource, _view(resource, spec, status), known, now), policy=policy)
+    if status.backup_id:
+        return replace(seen, former=_former(cache, resource, seen)), None
+    taken = _TakenIDs(cache, resource.namespace, claimed)
+    return replace(seen, taken_ids=taken, known_major=_known_major(cache, resource, spec.policy or policy)), None
+
+
+def _seen(cache: Cache, resource: Resource, view: BackupView, known: Known, now: datetime) -> Observation:
+    """Read what there is of the backup's Jobs, by the names in its status."""
+    names, namespace = _JobNames.of(resource, view.status), resource.namespace
+    job, verify = _job(cache, namespace, names.backup), _job(cache, namespace, names.verify)
+    current = verify if view.status.phase is Phase.VERIFYING else job
+    refusal = latest(cache.refusals_of(current), now) if current else None
+    return Observation(
+        backup=view,
+        job=job,
+        pods=_pods(cache, namespace, names.backup),
+        pods_listed=known.pods_listed,
+        refusal=refusal.message if refusal else known.refusal,
+        refused_at=refusal.seen if refusal else None,
+        former_job=_job(cache, namespace, names.former),
+        claim=known.claim,
+        cleanup_job=_job(cache, namespace, names.cleanup),
+        cleanup_pods=_pods(cache, namespace, names.cleanup),
+        verify_request=resource.verify_request,
+        verify_job=verify,
+        verify_pods=_pods(cache, namespace, names.verify),
+    )
+
+
+def _job(cache: Cache, namespace: str, name: str | None) -> JobView | None:
+    return cache.job(namespace, name) if name else None
+
+
+def _pods(cache: Cache, namespace: str, job_name: str | None) -> tuple[PodView, ...]:
+    return tuple(cache.pods_named(namespace, job_name)) if job_name else ()
+
+
+def _policy(cache: Cache, resource: Resource) -> BackupPolicySpec | None:
+    policy = cache.policy(resource.namespace, resource.policy_name) if resource.policy_name else None
+    return BackupPolicySpec.model_validate(policy.spec) if policy and not policy.deleted else None
+
+
+def _former(cache: Cache, resource: Resource, o: Observation) -> tuple[Former, ...]:
+    """Return what a backup that ends now is compared with; nothing before that, for it takes a look at them all."""
+    status = o.backup.status
+    ends = any(pod.terminated for pod in o.pods) and not (status.phase and status.phase.has_ended)
+    if not (ends and status.resolved and resource.policy_name):
+        return ()
+    others = cache.backups_of(resource.namespace, resource.policy_name)
+    return former_of((other.status for other in others if other.uid != resource.uid), status.resolved)
+
+
+def _known_major(cache: Cache, resource: Resource, policy: BackupPolicySpec | None) -> int | None:
+    """Return the server's major version as the newest good backup of the same database in this namespace has it."""
+    if policy is None:
+        return None
+    known = [backup.status for backup in cache.good_backups_of(resource.namespace, policy.database.to_dict())]
+    newest = max(known, key=lambda status: moment(status.get("completedAt")) or clock.EPOCH, default=None)
+    return number(newest.get("serverMajor")) if newest else None
+
+
+def _unreadable(
+    seen: Observation, resource: Resource, error: ValidationError, now: datetime
+) -> tuple[Observation, Decision | None]:
+    """Let rest what has ended, end what has failed, and let the rest fail, with the name of what cannot be read."""
+    status = seen.backup.status
+    if status.phase and status.phase.has_ended:
+        return seen, Decision()
+    return seen, None if status.ending else ending.fail(seen, _what_is_wrong(resource, error), None, now)
+
+
+def _what_is_wrong(resource: Resource, error: ValidationError) -> Failure:
+    """Say which of the three objects that a backup is made of cannot be read: pydantic names its model."""
+    root, correct = "spec", "create another backup, with what is allowed there: this one cannot change"
+    model: type[BaseModel] = DatabaseBackupSpec
+    if error.title == BackupPolicySpec.__name__:
+        root, correct = f"BackupPolicy {resource.policy_name}: spec", "correct the policy, and create another backup"
+        model = BackupPolicySpec
+    if error.title == DatabaseBackupStatus.__name__:
+        root, correct = "status", "another release has written it: create another backup"
+        model = DatabaseBackupStatus
+    message, remedy = explained(error, model, root, correct)
+    return Failure(reason=Reason.INVALID_SPEC, message=message, remedy=remedy)
+
+
+def _as_far_as_it_is_one(body: Mapping[str, Any]) -> DatabaseBackupStatus:
+    """Read a status without the fields that cannot be read."""
+    try:
+        return DatabaseBackupStatus.model_validate(body)
+    except ValidationError as error:
+        wrong = {problem["loc"][0] for problem in error.errors(include_input=False, include_url=False)}
+        return DatabaseBackupStatus.model_validate({key: value for key, value in body.items() if key not in wrong})
+
+
+def _view(resource: Resource, spec: DatabaseBackupSpec, status: DatabaseBackupStatus) -> BackupView:
+    return BackupView(
+        namespace=resource.namespace,
+        name=resource.name,
+        uid=resource.uid,
+        generation=resource.generation,
+        created=resource.created,
+        deleting=resource.deleted is not None,
+        spec=spec,
+        status=status,
+    )
