@@ -7,6 +7,7 @@ of its calls.
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from tests.e2e.world import World, backup, until
 from tests.mortal import Killed, Mortal
 
 from holdfast import clock
+from holdfast.decide import job_end
 from holdfast.kube import access
 from holdfast.kube.client import KubeClient
 from holdfast.kube.events import EventRecorder
-from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES
+from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES, Kind
 from holdfast.reconcile.backup import BackupReconciler
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.queue import Key
@@ -132,3 +134,53 @@ async def test_an_image_that_cannot_be_pulled_is_named_with_what_to_check(world:
     assert status["failure"]["reason"] == "ImagePull"
     assert "registry.invalid/no-such-image:1" in status["failure"]["message"]
     assert "runner.images" in status["failure"]["remedy"]
+
+
+class Mesh:
+    """A client behind which a mesh's webhook puts a container into each Pod, as tests' Jobs have no other way to it.
+
+    Its name sorts before the runner's, and it does not end.
+    """
+
+    SIDECAR = "istio-proxy"
+
+    def __init__(self, client: KubeClient) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    async def create(self, kind: Kind, namespace: str, body: dict[str, Any]) -> dict[str, Any]:
+        if kind is JOBS:
+            spec = body["spec"]["template"]["spec"]
+            sidecar = {"name": self.SIDECAR, "image": RUNNER, "command": ["sleep", "3600"]}
+            spec["containers"].insert(0, sidecar | {"securityContext": spec["containers"][0]["securityContext"]})
+        return await self._client.create(kind, namespace, body)
+
+
+@pytest.mark.parametrize(
+    ("case", "database", "phase"), [("mesh", "orders", "Succeeded"), ("lost", "no-such", "Failed")]
+)
+async def test_a_sidecar_that_does_not_end_does_not_keep_a_backup_from_its_end(
+    world: World, client: KubeClient, monkeypatch: pytest.MonkeyPatch, case: str, database: str, phase: str
+):
+    # Given a mesh, and an operator that has less patience with it than the installed one
+    monkeypatch.setattr(job_end, "SIDECAR_GRACE", timedelta(seconds=5))
+    name, mesh = f"sidecar-{case}", Mesh(client)
+    world.apply(world.policy(world.unwatched, name, {"database": {"name": database}}), backup(world.unwatched, name))
+    await lives_until(world, client, mesh, name, lambda status: status.get("phase") == "Running")
+    containers = [it["name"] for it in world.pods(world.unwatched, name)[0]["status"]["containerStatuses"]]
+    assert containers == [Mesh.SIDECAR, "runner"]
+
+    # When the runner has ended
+    status = await lives_until(world, client, mesh, name, is_settled)
+
+    # Then that is the end, the Job is ended too, and what is called Failed has no Pod any more
+    assert status["phase"] == phase, status
+    if phase == "Failed":
+        assert status["failure"]["reason"] == "DatabaseNotFound"
+        assert (world.jobs(world.unwatched, name), world.pods(world.unwatched, name)) == ([], [])
+        return
+    assert len(world.keys(status["location"])) == 2
+    await a_life(world, client, mesh, name)
+    await asyncio.to_thread(until, lambda: world.jobs(world.unwatched, name), lambda jobs: jobs == [], 60)

@@ -1,8 +1,10 @@
 """What happens to a running backup when something happens to it: nothing is lost, nothing is done twice."""
 
+import json
 import subprocess
 
 import pytest
+from tests.e2e.installation import RUNNER
 from tests.e2e.world import BACKUPS, POLICIES, World, backup, gone, until
 
 pytestmark = pytest.mark.timeout(240)
@@ -149,3 +151,79 @@ def test_a_namespace_with_a_running_backup_can_be_deleted_and_stops_no_other(wor
     status = world.finished(world.races, "neighbour", timeout=120)
     assert status["phase"] == "Succeeded", status
     assert_one_backup(world, status)
+
+
+def a_quota(world: World, pods: int) -> dict:
+    meta = {"name": "pods", "namespace": world.races}
+    return {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": meta, "spec": {"hard": {"pods": str(pods)}}}
+
+
+def test_a_pod_that_is_deleted_while_a_quota_refuses_the_next_one_is_waited_for(world: World):
+    # Given a running backup, whose Pod had less time to start than it has run by now
+    with world.locked(world.a_database("refused")):
+        running(world, "refused", {"job": {"startTimeoutSeconds": 25}})
+        job = world.jobs(world.races, "refused")[0]
+
+        # When its Pod is deleted while a quota refuses every other one
+        world.apply(a_quota(world, 0))
+        try:
+            world.kubectl("delete", "pod", "-n", world.races, the_pod(world, "refused"), "--wait=false")
+            status = world.reaches(world.races, "refused", lambda it: "exceeded quota" in it.get("message", ""), 60)
+            assert status["phase"] == "Pending"
+        finally:
+            world.kubectl("delete", "resourcequota", "pods", "-n", world.races)
+        world.reaches(world.races, "refused", lambda it: it["phase"] == "Running" and "podWanted" not in it, 60)
+
+    # Then the same Job goes on and takes the backup
+    status = world.finished(world.races, "refused")
+    assert status["phase"] == "Succeeded", status
+    assert [it["metadata"]["uid"] for it in world.jobs(world.races, "refused")] == [job["metadata"]["uid"]]
+    assert_one_backup(world, status)
+
+
+def test_a_pod_with_all_our_labels_that_anybody_made_is_not_believed(world: World):
+    # Given a backup whose own Pod does not even start, for a bucket that does not exist
+    world.a_database("forged")
+    nowhere = {"storage": {"s3": {"bucket": "no-such-bucket"}}, "database": {"name": "forged"}}
+    world.apply(world.policy(world.races, "forged", nowhere | {"job": {"nodeSelector": {"no-such": "node"}}}))
+    world.apply(backup(world.races, "forged"))
+    status = world.reaches(world.races, "forged", lambda it: "no node takes" in it.get("message", ""))
+
+    # When somebody makes a Pod that bears our labels and says that the backup is there
+    ours = world.pods(world.races, "forged")[0]["metadata"]["labels"]
+    folder = status["location"].removeprefix("s3://no-such-bucket/")
+    world.apply(a_forged_pod(world, ours, a_success_of(status["backupID"], f"{folder}x.sql.gz")))
+    until(lambda: world.get("pod", world.races, "forged")["status"]["phase"], lambda phase: phase == "Succeeded", 60)
+
+    # Then nobody believes it: the backup goes on waiting, and says no success
+    world.kubectl("annotate", BACKUPS, "-n", world.races, "forged", "look=again")
+    status = world.reaches(world.races, "forged", lambda it: it["phase"] != "Running", 10)
+    assert (status["phase"], "sha256" in status) == ("Pending", False), status
+    world.kubectl("delete", BACKUPS, "-n", world.races, "forged")
+    assert world.get("pod", world.races, "forged"), "it is not ours, and is left alone"
+
+
+def a_success_of(identifier: str, key: str) -> dict:
+    when = "2026-11-22T08:45:00Z"
+    return {
+        "version": 1, "kind": "backup", "outcome": "Succeeded", "startedAt": when, "completedAt": when,
+        "durationSeconds": 1,
+        "backup": {
+            "backupID": identifier, "artifactKey": key, "sizeBytes": 123000000, "sha256": "a" * 64,
+            "toolVersion": "pg_dump 17", "serverVersion": "PostgreSQL 17", "integrityCheck": "passed",
+            "fileReadable": "seen", "verifiedAt": when,
+        },
+    }  # fmt: skip
+
+
+def a_forged_pod(world: World, labels: dict, report: dict) -> dict:
+    script = "import os; open('/dev/termination-log', 'w').write(os.environ['REPORT'])"
+    container = {
+        "name": "runner", "image": RUNNER, "command": ["python3", "-c", script],
+        "env": [{"name": "REPORT", "value": json.dumps(report)}],
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    }  # fmt: skip
+    safe = {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}}
+    spec = {"restartPolicy": "Never", "securityContext": safe, "containers": [container]}
+    meta = {"name": "forged", "namespace": world.races, "labels": labels}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}

@@ -370,7 +370,7 @@ class History(RuleBasedStateMachine):
             status = self.backup.status
             if status.phase and status.phase.is_final and (not status.cleanup or status.cleanup.state != "Running"):
                 return
-            self.now += timedelta(seconds=45)
+            self.now += timedelta(seconds=90)
             self.job_controller()
             self.kubelet()
             self.garbage_collector()

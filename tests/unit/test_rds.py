@@ -126,8 +126,13 @@ def test_the_cleanup_knows_the_snapshot_and_has_as_long_as_the_backup_had():
                  id="found again"),
 ])  # fmt: skip
 def test_a_snapshot_succeeds_with_the_fields_of_a_dump(report, size, sentence):
+    name = naming.snapshot_name("backup-20261122-084430", UID)
+    taken = report.backup.snapshot
+    named = taken.model_copy(update={"arn": taken.arn.replace("holdfast-backup-1", name)})
+    report = report.model_copy(update={"backup": report.backup.model_copy(update={"snapshot": named})})
     pod = a_pod(exit_code=0, report=report)
-    seen = Observation(begun(), policy=an_rds_policy(), job=a_job(complete=True), pods=(pod,), pods_listed=True)
+    backup = begun(resolved=resolve(an_rds_policy(kind=taken.kind), settings()))
+    seen = Observation(backup, policy=an_rds_policy(), job=a_job(complete=True), pods=(pod,), pods_listed=True)
     status = decide(seen, settings(), NOW).status
     assert status is not None
     assert (status.phase, status.size, status.message) == (Phase.SUCCEEDED, size, sentence)
