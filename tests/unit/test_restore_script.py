@@ -16,6 +16,7 @@ from tests.builders import UID, a_begun_backup, a_policy, a_sqlite_policy
 from tests.builders import settings as chart_settings
 from tests.pasting import DONE, Room
 
+from holdfast.api.backup import MAX_COMMANDS
 from holdfast.contract import task
 from holdfast.decide.resolve import resolve
 from holdfast.manifests import jobs, restore, shell
@@ -346,3 +347,11 @@ def test_the_pod_has_all_that_the_policy_gives_to_its_backups(room):
     assert (job["spec"]["backoffLimit"], len(job["spec"]["podFailurePolicy"]["rules"])) == (0, 2)
     assert "ownerReferences" not in job["metadata"]
     assert "activeDeadlineSeconds" not in job["spec"]
+
+
+def test_a_job_that_is_longer_than_a_status_may_hold_leaves_the_commands_out_and_the_backup_good():
+    job = {"podAnnotations": {f"example.com/{n}": "ü" * 4096 for n in range(16)}}
+    text = restore_command(OWNER, a_status(a_policy(job=job)), RUNNER)
+    assert "the length of its Job (job.podAnnotations, most often) is not as it must be" in text
+    assert text.endswith("\nfalse")
+    assert len(text) < MAX_COMMANDS

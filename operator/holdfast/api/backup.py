@@ -233,6 +233,9 @@ class Ending(StatusModel):
     )
 
 
+MAX_COMMANDS = 131072
+
+
 class DatabaseBackupStatus(StatusModel):
     """What happened."""
 
@@ -315,7 +318,7 @@ class DatabaseBackupStatus(StatusModel):
         None, description="How its Job is ended, or was, where it could still run when the failure was recorded."
     )
     cleanup: Cleanup | None = Field(None, description="The removal of what a killed attempt left behind.")
-    restore: str | None = Field(None, max_length=131072, description="What to paste into a shell to get it back.")
+    restore: str | None = Field(None, max_length=MAX_COMMANDS, description="What to paste into a shell to get it back.")
     resolved: BackupPolicySpec | None = Field(
         None, description="The policy as it was when the backup began, with every default filled in. No secrets."
     )

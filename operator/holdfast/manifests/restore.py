@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from holdfast import naming
-from holdfast.api.backup import DatabaseBackupStatus
+from holdfast.api.backup import MAX_COMMANDS, DatabaseBackupStatus
 from holdfast.api.database import Database
 from holdfast.manifests import restore_snapshot, shell, tasks
 from holdfast.manifests.jobs import LOG_SECONDS, Owner, Runner, failure_policy, pod_template, seat
@@ -28,6 +28,7 @@ from holdfast.manifests.volumes import (
 _SERVER = ("host", "port", "database")  # what may be changed where the target is on a server,
 _FILE = ("claim", "path")  # and where it is a file
 
+_BY_HAND = "Restore from the bucket by hand: the how-to says how."
 _NEEDS_IDENTITY = """\
 # It is encrypted: an identity of one of its recipients must be in Secret {secret} here, or in the one that
 # IDENTITY_SECRET names: kubectl -n {namespace} create secret generic {secret} --from-file=identity=FILE
@@ -45,7 +46,7 @@ def restore_command(owner: Owner, status: DatabaseBackupStatus, runner: Runner) 
     variable, mounted = _mounted(database)
     for what, text in (("the namespace", owner.namespace), ("the name of the Secret or claim", mounted)):
         if not shell.is_name(text):
-            return shell.no_commands(status.backup_id, what, "Restore by hand: the how-to says how.")
+            return shell.no_commands(status.backup_id, what, _BY_HAND)
     encrypted = tasks.resolved_of(status).storage.encryption is not None
     variables = list(dict.fromkeys([*(f"TARGET_{target.upper()}" for target in _targets(database)), variable]))
     values = {
@@ -56,7 +57,11 @@ def restore_command(owner: Owner, status: DatabaseBackupStatus, runner: Runner) 
         "needs": _NEEDS_IDENTITY.format(secret=naming.IDENTITY_SECRET, namespace=owner.namespace) if encrypted else "",
         "manifest": _manifest(_job(owner, status, runner), database),
     }
-    return re.sub(r"<([a-z]+)>", lambda found: values[found[1]], COMMANDS).rstrip("\n")
+    commands = re.sub(r"<([a-z]+)>", lambda found: values[found[1]], COMMANDS).rstrip("\n")
+    if len(commands) > MAX_COMMANDS:  # the API server would refuse the whole status
+        what = "the length of its Job (job.podAnnotations, most often)"
+        return shell.no_commands(status.backup_id, what, _BY_HAND)
+    return commands
 
 
 def _targets(database: Database) -> tuple[str, ...]:
