@@ -238,8 +238,22 @@ def test_a_documented_exit_code_fails_the_backup_with_the_runners_words(code):
 
     failure = decision.status.failure
     assert (failure.reason, failure.exit_code, failure.message) == (reason, code, "this happened")
+    said = {kind: condition(decision, kind) for kind in ("Finished", "Succeeded", "Verified", "Ready", "Stalled")}
+    assert said == {
+        "Finished": ("True", reason), "Succeeded": ("False", reason), "Verified": ("False", reason),
+        "Ready": ("False", reason), "Stalled": ("True", reason),
+    }  # fmt: skip
     assert decision.status.cleanup is None
     assert decision.announcement.warning
+
+
+def test_what_the_runner_warns_of_reaches_whoever_reads_the_status():
+    report = a_success().model_copy(update={"warnings": ["the tool is old", "so is the server"]})
+    pods = (a_pod(exit_code=0, report=report),)
+
+    status = the_decision(Observation(a_begun_backup(), job=a_job(complete=True), pods=pods)).status
+
+    assert status.warnings == ["the tool is old", "so is the server"]
 
 
 def test_an_interrupted_pod_is_replaced_and_does_not_fail_the_backup():

@@ -1,5 +1,6 @@
 """A backup whose server another image fits better, from its first Job to its end, however often the operator dies."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -178,3 +179,116 @@ async def test_an_operator_that_dies_at_any_call_takes_one_backup_with_two_jobs(
     assert mortal.died == (call <= CALLS)
     assert images(cluster) == ["runner:18", "runner:15"]
     assert (status["phase"], status["attempt"]) == ("Succeeded", 2)
+
+
+def an_operator(cluster: FakeCluster, acting: Any) -> BackupReconciler:
+    """One whose cache holds what there is now."""
+    cache = Cache()
+    for kind in (POLICIES, BACKUPS, JOBS, PODS):
+        for body in cluster.all(kind):
+            cache.put(kind, body)
+    return BackupReconciler(cache, acting, EventRecorder(acting), OPERATOR, lambda: NOW)
+
+
+FIRST = Key(BACKUPS.kind, "shop", "first")
+
+
+async def test_an_operator_that_is_behind_overwrites_nothing_that_another_one_has_written():
+    cluster = a_cluster(18)
+    late = an_operator(cluster, cluster)
+    status = {"backupID": "backup-of-another", "phase": "Succeeded", "message": "done"}
+    await cluster.patch(BACKUPS, "shop", "first", {"status": status}, subresource="status")
+
+    await late.reconcile(FIRST)
+
+    after = (await cluster.get(BACKUPS, "shop", "first"))["status"]
+    assert (after["backupID"], after["phase"], after["message"]) == ("backup-of-another", "Succeeded", "done")
+    assert cluster.all(JOBS) == []
+
+
+async def a_failing_backup(cluster: FakeCluster) -> dict[str, Any]:
+    """Its Job's Pod waits for an image since long; the API server has it as the operator's cache will."""
+    status = await a_life(cluster, cluster)
+    (job,) = cluster.all(JOBS)
+    labels = {**job["metadata"]["labels"], "batch.kubernetes.io/job-name": job["metadata"]["name"]}
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "uid": job["metadata"]["uid"], "controller": True}
+    meta = {"namespace": "shop", "name": "pod", "labels": labels, "ownerReferences": [owner]}
+    waits = {"name": "runner", "state": {"waiting": {"reason": "ErrImagePull"}}}
+    meta["creationTimestamp"] = "2026-11-22T08:00:00Z"
+    cluster.put(PODS, {"metadata": meta, "status": {"phase": "Pending", "containerStatuses": [waits]}})
+    return status
+
+
+async def test_what_did_not_start_is_failed_when_its_job_and_pods_are_gone_and_not_before():
+    cluster = a_cluster(18)
+    await a_failing_backup(cluster)
+
+    for _ in range(2):
+        status = await a_life(cluster, cluster)
+        assert (status["phase"], status["failure"]["reason"]) == ("Pending", "ImagePull")
+        assert {c["type"]: c["status"] for c in status["conditions"]}["Finished"] == "False"
+    assert cluster.all(JOBS)[0]["metadata"]["deletionTimestamp"], "it is deleted with its Pods before it"
+
+    cluster.collect_garbage()
+    status = await a_life(cluster, cluster)
+    assert (status["phase"], status["failure"]["reason"]) == ("Failed", "ImagePull")
+    assert {c["type"]: c["status"] for c in status["conditions"]}["Finished"] == "True"
+
+
+@pytest.mark.parametrize("answered", [False, True], ids=["before it", "before its answer"])
+@pytest.mark.parametrize("call", range(1, 6))
+async def test_an_operator_that_dies_at_any_call_while_it_ends_a_job_says_failed_once_it_has_ended(
+    call: int, answered: bool
+):
+    cluster = a_cluster(18)
+    await a_failing_backup(cluster)
+    mortal, seen = Mortal(cluster, call, answered), []
+    for _ in range(6):
+        try:
+            seen.append((await a_life(cluster, mortal))["phase"])
+        except Killed:
+            continue
+        if seen[-1] == "Failed":
+            break
+        if "deletionTimestamp" in cluster.all(JOBS)[0]["metadata"]:
+            cluster.collect_garbage()
+    assert seen[-1] == "Failed"
+    assert (cluster.all(JOBS), cluster.all(PODS)) == ([], [])
+
+
+async def test_a_strangers_job_that_took_the_name_since_is_not_deleted():
+    cluster = a_cluster(18)
+    await a_failing_backup(cluster)
+    late = an_operator(cluster, cluster)
+    job = cluster.all(JOBS)[0]
+    await cluster.delete(JOBS, "shop", job["metadata"]["name"], uid=None)
+    cluster.put(JOBS, {"metadata": {"namespace": "shop", "name": job["metadata"]["name"], "uid": "a-strangers"}})
+
+    await late.reconcile(FIRST)
+
+    (left,) = cluster.all(JOBS)
+    assert (left["metadata"]["uid"], "deletionTimestamp" in left["metadata"]) == ("a-strangers", False)
+
+
+async def test_two_backups_of_one_second_that_begin_at_once_get_two_ids():
+    cluster = a_cluster(18, "first", "second")
+    both = asyncio.Barrier(2)
+
+    class Slow:
+        """A client whose answers to what is written of a status come when both have asked."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(cluster, name)
+
+        async def patch(self, *args: Any, **kwargs: Any) -> Any:
+            if "backupID" in args[3].get("status", {}):
+                await both.wait()
+            return await cluster.patch(*args, **kwargs)
+
+    operator = an_operator(cluster, Slow())
+    async with asyncio.timeout(10):
+        await asyncio.gather(*(operator.reconcile(Key(BACKUPS.kind, "shop", name)) for name in ("first", "second")))
+
+    statuses = [(await cluster.get(BACKUPS, "shop", name))["status"] for name in ("first", "second")]
+    assert len({status["backupID"] for status in statuses}) == 2
+    assert len({status["location"] for status in statuses}) == 2

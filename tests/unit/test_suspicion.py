@@ -3,11 +3,23 @@
 from datetime import timedelta
 
 import pytest
-from tests.builders import NOW, a_begun_backup, a_job, a_pod, a_policy, a_success, ago, settings
+from tests.builders import (
+    NOW,
+    a_begun_backup,
+    a_job,
+    a_pod,
+    a_policy,
+    a_sqlite_policy,
+    a_success,
+    ago,
+    an_rds_policy,
+    settings,
+)
 
 from holdfast.api.backup import Phase
 from holdfast.decide.backup import decide
 from holdfast.decide.observation import Observation
+from holdfast.decide.resolve import resolve
 from holdfast.decide.suspicion import Former, former_of
 
 
@@ -152,6 +164,27 @@ def test_one_that_was_suspicious_itself_is_no_measure():
 )
 def test_what_is_no_good_backup_of_this_database_is_not_compared_with(changes):
     assert the_former(a_status(10, **changes)) == []
+
+
+VOLUME = {"claimName": "app-data", "path": "a.db", "runAsUser": 1, "runAsGroup": 0}
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        pytest.param(a_sqlite_policy(), VOLUME | {"claimName": "another"}, id="a file on another claim"),
+        pytest.param(a_sqlite_policy(), VOLUME | {"path": "b.db"}, id="another file of the claim"),
+        pytest.param(an_rds_policy(), {"identifier": "another", "region": "eu-central-1"}, id="another instance"),
+        pytest.param(an_rds_policy(), {"identifier": "orders", "region": "eu-west-1"}, id="one in another region"),
+    ],
+)
+def test_a_database_is_what_it_lies_on_and_not_only_its_name(ours, theirs):
+    resolved, field = resolve(ours, settings()), "volume" if ours.database.volume else "instance"
+    database = resolved.to_dict()["database"]
+    same = a_status(20) | {"resolved": resolved.to_dict(), "backupID": "same"}
+    another = same | {"resolved": resolved.to_dict() | {"database": database | {field: theirs}}, "backupID": "another"}
+
+    assert [each.backup_id for each in former_of([same, another], resolved)] == ["same"]
 
 
 def test_a_status_that_has_nothing_yet_is_passed_over():
