@@ -9,6 +9,7 @@ from tests.pasting import Room
 
 from holdfast.api.backup import VerificationRun
 from holdfast.contract import paths, task
+from holdfast.contract.task import Pinned
 from holdfast.decide.resolve import resolve
 from holdfast.manifests import jobs, tasks
 from holdfast.manifests.restore import restore_command
@@ -272,7 +273,7 @@ def test_a_verification_gets_the_stores_secret_and_nothing_of_the_database():
     job, work = a_verification("readback", storage={"s3": {"bucket": "backups", "secretName": "s3"}})
 
     assert secrets_of(job) == {"storage": "s3"}
-    assert (work.level, work.sha256, work.identity_secret) == ("readback", "a" * 64, None)
+    assert (work.level, work.pinned.sha256, work.identity_secret) == ("readback", "a" * 64, None)
     assert job["metadata"]["name"] == "orders-1-verify-x"
     assert job["metadata"]["labels"]["holdfast.dev/attempt"] == "3"
     assert "orders-db" not in json.dumps(job)
@@ -337,3 +338,15 @@ def test_what_the_runner_writes_of_secrets_lies_in_memory_and_never_on_the_nodes
     assert volume["emptyDir"] == {"medium": "Memory", "sizeLimit": "16Mi"}
     mount = next(each for each in a_pod()["containers"][0]["volumeMounts"] if each["name"] == "run")
     assert mount["mountPath"] == paths.RUN
+
+
+@pytest.mark.parametrize(("policy", "encryption"), [({}, "none"), (TO_KEYS, "age")], ids=["not encrypted", "encrypted"])
+def test_restore_and_verification_are_told_what_the_cluster_remembers(policy, encryption):
+    run = VerificationRun(request="1", number=1, state="Running", level="readback", job_name="x", started_at=NOW)
+    remembered = {"sha256": "a" * 64, "size_bytes": 7, "uncompressed_bytes": 70, "verification_run": run}
+    status = a_status(**policy).model_copy(update=remembered)
+    for work in (tasks.restore_task(OWNER, status), tasks.verify_task(OWNER, status)):
+        assert work.pinned == Pinned(
+            sha256="a" * 64, size_bytes=7, uncompressed_bytes=70, engine="postgresql", format="sql", compression="gzip",
+            encryption=encryption,
+        )  # fmt: skip

@@ -31,7 +31,9 @@ class ManifestEncryption(StatusModel):
     """How the artifact was encrypted, after it was compressed."""
 
     method: str = Field(description="age: https://age-encryption.org/v1.")
-    recipients: list[str] = Field(description="Public keys; the identity of any one of them decrypts it.")
+    recipients: list[str] = Field(
+        fail_fast=True, description="Public keys; the identity of any one of them decrypts it."
+    )
 
 
 class ManifestArtifact(StatusModel):
@@ -57,7 +59,7 @@ class ManifestTool(StatusModel):
 
     name: str = Field(description="Its name, e.g. pg_dump.")
     version: str = Field(description="Its name and version.")
-    arguments: list[str] = Field(description="Its arguments as given, without the connection.")
+    arguments: list[str] = Field(fail_fast=True, description="Its arguments as given, without the connection.")
 
 
 class ManifestVerification(StatusModel):
@@ -71,7 +73,9 @@ class ManifestVerification(StatusModel):
         None, description="StoreChecksum (the store's own), Readback (all bytes were read back) or RDS (AWS's word)."
     )
     compared: list[str] | None = Field(
-        None, description="What was compared: size, storeChecksum, sha256, uncompressedBytes, rows, schema."
+        None,
+        fail_fast=True,
+        description="What was compared: size, storeChecksum, sha256, uncompressedBytes, rows, schema.",
     )
 
 
@@ -91,8 +95,8 @@ class ManifestMigrations(StatusModel):
         None, description="How many migrations are applied; absent where the tool records only the current version."
     )
     last: str | None = Field(None, description="The last applied one; absent where none is, or the last one failed.")
-    applied: list[str] = Field([], description="All that the table names as applied, in its own order.")
-    failed: list[str] = Field([], description="Those that it names as failed, unfinished or dirty.")
+    applied: list[str] = Field([], fail_fast=True, description="All that the table names as applied, in its own order.")
+    failed: list[str] = Field([], fail_fast=True, description="Those that it names as failed, unfinished or dirty.")
     locked: bool = Field(False, description="Whether the tool's lock was held: a migration ran, or was broken off.")
 
 
@@ -122,7 +126,7 @@ class Manifest(ManifestDocument):
     tool: ManifestTool = Field(description="What wrote the dump.")
     verification: ManifestVerification = Field(description="What was checked before this manifest was written.")
     tables: list[ManifestTable] | None = Field(
-        None, description="Every table whose rows are in the dump; absent where they were not counted."
+        None, fail_fast=True, description="Every table whose rows are in the dump; absent where they were not counted."
     )
     rows: int | None = Field(None, description="Rows of all of them.")
     schema_sha256: str | None = Field(
@@ -132,7 +136,9 @@ class Manifest(ManifestDocument):
         "SQLite, that of the statements in sqlite_schema.",
     )
     migrations: list[ManifestMigrations] | None = Field(
-        None, description="The migration tools whose tables are in the database, the longest history first."
+        None,
+        fail_fast=True,
+        description="The migration tools whose tables are in the database, the longest history first.",
     )
     started_at: datetime = Field(description="When the Pod began, UTC.")
     completed_at: datetime = Field(description="When the artifact was stored and checked, UTC.")

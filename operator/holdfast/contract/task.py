@@ -68,6 +68,18 @@ class SnapshotTask(SpecModel):
     deadline_seconds: int
 
 
+class Pinned(SpecModel):
+    """What the resource remembers of its artifact. It wins over the manifest, which lies where others may write."""
+
+    sha256: str | None = None
+    size_bytes: int | None = None
+    uncompressed_bytes: int | None = None
+    engine: str | None = None
+    format: str | None = None
+    compression: str | None = None
+    encryption: Literal["none", "age"] | None = Field(None, description="none: it is not encrypted.")
+
+
 class RestoreTask(SpecModel):
     """Fetch a backup, check it, and feed it into an empty database."""
 
@@ -80,6 +92,9 @@ class RestoreTask(SpecModel):
     key_prefix: str
     deadline_seconds: int
     scratch_bytes: int | None = None
+    pinned: Pinned | None = Field(
+        None, description="None in a task that was made from the bucket alone, where nothing else is known."
+    )
 
 
 class VerifyTask(SpecModel):
@@ -90,9 +105,7 @@ class VerifyTask(SpecModel):
     backup_uid: str
     engine: Engine
     level: VerificationLevel
-    sha256: str | None = Field(
-        None, description="The artifact's, as the resource remembers it: the manifest's must be."
-    )
+    pinned: Pinned = Field(Pinned(), description="What the resource remembers: the manifest must say the same.")
     identity_secret: str | None = Field(
         None, description="The mounted Secret, which must be there; none: what is mounted is used, if anything is."
     )

@@ -6,6 +6,7 @@ from holdfast.contract.task import (
     BackupIdentity,
     BackupTask,
     CleanupTask,
+    Pinned,
     RestoreTask,
     SnapshotCleanupTask,
     SnapshotTask,
@@ -120,7 +121,7 @@ def verify_task(owner: Owner, status: DatabaseBackupStatus) -> VerifyTask | Snap
         backup_uid=owner.uid,
         engine=resolved.database.engine,
         level=run.level,
-        sha256=status.sha256,
+        pinned=pinned(status),
         identity_secret=resolved.verification.identity_secret_name if resolved.storage.encryption else None,
         s3=resolved.storage.s3,
         key_prefix=key_prefix(status),
@@ -142,6 +143,21 @@ def restore_task(owner: Owner, status: DatabaseBackupStatus) -> RestoreTask:
         key_prefix=key_prefix(status),
         deadline_seconds=resolved.job.active_deadline_seconds,
         scratch_bytes=scratch_bytes(resolved) if dump.format is Format.DIRECTORY else None,
+        pinned=pinned(status),
+    )
+
+
+def pinned(status: DatabaseBackupStatus) -> Pinned:
+    """Say what the resource remembers of its artifact; an older one may lack some of it."""
+    resolved = resolved_of(status)
+    return Pinned(
+        sha256=status.sha256,
+        size_bytes=status.size_bytes,
+        uncompressed_bytes=status.uncompressed_bytes,
+        engine=resolved.database.engine,
+        format=resolved.dump and resolved.dump.format,
+        compression=resolved.dump and resolved.dump.compression.algorithm,
+        encryption="age" if resolved.storage.encryption else "none",
     )
 
 

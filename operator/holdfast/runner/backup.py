@@ -15,9 +15,9 @@ from holdfast import clock
 from holdfast.api.backup import Verification
 from holdfast.api.policy import VerificationLevel
 from holdfast.contract.manifest import Manifest, ManifestVerification
-from holdfast.contract.task import BackupTask
+from holdfast.contract.task import BackupTask, Pinned
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner import encryption, engine, statement
+from holdfast.runner import encryption, engine, manifests, statement
 from holdfast.runner.compress import SUFFIX, compressor
 from holdfast.runner.context import Context
 from holdfast.runner.engine import Dumping, Ready, Source
@@ -187,6 +187,7 @@ def _record(task: BackupTask, context: Context, store: "Store", upload: "Upload"
     from holdfast.runner import record
 
     context.log.line("step", phase="recording")
+    manifest, left_out = manifests.fitting(manifest)
     try:
         context.stop.check()
         in_force = record.publish(store, task.key_prefix, manifest)
@@ -205,7 +206,7 @@ def _record(task: BackupTask, context: Context, store: "Store", upload: "Upload"
     if in_force.pod_uid != context.pod_uid:
         return _second(task, store, upload, in_force, context)
     beside = [f"{key} is another Pod's, which no manifest names; the cleanup removes it" for key in others]
-    return Done(backup=statement.report(manifest), clean=not others, warnings=beside)
+    return Done(backup=statement.report(manifest), clean=not others, warnings=[*left_out, *beside])
 
 
 def _second(task: BackupTask, store: "Store", upload: "Upload", in_force: Manifest, context: Context) -> Done:
@@ -219,7 +220,18 @@ def _second(task: BackupTask, store: "Store", upload: "Upload", in_force: Manife
 
 def _found(task: BackupTask, store: "Store", manifest: Manifest, context: Context) -> Done:
     context.log.line("found", artifact=manifest.artifact.key, phase="verifying")
+    manifests.require_pinned(manifest, _asked(task), task.key_prefix)
     return Done(backup=statement.report(manifest, _verified(task, context, store, manifest)))
+
+
+def _asked(task: BackupTask) -> Pinned:
+    """Say what any backup of this task must be: an earlier Pod's manifest lies where others may write."""
+    return Pinned(
+        engine=task.database.engine,
+        format=task.dump.format,
+        compression=task.dump.compression.algorithm,
+        encryption="age" if task.encryption else "none",
+    )
 
 
 def _discard(upload: "Upload", error: Exception) -> None:

@@ -2,18 +2,17 @@
 
 import time
 from contextlib import suppress
-from typing import TypeVar
-
-from pydantic import ValidationError
 
 from holdfast.contract.manifest import Manifest
-from holdfast.contract.snapshot import SnapshotManifest
 from holdfast.errors import HoldfastError, Reason
 from holdfast.naming import MANIFEST_NAME
+from holdfast.runner import manifests
 from holdfast.runner.context import Context
+from holdfast.runner.manifests import M
 from holdfast.runner.store import Store, Stored, not_found
+from holdfast.runner.text import one_line
 
-M = TypeVar("M", Manifest, SnapshotManifest)
+_SHARED = "two clusters may share this bucket and prefix: give each its own s3.prefix; nothing was overwritten"
 SETTLE = 10.0  # seconds in which another Pod that is alive has written its manifest, read it back and given way
 PAUSE = 0.5  # seconds between two looks
 
@@ -24,19 +23,20 @@ def find(store: Store, key_prefix: str, uid: str) -> Manifest | None:
 
 
 def read(store: Store, key_prefix: str, uid: str, model: type[M]) -> M | None:
-    """Return this backup's manifest, of a dump or of a snapshot. Raises ManifestConflict for another's."""
+    """Return this backup's manifest, of a dump or of a snapshot.
+
+    Raises ManifestConflict for another's, and for what cannot be one that Holdfast wrote.
+    """
     key = key_prefix + MANIFEST_NAME
-    data = store.read(key)
+    data = store.read(key, manifests.MOST_BYTES + 1)
     if data is None:
         return None
-    try:
-        manifest = model.parse(data)
-    except ValidationError:
-        raise _conflict(key, "is no manifest that this version can read") from None
+    manifest = manifests.parsed(data, key, model)
     if manifest.backup.uid != uid:
-        raise _conflict(key, f"is of another backup ({manifest.backup.namespace}/{manifest.backup.name})")
-    if isinstance(manifest, Manifest) and not manifest.artifact.key.startswith(key_prefix):
-        raise _conflict(key, "names an artifact outside its own folder")
+        whose = one_line(f"{manifest.backup.namespace}/{manifest.backup.name}", 200)
+        raise manifests.conflict(key, f"is of another backup ({whose})", _SHARED)
+    if isinstance(manifest, Manifest):
+        manifests.require_forms(manifest, key_prefix)
     return manifest
 
 
@@ -112,11 +112,3 @@ _REMEDY = "this artifact cannot be trusted: look who writes to this bucket besid
 def mismatch(key: str, what: str) -> HoldfastError:
     """Make the error for an object that is not what was stored."""
     return HoldfastError(Reason.CHECKSUM_MISMATCH, f"{key}: {what}", _REMEDY)
-
-
-def _conflict(key: str, what: str) -> HoldfastError:
-    return HoldfastError(
-        Reason.MANIFEST_CONFLICT,
-        f"{key} {what}",
-        "two clusters may share this bucket and prefix: give each its own s3.prefix; nothing was overwritten",
-    )

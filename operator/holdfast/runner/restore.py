@@ -2,6 +2,7 @@
 
 An encrypted one needs an identity of one of its recipients: the only time that a Job holds one.
 
+What the cluster remembers of the artifact wins over the manifest, which lies where others may write: see manifests.py.
 A dump is untrusted until its SHA-256 is the manifest's: it is read through once before anything of it reaches a tool.
 While it streams a second time it is hashed again, and its last chunk is held back until the sum is right: a tool
 that works in one transaction never commits something else. (Not all do: MySQL commits as it goes, and the BEGIN and
@@ -12,16 +13,17 @@ import hashlib
 from collections.abc import Iterator
 
 from holdfast.api.policy import Algorithm
-from holdfast.contract.manifest import ManifestArtifact
-from holdfast.contract.task import RestoreTask
+from holdfast.contract.manifest import Manifest, ManifestArtifact
+from holdfast.contract.task import Pinned, RestoreTask
 from holdfast.errors import HoldfastError, Reason
 from holdfast.naming import IDENTITY_SECRET, MANIFEST_NAME
-from holdfast.runner import encryption, engine, record, store
+from holdfast.runner import encryption, engine, manifests, record, store, verifying
 from holdfast.runner.compress import decompressed
 from holdfast.runner.context import Context
 from holdfast.runner.engine import Overrides
 from holdfast.runner.outcome import Done
 from holdfast.runner.progress import Progress
+from holdfast.runner.secrets import MountedSecret
 from holdfast.runner.store import Store
 from holdfast.runner.tool_errors import RESTORING
 from holdfast.runner.verifying import resumed
@@ -35,6 +37,7 @@ def run(task: RestoreTask, context: Context, overrides: Overrides | None = None)
     manifest = record.find(opened, task.key_prefix, task.backup_uid)
     if manifest is None:
         raise store.not_found(opened, task.key_prefix + MANIFEST_NAME)
+    _require_expected(task, manifest, context)
     artifact = manifest.artifact
     clear = encryption.decryption(artifact, IDENTITY_SECRET, context.places)
     assert clear is not None
@@ -46,12 +49,42 @@ def run(task: RestoreTask, context: Context, overrides: Overrides | None = None)
             pass
         progress.phase = RESTORING
         stored = _trusted(opened, artifact, context, progress)
-        stream = decompressed(Algorithm(artifact.compression), clear(stored))
+        stream = _no_more(decompressed(Algorithm(artifact.compression), clear(stored)), artifact)
         target.restore(task, artifact, stream, progress)
     return Done(
         message=f"restored {size_for_people(total)} ({total} bytes) of {manifest.backup.backup_id} into {target}",
         warnings=target.warnings,
     )
+
+
+def _require_expected(task: RestoreTask, manifest: Manifest, context: Context) -> None:
+    """Raise unless the manifest is what the cluster remembers; without that, what the task itself gives away."""
+    pinned = task.pinned or Pinned(engine=task.database.engine)
+    manifests.require_pinned(manifest, pinned, task.key_prefix)
+    verifying.require_known(manifest.artifact)
+    identity = MountedSecret(IDENTITY_SECRET, context.places.age_identity)
+    if task.pinned is None and manifest.artifact.encryption is None and identity.is_there():
+        raise HoldfastError(
+            Reason.MANIFEST_CONFLICT,
+            f"{manifest.artifact.key} is not encrypted, and an identity is mounted: somebody may have put it in the "
+            "place of an encrypted one",
+            "look who writes to this bucket; where the backup was never encrypted, restore it without the identity",
+        )
+
+
+def _no_more(stream: Iterator[bytes], artifact: ManifestArtifact) -> Iterator[bytes]:
+    """Pass the dump on as far as its manifest says that it goes. Raises ContentMismatch where more follows."""
+    size = 0
+    for chunk in stream:
+        size += len(chunk)
+        if size > artifact.uncompressed_bytes:
+            raise HoldfastError(
+                Reason.CONTENT_MISMATCH,
+                f"{artifact.key} is more than the {artifact.uncompressed_bytes} bytes, decompressed, that its manifest "
+                "says",
+                f"this is not what was backed up: {manifests.NOT_OURS}",
+            )
+        yield chunk
 
 
 def _trusted(opened: Store, artifact: ManifestArtifact, context: Context, progress: Progress) -> Iterator[bytes]:

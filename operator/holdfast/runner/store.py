@@ -78,11 +78,11 @@ class Store:
         except KeyError as error:  # what every answer of S3's has
             raise no_s3(str(error), what, self.s3) from error
 
-    def read(self, key: str) -> bytes | None:
-        """Return a small object whole; None when it is not there."""
+    def read(self, key: str, most: int) -> bytes | None:
+        """Return a small object, its first `most` bytes; None when it is not there."""
         with self.doing(f"reading {key}"):
             try:
-                return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+                return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read(most)
             except ClientError as error:
                 if code_of(error) != "NoSuchKey":
                     raise

@@ -2,7 +2,7 @@
 
 from holdfast.contract.task import VerifyTask
 from holdfast.naming import MANIFEST_NAME
-from holdfast.runner import record, store, verifying
+from holdfast.runner import manifests, record, store, verifying
 from holdfast.runner.context import Context
 from holdfast.runner.outcome import Done
 from holdfast.runner.verifying import Wanted
@@ -15,11 +15,6 @@ def run(task: VerifyTask, context: Context) -> Done:
     manifest = record.find(opened, task.key_prefix, task.backup_uid)
     if manifest is None:
         raise store.not_found(opened, task.key_prefix + MANIFEST_NAME)
-    artifact = manifest.artifact
-    if task.sha256 not in (None, artifact.sha256):
-        raise record.mismatch(
-            task.key_prefix + MANIFEST_NAME,
-            f"it says that the artifact's SHA-256 is {artifact.sha256}; the DatabaseBackup remembers {task.sha256}",
-        )
+    manifests.require_pinned(manifest, task.pinned, task.key_prefix)
     wanted = Wanted(task.level, task.engine, task.identity_secret, task.scratch_bytes)
     return Done(verification=verifying.verified(opened, manifest, wanted, context))

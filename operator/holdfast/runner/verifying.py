@@ -21,6 +21,7 @@ from holdfast.runner.context import Context
 from holdfast.runner.engine import Contents
 from holdfast.runner.progress import Progress
 from holdfast.runner.store import Store
+from holdfast.runner.text import one_line
 
 PASSED = "passed"
 RESUMES = 5
@@ -111,7 +112,7 @@ def resumed(opened: Store, artifact: ManifestArtifact, context: Context) -> Chun
 
 def _read_back(opened: Store, manifest: Manifest, wanted: Wanted, context: Context) -> Verification:
     artifact = manifest.artifact
-    _require_known(artifact)
+    require_known(artifact)
     record.require_size(opened, artifact.key, artifact.size_bytes)
     clear = encryption.decryption(artifact, wanted.identity_secret, context.places)
     with Progress(context.log, "reading back", artifact.uncompressed_bytes) as progress:
@@ -179,11 +180,11 @@ def first_difference(said: Sequence[ManifestTable], found: Sequence[ManifestTabl
         if there.get(name) != wanted.get(name):
             has = f"has {there[name]} rows of table {name}" if name in there else f"does not have table {name}"
             says = f"says {wanted[name]}" if name in wanted else "does not name it"
-            return f"it {has}, its manifest {says}"
+            return f"it {one_line(has, 300)}, its manifest {says}"
     return None
 
 
-def _require_known(artifact: ManifestArtifact) -> None:
+def require_known(artifact: ManifestArtifact) -> None:
     """Raise ManifestConflict where the manifest names what this version cannot read."""
     if artifact.format not in list(Format) or artifact.compression not in list(Algorithm):
         raise HoldfastError(
