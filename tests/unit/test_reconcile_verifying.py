@@ -93,7 +93,7 @@ async def test_what_is_asked_is_done_once_and_told():
     status = await shop.rest(shop, "readback/1")
 
     (task,) = shop.verified
-    assert (task.level, task.engine, task.sha256) == ("readback", "postgresql", "a" * 64)
+    assert (task.level, task.engine, task.pinned.sha256) == ("readback", "postgresql", "a" * 64)
     assert (status["phase"], status["verificationRun"]["state"]) == ("Succeeded", "Passed")
     assert status["verification"] == FOUND.to_dict() | {"level": "readback"}
     assert "VerificationPassed" in {event["reason"] for event in shop.all(EVENTS)}

@@ -25,7 +25,9 @@ SHELL = SCRIPT.replace("COPY public.orders", "\\! touch broken-out\nCOPY public.
 def bench(monkeypatch, tmp_path):
     made = Bench(tmp_path)
     monkeypatch.setattr("holdfast.runner.store.connect", lambda s3, _: Store(s3, made.s3))
-    monkeypatch.setattr("holdfast.runner.postgres.server.inspect", lambda *_: Server("PostgreSQL 17.5", 17, 1000))
+    monkeypatch.setattr(
+        "holdfast.runner.postgres.server.inspect", lambda *_: Server("db", "5432", "PostgreSQL 17.5", 17, 1000)
+    )
     monkeypatch.setattr("holdfast.runner.postgres.server.user_objects", lambda *_: [])
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     made.tool("psql", 'cat > "$FOLDER/restored"')
@@ -137,6 +139,29 @@ def test_an_artifact_that_changes_between_the_two_readings_never_comes_to_its_en
     with pytest.raises(HoldfastError, match="its SHA-256 is"):
         bench.restore()
     assert "dump complete" not in (restored(bench) or "")
+
+
+def test_a_directory_restore_that_failed_is_none(bench):
+    """It is no transaction, and its exit code is all that tells."""
+    bench.tool("pg_dump", 'for a; do case $a in --file=*) f=${a#--file=};; esac; done; mkdir "$f"; '
+                          'cp "$FOLDER/script.sql" "$f/toc.dat"')  # fmt: skip
+    bench.back_up("directory", scratch_bytes=1 << 30)
+    restoring = {"scratch_bytes": 1 << 30, "jobs": 2}
+    assert bench.restore(**restoring).message.startswith("restored ")
+    bench.tool("pg_restore", "echo 'pg_restore: error: oh' >&2; exit 1")
+    with pytest.raises(HoldfastError, match="pg_restore exited 1 while restoring: pg_restore: error: oh") as caught:
+        bench.restore(**restoring)
+    assert caught.value.reason is Reason.RESTORE_FAILED
+
+
+def test_a_script_is_restored_in_one_transaction_by_a_psql_that_takes_no_command(bench):
+    bench.back_up()
+    bench.tool("psql", 'cat > "$FOLDER/restored"; printf "%s\\n" "$@" > "$FOLDER/argv"; env > "$FOLDER/environment"')
+    bench.restore()
+    assert restored(bench).startswith("\\restrict ")
+    arguments = (bench.folder / "argv").read_text().split("\n")
+    assert {"--single-transaction", "--set=ON_ERROR_STOP=1", "--no-psqlrc", "--file=-"} <= set(arguments)
+    assert "PGSERVICEFILE=" in (bench.folder / "environment").read_text()
 
 
 def test_what_is_more_than_its_manifest_says_is_cut_off(bench):

@@ -656,3 +656,24 @@ def test_a_restore_runs_no_command_of_the_clients_own(monkeypatch, places, flavo
     )
     assert flags <= set(fed[0])
     assert "--database=orders" in fed[0]
+
+
+# what a dump and a restore must not do
+
+
+def a_script(folder, monkeypatch, name, does):
+    (folder / name).write_text(f"#!/bin/sh\n{does}\n")
+    (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS.values(), ids=lambda flavour: flavour.name)
+@pytest.mark.parametrize("written", ["", "-- Dump comp", "insert into t values (1"], ids=["nothing", "half", "cut"])
+def test_a_dump_whose_tool_exits_0_without_the_end_mark_is_none(tmp_path, monkeypatch, flavour, written):
+    a_script(tmp_path, monkeypatch, flavour.dump, f"printf %s '{written}'")
+    context = Context(Places(run=tmp_path), Stop(), Log(io.StringIO()), "pod-uid", NOW)
+    progress = Progress(context.log, "dumping")
+    sink = Sink(Plain(), SimpleNamespace(write=len, size=0), progress)
+    with StreamedDump(a_target(flavour), context, []) as dump, pytest.raises(HoldfastError) as caught:
+        dump.stream(sink, progress)
+    assert caught.value.reason is Reason.END_MARK_MISSING

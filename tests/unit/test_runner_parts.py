@@ -4,6 +4,7 @@ import pytest
 
 from holdfast.errors import HoldfastError, Reason
 from holdfast.manifests import volumes
+from holdfast.runner.part import Spooled
 from holdfast.runner.parts import DISK, GIB, IN_MEMORY, MAX_OBJECT, MAX_PARTS, MIB, planned
 from holdfast.runner.upload import MEMORY
 from holdfast.units import bytes_of_quantity
@@ -33,6 +34,25 @@ def test_the_disk_holds_two_parts_and_the_jobs_volume_has_room_for_them():
 
 def test_what_needs_no_disk_is_known():
     assert sum(part.size for part in WALK if not part.on_disk) == IN_MEMORY > 38 * GIB
+
+
+def test_a_file_that_takes_less_than_it_is_given_gets_the_rest(tmp_path):
+    part = Spooled(100, tmp_path)
+    real = part._file
+
+    class Slow:
+        """A file that takes seven bytes at a time, as a full pipe or a signal makes one."""
+
+        def write(self, data):
+            return real.write(data[:7])
+
+        def __getattr__(self, name):
+            return getattr(real, name)
+
+    part._file = Slow()
+    part.add(bytes(range(100)))
+    assert part.body().read() == bytes(range(100))
+    assert len(part) == 100
 
 
 def test_there_is_no_part_beyond_the_last():

@@ -13,7 +13,7 @@ from tests.patience import ENOUGH
 
 from holdfast.api.database import Engine, TLSMode
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner import scratch, stream
+from holdfast.runner import confinement, scratch, stream
 from holdfast.runner.context import Context, Places
 from holdfast.runner.log import Log
 from holdfast.runner.mysql import dumps as mysql_dumps
@@ -27,6 +27,12 @@ from holdfast.runner.stop import Stop
 from holdfast.runner.tools import Tool
 
 STALLED = HoldfastError(Reason.DUMP_STALLED, "stalled", "look")
+
+
+@pytest.fixture(autouse=True)
+def a_shell_may_start_others(monkeypatch):
+    """A real tool may not: see test_runner_confinement.py."""
+    monkeypatch.setattr(confinement, "interpreter", lambda _: None)
 
 
 @pytest.fixture(autouse=True)

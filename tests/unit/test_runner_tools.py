@@ -8,10 +8,17 @@ import pytest
 from tests.patience import ENOUGH
 
 from holdfast.errors import HoldfastError, Reason
+from holdfast.runner import confinement
 from holdfast.runner.stop import Stop
 from holdfast.runner.stream import pump
 from holdfast.runner.tool_errors import Feed, check
 from holdfast.runner.tools import STDERR_LINES, Tool, find, version
+
+
+@pytest.fixture(autouse=True)
+def a_shell_may_start_others(monkeypatch):
+    """A real tool may not: see test_runner_confinement.py."""
+    monkeypatch.setattr(confinement, "interpreter", lambda _: None)
 
 
 def sh(script, **pipes):

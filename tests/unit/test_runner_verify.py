@@ -303,6 +303,15 @@ def test_a_new_backup_says_how_it_was_verified(bench):
     report = bench.back_up()
     assert (report.level, report.checked_by) == (CHECKSUM, CheckedBy.STORE_CHECKSUM)
     assert report.compared == ["size", "storeChecksum"]
+    assert bench.manifest.verification.checked_by == "StoreChecksum"
+
+
+def test_a_new_backup_in_a_store_without_checksums_says_that_it_was_read_back(bench):
+    bench.s3._checksums = False
+    report = bench.back_up()
+    assert (report.level, report.checked_by) == (CHECKSUM, CheckedBy.READBACK)
+    assert report.compared == ["size", "sha256"]
+    assert bench.manifest.verification.checked_by == "Readback"
 
 
 def test_a_new_backup_that_reads_back_as_something_else_is_removed(bench, monkeypatch):

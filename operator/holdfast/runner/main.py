@@ -36,7 +36,7 @@ from holdfast.contract.task import (
     VerifyTask,
 )
 from holdfast.errors import ExitCode, HoldfastError, Reason
-from holdfast.runner import entry
+from holdfast.runner import confinement, entry
 from holdfast.runner.context import Context, Places
 from holdfast.runner.engine import Overrides
 from holdfast.runner.log import Log
@@ -63,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     The only place that ends a process without ceremony; whoever wants a task run within a process of his own calls
     `run`.
     """
+    confinement.close_to_others()
     threading.excepthook, sys.excepthook = _thread_fault, _fault  # Python's own would write values, maybe secret
     code = run(arguments)
     if threading.active_count() > 1:
@@ -91,7 +92,7 @@ def run(arguments: Sequence[str] | None = None, places: Places | None = None) ->
     except HoldfastError as error:
         return _end("unknown", Ended(failure=error), Log(mask=Mask(places.secrets())), places, started, begun)
     log = _log(task, Mask(places.secrets(), text.replace("\\u0024", "$"), _given_user(task)))
-    log.line("started", kind=task.kind, deadlineSeconds=task.deadline_seconds)
+    log.line("started", kind=task.kind, deadlineSeconds=task.deadline_seconds, landlock=confinement.version())
     context = Context(places, Stop(), log, os.environ.get(POD_UID_VARIABLE, "") or "no-pod-uid", started)
     ended = supervise(lambda: _work(task, context, overrides), context, task.deadline_seconds)
     return _end(task.kind, ended, log, places, started, begun)

@@ -17,7 +17,7 @@ from holdfast.contract.manifest import Manifest, ManifestArtifact
 from holdfast.contract.task import Pinned, RestoreTask
 from holdfast.errors import HoldfastError, Reason
 from holdfast.naming import IDENTITY_SECRET, MANIFEST_NAME
-from holdfast.runner import encryption, engine, manifests, record, store, verifying
+from holdfast.runner import confinement, encryption, engine, manifests, record, store, verifying
 from holdfast.runner.compress import decompressed
 from holdfast.runner.context import Context
 from holdfast.runner.engine import Overrides
@@ -53,8 +53,14 @@ def run(task: RestoreTask, context: Context, overrides: Overrides | None = None)
         target.restore(task, artifact, stream, progress)
     return Done(
         message=f"restored {size_for_people(total)} ({total} bytes) of {manifest.backup.backup_id} into {target}",
-        warnings=target.warnings,
+        warnings=[*target.warnings, *unconfined()],
     )
+
+
+def unconfined() -> list[str]:
+    """Warn where the kernel does not keep the tool, which obeys the dump, from the Secrets of this Pod."""
+    warning = "this node's kernel has no Landlock (Linux 5.13): the tool that read the dump could see the Pod's Secrets"
+    return [] if confinement.version() else [warning]
 
 
 def _require_expected(task: RestoreTask, manifest: Manifest, context: Context) -> None:

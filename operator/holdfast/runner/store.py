@@ -78,7 +78,7 @@ class Store:
         except KeyError as error:  # what every answer of S3's has
             raise no_s3(str(error), what, self.s3) from error
 
-    def read(self, key: str, most: int) -> bytes | None:
+    def read(self, key: str, most: int = CHUNK) -> bytes | None:
         """Return a small object, its first `most` bytes; None when it is not there."""
         with self.doing(f"reading {key}"):
             try:

@@ -37,6 +37,7 @@ _REMEDIES = (
     ("lock timeout", "something holds a lock on the table: look in pg_locks, and apply a new backup"),
     ("server closed the connection", "the server ended the connection: look in its log, then apply a new backup"),
     ("terminating connection", "the server ended the connection: look in its log, then apply a new backup"),
+    ("invalid command \\restrict", "this psql cannot be kept from obeying a dump: use a runner image built since"),
     ("server version mismatch", "use the runner image of the server's version"),
 )
 

@@ -1,7 +1,8 @@
 """Starts the database's own tools and sees them through: every exit code is read, every tool ends with the task.
 
-A tool runs in its own process group (its workers too), so that a stop ends all of it. Of the
-environment it gets what a program needs to run, and what its caller names. What it says on stderr is kept, bounded.
+A tool runs in its own process group (its workers too), so that a stop ends all of it. It sees no
+Secret and nothing of the runner (confinement.py); of the environment it gets what a program needs to run, and what its
+caller names. What it says on stderr is kept, bounded.
 """
 
 import os
@@ -14,10 +15,12 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from fcntl import F_SETPIPE_SZ, fcntl
+from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
 from holdfast.errors import HoldfastError, Reason
+from holdfast.runner import confinement
 from holdfast.runner.text import one_line
 
 PIPE_BYTES = 1 << 20  # a pipe of the default 64 KiB makes four times as many switches between the processes
@@ -42,15 +45,20 @@ class Tool:
         `environment` is what it needs besides what every program does.
         """
         self.name = command[0]
-        self._process = subprocess.Popen(
-            [find(command[0]), *command[1:]],
-            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
-            stdout=subprocess.PIPE if stdout else subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            env=minimal() | dict(environment or {}),
-            start_new_session=True,
-        )
+        program = find(command[0])
+
+        def start() -> "subprocess.Popen[bytes]":
+            return subprocess.Popen(
+                [program, *command[1:]],
+                stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if stdout else subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                env=minimal() | dict(environment or {}),
+                start_new_session=True,
+            )
+
+        self._process = confinement.within(start, Path(program))
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 enlarge(pipe.fileno())
@@ -132,13 +140,19 @@ def find(name: str) -> str:
 
 def version(name: str) -> tuple[str, int]:
     """Return what `NAME --version` says, e.g. `pg_dump (PostgreSQL) 17.5`, and its major version."""
-    said = subprocess.run([find(name), "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    said = asked_version(name)
     found = re.search(r"\(PostgreSQL\) ((\d+)\S*)", said)
     if found is None:
         raise HoldfastError(
             Reason.TOOL_NOT_FOUND, f"{name} --version says {said!r}", "use a runner image of Holdfast's"
         )
     return f"{name} {found[1]}", int(found[2])
+
+
+def asked_version(name: str) -> str:
+    """Return what `NAME --version` says."""
+    command = [find(name), "--version"]
+    return subprocess.run(command, capture_output=True, text=True, check=True, env=minimal()).stdout.strip()
 
 
 def enlarge(descriptor: int) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.integration.runner import faults, mysql_faults
 from tests.integration.runner.faults import Fault
+from tests.integration.runner.returns import RETURNS
 
 from holdfast.api import generated
 
@@ -60,6 +61,17 @@ Numbers that these faults meet:
 
 """
 
+RETURNING = """
+## On the way back
+
+Somebody who may write to the bucket puts something else into a dump's place, and adapts the manifest. Each is restored
+by the real runner, from a real store, with a real server as its target: nothing runs, nothing is in the target
+afterwards, and no Secret is in the log.
+
+| In the dump's place | Exit code | Reason | It says |
+|---|---:|---|---|
+"""
+
 
 def page() -> str:
     """Return the page."""
@@ -70,6 +82,8 @@ def page() -> str:
         parts.append(f"\n## {stage[0].upper()}{stage[1:]}\n\n| | Fault | Exit code | Reason | Left to the cleanup |\n")
         parts.append("|---|---|---:|---|---|\n")
         parts += [_row(fault) for fault in group]
+    parts.append(RETURNING)
+    parts += [f"| {case.what} | {case.code} | `{case.reason}` | {case.says} |\n" for case in RETURNS]
     return "".join(parts)
 
 

@@ -72,10 +72,16 @@ def test_no_process_has_a_secret_in_its_arguments_or_environment(world: World, b
     world.db.pause()
     try:
         seen = pod.processes()
+        environment = pod.exec(
+            "tr '\\0' '\\n' < $(grep -lx pg_dump /proc/[0-9]*/comm | head -n 1 | sed s/comm/environ/)"
+        )
+        runner = pod.exec("cat /proc/1/environ 2>/dev/null || true")
     finally:
         world.db.unpause()
     assert "pg_dump" in seen
-    assert "HOLDFAST_TASK" in seen
+    assert "PGSERVICEFILE" in environment
+    assert "HOLDFAST" not in environment
+    assert runner == "", "what the runner was told, no other process of its user can read"
     assert secrets_in(seen) == []
     world.assert_backed_up(task, pod.result())
 

@@ -1,5 +1,6 @@
 """Everything an integration test needs in one place: the servers, Pods of any task, and what must hold afterwards."""
 
+import hashlib
 import itertools
 import uuid
 from collections.abc import Sequence
@@ -103,7 +104,9 @@ class World:
         assert self.store.uploads(task.key_prefix) == []
         assert manifest.backup == task.backup
         assert result.report.backup.artifact_key == manifest.artifact.key
-        assert result.report.backup.sha256 == manifest.artifact.sha256
+        stored = self.store.read(manifest.artifact.key)
+        assert len(stored) == manifest.artifact.size_bytes == result.report.backup.size_bytes
+        assert hashlib.sha256(stored).hexdigest() == manifest.artifact.sha256 == result.report.backup.sha256
         assert_no_secret(result)
 
     def assert_nothing_left(self, task: BackupTask, store: Store | None = None) -> None:

@@ -1,7 +1,6 @@
 """A MySQL or MariaDB database as tasks use it."""
 
 import re
-import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -145,7 +144,7 @@ def listed(names: Sequence[str]) -> str:
 
 def version(name: str) -> str:
     """Return a tool's version, from `mysqldump  Ver 9.7.0 for …` or `mariadb-dump from 11.8.3-MariaDB, client …`."""
-    said = subprocess.run([tools.find(name), "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    said = tools.asked_version(name)
     found = re.search(r"(?:Ver|from) (\d+\.\d+[^\s,]*)", said)
     if found is None:
         raise HoldfastError(

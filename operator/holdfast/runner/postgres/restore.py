@@ -1,9 +1,11 @@
 """Feeds a dump of each format into a PostgreSQL database."""
 
+import secrets
 import shutil
 import tarfile
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
@@ -12,6 +14,7 @@ from holdfast.contract.manifest import ManifestArtifact
 from holdfast.contract.task import RestoreTask
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.context import Context
+from holdfast.runner.postgres.commands import without_commands
 from holdfast.runner.postgres.connection import Target
 from holdfast.runner.postgres.dumps import ARCHIVE_FOLDER
 from holdfast.runner.progress import Progress
@@ -40,13 +43,22 @@ def feed(
     where = f"--dbname={target.conninfo()}"
     match Format(artifact.format):
         case Format.SQL:
-            feed_tool([*PSQL, where], stream, context.stop, progress, target.environment())
+            script = chain([restricted()], without_commands(stream))
+            feed_tool([*PSQL, where], script, context.stop, progress, target.environment())
         case Format.CUSTOM:
             command = [*PG_RESTORE, "--single-transaction", where]
             feed_tool(command, stream, context.stop, progress, target.environment())
         case Format.DIRECTORY:
             command = [*PG_RESTORE, f"--jobs={task.jobs}", where]
             _unpack_and_restore(task, artifact, stream, command, target.environment(), context)
+
+
+def restricted() -> bytes:
+    r"""Return the line that makes psql take no command any more but the `\unrestrict` of a key that nobody else knows.
+
+    A psql that does not know it ends here, before anything was done.
+    """
+    return f"\\restrict {secrets.token_hex(32)}\n".encode()
 
 
 def _unpack_and_restore(

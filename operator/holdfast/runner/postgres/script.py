@@ -12,7 +12,7 @@ import re
 
 from holdfast.contract.manifest import ManifestTable
 from holdfast.runner.engine import Contents
-from holdfast.runner.lexer import STAY, Lexer
+from holdfast.runner.lexer import STAY, Lexer, Reader
 
 _PART = rb'(?:"[^"]*(?:""[^"]*)*"|[^\s".(;]+)'
 _COPY = re.compile(rb"\nCOPY (" + _PART + rb"\." + _PART + rb") (?:\(.*\))? FROM stdin;\n", re.DOTALL)
@@ -23,7 +23,7 @@ _END_OF_ROWS = b"\n\\.\n"
 _TOKEN = re.compile(rb"""['"$]|--|\n(?:\\|COPY |SET (?!default_)|SELECT pg_catalog\.|BEGIN;|COMMIT;)""")
 _END_TOKEN = re.compile(rb"""['"$;]|--""")
 _OLD_STRINGS = b"\nSET standard_conforming_strings = off;"
-_LOOKAHEAD = 64  # bytes, more than any token has: nearer to the end of what is there, a token may be cut
+LOOKAHEAD = 64  # bytes, more than any token has: nearer to the end of what is there, a token may be cut
 
 _ESCAPE = re.compile(rb"(?:\A|[^A-Za-z0-9_$\x80-\xff])[eE]\Z")
 _ESCAPED = re.compile(rb"[^'\\]*+(?:(?:\\.|'')[^'\\]*+)*+", re.DOTALL)
@@ -35,6 +35,7 @@ _LONGEST_HEADER = 1 << 20  # bytes; 1,600 columns of the longest names have some
 class Script(Lexer):
     """See Lexer."""
 
+    token, end_token = _TOKEN, _END_TOKEN
     before = 2  # bytes, to see whether a quote begins an E'...' string
 
     def __init__(self) -> None:
@@ -50,15 +51,15 @@ class Script(Lexer):
 
     def contents(self) -> Contents | None:
         """End the stream; return what was in it, None where it could not be followed to its end."""
-        self.feed(b"\n" * _LOOKAHEAD)
+        self.feed(b"\n" * LOOKAHEAD)
         if self._lost or self._read != self._statements:
             return None
         tables = [ManifestTable(name=name.decode(errors="backslashreplace"), rows=rows) for name, rows in self._tables]
         return Contents(tables, self._schema.hexdigest())
 
     def _statements(self, buffer: bytes, at: int) -> int:
-        found = (_END_TOKEN if self._skipping else _TOKEN).search(buffer, at)
-        safe = len(buffer) - _LOOKAHEAD
+        found = (self.end_token if self._skipping else self.token).search(buffer, at)
+        safe = len(buffer) - LOOKAHEAD
         start = found.start() if found else len(buffer)
         # Line ends between statements vary from one version of pg_dump to the next.
         self._hash(buffer[at : min(start, max(at, safe))].replace(b"\n", b""))
@@ -67,8 +68,10 @@ class Script(Lexer):
         match found[0]:
             case b"'" | b'"' | b"$":
                 return self._quote(buffer, start)
-            case b"--" | b"\n\\":
+            case b"--":
                 self._read = self._comment
+            case b"\n\\" | b"\\" | b"/*":
+                self._read = self._other(found[0])
             case b";":
                 self._skipping = False
             case b"\nCOPY ":
@@ -124,6 +127,14 @@ class Script(Lexer):
         self._read = self._statements
         return end
 
+    def _other(self, token: bytes) -> Reader:  # noqa: ARG002 - see commands.py
+        """Return what reads on after a backslash; it is a command of psql's, and no schema."""
+        return self._comment
+
+    def _unknown_copy(self, buffer: bytes, at: int) -> None:  # noqa: ARG002
+        """Give up."""
+        self._lost, self._read = True, self._anything
+
     def _header(self, buffer: bytes, at: int) -> int:
         """Read `COPY schema.table (columns) FROM stdin;`, from the line end before it to the one after it."""
         whole = _STATEMENT.match(buffer, at)
@@ -131,7 +142,7 @@ class Script(Lexer):
             return at
         copy = _COPY.fullmatch(whole[0]) if whole else None
         if whole is None or copy is None:
-            self._lost, self._read = True, self._anything
+            self._unknown_copy(buffer, at)
             return at
         self._tables.append((copy[1], 0))
         self._rows, self._read = 0, self._rows_of_table
