@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.patience import ENOUGH
 
 from holdfast.handlers.audit import Audit
 from holdfast.kube.errors import Unavailable
@@ -49,8 +50,10 @@ class Queue:
         self.added.append(key)
 
 
-def an_audit(cache: Cache, cluster: Cluster, queue: Queue | None = None, namespaces: tuple[str, ...] = ()) -> Audit:
-    return Audit(cache, queue or Queue(), cluster, namespaces, interval=0.01, grace=0.2)
+def an_audit(
+    cache: Cache, cluster: Cluster, queue: Queue | None = None, namespaces: tuple[str, ...] = (), grace: float = 0.2
+) -> Audit:
+    return Audit(cache, queue or Queue(), cluster, namespaces, interval=0.01, grace=grace)
 
 
 def a_cache(*backups: dict[str, Any]) -> Cache:
@@ -118,12 +121,12 @@ async def test_only_the_namespaces_watched_are_looked_at() -> None:
 
 async def test_work_may_begin_when_the_cache_is_filled_and_not_before() -> None:
     cache = a_cache()
-    audit = an_audit(cache, Cluster(a_backup("a", 5)))
+    audit = an_audit(cache, Cluster(a_backup("a", 5)), grace=ENOUGH)
     waiting = asyncio.create_task(audit.wait_until_filled())
     await asyncio.wait([waiting], timeout=0.1)
     assert not waiting.done()
     cache.put(BACKUPS, a_backup("a", 5))
-    await asyncio.wait_for(waiting, timeout=1)
+    await waiting
 
 
 async def test_a_watch_that_never_brings_anything_ends_the_start() -> None:
@@ -141,7 +144,7 @@ async def test_a_server_that_cannot_be_asked_ends_no_audit() -> None:
 
     cluster.on_list = refuse
     running = asyncio.create_task(an_audit(a_cache(), cluster).run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(ENOUGH):
         while asked < 3:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
     assert not running.done()
