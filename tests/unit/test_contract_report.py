@@ -143,3 +143,52 @@ def test_what_deceives_a_reader_is_shown_as_what_it_is(path):
     assert read is not None
     said = functools.reduce(lambda node, key: node[key], path.split("."), read.to_dict())
     assert said == "a\\u001b[2J\\u202eb c\\u009b"
+
+
+# what goes where there is no room
+
+
+def a_verbose_report(length: int, warnings: int = 8) -> Report:
+    """One that is too long by far, in every text that may be cut."""
+    failure = FailureReport(reason="DumpFailed", exit_code=7, message="m" * length, remedy="r" * length)
+    return a_report(failure=failure, message="s" * length, warnings=["w" * length] * warnings)
+
+
+@pytest.mark.parametrize(
+    ("length", "warnings", "room"),
+    [
+        pytest.param(1200, 0, 1200, id="a sentence that just fits stays"),
+        pytest.param(2000, 0, 1200, id="three long ones are cut a little"),
+        pytest.param(2000, 3, 600, id="with three warnings, by half"),
+        pytest.param(2000, 8, 300, id="of many warnings four stay, if they fit"),
+    ],
+)
+def test_texts_are_cut_no_more_than_they_must_be(length, warnings, room):
+    read = report.parse(a_verbose_report(length, warnings).to_bytes().decode())
+    assert read is not None
+    assert len(read.failure.message) == len(read.failure.remedy) == len(read.message) == min(length, room)
+    assert [len(warning) for warning in read.warnings] == [min(length, room)] * min(4, warnings)
+
+
+def test_warnings_go_before_a_message_says_nothing_any_more():
+    """A character that JSON writes in six: of the longest texts 120 characters are left, and no warning."""
+    failure = FailureReport(reason="DumpFailed", exit_code=7, message='\\"' * 2000, remedy="é\\" * 2000)
+    cut = a_report(failure=failure, message="\\" * 4000, warnings=["\\" * 4000] * 8)
+    assert cut.shortened(120).warnings == []
+    assert len(cut.shortened(120).failure.message) == 120
+    assert len(cut.shortened(121).warnings) == 4
+
+
+def test_a_report_without_a_sentence_has_none_when_it_is_cut():
+    assert a_verbose_report(3000).model_copy(update={"message": None}).shortened(300).message is None
+
+
+def test_of_migrations_a_report_has_how_far_they_came_and_how_many_failed():
+    history = ManifestMigrations(
+        tool="flyway", table="t", applied_count=3, last="V3__" + "x" * 300, failed=["V2", "V3"]
+    )
+    told = MigrationsReport.of(history)
+    assert (told.tool, told.applied_count, told.failed) == ("flyway", 3, 2)
+    assert told.last.startswith("V3__xxx")
+    assert len(told.last) == 200
+    assert MigrationsReport.of(ManifestMigrations(tool="flyway", table="t")).failed is None
