@@ -29,12 +29,13 @@ def main() -> int:
     for name in LIBRARIES:
         importlib.import_module(name)
     started = time.monotonic()
-    known = noticing.look(root, Forks(arguments.work / "tests", arguments.workers), arguments.work / "seen")
+    modules = tree.modules(root, arguments.only)
+    known = noticing.look(root, Forks(arguments.work / "tests", arguments.workers), arguments.work / "seen", modules)
     if known.failed:
         print("these tests fail without any fault:\n  " + "\n  ".join(known.failed))
         return 1
     _say(f"looked at what each test runs in {time.monotonic() - started:.0f} s")
-    plans = [plan(root, module, known) for module in tree.modules(root, arguments.only)]
+    plans = [plan(root, module, known) for module in modules]
     results = Results(root, arguments.work / "results.jsonl", plans)
     for made in plans:
         for mutant in made.never:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from tests.mutants import reach
 from tests.mutants.forks import Forks
 from tests.mutants.tree import PACKAGE
 
@@ -53,9 +54,10 @@ class Noticing:
         } - {""}
 
 
-def look(root: Path, forks: Forks, kept: Path) -> Noticing:
-    """Run all fast tests once. What was seen of a file is kept until it, its helpers or the program change."""
-    files = sorted(str(path.relative_to(root)) for folder in FOLDERS for path in (root / folder).glob("test_*.py"))
+def look(root: Path, forks: Forks, kept: Path, modules: list[str]) -> Noticing:
+    """Run the fast tests of these modules once. What was seen of a file is kept until it or the program change."""
+    every = sorted(str(path.relative_to(root)) for folder in FOLDERS for path in (root / folder).glob("test_*.py"))
+    files = reach.those_that_may_run(root, every, modules)
     shared = [*sorted((root / "operator").rglob("*.py")), *sorted((root / "tests").glob("*.py"))]
     common = [path.read_bytes() for path in shared]
     places = {file: kept / f"{digest([file.encode(), (root / file).read_bytes(), *common])}.json" for file in files}
@@ -69,8 +71,10 @@ def look(root: Path, forks: Forks, kept: Path) -> Noticing:
     for done in forks.run(jobs()):  # type: ignore[arg-type]
         if done.code:
             raise SystemExit(f"{done.key} cannot be run: {done.said}")
-    for old in set(kept.iterdir()) - set(places.values()):
-        old.unlink()
+    fresh = {place.name for place in places.values()}
+    for old in kept.iterdir():
+        if old.name not in fresh and files == every:
+            old.unlink()
     return Noticing({file: _read(place) for file, place in places.items()})
 
 
