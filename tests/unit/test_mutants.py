@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.mutants import kept
+from tests.mutants import kept, reach
 from tests.mutants.changes import mutants_of
 from tests.mutants.source import Source
 
@@ -57,6 +57,10 @@ def changes(text: str) -> list[str]:
         pytest.param("return a", ["return None"], id="a result"),
         pytest.param("with a: b()", ["if True: b()", "with a: pass"], id="a guard"),
         pytest.param("log.info('lost', count=1)", [], id="nothing of the log"),
+        pytest.param("x = a or []", ["x = []"], id="not what stands in for nothing"),
+        pytest.param("with a.lock: b()", ["with a.lock: pass"], id="no lock"),
+        pytest.param("x = now < due", [], id="no tick of a clock"),
+        pytest.param("x = round(a, 2)", [], id="no digit"),
         pytest.param("x = f'{a + 1} of {b}'", [], id="nothing of a sentence"),
         pytest.param("x = a(message='x' + b, remedy=b)", [], id="nothing of a message or a remedy"),
         pytest.param("assert a is not None", [], id="nothing that narrows a type"),
@@ -122,6 +126,27 @@ def test_a_list_that_explains_nothing_is_refused(tmp_path: Path, text: str, word
 
 def test_each_entry_of_the_list_has_a_reason():
     kept.read()
+
+
+# The tests that are asked
+
+
+def test_only_files_that_reach_a_module_are_asked(tmp_path: Path):
+    for name, text in {
+        "operator/holdfast/a.py": "",
+        "operator/holdfast/b.py": "from holdfast import a\n",
+        "operator/holdfast/c.py": "",
+        "tests/helper.py": "def f():\n    from holdfast.b import x\n",
+        "tests/unit/test_directly.py": "import holdfast.a\n",
+        "tests/unit/test_by_a_helper.py": "from tests.helper import f\n",
+        "tests/unit/test_another.py": "from holdfast import c\n",
+        "tests/unit/test_by_a_process.py": "run(sys.executable)\n",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    files = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.glob("tests/unit/*.py"))
+    asked = reach.those_that_may_run(tmp_path, files, ["a.py"])
+    assert asked == [f"tests/unit/test_{name}.py" for name in ("by_a_helper", "by_a_process", "directly")]
 
 
 # A run
