@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.mutants import anew, inside, kept, noticing, tree
 from tests.mutants.forks import HUNG, Done, Forks
+from tests.mutants.kept import NEVER
 from tests.mutants.noticing import NOTICED, SURVIVED, UNFIT
 from tests.mutants.plan import Plan, plan
 from tests.mutants.source import Mutant
@@ -19,7 +20,6 @@ LIBRARIES = (
     *("boto3", "botocore.session", "coverage", "hypothesis", "kopf", "kubernetes.aio.client", "psycopg", "pydantic"),
     *("prometheus_client", "structlog", "yaml", "isal.igzip", "pyrage", "moto.server", "aiohttp.web", "rich.console"),
 )
-NEVER = "no test runs it"
 A_NIGHT = 36000.0
 
 
@@ -134,21 +134,27 @@ class _Progress:
     def __call__(self, done: Done) -> None:
         assert isinstance(done.key, Mutant)
         code = NOTICED if done.code not in {SURVIVED, UNFIT} else done.code
-        self._results.take(done.key, code, "it hangs" if done.code == HUNG else done.said.strip()[:300])
+        self._results.take(
+            done.key, code, "it hangs" if done.code == HUNG else "" if code == SURVIVED else done.said.strip()[:300]
+        )
         if time.monotonic() - self._said_at > 30:
             self._said_at = time.monotonic()
             os.write(self._terminal, f"{len(self._results.of)} of {self._total}: {done.key.module}\n".encode())
 
 
 def _report(plans: Iterable[Plan], results: Results) -> int:
-    survivors, total = [], 0
+    survivors: dict[str, str] = {}
+    total = 0
     for made in plans:
-        here = [mutant.id for mutant in made.mutants if results.of[mutant.id][0] == SURVIVED]
+        here = {mutant.id: results.of[mutant.id][1] for mutant in made.mutants if results.of[mutant.id][0] == SURVIVED}
         _say(f"{made.module}: {len(made.mutants)} faults, {len(here)} not noticed, {len(made.never)} never run")
-        survivors += here
+        survivors |= here
         total += len(made.mutants)
     verdict = kept.compare(kept.read(), survivors, [made.module for made in plans])
-    _say(f"\n{total} faults, {len(survivors)} not noticed, {len(verdict.unexplained)} of them without a reason")
+    _say(
+        f"\n{total} faults, {len(survivors)} not noticed: {len(verdict.open)} of them are open, "
+        f"and {len(verdict.unexplained)} without a reason"
+    )
     for title, ids in (
         ("Write a test that fails, or a reason into tests/mutants/survivors.toml, for:", verdict.unexplained),
         ("Listed in tests/mutants/survivors.toml in vain, a test notices them or the code is gone:", verdict.stale),
@@ -156,12 +162,9 @@ def _report(plans: Iterable[Plan], results: Results) -> int:
         if ids:
             _say(title)
         for mutant in ids:
-            _say(f"  {json.dumps(mutant, ensure_ascii=False)},{_why(results, mutant)}")
+            why = f"  # {NEVER}" if survivors.get(mutant) == NEVER else ""
+            _say(f"  {json.dumps(mutant, ensure_ascii=False)},{why}")
     return 1 if verdict.unexplained or verdict.stale else 0
-
-
-def _why(results: Results, mutant: str) -> str:
-    return f"  # {NEVER}" if results.of.get(mutant) == (SURVIVED, NEVER) else ""
 
 
 if __name__ == "__main__":

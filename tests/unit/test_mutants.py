@@ -105,10 +105,30 @@ def test_text_beyond_ascii_before_a_fault_moves_nothing():
 # The list
 
 
-def test_a_survivor_without_a_reason_and_a_reason_without_a_survivor_are_told():
-    verdict = kept.compare(["a.py f: x", "a.py f: gone", "b.py g: y"], ["a.py f: x", "a.py f: new"], ["a.py"])
-    assert verdict.unexplained == ["a.py f: new"]
-    assert verdict.stale == ["a.py f: gone"]  # b.py was not looked at
+LIST = """
+[[kept]]
+reason = "it is so"
+mutants = ["a.py f: x", "a.py f: gone", "b.py g: y"]
+functions = ["a.py never", "a.py other"]
+[[open]]
+reason = "nobody has looked"
+mutants = ["a.py f: open"]
+"""
+
+
+def test_a_survivor_without_a_reason_and_a_reason_without_a_survivor_are_told(tmp_path: Path):
+    (tmp_path / "survivors.toml").write_text(LIST)
+    survivors = {
+        "a.py f: x": "",
+        "a.py f: new": "",
+        "a.py f: open": "",
+        "a.py never: 1 -> 2": kept.NEVER,
+        "a.py other: 1 -> 2": "",  # a test runs it by now
+    }
+    verdict = kept.compare(kept.read(tmp_path / "survivors.toml"), survivors, ["a.py"])
+    assert verdict.unexplained == ["a.py f: new", "a.py other: 1 -> 2"]
+    assert verdict.open == ["a.py f: open"]
+    assert verdict.stale == ["a.py f: gone", "a.py other"]  # b.py was not looked at
 
 
 @pytest.mark.parametrize(
