@@ -76,3 +76,21 @@ def test_what_is_no_task_is_refused_with_the_field(text, says):
         tasks.parse(text)
     assert caught.value.reason is Reason.INVALID_TASK
     assert says in caught.value.message
+
+
+def test_a_task_is_as_short_as_it_can_be():
+    written = tasks.to_environment(
+        CleanupTask(backup_uid=UID, s3=POLICY.storage.s3, key_prefix="a/", deadline_seconds=1)
+    )
+    assert "null" not in written
+    assert '"deadlineSeconds"' in written
+
+
+def test_what_cannot_be_read_is_named_by_its_field_and_not_repeated():
+    secret = '{"kind": "cleanup", "version": 1, "backupUID": ["hush-hush"]}'
+    with pytest.raises(HoldfastError) as caught:
+        tasks.parse(secret)
+    assert "the task cannot be read: cleanup." in caught.value.message
+    assert "hush" not in f"{caught.value.message} {caught.value.remedy}"
+    with pytest.raises(HoldfastError, match="the task cannot be read: the document: Invalid JSON"):
+        tasks.parse("Killed")

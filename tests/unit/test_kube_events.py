@@ -78,3 +78,54 @@ async def test_a_lost_event_is_counted_and_logged_and_raises_nothing(step: str, 
         await EventRecorder(Failing(step, error)).record(ABOUT, "Normal", "Started", "m", NOW)
     assert REGISTRY.get_sample_value("holdfast_events_lost_total") == before + 1
     assert [(line["log_level"], line["error"]) for line in logs] == [("warning", error.message)]
+
+
+def test_an_event_says_all_that_kubectl_and_a_collector_look_for() -> None:
+    body = event(ABOUT, "Warning", "BackupFailed", "it failed", NOW)
+    assert body == {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"namespace": "shop", "name": body["metadata"]["name"]},
+        "involvedObject": {
+            "apiVersion": "holdfast.dev/v1alpha1",
+            "kind": "DatabaseBackup",
+            "namespace": "shop",
+            "name": "orders-1",
+            "uid": "uid-1",
+        },
+        "type": "Warning",
+        "reason": "BackupFailed",
+        "message": "it failed",
+        "source": {"component": "holdfast-operator"},
+        "reportingComponent": "holdfast-operator",
+        "firstTimestamp": "2026-11-22T08:45:00Z",
+        "lastTimestamp": "2026-11-22T08:45:00Z",
+        "count": 1,
+    }
+    assert len(body["metadata"]["name"]) == len("orders-1.") + 16
+
+
+class Counting:
+    """A client that has the Event already, and keeps what is written to it."""
+
+    def __init__(self, held: dict[str, Any]) -> None:
+        self._held = held
+        self.written: list[tuple[object, ...]] = []
+
+    async def create(self, *_: object) -> dict[str, Any]:
+        raise AlreadyExists("there")
+
+    async def get(self, *_: object) -> dict[str, Any]:
+        return self._held
+
+    async def patch(self, *given: object) -> dict[str, Any]:
+        self.written.append(given[1:])
+        return {}
+
+
+@pytest.mark.parametrize(("held", "count"), [({"count": 4}, 5), ({}, 2)], ids=["counted", "of somebody who does not"])
+async def test_the_same_words_again_are_the_same_event_once_more(held: dict[str, Any], count: int) -> None:
+    client = Counting(held)
+    later = datetime(2026, 11, 22, 9, tzinfo=UTC)
+    await EventRecorder(client).record(ABOUT, "Normal", "Started", "m", later)
+    assert client.written == [("shop", name(), {"count": count, "lastTimestamp": "2026-11-22T09:00:00Z"})]

@@ -20,6 +20,7 @@ from holdfast.contract.task import CleanupTask
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner import main as runner
 from holdfast.runner.context import Context, Places
+from holdfast.runner.engine import Overrides
 from holdfast.runner.log import Log
 from holdfast.runner.outcome import Done, UncleanError
 from holdfast.runner.stop import Stop
@@ -248,3 +249,22 @@ def test_a_signal_before_the_slow_imports_ends_the_task_before_it_begins():
     assert done.returncode == 9, done.stderr
     assert (lines[0]["event"], "step" in [line["event"] for line in lines]) == ("started", False)
     assert next(line for line in lines if line["event"] == "ended")["failure"]["reason"] == "Interrupted"
+
+
+@pytest.mark.parametrize(
+    ("kind", "module"),
+    [
+        ("BackupTask", "holdfast.runner.backup"),
+        ("RestoreTask", "holdfast.runner.restore"),
+        ("VerifyTask", "holdfast.runner.verify"),
+        ("CleanupTask", "holdfast.runner.cleanup"),
+        ("SnapshotTask", "holdfast.runner.rds.task"),
+        ("SnapshotVerifyTask", "holdfast.runner.rds.verify"),
+        ("SnapshotCleanupTask", "holdfast.runner.rds.cleanup"),
+    ],
+)
+def test_each_kind_of_task_is_done_by_its_own_module(monkeypatch, context, kind, module):
+    done = Done(message=kind)
+    monkeypatch.setattr(f"{module}.run", lambda *given: done if given[1] is context else None)
+    task = getattr(tasks, kind).model_construct()
+    assert runner._work(task, context, Overrides(None, None)) is done

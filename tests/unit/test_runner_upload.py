@@ -319,3 +319,15 @@ def test_parts_that_had_not_begun_are_not_waited_for(s3, monkeypatch):
     threading.Timer(0.1, release.set).start()
     upload.discard()  # raises StorageUnavailable where a part seems to be on its way still
     assert s3.uploads == {}
+
+
+@pytest.mark.parametrize("checksums", [True, False], ids=["a store with checksums", "a store without"])
+def test_an_upload_is_begun_for_its_own_key_with_the_checksum_that_is_compared_later(s3, monkeypatch, checksums):
+    asked = []
+    real = s3.create_multipart_upload
+    monkeypatch.setattr(s3, "create_multipart_upload", lambda **given: asked.append(given) or real(**given))
+    store = Store(S3Storage(bucket="backups"), s3)
+    monkeypatch.setattr(store, "checksums", checksums)
+    Upload(store, KEY, Stop(), NO_SPOOL).begin()
+    algorithm = {"ChecksumAlgorithm": "SHA256"} if checksums else {}
+    assert asked == [{"Bucket": "backups", "Key": KEY, "ContentType": "application/octet-stream"} | algorithm]
