@@ -134,7 +134,7 @@ def test_a_refused_job_is_tried_again_until_the_start_timeout():
 def test_a_strangers_job_of_our_name_is_never_touched():
     stranger = a_job(owner="somebody-else", complete=True)
 
-    failed = the_decision(Observation(a_begun_backup(), job=stranger)).status
+    failed = the_decision(Observation(a_begun_backup(), job=stranger, pods_listed=True)).status
 
     assert (failed.phase, failed.failure.reason) == (Phase.FAILED, Reason.JOB_NAME_TAKEN)
     for job in (stranger, a_job(owner="somebody-else"), a_job(owner=None, failed=BACKOFF)):

@@ -15,7 +15,7 @@ from tests.builders import NOW, UID, a_begun_backup, a_failure, a_success, setti
 
 from holdfast.api.backup import Phase
 from holdfast.contract.report import Report
-from holdfast.decide import ending
+from holdfast.decide import ending, job_end
 from holdfast.decide.backup import decide
 from holdfast.decide.observation import Act, BackupView, Observation
 from holdfast.decide.starting import latest
@@ -25,6 +25,7 @@ from holdfast.sentences import shorten
 
 START, DEADLINE, BACKOFF_LIMIT = 600, 7200, 2
 STRANGER = "somebody-else"
+LONGEST_WORK = timedelta(seconds=START + 21_600) + job_end.OVERDUE  # the node ends a Pod before
 CREATES = {Act.CREATE_JOB: "job", Act.CREATE_CLEANUP: "cleanup"}
 DELETES = {Act.DELETE_JOB: "job", Act.END_CLEANUP: "cleanup", Act.END_FORMER: "former"}
 EXPIRES = {Act.EXPIRE_JOB: "job", Act.RETIRE_JOB: "job", Act.EXPIRE_CLEANUP: "cleanup"}
@@ -322,7 +323,10 @@ class History(RuleBasedStateMachine):
         if act in CREATES:
             name = status.job_name if act is Act.CREATE_JOB else status.cleanup and status.cleanup.job_name
             if act is Act.CREATE_CLEANUP:
-                working = [pod for pod in self.running() if pod.job_name == status.job_name]
+                working = [
+                    pod for pod in self.running()
+                    if pod.job_name == status.job_name and self.now < pod.created + LONGEST_WORK
+                ]  # fmt: skip
                 assert not working, "a cleanup begins when the last Pod is gone"
             self.make_job(name or "", UID)
             self.cache.jobs[name or ""] = self.cluster.jobs[name or ""]

@@ -1,5 +1,6 @@
 """Whose word is taken for a Job's end, and when: of its own Pods, of the runner alone, and where the Job agrees."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -20,7 +21,7 @@ from tests.unit.test_decide_backup import IMAGES
 
 from holdfast import naming
 from holdfast.api.backup import Cleanup, Ending, Phase, PodWanted, Snapshot
-from holdfast.decide import ending
+from holdfast.decide import ending, job_end
 from holdfast.decide.backup import MAX_ATTEMPTS, decide
 from holdfast.decide.containers import InitContainer
 from holdfast.decide.observation import Act, Decision, Observation
@@ -304,7 +305,7 @@ def test_a_pod_that_was_faster_than_the_end_of_its_job_has_made_a_backup():
     assert failing(wrong, listed=True).status.phase is Phase.FAILED
 
 
-def test_a_pod_that_does_not_end_holds_up_the_word_for_five_minutes_and_the_cleanup_for_good():
+def test_a_pod_that_does_not_end_holds_up_the_word_for_five_minutes_and_the_cleanup_for_as_long_as_it_may_work():
     stuck = a_pod(phase="Running", deleting=True, uid="stuck")
     cleanup = Cleanup(job_name="c", state="Running")
 
@@ -317,13 +318,31 @@ def test_a_pod_that_does_not_end_holds_up_the_word_for_five_minutes_and_the_clea
     assert (waits.cleanup.state, waits.cleanup.message) == (
         "Running", "waiting: the Pod orders-1-stuck of the backup has not ended",
     )  # fmt: skip
-    assert the_decision(Observation(a_backup(status=waits), **seen)) == Decision(status=waits)
+    rests = the_decision(Observation(a_backup(status=waits), **seen))
+    assert (rests.status, rests.act) == (waits, None)
+    assert rests.due == stuck.created + timedelta(seconds=600 + 21_600) + job_end.OVERDUE
     assert the_decision(Observation(a_backup(status=waits))).act is Act.CREATE_CLEANUP
+
+
+def test_a_complete_job_that_somebody_deletes_is_read_all_the_same():
+    job, pods = a_job(complete=True, deleting=True), (a_pod(**GOOD),)
+    assert the_decision(Observation(a_begun_backup(), job=job, pods=pods)).status.phase is Phase.SUCCEEDED
+
+
+def test_a_pod_of_a_job_that_is_gone_counts_no_longer_than_a_runner_may_work():
+    """A stranger's cannot be told from it."""
+    failed = the_decision(
+        Observation(a_begun_backup(), job=a_job(owner="s", uid="theirs"), pods_listed=True)
+    ).status.model_copy(update={"cleanup": Cleanup(job_name="c", state="Running")})
+    for age, act in ((10, None), (30_000, Act.CREATE_CLEANUP)):
+        stray = a_pod(phase="Running", job="gone", age=age)
+        assert the_decision(Observation(a_backup(status=failed), pods=(stray,))).act is act
 
 
 def test_a_former_jobs_pods_are_waited_for_where_a_stranger_has_taken_its_name():
     o = Observation(a_begun_backup(), job=a_job(owner="s", uid="theirs"), pods=(a_pod(phase="Running", job="gone"),))
-    recorded = the_decision(o).status
+    assert the_decision(o).act is Act.LIST_PODS, "the cache may not have seen them"
+    recorded = the_decision(replace(o, pods_listed=True)).status
     assert (recorded.phase, recorded.failure.reason) == (Phase.PENDING, Reason.JOB_NAME_TAKEN)
     after = Observation(a_backup(status=recorded), job=a_job(owner="s", uid="theirs"), pods_listed=True)
     assert the_decision(after).status.phase is Phase.FAILED

@@ -66,7 +66,7 @@ def _with_job(o: Observation, settings: Settings, now: datetime) -> Decision:
     if not ownership.is_ours(o.job, o.backup.uid):
         return _fail(o, now, failures.job_name_taken(o.job.name))
     late = job_end.overdue(o.job, _resolved(o).job)
-    if o.job.deleting:  # its end is an event; then it is made again
+    if o.job.deleting and not o.job.finished:  # its end is an event; then it is made again
         return _fail(o, now, failures.job_overdue(o.job.name)) if now >= late else Decision(due=late)
     return _follow(o, o.job, settings, now)
 
@@ -240,7 +240,8 @@ def _succeed(o: Observation, report: Report, result: BackupReport, now: datetime
 
 def _fail(o: Observation, now: datetime, failure: Failure, report: Report | None = None) -> Decision:
     decision = ending.fail(o, failure, report, now)
-    assert decision.status is not None
+    if decision.status is None:
+        return decision
     return replace(decision, status=_with_cleanup(o, decision.status))
 
 

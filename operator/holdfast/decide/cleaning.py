@@ -24,7 +24,7 @@ def decide(o: Observation, settings: Settings, now: datetime) -> Decision | None
         return None
     runs = cleanup.state == statuses.CLEANUP_RUNNING
     if job is None:
-        return _begin(o, settings) if runs else None
+        return _begin(o, settings, now) if runs else None
     if not ownership.is_ours(job, o.backup.uid):
         return _failed(o, explain(failures.job_name_taken(job.name))) if runs else None
     if runs:
@@ -36,11 +36,12 @@ def decide(o: Observation, settings: Settings, now: datetime) -> Decision | None
     return None if job.ttl_set else Decision(act=Act.EXPIRE_CLEANUP)
 
 
-def _begin(o: Observation, settings: Settings) -> Decision:
-    if left := ending.unended(o):
-        return Decision(status=statuses.cleanup_waits(o.backup, f"the Pod {left[0].name} of the backup has not ended"))
+def _begin(o: Observation, settings: Settings, now: datetime) -> Decision:
     resolved = o.backup.status.resolved
     assert isinstance(resolved, BackupPolicySpec)
+    if left := ending.unended(o, now):
+        waits = statuses.cleanup_waits(o.backup, f"the Pod {left[0].name} of the backup has not ended")
+        return Decision(status=waits, due=job_end.overdue(left[0], resolved.job))
     if error := no_image(resolved, settings):
         return Decision(status=statuses.cleanup_waits(o.backup, explain(error, 2000)))
     return Decision(act=Act.CREATE_CLEANUP)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from holdfast.api.backup import Failure
+from holdfast.api.policy import BackupPolicySpec
 from holdfast.contract.report import Report
 from holdfast.decide import job_end, outcome, ownership, statuses
 from holdfast.decide.observation import Act, Announcement, Decision, Observation
@@ -31,16 +32,25 @@ def own_pods(o: Observation) -> tuple[PodView, ...]:
     return ownership.pods_of(job.uid if job else ending.job_uid if ending else None, o.pods)
 
 
-def unended(o: Observation) -> tuple[PodView, ...]:
-    """Return the Pods in which a runner of this backup may still work, also those of a Job of it that is gone."""
-    strays = ownership.strays(o.job, o.pods, o.backup.uid)
+def unended(o: Observation, now: datetime) -> tuple[PodView, ...]:
+    """Return the Pods in which a runner of this backup may still work, also those of a Job of it that is gone.
+
+    Whose Job is gone cannot be told from a stranger's, so it counts for no longer than a runner may work.
+    """
+    resolved = o.backup.status.resolved
+    if not isinstance(resolved, BackupPolicySpec):
+        return ()  # nothing has begun
+    former = ownership.strays(o.job, o.pods, o.backup.uid)
+    strays = tuple(pod for pod in former if now < job_end.overdue(pod, resolved.job))
     return tuple(pod for pod in {pod.uid: pod for pod in (*own_pods(o), *strays)}.values() if not pod.ended)
 
 
 def fail(o: Observation, failure: Failure, report: Report | None, now: datetime) -> Decision:
     """Record that the backup has failed; where its Job may go on, that this one is ended first."""
-    job, pods, left = job_of(o), own_pods(o), unended(o)
+    job, pods, left = job_of(o), own_pods(o), unended(o, now)
     retries = outcome.retries(job, pods)
+    if o.job is not None and job is None and not o.pods_listed:
+        return Decision(act=Act.LIST_PODS)  # a stranger took the name of a Job whose Pods the cache may not have seen
     if not left and (job is None or job.finished):
         failed = statuses.failed(o.backup, failure, report, retries, now)
         return Decision(status=failed, announcement=Announcement.of(failure, "BackupFailed"))
@@ -58,7 +68,7 @@ def follow(o: Observation, now: datetime) -> Decision:
     ending, failure, job = o.backup.status.ending, o.backup.status.failure, job_of(o)
     assert ending is not None
     assert failure is not None
-    left, due = unended(o), ending.since + LONGEST
+    left, due = unended(o, now), ending.since + LONGEST
     if now >= due:
         return _failed(o, _with_what_is_left(failure, left), now)
     if job is not None and not job.finished:

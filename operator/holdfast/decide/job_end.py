@@ -38,8 +38,8 @@ class Standing:
     due: datetime | None = None  # the runner has ended beside another container: then that is the end
 
 
-def overdue(job: JobView, template: JobTemplate) -> datetime:
-    """Return when a Job that has not finished by itself never will."""
+def overdue(job: JobView | PodView, template: JobTemplate) -> datetime:
+    """Return when a Job, or a Pod of one, that has not finished by itself never will."""
     seconds = (template.start_timeout_seconds or 0) + max(SHORTEST, template.active_deadline_seconds or 0)
     return job.created + timedelta(seconds=seconds) + OVERDUE
 
