@@ -14,6 +14,7 @@ from holdfast.kube.errors import AlreadyExists, Conflict, NotFound, Refused
 from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES, Kind
 
 Body = dict[str, Any]
+Page = list[Body]
 WHEN = "2026-11-22T08:45:00Z"
 _WITH_STATUS = (BACKUPS, POLICIES, JOBS, PODS)
 _WITH_GENERATION = (BACKUPS, POLICIES, JOBS)

@@ -25,7 +25,7 @@ WORK = (
     | rights("batch", ("jobs",), "get", "list", "watch", "create", "patch", "delete")
     | rights("", ("pods",), "get", "list", "watch")
     | rights("", ("persistentvolumeclaims",), "get")
-    | rights("", ("events",), "get", "list", "watch", "create", "patch")
+    | rights("", ("events",), "get", "list", "create", "patch")
 )
 LEADER = rights("coordination.k8s.io", ("leases",), "create") | rights(
     "coordination.k8s.io", (f"leases {LEASE_NAME}",), "get", "update", "patch"

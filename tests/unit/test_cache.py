@@ -6,11 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast import clock, naming
-from holdfast.decide.starting import latest
-from holdfast.decide.views import JobView
-from holdfast.kube.kinds import BACKUPS, EVENTS, JOBS, PODS, POLICIES
-from holdfast.reconcile.cache import Cache, PodRefusal, is_older
+from holdfast import naming
+from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES
+from holdfast.reconcile.cache import Cache, is_older
 
 
 def meta(name: str, version: int, *, uid: str | None = None, namespace: str = "shop", **labels: str) -> dict[str, Any]:
@@ -37,15 +35,6 @@ def a_job(name: str, version: int = 1, *, backup_uid: str = "uid-b", **kw: Any) 
 
 def a_pod(name: str, version: int = 1, *, job: str = "j", **kw: Any) -> dict[str, Any]:
     return {"metadata": meta(name, version, **kw) | {"labels": {"batch.kubernetes.io/job-name": job}}}
-
-
-def an_event(
-    name: str = "e", *, seen: str = "2026-11-22T08:50:00Z", message: str = "exceeded quota", namespace: str = "shop",
-    about: dict[str, Any] | None = None, **changes: Any,
-) -> dict[str, Any]:  # fmt: skip
-    job = {"kind": "Job", "namespace": "shop", "name": "j", "uid": "uid-j"} | (about or {})
-    said = {"message": message, "lastTimestamp": seen, "source": {"component": "job-controller"}}
-    return {"metadata": meta(name, 1, namespace=namespace), "involvedObject": job} | said | changes
 
 
 def test_an_older_version_does_not_replace_a_newer_one() -> None:
@@ -111,63 +100,6 @@ def test_backups_are_found_by_their_policy() -> None:
     assert [it.name for it in cache.backups_of("shop", "orders")] == ["a", "b"]
     cache.remove(BACKUPS, a_backup("a", 2))
     assert [it.name for it in cache.backups_of("shop", "orders")] == ["b"]
-
-
-def refusal_of(cache: Cache, job: JobView) -> PodRefusal | None:
-    return latest(cache.refusals_of(job), clock.from_text("2026-11-22T09:00:00Z"))
-
-
-def test_of_several_refusals_the_latest_is_told() -> None:
-    cache = Cache()
-    cache.put(JOBS, a_job("j"))
-    job = cache.job("shop", "j")
-    assert refusal_of(cache, job) is None
-    cache.put(EVENTS, an_event("e1", seen="2026-11-22T08:50:00Z", message="exceeded quota"))
-    cache.put(EVENTS, an_event("e2", seen="2026-11-22T08:46:00Z", message="no ServiceAccount"))
-    assert refusal_of(cache, job).message == "exceeded quota"
-    cache.put(EVENTS, an_event("e3", seen="9999-12-31T23:59:59Z", message="of the future"))
-    assert refusal_of(cache, job).message == "exceeded quota"
-
-
-@pytest.mark.parametrize(
-    "event",
-    [
-        an_event(namespace="strangers"),
-        an_event(namespace="strangers", about={"namespace": "strangers"}),
-        an_event(about={"namespace": "strangers"}),
-        an_event(source={"component": "a-stranger"}),
-        an_event(source={}, reportingComponent="a-stranger"),
-        an_event(source=None),
-        an_event(about={"uid": "uid-k"}),
-        an_event(about={"uid": ["uid-j"]}),
-    ],
-    ids=[
-        "in another namespace", "in another namespace and about that one", "about another namespace",
-        "by another component", "by another reporter", "by nobody", "about another Job", "about a uid that is none",
-    ],
-)  # fmt: skip
-def test_a_refusal_is_believed_of_its_own_namespace_and_of_the_job_controller_alone(event: dict[str, Any]) -> None:
-    cache = Cache()
-    cache.put(JOBS, a_job("j"))
-    cache.put(EVENTS, event)
-    assert refusal_of(cache, cache.job("shop", "j")) is None
-
-
-@pytest.mark.parametrize("by", [{}, {"source": {}, "reportingComponent": "job-controller"}], ids=["old", "new"])
-def test_a_refusal_of_the_job_controller_is_believed_in_both_forms_of_an_event(by: dict[str, Any]) -> None:
-    cache = Cache()
-    cache.put(JOBS, a_job("j"))
-    cache.put(EVENTS, an_event(**by))
-    assert refusal_of(cache, cache.job("shop", "j")).message == "exceeded quota"
-
-
-def test_a_refusal_is_kept_short_and_in_one_line() -> None:
-    cache = Cache()
-    cache.put(JOBS, a_job("j"))
-    cache.put(EVENTS, an_event(message="no\x1b[2J\r\n\u202eway" + "x" * 1_000_000))
-    kept = refusal_of(cache, cache.job("shop", "j")).message
-    assert kept.startswith("no [2J   wayx")
-    assert len(kept) == 2048
 
 
 def test_what_nobody_decides_by_is_not_kept() -> None:

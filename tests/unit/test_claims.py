@@ -15,7 +15,7 @@ from holdfast.decide.backup import decide
 from holdfast.decide.claims import node
 from holdfast.decide.observation import Act, Observation
 from holdfast.decide.resolve import resolve
-from holdfast.decide.views import ClaimView, claim_view
+from holdfast.decide.views import ClaimView, claim_view, holders
 from holdfast.errors import Reason
 from holdfast.kube.events import EventRecorder
 from holdfast.kube.kinds import BACKUPS, CLAIMS, JOBS, PODS
@@ -100,15 +100,13 @@ def test_a_claim_is_held_by_the_pods_that_are_on_a_node_and_have_not_ended():
         {"metadata": {"namespace": "shop", "name": "no-volumes"}, "spec": {"nodeName": "node-b"}},
     ]
 
-    view = claim_view("app-data", a_claim("ReadWriteOnce"), pods)
+    view = claim_view(a_claim("ReadWriteOnce"), holders("app-data", pods))
 
     assert view == ClaimView(("ReadWriteOnce",), (("a", "node-b"), ("b", "node-b")))
 
 
 def test_a_volumes_own_access_modes_count_where_there_is_one():
-    assert claim_view("app-data", a_claim("ReadWriteOnce", of_volume=("ReadWriteMany",)), ()).access_modes == (
-        "ReadWriteMany",
-    )
+    assert claim_view(a_claim("ReadWriteOnce", of_volume=("ReadWriteMany",)), ()).access_modes == ("ReadWriteMany",)
 
 
 def a_status(policy=None):

@@ -1,6 +1,7 @@
 """Of the namespaces listed, those that can be read are watched; the others are told of, and end nothing."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -20,11 +21,11 @@ class Cluster:
         self.errors = errors
         self.asked = 0
 
-    async def list(self, _kind: Kind, namespace: str, **_: object) -> list[dict[str, Any]]:
+    async def pages(self, _kind: Kind, namespace: str, **_: object) -> AsyncIterator[list[dict[str, Any]]]:
         self.asked += 1
         if error := self.errors.get(namespace):
             raise error
-        return []
+        yield []
 
 
 def unwatched(namespace: str) -> float | None:

@@ -1,17 +1,30 @@
-"""The leader's work as a whole: why it ends, when its watches do."""
+"""The leader's work as a whole: when it begins, what it watches over meanwhile, and why it ends."""
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import kopf
 import pytest
-from prometheus_client import CollectorRegistry
+from kubernetes.aio.client.configuration import Configuration
+from prometheus_client import CollectorRegistry, generate_latest
+from tests.builders import a_policy, policy_dict, settings
+from tests.fake_api import FakeApi, serve
 
+from holdfast import naming
+from holdfast.decide.resolve import resolve
 from holdfast.handlers import operator as operators
+from holdfast.handlers import server
+from holdfast.handlers.audit import Audit
 from holdfast.handlers.operator import Operator
 from holdfast.handlers.server import Health
+from holdfast.kube import access
+from holdfast.kube.client import KubeClient
 from holdfast.kube.errors import NotServed
-from holdfast.kube.kinds import BACKUPS, Kind
+from holdfast.kube.kinds import BACKUPS, JOBS, POLICIES, Kind
+from holdfast.reconcile.clocktask import ClockTask
 from holdfast.settings import Settings
 
 
@@ -21,10 +34,10 @@ class Cluster:
     def __init__(self, *, has_our_kinds: bool) -> None:
         self.has_our_kinds = has_our_kinds
 
-    async def list(self, kind: Kind, *_: object, **__: object) -> list[dict[str, Any]]:
+    async def pages(self, kind: Kind, *_: object, **__: object) -> AsyncIterator[list[dict[str, Any]]]:
         if kind is BACKUPS and not self.has_our_kinds:
             raise NotServed(kind.plural, kind.api_version)
-        return []
+        yield []
 
 
 @pytest.mark.parametrize(
@@ -53,3 +66,113 @@ async def test_a_watch_that_fails_ends_the_work_with_the_servers_reason_where_it
         await watching
     working.cancel()
     await asyncio.wait([working])
+
+
+SETTINGS = Settings(images={"postgres-17": "example.com/none"}, watch_namespaces=["shop"])
+A_BACKUP = {"metadata": {"namespace": "shop", "name": "b"}, "spec": {"policyRef": {"name": "orders"}}}
+
+
+@asynccontextmanager
+async def an_operator(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Operator, Health]]:
+    """One that leads, with kopf and client as they are; its audits follow one another without a pause."""
+    monkeypatch.setattr(operators, "REGISTRY", CollectorRegistry())
+    monkeypatch.setattr(operators, "Audit", partial(Audit, interval=0.05, grace=1))
+    async with serve(api):
+        configuration, health = Configuration(host=api.url), Health()
+        client = KubeClient(configuration, timeout=60)
+        operator = Operator(client, partial(access.credentials, configuration), SETTINGS, health)
+        tasks = [asyncio.create_task(operator.work()), asyncio.create_task(operator.watch(lambda: None))]
+        try:
+            yield operator, health
+            assert not [task.result() for task in tasks if task.done()]
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await client.close()
+
+
+async def until(check: Callable[[], object]) -> None:
+    async with asyncio.timeout(25):
+        while not check():  # noqa: ASYNC110 - what is waited for has no event of its own
+            await asyncio.sleep(0.01)
+
+
+def is_ready(health: Health) -> Callable[[], bool]:
+    """Ask each time what is ready now: it changes hands as the work goes on."""
+    return lambda: bool(health.ready())
+
+
+def a_running_backup(api: FakeApi) -> dict[str, Any]:
+    """Put a backup into the cluster that is under way; return its Job."""
+    status = {
+        "phase": "Running", "backupID": "backup-1", "jobName": "b-backup", "attempt": 1,
+        "resolved": resolve(a_policy(), settings()).to_dict(),
+        "startedAt": "2026-11-22T08:45:00Z", "location": "s3://backups/b", "conditions": [],
+    }  # fmt: skip
+    backup = api.put(BACKUPS, A_BACKUP | {"status": status})
+    uid = backup["metadata"]["uid"]
+    labels = {naming.MANAGED_BY: naming.MANAGER, naming.LABEL_BACKUP_UID: uid}
+    owner = {"apiVersion": BACKUPS.api_version, "kind": BACKUPS.kind, "name": "b", "uid": uid, "controller": True}
+    meta = {"namespace": "shop", "name": "b-backup", "labels": labels, "ownerReferences": [owner]}
+    return {"metadata": meta, "spec": {}}
+
+
+async def test_nothing_is_done_before_the_watches_have_brought_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    api = FakeApi()
+    api.put(JOBS, a_running_backup(api))
+    api.silent.add(JOBS)
+    async with an_operator(api, monkeypatch) as (operator, health):
+        await until(lambda: operator.cache.backup("shop", "b"))
+        assert operator.cache.job("shop", "b-backup") is None
+        assert not health.ready()
+        await until(is_ready(health))
+        await until(lambda: not operator._queue.depth())
+        assert operator.cache.job("shop", "b-backup") is not None
+    assert not [asked for asked in api.asked if asked.startswith("POST") and "jobs" in asked]
+
+
+async def test_what_was_deleted_unseen_is_noticed_by_the_audit(monkeypatch: pytest.MonkeyPatch) -> None:
+    api = FakeApi()
+    api.put(POLICIES, {"metadata": {"namespace": "shop", "name": "orders"}, "spec": policy_dict()})
+    async with an_operator(api, monkeypatch) as (operator, health):
+        await until(is_ready(health))
+        assert operator.cache.policy("shop", "orders")
+        api.objects.clear()
+        await until(lambda: not operator.cache.policy("shop", "orders"))
+
+
+async def test_the_probe_tells_of_a_watch_that_brings_nothing_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    api, numbers = FakeApi(), iter(range(1000))
+    async with an_operator(api, monkeypatch) as (_, health):
+        await until(is_ready(health))
+        assert health.problem() is None
+        api.silent.add(POLICIES)
+
+        def told() -> bool:
+            meta = {"namespace": "shop", "name": f"p{next(numbers)}"}
+            api.put(POLICIES, {"metadata": meta, "spec": policy_dict()})
+            return "a watch is behind: BackupPolicy shop/p" in (health.problem() or "")
+
+        await until(told)
+
+
+async def test_the_probe_tells_of_a_clock_that_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def stands_still(_: ClockTask) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(ClockTask, "run", stands_still)
+    monkeypatch.setattr(server, "MAX_TICK_SECONDS", 0.5)
+    async with an_operator(FakeApi(), monkeypatch) as (_, health):
+        await until(is_ready(health))
+        await until(lambda: "the clock task has not come round" in (health.problem() or ""))
+
+
+async def test_figures_are_there_once_it_leads(monkeypatch: pytest.MonkeyPatch) -> None:
+    api = FakeApi()
+    api.put(BACKUPS, A_BACKUP)
+    async with an_operator(api, monkeypatch) as (_, health):
+        await until(is_ready(health))
+        assert b'holdfast_backups{namespace="shop",phase="Pending",policy="orders"} 1.0' in generate_latest(
+            operators.REGISTRY
+        )

@@ -7,7 +7,7 @@ import pytest
 from holdfast import naming
 from holdfast.handlers import watches
 from holdfast.handlers.watches import WATCHES, keys_of
-from holdfast.kube.kinds import BACKUPS, EVENTS, JOBS, PODS, POLICIES, Kind
+from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES, Kind
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.queue import Key
 
@@ -38,10 +38,6 @@ def an_object(name: str, version: int = 1, labels: dict[str, str] | None = None,
 
 A_JOB = an_object("j", labels={naming.LABEL_BACKUP_UID: "uid-b"})
 A_POD = an_object("p", labels={naming.LABEL_BACKUP_UID: "uid-b", "batch.kubernetes.io/job-name": "j"})
-A_REFUSAL = an_object(
-    "e", involvedObject={"kind": "Job", "namespace": "shop", "name": "j", "uid": "uid-j"}, message="exceeded quota",
-    lastTimestamp=None, source={"component": "job-controller"},
-)  # fmt: skip
 
 
 @pytest.fixture
@@ -69,7 +65,6 @@ async def send(kind: Kind, type_: str | None, body: dict[str, Any], cache: Cache
         (POLICIES, an_object("orders"), Key("BackupPolicy", "shop", "orders")),
         (JOBS, A_JOB, BACKUP_KEY),
         (PODS, A_POD, BACKUP_KEY),
-        (EVENTS, A_REFUSAL, BACKUP_KEY),
     ],
     ids=lambda it: it.kind if isinstance(it, Kind) else "",
 )
@@ -81,7 +76,7 @@ async def test_an_object_is_kept_and_what_it_belongs_to_is_queued(
 
 
 @pytest.mark.parametrize(
-    ("kind", "body"), [(BACKUPS, an_object("b", 2)), (JOBS, A_JOB), (PODS, A_POD), (EVENTS, A_REFUSAL)],
+    ("kind", "body"), [(BACKUPS, an_object("b", 2)), (JOBS, A_JOB), (PODS, A_POD)],
     ids=lambda it: it.kind if isinstance(it, Kind) else "",
 )  # fmt: skip
 async def test_a_deleted_object_is_forgotten_and_its_backup_queued(
@@ -98,9 +93,8 @@ async def test_a_deleted_object_is_forgotten_and_its_backup_queued(
         (JOBS, an_object("x", labels={naming.LABEL_BACKUP_UID: "uid-nobody"})),
         (JOBS, an_object("x")),
         (PODS, an_object("x")),
-        (EVENTS, an_object("e", involvedObject={"kind": "Job", "name": "a-strangers", "uid": "u"}, message="m")),
     ],
-    ids=["a Job of an unknown backup", "a Job without our label", "a Pod without our label", "a stranger's Event"],
+    ids=["a Job of an unknown backup", "a Job without our label", "a Pod without our label"],
 )
 async def test_what_belongs_to_no_backup_of_ours_queues_nothing(kind: Kind, body: dict[str, Any], cache: Cache) -> None:
     assert await send(kind, "ADDED", body, cache) == []
@@ -125,10 +119,9 @@ def test_a_write_by_kopf_would_be_a_fault(method: str) -> None:
         getattr(watches.settings().persistence.progress_storage, method)(body={}, patch={}, key="x")
 
 
-def test_children_and_events_are_selected_by_the_server() -> None:
+def test_children_are_selected_by_the_server() -> None:
     settings = watches.settings()
     for watch in WATCHES:
         where = (watch.kind.group, watch.kind.version, watch.kind.plural)
         assert settings.watching.label_selectors.get(where) == watch.label_selector
-        assert settings.watching.field_selectors.get(where) == watch.field_selector
-        assert (watch.kind in (BACKUPS, POLICIES)) is not bool(watch.label_selector or watch.field_selector)
+        assert (watch.kind in (BACKUPS, POLICIES)) is not bool(watch.label_selector)

@@ -11,15 +11,15 @@ from prometheus_client import CollectorRegistry, generate_latest
 from tests.builders import a_policy, policy_dict
 from tests.fuzz import Json, mutated
 
-from holdfast import clock, naming
-from holdfast.decide.starting import latest
+from holdfast import naming
 from holdfast.decide.suspicion import former_of
-from holdfast.decide.views import claim_view
+from holdfast.decide.views import claim_view, holders
 from holdfast.handlers.metrics import BackupCollector
 from holdfast.handlers.watches import take
-from holdfast.kube.kinds import BACKUPS, EVENTS, JOBS, PODS, POLICIES, Kind
+from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES, Kind
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.queue import Key
+from holdfast.reconcile.refusals import PodRefusal
 
 WHEN = "2026-11-22T08:45:00Z"
 STRANGE = st.sampled_from(
@@ -70,11 +70,11 @@ OBJECTS: dict[Kind, dict[str, Any]] = {
             ],
         },
     },
-    EVENTS: {
-        "metadata": meta("e"), "message": "exceeded quota", "lastTimestamp": WHEN, "eventTime": WHEN,
-        "source": {"component": "job-controller"}, "reportingComponent": "job-controller",
-        "involvedObject": {"kind": "Job", "namespace": "shop", "name": "j", "uid": "uid-j"},
-    },
+}  # fmt: skip
+AN_EVENT = {
+    "metadata": meta("e"), "message": "exceeded quota", "lastTimestamp": WHEN, "eventTime": WHEN,
+    "source": {"component": "job-controller"}, "reportingComponent": "job-controller",
+    "involvedObject": {"kind": "Job", "namespace": "shop", "name": "j", "uid": "uid-j"},
 }  # fmt: skip
 KINDS = pytest.mark.parametrize("kind", OBJECTS, ids=lambda kind: kind.kind)
 
@@ -90,12 +90,10 @@ class Queue:
 
 
 def bystanders() -> Iterator[tuple[Kind, dict[str, Any]]]:
-    """Another tenant's backup with its Job, Pod and refusal."""
+    """Another tenant's backup with its Job and Pod."""
     labels = {naming.LABEL_BACKUP_UID: "uid-other", "batch.kubernetes.io/job-name": "other"}
     for kind, body in OBJECTS.items():
-        about = {"kind": "Job", "namespace": "calm", "name": "other", "uid": "uid-other"}
-        other = meta("other", namespace="calm", labels=labels)
-        yield kind, body | {"metadata": other} | ({"involvedObject": about} if kind is EVENTS else {})
+        yield kind, body | {"metadata": meta("other", namespace="calm", labels=labels)}
 
 
 def a_cache() -> Cache:
@@ -110,7 +108,7 @@ def what_the_bystander_sees(cache: Cache) -> list[object]:
     assert backup is not None
     assert job is not None
     good = cache.good_backups_of("calm", policy_dict()["database"])
-    children = [cache.jobs_of(backup), cache.pods_named("calm", "other"), cache.refusals_of(job), cache.backup_of(job)]
+    children = [cache.jobs_of(backup), cache.pods_named("calm", "other"), cache.backup_of(job)]
     return [backup, job, cache.policy("calm", "other"), good, *children]
 
 
@@ -152,10 +150,8 @@ def test_whoever_reads_the_cache_gets_on_with_any_object(kind: Kind, data: st.Da
     good = {"namespace": "calm", "policy": "orders"}
     assert registry.get_sample_value("holdfast_backup_last_size_bytes", good) == 82
     former_of((backup.status for backup in cache.backups.all()), a_policy())
-    claim_view("app-data", {"spec": {"accessModes": ["ReadWriteOnce"]}}, [body] if isinstance(body, dict) else [])
-    for job in cache.jobs.all():
-        latest(cache.refusals_of(job), clock.now())
-        cache.backup_of(job)
+    for child in [*cache.jobs.all(), *cache.pods.all()]:
+        cache.backup_of(child)
 
 
 @given(data=st.data())
@@ -163,7 +159,7 @@ def test_any_claim_and_any_pod_beside_it_can_be_looked_at(data: st.DataObject) -
     claim = {"spec": {"accessModes": ["ReadWriteOnce"]}, "status": {"accessModes": ["ReadWriteOncePod"]}}
     bodies = [data.draw(mutated(body, STRANGE | Json)) for body in (claim, OBJECTS[PODS])]
     changed, pod = (body if isinstance(body, dict) else {} for body in bodies)
-    view = claim_view("app-data", changed, [pod, OBJECTS[PODS]])
+    view = claim_view(changed, holders("app-data", [pod, OBJECTS[PODS]]))
     assert all(isinstance(mode, str) for mode in view.access_modes or ())
 
 
@@ -177,3 +173,10 @@ def test_figures_and_comparisons_get_on_with_any_status(field: str, value: Any) 
     former = former_of((backup.status for backup in cache.backups.all()), a_policy())
     assert "backup-1" in [one.backup_id for one in former]
     assert cache.good_backups_of("calm", policy_dict()["database"])
+
+
+@given(data=st.data())
+def test_any_event_is_a_refusal_or_none(data: st.DataObject) -> None:
+    body = data.draw(mutated(AN_EVENT, STRANGE | Json))
+    found = PodRefusal.of(body) if isinstance(body, dict) else None
+    assert found is None or (len(found.message) <= 2048 and found.message.isprintable())

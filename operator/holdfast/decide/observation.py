@@ -37,6 +37,7 @@ class Observation:
     pods_listed: bool = False  # whether `pods` was read from the API server just now, not from the cache
     refusal: str | None = None  # why the API server refuses the Job, or the Job its Pods; of a verification, its Job
     refused_at: datetime | None = None  # when that was, as an Event says; None where it was just now
+    refusals_read: datetime | None = None  # when the cluster was last asked why Jobs of this namespace have no Pod
     former_job: JobView | None = None  # the one that this one follows, by its name
     claim: ClaimView | None = None  # that its database lies on, where it was looked at just now
     cleanup_job: JobView | None = None
@@ -54,6 +55,7 @@ class Act(StrEnum):
 
     CREATE_JOB = "create the Job"
     LOOK_AT_CLAIM = "look at the claim, and who has it"
+    LOOK_AT_EVENTS = "ask why the Job has no Pod"
     DELETE_JOB = "end the Job, by deleting it"
     END_FORMER = "end the Job that another one follows"
     RETIRE_JOB = "let the Job go soon: another one follows it"

@@ -4,7 +4,7 @@ Whole bodies are never kept: a thousand Pods would not fit into the operator's m
 may write anything into it: each fact is read as `untrusted`, and what makes no sense is as if it were not there.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -98,18 +98,20 @@ class ClaimView:
     holders: tuple[tuple[str, str], ...] = ()  # name and node of each Pod
 
 
-def claim_view(name: str, claim: Body | None, pods: Iterable[Body]) -> ClaimView:
-    """Take the facts from a claim (None: it is not there) and from the `v1` Pods of its namespace."""
+def claim_view(claim: Body | None, holders: Iterable[tuple[str, str]]) -> ClaimView:
+    """Take the facts from a claim (None: it is not there), and who holds it."""
     if claim is None:
         return ClaimView(None)
     # the volume's modes, where there is one: it may have more than were asked for
     modes = mapping(claim.get("status")).get("accessModes") or mapping(claim.get("spec")).get("accessModes")
-    holders = [_holder(pod) for pod in pods if _holds(pod, name)]
     return ClaimView(tuple(filter(None, map(word, modes if isinstance(modes, list) else []))), tuple(sorted(holders)))
 
 
-def _holder(pod: Body) -> tuple[str, str]:
-    return word(mapping(pod.get("metadata")).get("name")), word(mapping(pod.get("spec")).get("nodeName"))
+def holders(claim: str, pods: Iterable[Body]) -> Iterator[tuple[str, str]]:
+    """Return name and node of each of these `v1` Pods that holds the claim now."""
+    for pod in pods:
+        if _holds(pod, claim):
+            yield word(mapping(pod.get("metadata")).get("name")), word(mapping(pod.get("spec")).get("nodeName"))
 
 
 def _holds(pod: Body, claim: str) -> bool:

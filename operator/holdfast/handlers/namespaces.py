@@ -56,7 +56,8 @@ class Namespaces:
 
     async def _refusal(self, namespace: str) -> Refused | None:
         try:
-            await self._client.list(BACKUPS, namespace, metadata_only=True)
+            async for _ in self._client.pages(BACKUPS, namespace, metadata_only=True):
+                break  # whether it may be read is told by the first page
         except Refused as error:
             return error
         return None

@@ -16,7 +16,7 @@ from holdfast import naming
 from holdfast.handlers.login import connection
 from holdfast.handlers.storage import NoDiffBase, NoProgress
 from holdfast.kube.access import Credentials
-from holdfast.kube.kinds import BACKUPS, EVENTS, JOBS, PODS, POLICIES, Kind
+from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES, Kind
 from holdfast.reconcile.cache import Body, Cache
 from holdfast.reconcile.queue import Key, WorkQueue
 from holdfast.untrusted import mapping, needed, word
@@ -33,7 +33,6 @@ class Watch:
 
     kind: Kind
     label_selector: str | None = None
-    field_selector: str | None = None
 
 
 WATCHES = (
@@ -41,8 +40,6 @@ WATCHES = (
     Watch(POLICIES),
     Watch(JOBS, label_selector=_OURS),
     Watch(PODS, label_selector=_OURS),
-    # Why a Job has no Pod (quota, PodSecurity, no ServiceAccount) stands nowhere but in the Job controller's Events.
-    Watch(EVENTS, field_selector="involvedObject.kind=Job,reason=FailedCreate"),
 )
 
 
@@ -62,6 +59,8 @@ def registry(cache: Cache, queue: WorkQueue, login: Callable[[], Awaitable[Crede
 def _listen(handlers: kopf.OperatorRegistry, kind: Kind, cache: Cache, queue: WorkQueue) -> None:
     @kopf.on.event(group=kind.group, version=kind.version, plural=kind.plural, registry=handlers, id=kind.plural)
     async def handle(event: Mapping[str, Any], **_: object) -> None:
+        meta = mapping(mapping(event.get("object")).get("metadata"))
+        cache.hear(kind, word(meta.get("namespace")))
         take(kind, event, cache, queue)
 
 
@@ -104,8 +103,6 @@ def keys_of(kind: Kind, body: Body, cache: Cache) -> Iterator[Key]:
         yield Key(kind.kind, namespace, name)
         return
     child = cache.store(kind).get(namespace, name)
-    if kind is EVENTS:
-        child = child and cache.job(child.namespace, child.job_name)
     backup = child and cache.backup_of(child)
     if backup:
         yield Key(BACKUPS.kind, backup.namespace, backup.name)
@@ -118,11 +115,11 @@ def settings() -> kopf.OperatorSettings:
     result.peering.standalone = True  # the Lease says who works
     result.process.ultimate_exiting_timeout = None  # the kubelet ends what hangs
     result.posting.enabled = False  # Events are written by the recorder
-    # Each slot stays taken for idle_timeout after its object: limit / idle_timeout = 1,000 objects a second.
-    result.queueing.worker_limit = 50
-    result.queueing.idle_timeout = 0.05
+    # Each slot stays taken, and its object held, for idle_timeout: limit / idle_timeout = 1,000 objects a second.
+    result.queueing.worker_limit = 10
+    result.queueing.idle_timeout = 0.01
     result.queueing.exit_timeout = 0.5
-    result.watching.chunk_size = 500
+    result.watching.chunk_size = 10  # objects, each of up to 1.5 MB, and a page is in memory three times for a moment
     result.watching.inactivity_timeout = 70  # bookmarks come each minute; a silent stream is opened anew
     result.networking.request_timeout = 30
     result.networking.connect_timeout = 10
@@ -133,6 +130,4 @@ def settings() -> kopf.OperatorSettings:
         where = (watch.kind.group, watch.kind.version, watch.kind.plural)
         if watch.label_selector:
             result.watching.label_selectors[where] = watch.label_selector
-        if watch.field_selector:
-            result.watching.field_selectors[where] = watch.field_selector
     return result

@@ -8,7 +8,7 @@ It does not retry: whoever calls knows whether and when to come back.
 import asyncio
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Literal
 
 import aiohttp
@@ -16,13 +16,13 @@ from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.configuration import Configuration
 
 from holdfast import __version__, naming
-from holdfast.kube import access, errors, metrics
+from holdfast.kube import access, errors, metrics, paging
 from holdfast.kube.kinds import Kind
 
 Object = dict[str, Any]
+Page = list[Object]
 Propagation = Literal["Background", "Foreground", "Orphan"]
 
-PAGE = 500  # objects an answer; a bigger one would be held in memory twice, as text and as objects
 _MERGE_PATCH = "application/merge-patch+json"
 _JSON = "application/json"
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -40,7 +40,43 @@ class KubeClient:
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Object:
         """Return the object. Raises NotFound."""
-        return await self._call("GET", kind, kind.path(namespace, name))
+        answer, _ = await self._call("GET", kind, kind.path(namespace, name))
+        return answer
+
+    async def pages(
+        self,
+        kind: Kind,
+        namespace: str | None,
+        *,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+        metadata_only: bool = False,
+    ) -> AsyncIterator[Page]:
+        """Yield the objects of a namespace, or of all (None), that both selectors match, as many at a time as fit.
+
+        A namespace that does not exist has none. Raises NotServed when the server does not know the kind. An object may
+        be as big as somebody made it: a page is asked for by how big the last one was, and one that is too big all the
+        same is given up and asked for with fewer objects.
+        """
+        query = {"labelSelector": label_selector, "fieldSelector": field_selector}
+        accept, size = _METADATA_ONLY if metadata_only else _JSON, paging.FIRST
+        while True:
+            query["limit"] = str(size)
+            try:
+                page, held = await self._page(kind, kind.path(namespace), query, accept)
+            except _TooBig:
+                if size == 1:
+                    raise
+                size = paging.fewer(size)
+                continue
+            items = page.get("items") or []  # null where a list of metadata is empty
+            following = page["metadata"].get("continue")
+            size = paging.next_size(len(items), held)
+            del page
+            yield items
+            if not following:
+                return
+            query["continue"] = following
 
     async def list(
         self,
@@ -50,29 +86,28 @@ class KubeClient:
         label_selector: str | None = None,
         field_selector: str | None = None,
         metadata_only: bool = False,
-    ) -> list[Object]:
-        """Return the objects of a namespace, or of all (None), that both selectors match; read in pages.
+    ) -> Page:
+        """Return what `pages` yields in one list: where it is known to be short."""
+        pages = self.pages(
+            kind,
+            namespace,
+            label_selector=label_selector,
+            field_selector=field_selector,
+            metadata_only=metadata_only,
+        )
+        return [item async for page in pages for item in page]
 
-        A namespace that does not exist has none. Raises NotServed when the server does not know the kind.
-        """
-        query = {"limit": str(PAGE), "labelSelector": label_selector, "fieldSelector": field_selector}
-        items: list[Object] = []
-        while True:
-            try:
-                page = await self._call(
-                    "GET", kind, kind.path(namespace), query=query, accept=_METADATA_ONLY if metadata_only else _JSON
-                )
-            except errors.NotFound:
-                raise errors.NotServed(kind.plural, kind.api_version) from None
-            items += page.get("items") or []  # null where a list of metadata is empty
-            following = page["metadata"].get("continue")
-            if not following:
-                return items
-            query["continue"] = following
+    async def _page(self, kind: Kind, path: str, query: dict[str, str | None], accept: str) -> tuple[Object, int]:
+        """Return a page and how many bytes it had."""
+        try:
+            return await self._call("GET", kind, path, query=query, accept=accept)
+        except errors.NotFound:
+            raise errors.NotServed(kind.plural, kind.api_version) from None
 
     async def create(self, kind: Kind, namespace: str, body: Object) -> Object:
         """Create the object and return it as the server has it. Raises AlreadyExists, Refused."""
-        return await self._call("POST", kind, kind.path(namespace), body=body)
+        answer, _ = await self._call("POST", kind, kind.path(namespace), body=body)
+        return answer
 
     async def patch(
         self, kind: Kind, namespace: str, name: str, body: Object, *, subresource: str | None = None
@@ -83,7 +118,8 @@ class KubeClient:
         Refused.
         """
         path = kind.path(namespace, name, subresource)
-        return await self._call("PATCH", kind, path, body=body, content_type=_MERGE_PATCH)
+        answer, _ = await self._call("PATCH", kind, path, body=body, content_type=_MERGE_PATCH)
+        return answer
 
     async def delete(
         self, kind: Kind, namespace: str, name: str, *, uid: str | None, propagation: Propagation = "Background"
@@ -108,11 +144,13 @@ class KubeClient:
         body: Object | None = None,
         accept: str = _JSON,
         content_type: str = _JSON,
-    ) -> Object:
+    ) -> tuple[Object, int]:
+        """Return the object that the server answers with, and how many bytes it had."""
         began = time.monotonic()
         headers = {"Accept": accept, "Content-Type": content_type}
         try:
-            return _read(*await self._exchange(method, path, query or {}, headers, body))
+            status, answered, data = await self._exchange(method, path, query or {}, headers, body)
+            return _read(status, answered, data), len(data)
         except errors.KubeError as error:
             metrics.REQUEST_ERRORS.labels(method, type(error).__name__).inc()
             raise
@@ -135,11 +173,18 @@ class KubeClient:
                 )
                 # Its own limit is 5 minutes; ours must be the one that strikes.
                 response = await self._api.call_api(*request, _request_timeout=aiohttp.ClientTimeout(total=None))
-                return response.status, response.headers, await response.read()
+                async with response.response as answer:  # which closes a connection that was not read to its end
+                    return answer.status, answer.headers, await paging.read(answer.content.iter_any())
+        except paging.TooBig as error:
+            raise _TooBig(str(error)) from error
         except TimeoutError as error:
             raise errors.Unavailable(f"no answer within {self._timeout:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
             raise errors.Unavailable(f"no connection: {error}") from error
+
+
+class _TooBig(errors.Unavailable):
+    """An answer that has more bytes than may be held: of a list, fewer objects can be asked for."""
 
 
 def _read(status: int, headers: Mapping[str, str], body: bytes) -> Object:

@@ -12,10 +12,11 @@ import structlog
 
 from holdfast import naming
 from holdfast.api.backup import DatabaseBackupStatus, Phase
+from holdfast.decide import refusals
 from holdfast.decide.backup import decide
 from holdfast.decide.observation import Act, Decision, Observation
 from holdfast.decide.resolve import no_image
-from holdfast.decide.views import ClaimView, JobView, claim_view
+from holdfast.decide.views import ClaimView, JobView, claim_view, holders
 from holdfast.kube.client import KubeClient
 from holdfast.kube.errors import AlreadyExists, Conflict, NotFound, Refused
 from holdfast.kube.events import EventRecorder, ObjectRef
@@ -66,7 +67,7 @@ class BackupReconciler:
             now = self._now()
             claimed = self._claimed.get(resource.namespace, set())
             observation, unreadable = observe(self._cache, resource, known, claimed, now)
-            decision = unreadable or decide(observation, self._settings, now)
+            decision = unreadable or refusals.look(observation, now) or self._decide(observation, now)
             if await self._write_status(resource, observation, decision):
                 continue  # what is to be done rests on what stands there now, which may be somebody else's words
             learnt = await self._act(observation, decision.act, known) if decision.act else None
@@ -74,6 +75,11 @@ class BackupReconciler:
                 return decision.due
             known = learnt
         raise RuntimeError(f"{key.namespace}/{key.name}: no rest after {MAX_STEPS} steps")
+
+    def _decide(self, observation: Observation, now: datetime) -> Decision:
+        decision, again = decide(observation, self._settings, now), refusals.look_again(observation)
+        dues = [due for due in (decision.due, again) if due is not None]
+        return replace(decision, due=min(dues, default=None))
 
     async def _write_status(self, resource: Resource, observation: Observation, decision: Decision) -> bool:
         """Write what changed, if anything did; whoever changed the resource meanwhile wins, and we look again."""
@@ -126,7 +132,7 @@ class BackupReconciler:
         match act:
             case Act.CREATE_JOB | Act.CREATE_CLEANUP | Act.CREATE_VERIFY:
                 return await self._create(new_job(o, act, self._settings), known)
-            case Act.LIST_PODS | Act.LOOK_AT_CLAIM:
+            case Act.LIST_PODS | Act.LOOK_AT_CLAIM | Act.LOOK_AT_EVENTS:
                 return await self._learn(o, act, known)
         job = _job_of(o, act)
         if job is None:
@@ -140,6 +146,9 @@ class BackupReconciler:
         """Ask the API server for what the cache cannot say."""
         if act is Act.LOOK_AT_CLAIM:
             return replace(known, claim=await self._look_at_claim(o))
+        if act is Act.LOOK_AT_EVENTS:
+            await self._cache.refusals.look(self._client, o.backup.namespace, self._now())
+            return known
         await self._list_pods(o)
         return replace(known, pods_listed=True)
 
@@ -161,8 +170,9 @@ class BackupReconciler:
         names = (status.job_name, status.cleanup and status.cleanup.job_name, run and run.job_name)
         for name in filter(None, names):
             selector = f"batch.kubernetes.io/job-name={name}"
-            for pod in await self._client.list(PODS, o.backup.namespace, label_selector=selector):
-                self._cache.put(PODS, pod)
+            async for page in self._client.pages(PODS, o.backup.namespace, label_selector=selector):
+                for pod in page:
+                    self._cache.put(PODS, pod)
 
     async def _look_at_claim(self, o: Observation) -> ClaimView:
         """Ask for the claim, and for all Pods of its namespace: only their specs say who has it."""
@@ -171,8 +181,9 @@ class BackupReconciler:
         try:
             claim = await self._client.get(CLAIMS, o.backup.namespace, volume.claim_name)
         except NotFound:
-            return claim_view(volume.claim_name, None, ())
-        return claim_view(volume.claim_name, claim, await self._client.list(PODS, o.backup.namespace))
+            return claim_view(None, ())
+        pages = self._client.pages(PODS, o.backup.namespace)
+        return claim_view(claim, [holder async for page in pages for holder in holders(volume.claim_name, page)])
 
     async def _delete_job(self, job: JobView) -> bool:
         """Delete the Job, with its Pods before it, by its uid. Returns whether it was gone already, which is news."""

@@ -5,6 +5,8 @@ a restart: whatever must survive stands in the cluster. Nobody decides here.
 """
 
 import json
+import math
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -14,15 +16,14 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 from holdfast import clock, naming
 from holdfast.api.backup import is_good
 from holdfast.decide.views import JobView, PodView, job_view, pod_view
-from holdfast.kube.kinds import BACKUPS, EVENTS, JOBS, PODS, POLICIES, Kind
+from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES, Kind
+from holdfast.reconcile.refusals import PodRefusal, Refusals
 from holdfast.untrusted import mapping, moment, needed, number, sentence, word
 
 Body = Mapping[str, Any]
 Name = tuple[str, str]  # namespace, name
 _MAX_GRAVES = 1024
 _MAX_REQUEST = 256  # characters of an annotation; more than a request may have
-_MAX_MESSAGE = 2048  # characters of an Event
-_JOB_CONTROLLER = "job-controller"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,45 +65,6 @@ class Resource:
     def policy_name(self) -> str | None:
         """The policy that a backup refers to; None where it is complete in itself."""
         return word(mapping(self.spec.get("policyRef")).get("name")) or None
-
-
-@dataclass(frozen=True, slots=True)
-class PodRefusal:
-    """An Event of the Job controller: it could not create the Job's Pod, and why (quota, PodSecurity, ...)."""
-
-    namespace: str
-    name: str
-    uid: str
-    resource_version: str
-    created: datetime
-    job_name: str
-    job_uid: str
-    message: str
-    seen: datetime
-
-    @classmethod
-    def of(cls, body: Body) -> Self:
-        """Read a core/v1 Event about a Job; one that is not the Job controller's own is about none.
-
-        Anyone may write an Event about anything, and say that a controller did. What bounds that: an Event is believed
-        in its own namespace only, where whoever may write it may do worse.
-        """
-        meta, about = mapping(body.get("metadata")), mapping(body.get("involvedObject"))
-        namespace = needed(meta, "namespace")
-        source = mapping(body.get("source")).get("component") or body.get("reportingComponent")
-        believed = source == _JOB_CONTROLLER and about.get("namespace") == namespace
-        created = moment(meta.get("creationTimestamp")) or clock.EPOCH
-        return cls(
-            namespace=namespace,
-            name=needed(meta, "name"),
-            uid=needed(meta, "uid"),
-            resource_version=word(meta.get("resourceVersion")) or "0",
-            created=created,
-            job_name=word(about.get("name")) if believed else "",
-            job_uid=word(about.get("uid")) if believed else "",
-            message=sentence(body.get("message"), _MAX_MESSAGE) if believed else "",
-            seen=moment(body.get("lastTimestamp")) or moment(body.get("eventTime")) or created,
-        )
 
 
 class _View(Protocol):
@@ -224,18 +186,26 @@ class Cache:
         self.policies: Store[Resource] = Store(Resource.of, lambda _: ())
         self.jobs: Store[JobView] = Store(job_view, lambda it: [(it.namespace, it.backup_uid)])
         self.pods: Store[PodView] = Store(pod_view, lambda it: [(it.namespace, it.job_name)])
-        self.refusals: Store[PodRefusal] = Store(PodRefusal.of, lambda it: [(it.namespace, it.job_uid)])
+        self.refusals = Refusals()
+        self._heard: dict[tuple[Kind, str | None], float] = {}
         self._stores: dict[Kind, Store[Any]] = {
             BACKUPS: self.backups,
             POLICIES: self.policies,
             JOBS: self.jobs,
             PODS: self.pods,
-            EVENTS: self.refusals,
         }
 
     def store(self, kind: Kind) -> Store[Any]:
         """Return the objects of a kind."""
         return self._stores[kind]
+
+    def hear(self, kind: Kind, namespace: str) -> None:
+        """Note that a watch has brought something of a kind from a namespace, whatever it was."""
+        self._heard[kind, namespace] = self._heard[kind, None] = time.monotonic()
+
+    def heard(self, kind: Kind, namespace: str | None) -> float:
+        """Return when a watch last brought something of a kind from a namespace, or from any (None)."""
+        return self._heard.get((kind, namespace), -math.inf)
 
     def put(self, kind: Kind, body: Body) -> bool:
         """Take an object in, from a watch event or the answer to a write of ours. Returns whether it was news."""
@@ -280,5 +250,5 @@ class Cache:
         return self.pods.find((namespace, job_name))
 
     def refusals_of(self, job: JobView) -> list[PodRefusal]:
-        """Return the Events that say why the Job's Pod could not be created."""
-        return self.refusals.find((job.namespace, job.uid))
+        """Return what Events say why the Job's Pod could not be created."""
+        return self.refusals.of(job.namespace, job.uid)

@@ -89,6 +89,7 @@ def _seen(cache: Cache, resource: Resource, view: BackupView, known: Known, now:
         pods_listed=known.pods_listed,
         refusal=refusal.message if refusal else known.refusal,
         refused_at=refusal.seen if refusal else None,
+        refusals_read=cache.refusals.read(namespace),
         former_job=_job(cache, namespace, names.former),
         claim=known.claim,
         cleanup_job=_job(cache, namespace, names.cleanup),

@@ -1,0 +1,81 @@
+"""A list is read in pages that fit into memory, however big somebody made its objects, and each object comes once."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kubernetes.aio.client.configuration import Configuration
+from tests.fake_api import FakeApi, serve
+
+from holdfast.kube import paging
+from holdfast.kube.client import KubeClient
+from holdfast.kube.errors import Unavailable
+from holdfast.kube.kinds import POLICIES
+
+MB = 1_000_000
+
+
+@asynccontextmanager
+async def a_cluster(*sizes: int) -> AsyncIterator[tuple[FakeApi, KubeClient]]:
+    """One with a policy of each of these sizes, bytes."""
+    async with serve(FakeApi()) as api:
+        for number, size in enumerate(sizes):
+            annotations = {"big": "x" * size}
+            api.put(POLICIES, {"metadata": {"namespace": "shop", "name": f"p{number}", "annotations": annotations}})
+        client = KubeClient(Configuration(host=api.url), timeout=60)
+        yield api, client
+        await client.close()
+
+
+SIZES = {
+    "nothing": [],
+    "small ones": [10] * 1200,
+    "big ones": [MB] * 12,
+    "big ones after small ones": [10] * 400 + [MB] * 12,
+    "small ones after big ones": [MB] * 12 + [10] * 400,
+    "one that is bigger than a page": [5 * MB, 10],
+}
+
+
+@pytest.mark.parametrize("metadata_only", [False, True], ids=["whole", "metadata"])
+@pytest.mark.parametrize("sizes", SIZES.values(), ids=SIZES.keys())
+async def test_each_object_comes_once(sizes: list[int], metadata_only: bool) -> None:
+    async with a_cluster(*sizes) as (_, client):
+        pages = client.pages(POLICIES, "shop", metadata_only=metadata_only)
+        names = [body["metadata"]["name"] async for page in pages for body in page]
+    assert sorted(names) == sorted(f"p{number}" for number in range(len(sizes)))
+
+
+async def test_a_page_is_never_more_than_fits() -> None:
+    async with a_cluster(*SIZES["big ones after small ones"]) as (api, client):
+        biggest = max([sum(map(size_of, page)) async for page in client.pages(POLICIES, None)])
+    assert biggest < paging.MAX_BYTES
+    assert len(api.asked) < 30
+
+
+def size_of(body: dict[str, Any]) -> int:
+    return len(body["metadata"]["annotations"]["big"])
+
+
+async def test_small_objects_cost_few_calls() -> None:
+    async with a_cluster(*[10] * 3000) as (api, client):
+        assert len(await client.list(POLICIES, None)) == 3000
+    assert len(api.asked) < 10
+
+
+async def test_an_object_that_is_bigger_than_any_can_be_is_an_error_that_says_so() -> None:
+    async with a_cluster(10, paging.MAX_BYTES) as (_, client):
+        with pytest.raises(Unavailable, match="the answer has more than 6 MiB"):
+            await client.list(POLICIES, "shop")
+        with pytest.raises(Unavailable, match="the answer has more than 6 MiB"):
+            await client.get(POLICIES, "shop", "p1")
+        assert (await client.get(POLICIES, "shop", "p0"))["metadata"]["name"] == "p0"
+
+
+@given(objects=st.integers(0, 500), held=st.integers(0, paging.MAX_BYTES))
+def test_a_page_has_one_object_at_least_and_never_too_many(objects: int, held: int) -> None:
+    assert 1 <= paging.next_size(objects, held) <= 500
+    assert 1 <= paging.fewer(paging.next_size(objects, held)) <= 62
