@@ -71,7 +71,7 @@ class KubeClient:
                 continue
             items = page.get("items") or []  # null where a list of metadata is empty
             following = page["metadata"].get("continue")
-            size = paging.next_size(len(items), held)
+            size = paging.next_size(size, len(items), held)
             del page
             yield items
             if not following:

@@ -25,9 +25,9 @@ async def read(chunks: AsyncIterable[bytes]) -> bytes:
     return bytes(data)
 
 
-def next_size(objects: int, held: int) -> int:
-    """Return how many objects to ask for, by how many bytes the last ones had."""
-    return max(1, min(_MOST, _WANTED * max(1, objects) // max(1, held)))
+def next_size(size: int, objects: int, held: int) -> int:
+    """Return how many objects to ask for after so many, by how many there were and how many bytes they had."""
+    return max(1, min(_MOST, 4 * size, _WANTED * max(1, objects) // max(1, held)))
 
 
 def fewer(size: int) -> int:
