@@ -122,6 +122,7 @@ class Reason(StrEnum):
     IMAGE_NOT_SET = "ImageNotSet"
     CLAIM_IN_USE = "ClaimInUse"
     CLAIM_NOT_FOUND = "ClaimNotFound"
+    OPERATOR_FAULT = "OperatorFault"
 
 
 EXIT_CODES: dict[Reason, ExitCode] = {

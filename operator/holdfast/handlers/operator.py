@@ -21,6 +21,7 @@ from holdfast.kube.kinds import BACKUPS, POLICIES
 from holdfast.reconcile.backup import BackupReconciler
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.clocktask import ClockTask
+from holdfast.reconcile.faults import Faults
 from holdfast.reconcile.policy import PolicyReconciler
 from holdfast.reconcile.queue import Key, Reconcile, WorkQueue
 from holdfast.settings import Settings
@@ -47,6 +48,7 @@ class Operator:
         self._clock = ClockTask(self._queue, clock.now, self._keys)
         self._registry = watches.registry(self.cache, self._queue, login)
         recorder = EventRecorder(client)
+        self._faults = Faults(self.cache, client, recorder, clock.now)
         self._reconcilers: dict[str, Reconcile] = {
             BACKUPS.kind: BackupReconciler(self.cache, client, recorder, settings, clock.now).reconcile,
             POLICIES.kind: PolicyReconciler(self.cache, client, self._queue, settings, clock.now).reconcile,
@@ -97,7 +99,7 @@ class Operator:
             await asyncio.wait(tasks, timeout=_CLOSE_SECONDS)
 
     async def _reconcile(self, key: Key) -> datetime | None:
-        return await self._reconcilers[key.kind](key)
+        return await self._faults.guard(key, self._reconcilers[key.kind])
 
     def _keys(self) -> Iterator[Key]:
         for kind in (BACKUPS, POLICIES):

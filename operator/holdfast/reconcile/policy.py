@@ -1,7 +1,8 @@
 """One BackupPolicy: say whether backups can be made from it, and wake those that waited for it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -57,7 +58,7 @@ class PolicyReconciler:
 
 def policy_status(resource: Resource, settings: Settings, now: datetime) -> BackupPolicyStatus:
     """Return the status that the policy should have."""
-    former = BackupPolicyStatus.model_validate(resource.status)
+    former = _former(resource.status)
     days, (ready, reason, sentence) = _judge(resource, settings)
     conditions = update(
         former.conditions,
@@ -70,6 +71,14 @@ def policy_status(resource: Resource, settings: Settings, now: datetime) -> Back
         now,
     )
     return BackupPolicyStatus(observed_generation=resource.generation, retention_days=days, conditions=conditions)
+
+
+def _former(status: Mapping[str, Any]) -> BackupPolicyStatus:
+    """Read the status that is there; one that cannot be read holds nothing that is not made anew."""
+    try:
+        return BackupPolicyStatus.model_validate(status)
+    except ValidationError:
+        return BackupPolicyStatus()
 
 
 def _judge(resource: Resource, settings: Settings) -> tuple[int | None, Verdict]:
