@@ -39,6 +39,7 @@ class FakeS3:
         self.faults: dict[str, Callable[..., None]] = {}
         self.after: dict[str, Callable[[Answer], Answer]] = {}
         self.calls: list[str] = []
+        self.page = 1000
         self.kept: dict[str, Answer] = {}  # how each object is to be kept, in the words of the request
         self.retained: dict[str, Answer] = {}  # what Object Lock retains, also when its key is hidden
         self._checksums = checksums
@@ -121,6 +122,18 @@ class FakeS3:
         self._begin("delete_object")
         self.objects.pop(Key, None)  # where the bucket has versions, a marker hides it
         return {"DeleteMarker": True} if self._locking else {}
+
+    def list_objects_v2(
+        self, Prefix: str, Delimiter: str, StartAfter: str = "", ContinuationToken: str = "", **_: Any
+    ) -> Answer:
+        """One page of folders. It is asked beside everything else, so it is no call that a test counts."""
+        if fault := self.faults.get("list_folders"):
+            fault()
+        below = (key.removeprefix(Prefix) for key in self.objects if key.startswith(Prefix))
+        folders = sorted({Prefix + name.partition(Delimiter)[0] + Delimiter for name in below if Delimiter in name})
+        after = [name for name in folders if name > max(StartAfter, ContinuationToken)]
+        page = {"CommonPrefixes": [{"Prefix": name} for name in after[: self.page]]}
+        return page | ({"NextContinuationToken": after[self.page - 1]} if len(after) > self.page else {})
 
     def get_paginator(self, operation: str) -> "FakeS3.Pages":
         return FakeS3.Pages(self, operation)

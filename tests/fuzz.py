@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 from annotated_types import BaseMetadata, Ge, Gt, Le, Lt, MaxLen, MinLen
 from hypothesis import assume
 from hypothesis import strategies as st
-from pydantic import BaseModel, ValidationError
+from pydantic import AwareDatetime, BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from holdfast.api.aws import Word
@@ -102,7 +102,7 @@ def _plain(kind: type, metadata: list[Any]) -> st.SearchStrategy[Any]:
         return st.integers(*_bounds(metadata))
     if kind is float:
         return st.floats(0, 1e9)
-    if kind is datetime:
+    if kind in (datetime, AwareDatetime):
         years = datetime(2000, 1, 1), datetime(2200, 1, 1)  # noqa: DTZ001 - Hypothesis adds the zone
         return st.datetimes(*years, timezones=st.just(UTC))
     return {bool: st.booleans()}[kind]

@@ -228,3 +228,31 @@ def test_each_log_line_of_a_reconcile_names_its_object(world: World):
     about = [entry for entry in entries if entry.get("name") == "logged" and entry.get("kind") == "DatabaseBackup"]
     assert about
     assert {entry["namespace"] for entry in about} == {world.backups}
+
+
+@pytest.mark.timeout(180)
+def test_a_resource_made_again_without_its_status_takes_another_backup_and_says_what_is_gone(world: World):
+    # Given the one backup of a policy, exported as people export it, and deleted; its table is emptied meanwhile
+    database = world.a_database("made_again")
+    world.apply(world.policy(world.backups, "again", {"database": {"name": database}}))
+    world.apply(backup(world.backups, "again-1", "again"))
+    first = world.finished(world.backups, "again-1")
+    export = world.get(BACKUPS, world.backups, "again-1")
+    world.kubectl("delete", BACKUPS, "-n", world.backups, "again-1", "--wait=true")
+    world.psql("truncate customers", database)
+
+    # When it is created again, as it was
+    kept = {key: export["metadata"][key] for key in ("name", "namespace")}
+    world.apply({**{key: export[key] for key in ("apiVersion", "kind", "spec")}, "metadata": kept})
+    second = world.finished(world.backups, "again-1")
+
+    # Then there is another backup, which is loudly a suspicious one, and the old one is as it was
+    assert (first["phase"], first["rows"], second["phase"], second["rows"]) == ("Succeeded", 500, "Succeeded", 0)
+    assert first["backupID"] != second["backupID"]
+    (suspicious,) = [each for each in second["conditions"] if each["type"] == "Suspicious"]
+    assert (suspicious["status"], suspicious["reason"]) == ("True", "RowsVanished")
+    assert "0 rows, 100 % less than usual" in suspicious["message"]
+    assert f"another resource of this name has made {first['backupID']}" in suspicious["message"]
+    assert first["backupID"] in second["warnings"][0]
+    assert "BackupSuspicious" in [event["reason"] for event in world.events(world.backups, "again-1")]
+    assert world.manifest(first["location"])["rows"] == 500

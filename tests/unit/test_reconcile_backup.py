@@ -104,6 +104,17 @@ async def test_the_next_backup_of_that_database_begins_with_the_right_image():
     assert (status["phase"], status["attempt"]) == ("Succeeded", 1)
 
 
+async def test_the_runner_is_told_since_when_the_cluster_knows_of_backups_of_the_policy():
+    cluster = a_cluster(18, "first", "second")
+    for name, created in (("first", "2026-11-20T08:00:00Z"), ("second", "2026-11-21T08:00:00Z")):
+        body = await cluster.get(BACKUPS, "shop", name)
+        cluster.put(BACKUPS, {**body, "metadata": {**body["metadata"], "creationTimestamp": created}})
+
+    await lives_until_the_end(cluster, cluster, "second")
+
+    assert [task.compare_before.isoformat() for _, task in cluster.ran] == ["2026-11-20T08:00:00+00:00"]
+
+
 @pytest.mark.parametrize(("field", "value"), [("name", "another"), ("connection", {"host": "h", "secretName": "s"})])
 async def test_a_policy_that_now_names_another_database_knows_nothing_of_its_server(field: str, value: Any):
     cluster = a_cluster(15, "first", "second")

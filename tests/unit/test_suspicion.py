@@ -17,6 +17,7 @@ from tests.builders import (
 )
 
 from holdfast.api.backup import Phase
+from holdfast.contract.report import EarlierReport
 from holdfast.decide.backup import decide
 from holdfast.decide.observation import Observation
 from holdfast.decide.resolve import resolve
@@ -189,3 +190,48 @@ def test_a_database_is_what_it_lies_on_and_not_only_its_name(ours, theirs):
 
 def test_a_status_that_has_nothing_yet_is_passed_over():
     assert the_former({}, {"phase": "Pending"}) == []
+
+
+def of_the_bucket(age, **changes):
+    began = ago(age)
+    fields = {"backup_id": f"backup-{began:%Y%m%d-%H%M%S}", "completed_at": began, "size_bytes": 82_000_000}
+    return EarlierReport(**(fields | {"tables": 8, "rows": 3_000_000} | changes))
+
+
+BEFORE = [of_the_bucket(age) for age in (300, 200, 100)]
+
+
+def test_where_the_cluster_knows_of_none_the_bucket_is_the_measure():
+    decision = ended(tables=0, rows=0, earlier=BEFORE)
+
+    assert (condition(decision).status, condition(decision).reason) == ("True", "TablesVanished")
+    assert f"0 tables instead of the 8 of {BEFORE[-1].backup_id}" in condition(decision).message
+    assert "0 rows, 100 % less than usual" in decision.status.message
+    assert decision.announcement.warning
+
+
+def test_what_the_cluster_knows_is_the_better_measure():
+    assert condition(ended([a_former(100, rows=10)], rows=10, earlier=BEFORE)).status == "False"
+
+
+def test_a_loss_that_was_meant_is_none_of_the_bucket_either():
+    since = {"since": ago(50).isoformat()}
+    assert condition(ended(limits=since, rows=0, tables=0, earlier=BEFORE)).reason == "NothingToCompare"
+
+
+@pytest.mark.parametrize(
+    ("earlier", "rows", "status", "reason", "event"),
+    [
+        (BEFORE, 3_000_000, "False", "MadeAgain", "MadeAgain"),
+        (BEFORE, 0, "True", "RowsVanished", "BackupSuspicious"),
+        ([], 0, "Unknown", "MadeAgain", "MadeAgain"),
+    ],
+    ids=["nothing is missing", "much is missing", "nothing to compare with"],
+)
+def test_a_resource_that_was_made_again_is_loud_and_only_a_loss_is_suspicious(earlier, rows, status, reason, event):
+    decision = ended(rows=rows, earlier=earlier, made_again="backup-20261101-000000")
+
+    assert (condition(decision).status, condition(decision).reason) == (status, reason)
+    assert "another resource of this name has made backup-20261101-000000" in condition(decision).message
+    assert (decision.announcement.reason, decision.announcement.warning) == (event, True)
+    assert decision.status.phase is Phase.SUCCEEDED

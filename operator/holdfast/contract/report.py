@@ -80,6 +80,16 @@ class MigrationsReport(StatusModel):
         )
 
 
+class EarlierReport(StatusModel):
+    """What a backup of before was, as its manifest in the bucket says."""
+
+    backup_id: str = Field(alias="backupID", pattern=r"^backup-[0-9]{8}-[0-9]{6}[-a-z0-9]*$", max_length=96)
+    completed_at: Moment
+    size_bytes: Count | None = Field(None, description="Where it is stored in the same form.")
+    tables: Count | None = None
+    rows: Count | None = None
+
+
 class BackupReport(StatusModel):
     """What a finished backup is: the facts that the resource's status shows."""
 
@@ -105,6 +115,12 @@ class BackupReport(StatusModel):
     rows: Count | None = None
     schema_sha256: Hash | None = None
     migrations: MigrationsReport | None = None
+    earlier: list[EarlierReport] = Field(
+        [], max_length=8, description="The last ones in the bucket of before what the cluster knows; oldest first."
+    )
+    made_again: Plain | None = Field(
+        None, max_length=96, description="The id of a backup that another resource of this name has made."
+    )
     found: bool = Field(False, description="An earlier Pod had published it; this one verified it again.")
 
 
@@ -146,6 +162,7 @@ class Report(StatusModel):
         kept = [shorten(warning, limit) for warning in self.warnings[:4]] if limit > 120 else []
         message = shorten(self.message, limit) if self.message else None
         backup = self.backup and _shortened(self.backup, ("tool_version", "server_version", *_CHECKS), limit)
+        backup = backup and backup.model_copy(update={"earlier": backup.earlier if limit > 120 else []})
         found = self.verification and _shortened(self.verification, _CHECKS, limit)
         return self.model_copy(
             update={"failure": failure, "warnings": kept, "message": message, "backup": backup, "verification": found}

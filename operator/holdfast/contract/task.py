@@ -5,7 +5,7 @@ Kubernetes rewrites `$$` and `$(NAME)` in the values of environment variables, s
 
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
 
 from holdfast.api.base import SpecModel
 from holdfast.api.database import Database, Engine
@@ -50,6 +50,9 @@ class BackupTask(SpecModel):
     scratch_bytes: int | None = Field(None, description="Limit of the scratch volume; none where there is no volume.")
     spool_bytes: int | None = Field(
         None, description="What the volume for parts of the upload may hold; none where there is no volume."
+    )
+    compare_before: AwareDatetime | None = Field(
+        None, description="When the cluster's knowledge of the policy begins: what is older, only the bucket knows."
     )
     other_majors: list[int] = Field(
         [], description="Major versions of servers that another image is made for: those are left to it (ToolTooNew)."

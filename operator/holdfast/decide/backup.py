@@ -234,7 +234,9 @@ def _succeed(o: Observation, report: Report, result: BackupReport, now: datetime
         status=_with_cleanup(o, done),
         announcement=Announcement(True, "BackupSuspicious", done.message or "")
         if verdict.suspicious
-        else Announcement(False, "BackupSucceeded", done.message or ""),
+        else Announcement(False, "BackupSucceeded", done.message or "")
+        if verdict.reason != suspicion.MADE_AGAIN
+        else Announcement(True, verdict.reason, verdict.sentence),
     )
 
 

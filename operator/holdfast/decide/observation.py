@@ -46,6 +46,7 @@ class Observation:
     verify_job: JobView | None = None  # of the last request, by the name that status says
     verify_pods: tuple[PodView, ...] = ()
     taken_ids: Container[str] = frozenset()  # ids of the other backups in the same folder
+    first_known: datetime | None = None  # when the first backup of the policy was asked for, that the cluster knows
     former: tuple[Former, ...] = ()  # the last good backups beside which one that ends now is judged
     known_major: int | None = None  # of the server, from the last good backup of the same database
 

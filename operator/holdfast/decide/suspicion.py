@@ -5,7 +5,7 @@ until somebody says that the loss was meant (`since`), each following one is sus
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from statistics import median
 from typing import Any
@@ -17,6 +17,7 @@ from holdfast.api.policy import BackupPolicySpec, Suspicion
 from holdfast.contract.report import BackupReport
 from holdfast.untrusted import mapping, mappings, moment, number, word
 
+MADE_AGAIN = "MadeAgain"
 COMPARED = 5  # backups at most: the last good ones
 Status = Mapping[str, Any]  # of a DatabaseBackup, as the API has it: somebody else may have written it
 
@@ -93,7 +94,28 @@ def _stored_as(resolved: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def judge(result: BackupReport, resolved: BackupPolicySpec, former: Sequence[Former]) -> Verdict:
-    """Compare a backup with the last good ones."""
+    """Compare a backup with the last good ones that the cluster knows; where it knows of none, with the bucket's."""
+    return _made_again(_compared(result, resolved, former or _of_the_bucket(result, resolved)), result)
+
+
+def _of_the_bucket(result: BackupReport, resolved: BackupPolicySpec) -> tuple[Former, ...]:
+    """Return what the runner found in the bucket, of before anything that the cluster knows."""
+    stored_as = _stored_as(resolved.to_dict())  # the runner gives sizes only where it is the same
+    return tuple(
+        Former(it.backup_id, it.completed_at, it.size_bytes, stored_as, it.tables, it.rows, None, (None, None))
+        for it in result.earlier
+    )
+
+
+def _made_again(verdict: Verdict, result: BackupReport) -> Verdict:
+    """Say so where another resource of this name has made a backup; the loss of much remains what is said first."""
+    if result.made_again is None:
+        return verdict
+    sentence = f"{verdict.sentence}; another resource of this name has made {result.made_again}"
+    return replace(verdict, reason=verdict.reason if verdict.suspicious else MADE_AGAIN, sentence=sentence)
+
+
+def _compared(result: BackupReport, resolved: BackupPolicySpec, former: Sequence[Former]) -> Verdict:
     limits = resolved.verification.suspicion
     peers = [peer for peer in former if limits.since is None or peer.completed_at > limits.since]
     if not peers:

@@ -1,5 +1,7 @@
 """The tasks of a backup: what its Jobs are told, made from the resource as it was resolved."""
 
+from datetime import datetime
+
 from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus
 from holdfast.api.policy import BackupPolicySpec, Dump, Format, VerificationLevel
 from holdfast.contract.task import (
@@ -27,9 +29,16 @@ def key_prefix(status: DatabaseBackupStatus) -> str:
 
 
 def backup_task(
-    owner: Owner, spec: DatabaseBackupSpec, status: DatabaseBackupStatus, other_majors: list[int]
+    owner: Owner,
+    spec: DatabaseBackupSpec,
+    status: DatabaseBackupStatus,
+    other_majors: list[int],
+    compare_before: datetime | None = None,
 ) -> BackupTask | SnapshotTask:
-    """Say what to dump, or to have a snapshot taken of, and where to; and which servers to leave to another image."""
+    """Say what to dump, or to have a snapshot taken of, and where to; and which servers to leave to another image.
+
+    What the bucket has of before `compare_before`, the cluster does not know.
+    """
     resolved = resolved_of(status)
     assert resolved.job.active_deadline_seconds is not None
     if resolved.database.instance is not None:
@@ -53,6 +62,7 @@ def backup_task(
         scratch_bytes=scratch_bytes(resolved),
         spool_bytes=spool_bytes(resolved.job),
         other_majors=other_majors,
+        compare_before=compare_before,
     )
 
 

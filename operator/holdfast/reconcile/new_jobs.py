@@ -40,7 +40,7 @@ def _backup_job(o: Observation, settings: Settings) -> dict[str, Any]:
     # Only the first Job leaves a server to a better image: whatever the next one meets, it does what it can.
     engine = resolved.database.engine if attempt == 1 else None
     others = other_majors(engine, settings, status.server_major) if engine else []
-    work = tasks.backup_task(owner(o.backup), o.backup.spec, status, others)
+    work = tasks.backup_task(owner(o.backup), o.backup.spec, status, others, o.first_known)
     image, node = runner(status, settings), claims.node(o.claim)
     return jobs.backup_job(status.job_name, owner(o.backup), attempt, work, resolved, image, node)
 

@@ -71,7 +71,8 @@ def observe(
         return _unreadable(_seen(cache, resource, view, known, now), resource, error, now)
     seen = replace(_seen(cache, resource, _view(resource, spec, status), known, now), policy=policy)
     if status.backup_id:
-        return replace(seen, former=_former(cache, resource, seen)), None
+        first = _first_known(cache, resource) if seen.job is None else None
+        return replace(seen, former=_former(cache, resource, seen), first_known=first), None
     taken = _TakenIDs(cache, resource.namespace, claimed)
     return replace(seen, taken_ids=taken, known_major=_known_major(cache, resource, spec.policy or policy)), None
 
@@ -111,6 +112,12 @@ def _pods(cache: Cache, namespace: str, job_name: str | None) -> tuple[PodView, 
 def _policy(cache: Cache, resource: Resource) -> BackupPolicySpec | None:
     policy = cache.policy(resource.namespace, resource.policy_name) if resource.policy_name else None
     return BackupPolicySpec.model_validate(policy.spec) if policy and not policy.deleted else None
+
+
+def _first_known(cache: Cache, resource: Resource) -> datetime:
+    """Return when the first backup was asked for, of those of its policy that the cluster knows."""
+    known = cache.backups_of(resource.namespace, resource.policy_name) if resource.policy_name else []
+    return known[0].created if known else resource.created
 
 
 def _former(cache: Cache, resource: Resource, o: Observation) -> tuple[Former, ...]:

@@ -17,7 +17,7 @@ from holdfast.api.policy import VerificationLevel
 from holdfast.contract.manifest import Manifest, ManifestVerification
 from holdfast.contract.task import BackupTask, Pinned
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner import encryption, engine, manifests, statement
+from holdfast.runner import earlier, encryption, engine, manifests, statement
 from holdfast.runner.compress import SUFFIX, compressor
 from holdfast.runner.context import Context
 from holdfast.runner.engine import Dumping, Ready, Source
@@ -48,8 +48,9 @@ def run(task: BackupTask, context: Context) -> Done:
             looking = _looking(task, context)  # while the tool makes its start: see above
             store, manifest = context.stop.result(looking)
             if manifest is None:
+                looked = earlier.looking(store, task)
                 done = _take(task, context, ready, dump, store, encrypting)
-                return replace(done, warnings=[*source.warnings, *done.warnings])
+                return earlier.told(replace(done, warnings=[*source.warnings, *done.warnings]), looked)
     except HoldfastError:
         if context.stop.error is not None:
             raise
@@ -58,7 +59,8 @@ def run(task: BackupTask, context: Context) -> Done:
             raise
         store, manifest = looking.result()
     assert manifest is not None
-    return _found(task, store, manifest, context)
+    looked = earlier.looking(store, task)
+    return earlier.told(_found(task, store, manifest, context), looked)
 
 
 def _require_identity(task: BackupTask, context: Context) -> None:

@@ -88,6 +88,16 @@ class Store:
                     raise
                 return None
 
+    def beginning(self, key: str, most: int) -> bytes | None:
+        """Return the first so many bytes of an object; None when it is not there."""
+        with self.doing(f"reading {key}"):
+            try:
+                return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read(most)
+            except ClientError as error:
+                if code_of(error) != "NoSuchKey":
+                    raise
+                return None
+
     def sums(self, sha256: bytes, md5: Callable[[], bytes]) -> "Sums":
         """Return the checksum that goes with a body, in a form that this store knows."""
         if self.checksums:
@@ -175,6 +185,19 @@ class Store:
         with self.doing(f"listing {prefix}"):
             pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
             return [item["Key"] for page in pages for item in page.get("Contents", [])]
+
+    def folders(self, prefix: str, start: str, pages: int) -> list[str]:
+        """Return the folders directly below a prefix, from `start` on; at most so many pages of them."""
+        found: list[str] = []
+        more: dict[str, Any] = {"StartAfter": start}
+        with self.doing(f"listing {prefix}"):
+            for _ in range(pages):
+                page = self.client.list_objects_v2(Bucket=self.bucket, Prefix=prefix, Delimiter="/", **more)
+                found += [each["Prefix"] for each in page.get("CommonPrefixes", [])]
+                if not page.get("NextContinuationToken"):
+                    break
+                more = {"ContinuationToken": page["NextContinuationToken"]}
+        return found
 
     def uploads(self, prefix: str) -> list[tuple[str, str]]:
         """Return key and id of each multipart upload under a prefix that was neither completed nor aborted."""

@@ -17,7 +17,7 @@ from holdfast.contract.report import BackupReport
 from holdfast.contract.snapshot import SnapshotManifest
 from holdfast.contract.task import SnapshotTask
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner import record, store
+from holdfast.runner import earlier, record, store
 from holdfast.runner.context import Context
 from holdfast.runner.outcome import Done, UncleanError
 from holdfast.runner.part import Spool
@@ -63,8 +63,9 @@ def run(task: SnapshotTask, context: Context, pace: Pace | None = None) -> Done:
     context.log.line("step", phase="validating")
     work = _Work(task, context, pace or Pace())
     manifest = work.manifest()
+    looked = earlier.looking(work.store, task)
     if manifest is not None:
-        return _found(work, manifest)
+        return earlier.told(_found(work, manifest), looked)
     _require_writable(work)
     source = _ready(work)
     try:
@@ -72,7 +73,7 @@ def run(task: SnapshotTask, context: Context, pace: Pace | None = None) -> Done:
     except Exception as error:
         _discard(work, error)
         raise
-    return _record(work, manifest)
+    return earlier.told(_record(work, manifest), looked)
 
 
 def _require_writable(work: _Work) -> None:
