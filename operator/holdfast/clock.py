@@ -4,15 +4,24 @@ Times in resources, reports and manifests are UTC with whole seconds, written as
 (the form that Kubernetes' `date` columns and `metav1.Time` use).
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """Stands for a time that is not known: longer ago than anything."""
+LAST = datetime(9999, 12, 31, tzinfo=UTC)
 
 
 def now() -> datetime:
     """Return the current time, UTC, with whole seconds: what a resource can hold."""
     return datetime.now(UTC).replace(microsecond=0)  # noqa: TID251 - the one place that may
+
+
+def days_after(moment: datetime, days: int) -> datetime:
+    """Return the time so many days later; the last that there is where that is beyond it, whoever says so."""
+    try:
+        return moment + timedelta(days=days)
+    except OverflowError:
+        return LAST
 
 
 def to_text(moment: datetime) -> str:

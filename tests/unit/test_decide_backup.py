@@ -1,6 +1,6 @@
 """What the operator decides about a backup: each row a situation, with the step and the words that follow from it."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from tests.builders import (
@@ -111,6 +111,13 @@ def test_what_an_older_operator_began_with_a_value_that_is_none_fails_in_a_sente
 
     assert decision.status.failure.reason == Reason.INVALID_SPEC
     assert "job.resources.limits.ephemeral-storage must be a size from 1Mi to 1Ei" in decision.status.message
+
+
+def test_an_end_in_the_last_year_that_there_is_has_the_last_day_for_its_expiry():
+    """Somebody who may write a status may write that."""
+    ended = a_begun_backup(phase=Phase.SUCCEEDED, completed_at=datetime(9999, 12, 31, tzinfo=UTC))
+
+    assert the_decision(Observation(ended)).status.expires == "9999-12-31"
 
 
 def test_once_the_id_is_written_the_job_is_made():

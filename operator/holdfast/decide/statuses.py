@@ -3,10 +3,10 @@
 Conditions follow kstatus: Ready, Reconciling and Stalled tell Helm, Flux and Argo CD; Finished turns True either way.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
-from holdfast import units
+from holdfast import clock, units
 from holdfast.api.backup import (
     Cleanup,
     DatabaseBackupStatus,
@@ -102,7 +102,7 @@ def succeeded(
     sentence = _achieved(report, result, size)
     if verdict.suspicious:
         sentence += f"; suspicious: {verdict.sentence}"
-    expiry = report.completed_at + timedelta(days=_retention_days(backup))
+    expiry = clock.days_after(report.completed_at, _retention_days(backup))
     done = _ended(backup, now, True, "BackupSucceeded", sentence, retries)
     judged = [(C.SUSPICIOUS, verdict.suspicious, verdict.reason, verdict.sentence)]
     return done.model_copy(
@@ -216,7 +216,7 @@ def kept_current(backup: BackupView) -> Status:
     status = backup.status
     changes: dict[str, object] = {"observed_generation": backup.generation}
     if status.phase is Phase.SUCCEEDED and status.completed_at:
-        expiry = status.completed_at + timedelta(days=_retention_days(backup))
+        expiry = clock.days_after(status.completed_at, _retention_days(backup))
         changes |= {"expires_at": expiry, "expires": expiry.strftime("%Y-%m-%d")}
     return status.model_copy(update=changes)
 
