@@ -121,3 +121,32 @@ def test_each_decision_is_dated_and_has_its_four_parts():
         assert re.search(r"^20\d\d-\d\d-\d\d", text, re.MULTILINE), record.name
         for part in ("Context", "Decision", "Alternatives", "Consequences"):
             assert f"\n## {part}\n" in text, f"{record.name}: no {part}"
+
+
+def promises() -> list[tuple[str, list[str]]]:
+    """Each row of docs/promises.md: what is promised, and the tests that it names."""
+    rows = re.findall(r"^\| (.+?) \| (`tests/.+?) \|$", (DOCS / "promises.md").read_text(), re.MULTILINE)
+    return [(promise, re.findall(r"`(tests/[^`]+)`", cell)) for promise, cell in rows]
+
+
+def as_read(text: str) -> str:
+    """What a reader sees of a page's text: without marks, links' targets and line breaks."""
+    return " ".join(re.sub(r"\]\([^)]*\)|[\[*]", "", text).split())
+
+
+def test_every_promise_of_the_readme_is_among_the_promises():
+    section = (ROOT / "README.md").read_text().partition("## What you can rely on")[2].partition("\n## ")[0]
+    bullets = [as_read(bullet) for bullet in re.split(r"^- ", section, flags=re.MULTILINE)[1:]]
+    said = [[promise for promise, _ in promises() if promise in bullet] for bullet in bullets]
+    assert [bullet for bullet, found in zip(bullets, said, strict=True) if not found] == []
+    assert [promise for promise, _ in promises() if not any(promise in bullet for bullet in bullets)] == []
+
+
+@pytest.mark.parametrize(("promise", "tests"), promises(), ids=[promise for promise, _ in promises()])
+def test_each_promise_names_tests_that_are_there(promise: str, tests: list[str]):
+    files = {test: ROOT / test.partition("::")[0] for test in tests}
+    defined = re.compile(r"^(?:async )?def (test_\w+)\(", re.MULTILINE)
+    assert tests, promise
+    assert [
+        test for test, file in files.items() if test.partition("::")[2] not in defined.findall(file.read_text())
+    ] == []
