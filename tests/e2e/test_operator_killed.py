@@ -136,6 +136,9 @@ async def test_an_image_that_cannot_be_pulled_is_named_with_what_to_check(world:
     assert "runner.images" in status["failure"]["remedy"]
 
 
+UNENDING = "trap 'exit 0' TERM; sleep 3600 & wait"  # until the Pod is told to end
+
+
 class Mesh:
     """A client behind which a mesh's webhook puts a container into each Pod, as tests' Jobs have no other way to it.
 
@@ -153,7 +156,7 @@ class Mesh:
     async def create(self, kind: Kind, namespace: str, body: dict[str, Any]) -> dict[str, Any]:
         if kind is JOBS:
             spec = body["spec"]["template"]["spec"]
-            sidecar = {"name": self.SIDECAR, "image": RUNNER, "command": ["sleep", "3600"]}
+            sidecar = {"name": self.SIDECAR, "image": RUNNER, "command": ["sh", "-c", UNENDING]}
             spec["containers"].insert(0, sidecar | {"securityContext": spec["containers"][0]["securityContext"]})
         return await self._client.create(kind, namespace, body)
 
