@@ -50,7 +50,7 @@ class _Loop:
 
         def jobs() -> Iterator[tuple[object, float, Callable[[Path], int]]]:
             for plan, mutant in self._jobs:
-                wanted = [items[test] for test in plan.tests[mutant.id]]
+                wanted = [items[test] for test in plan.tests[mutant.id] if test in items]
                 yield mutant, plan.limit(mutant, self._seconds), self._work(plan, mutant, wanted, functions)
 
         for done in self._forks.run(jobs()):
@@ -65,7 +65,7 @@ class _Loop:
             path = str(self._root / tree.PACKAGE / plan.module)
             code = _code_of(compile(plan.source.with_change(mutant), path, "exec"), mutant.function)
             there = functions.get((path, mutant.function or ""), [])
-            if code is None or not there:
+            if code is None or not there or not wanted:
                 return UNFIT
             try:
                 for function in there:

@@ -37,6 +37,7 @@ class Noticing:
         self._files = files
         self.seconds = {test: took for seen in files.values() for test, took in seen.seconds.items()}
         self.failed = [test for seen in files.values() for test in seen.failed]
+        self._left_out = set(self.failed)  # it would seem to notice everything
 
     def of_lines(self, module: str, lines: frozenset[int]) -> set[str]:
         """The tests that run one of these lines; the empty name among them says that an import does."""
@@ -46,12 +47,13 @@ class Noticing:
             for line, tests in seen.lines.get(module, {}).items()
             if line in lines
             for test in tests
-        }
+        } - self._left_out
 
     def of_module(self, module: str) -> set[str]:
-        return {
+        found = {
             test for seen in self._files.values() for tests in seen.lines.get(module, {}).values() for test in tests
-        } - {""}
+        }
+        return found - {""} - self._left_out
 
 
 def look(root: Path, forks: Forks, kept: Path, modules: list[str]) -> Noticing:

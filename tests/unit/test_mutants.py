@@ -202,6 +202,10 @@ def test_small():
 
 def test_wait():
     assert toy.wait(0) == 3
+
+
+def test_broken():
+    assert toy.unseen() == 3
 """
 CONFTEST = "from hypothesis import settings\nsettings.register_profile('mutants')\n"
 START = """\
@@ -241,3 +245,4 @@ def test_a_run_names_what_no_test_notices_and_nothing_else(tmp_path: Path):
         "toy.py unseen: 1 -> 2",
     }
     assert "small: gone" in stale
+    assert "fails without any fault: tests/unit/test_toy.py::test_broken" in done.stdout, "it would notice everything"
