@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from holdfast.kube import client as clients
+from holdfast.kube import paging
 from holdfast.kube.client import KubeClient
 from holdfast.kube.errors import AlreadyExists, Conflict, NotFound, NotServed, Refused
 from holdfast.kube.kinds import BACKUPS, JOBS, LEASES, Kind
@@ -119,7 +119,7 @@ async def test_a_list_takes_what_both_selectors_match(client: KubeClient, namesp
 async def test_a_long_list_is_read_to_its_end(
     client: KubeClient, namespace: str, unique: str, monkeypatch: pytest.MonkeyPatch, metadata_only: bool
 ) -> None:
-    monkeypatch.setattr(clients, "PAGE", 3)
+    monkeypatch.setattr(paging, "FIRST", 3)
     await asyncio.gather(*(client.create(LEASES, namespace, a_lease(f"{unique}-{n}", test=unique)) for n in range(10)))
     found = await client.list(LEASES, namespace, label_selector=f"test={unique}", metadata_only=metadata_only)
     assert {item["metadata"]["name"] for item in found} == {f"{unique}-{n}" for n in range(10)}

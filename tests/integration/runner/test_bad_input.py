@@ -25,10 +25,11 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], int, str, list[str]]] = {
     ),
     "the password is wrong": (
         {}, {"database_secret": {"username": USER, "password": "wrong"}}, 3, "AuthenticationFailed",
-        ["user 'holdfast'", "database 'shop'", ":5432"],
+        ["the user in Secret orders-db, key username", "database 'shop'", ":5432"],
     ),
     "the user is unknown": (
-        {}, {"database_secret": DATABASE_SECRET | {"username": "nobody"}}, 3, "AuthenticationFailed", ["nobody"],
+        {}, {"database_secret": DATABASE_SECRET | {"username": "nobody"}}, 3, "AuthenticationFailed",
+        ["the user in Secret orders-db, key username"],
     ),
     "the database is unknown": ({"database": "Shop"}, {}, 3, "DatabaseNotFound", ["'Shop'"]),
     "the host does not resolve": (

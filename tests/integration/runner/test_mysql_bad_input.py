@@ -13,10 +13,11 @@ from holdfast.api.policy import Format
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any], int, str, list[str]]] = {
     "the password is wrong": (
         {}, {"database_secret": {"username": USER, "password": "wrong"}}, 3, "AuthenticationFailed",
-        ["user 'holdfast'", "database 'shop'", ":3306"],
+        ["the user in Secret orders-db, key username", "database 'shop'", ":3306"],
     ),
     "the user is unknown": (
-        {}, {"database_secret": DATABASE_SECRET | {"username": "nobody"}}, 3, "AuthenticationFailed", ["nobody"],
+        {}, {"database_secret": DATABASE_SECRET | {"username": "nobody"}}, 3, "AuthenticationFailed",
+        ["the user in Secret orders-db, key username"],
     ),
     "the user has no right on the database": (
         {"name": "mysql"}, {}, 3, "AuthenticationFailed", ["database 'mysql'", "Access denied"],
