@@ -144,7 +144,7 @@ def _before(identifier: str, moment: datetime) -> bool:
 
 def _head(store: "Store", key: str) -> _Head | None:
     """Read a manifest; None where there is none, or none that can be read: then it is no backup to compare with."""
-    data = store.beginning(key, LARGEST + 1)
+    data = store.read(key, LARGEST + 1)
     try:
         return _Head.parse(data) if data and len(data) <= LARGEST else None
     except ValidationError:

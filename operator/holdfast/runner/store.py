@@ -88,16 +88,6 @@ class Store:
                     raise
                 return None
 
-    def beginning(self, key: str, most: int) -> bytes | None:
-        """Return the first so many bytes of an object; None when it is not there."""
-        with self.doing(f"reading {key}"):
-            try:
-                return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read(most)
-            except ClientError as error:
-                if code_of(error) != "NoSuchKey":
-                    raise
-                return None
-
     def sums(self, sha256: bytes, md5: Callable[[], bytes]) -> "Sums":
         """Return the checksum that goes with a body, in a form that this store knows."""
         if self.checksums:
