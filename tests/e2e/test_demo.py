@@ -115,7 +115,7 @@ def test_the_wrong_password_that_one_is_invited_to_try_reads_as_it_should(scene:
     created = paste(summary.next_commands(scene, FIRST), "Give a wrong password", tmp_path)
     name = created.split("databasebackup.holdfast.dev/")[1].split()[0]
 
-    with pytest.raises(DemoError, match=r"AuthenticationFailed.*user 'orders'") as error:
+    with pytest.raises(DemoError, match=r"AuthenticationFailed.*the user in Secret wrong, key username") as error:
         watch.to_the_end(scene, name, told)
     assert "guessed" not in str(error.value)
     assert scene.backup(name)["status"]["failure"]["exitCode"] == 3

@@ -14,7 +14,6 @@ from tests.e2e.world import BACKUPS, PASSWORD, POLICIES, World, backup, until
 
 WRONG = "wr0ng-$$-pässword"
 SWAPPED = "swapped-$$-pässword"  # as PostgreSQL's server repeats a user's name
-APPARMOR = "container.apparmor.security.beta.kubernetes.io/runner"  # unconfined is what PodSecurity denies
 # Of a container that was killed for memory, containerd forgets to say so now and then, on a busy node most of all:
 # https://github.com/containerd/containerd/issues/12260. The unit tests hold each of the two to its words.
 UNEXPLAINED = "ContainerKilled"
@@ -61,7 +60,7 @@ FAULTS = [
     Fault("bucket-missing", {"storage": {"s3": {"bucket": "no-such-bucket"}}}, "BucketNotFound", "no-such-bucket", 6),
     Fault("store-key-wrong", {"storage": {"s3": {"secretName": "wrong-s3"}}}, "StorageAccessDenied", "backups", 6,
           secrets={"wrong-s3": {"accessKeyID": "holdfast", "secretAccessKey": WRONG}}),
-    Fault("scratch-too-small", {"dump": {"format": "directory"}, "job": {"scratch": {"sizeLimit": "64Ki"}}},
+    Fault("scratch-too-small", {"dump": {"format": "directory"}, "job": {"scratch": {"sizeLimit": "1Mi"}}},
           "ScratchTooSmall", "scratch", 2),
     Fault("deadline-passed", {"database": {"name": "locked"}, "job": {"activeDeadlineSeconds": 10}},
           "DeadlineExceeded", "10 s", 8),
@@ -69,8 +68,6 @@ FAULTS = [
           "OutOfMemory", "memory", 137, or_else=UNEXPLAINED),
     Fault("service-account-missing", job(serviceAccountName="no-such"), "ServiceAccountMissing", "no-such", ran=False),
     Fault("unschedulable", job(nodeSelector={"no-such": "node"}), "Unschedulable", "no node takes the Pod", ran=False),
-    Fault("pod-security", job(podAnnotations={APPARMOR: "unconfined"}),
-          "PodSecurityDenied", "violates PodSecurity", ran=False),
     Fault("quota", job(resources={"requests": {"memory": "200Gi"}}),
           "QuotaExceeded", "exceeded quota", ran=False),
 ]  # fmt: skip
@@ -185,7 +182,7 @@ def test_no_secret_is_in_a_process_on_the_node_while_a_dump_runs(world: World, c
             world.policy(world.faults, "watched", {"database": {"name": "watched"}}), backup(world.faults, "watched")
         )
         world.reaches(world.faults, "watched", lambda status: status.get("phase") == "Running")
-        processes = until(lambda: _processes(cluster), lambda text: "\npg_dump\n" in text, 30)
+        processes = until(lambda: _processes(cluster), lambda text: "/pg_dump\n" in text, 30)
         world.kubectl("delete", BACKUPS, "-n", world.faults, "watched")
 
     assert any(line.startswith("--dbname=") and "watched" in line for line in processes.splitlines()), processes

@@ -102,7 +102,7 @@ def test_each_right_that_is_missing_is_named_and_is_enough_when_it_is_granted(
     assert result.failure.remedy == f"GRANT {wanted} TO the_user@`%`;"
     world.assert_nothing_left(task)
 
-    server.sql(result.failure.remedy)
+    server.sql(result.failure.remedy.replace("the_user", f"`{user}`"))
     again = server.backup(world)
     world.assert_backed_up(again, world.pod(again, image=server.family.runner, database_secret=secret).run())
 
