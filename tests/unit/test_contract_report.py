@@ -192,3 +192,12 @@ def test_of_migrations_a_report_has_how_far_they_came_and_how_many_failed():
     assert told.last.startswith("V3__xxx")
     assert len(told.last) == 200
     assert MigrationsReport.of(ManifestMigrations(tool="flyway", table="t")).failed is None
+
+
+def test_what_was_put_in_after_a_report_was_made_is_written_without_moving_a_cursor():
+    changed = a_report(warnings=["w"]).model_copy(update={"warnings": ["a\x1b[2J\x9b\u202e"]})
+    written = changed.to_bytes().decode()
+    assert texts.is_plain(written)
+    read = report.parse(written)
+    assert read is not None
+    assert read.warnings == ["a\\u001b[2J\\u009b\\u202e"]

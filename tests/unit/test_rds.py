@@ -6,6 +6,7 @@ import shlex
 import botocore.session
 import pytest
 from hypothesis import HealthCheck, given
+from hypothesis import Phase as HypothesisPhase
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 from tests.builders import NOW, UID, a_backup, a_begun_backup, a_job, a_pod, a_policy, ago, an_rds_policy, settings
@@ -204,6 +205,7 @@ HOSTILE = st.sampled_from([
     "x\ntouch ran #", "x\n", "$(ran)", "`ran`", "'; ran; '", "x; ran", "--endpoint-url=http://x", "x y", "\x1b[2J",
     "x\u202e", "", "\x00", "<manifest>", "{}", "%s", "{identifier}", "é", "file:///etc/passwd",
 ]) | st.text(max_size=12)  # fmt: skip
+UNSHRUNK = (HypothesisPhase.explicit, HypothesisPhase.reuse, HypothesisPhase.generate)
 # whose words are in the commands, and in their comments
 FIELDS = ("arn", "region", "source", "engine", "engine_version", "instance_class", "subnet_group")
 
@@ -233,7 +235,7 @@ def one_room(tmp_path_factory):
     endpoint=st.just(None) | st.just("http://x:1") | HOSTILE.map("http://x/{}".format),
     typed=st.booleans(),
 )
-@settings_of_hypothesis(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings_of_hypothesis(max_examples=25, deadline=None, phases=UNSHRUNK, suppress_health_check=list(HealthCheck))
 def test_nothing_that_an_endpoint_says_runs_when_the_commands_are_pasted(one_room, snapshot, endpoint, typed):
     instance = RDSInstance.model_construct(identifier="orders", region="eu-central-1", endpoint=endpoint)
     text = restore_snapshot.restore_command("backup-1", snapshot, instance)

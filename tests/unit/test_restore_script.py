@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 from tests.builders import UID, a_begun_backup, a_policy, a_sqlite_policy
@@ -45,6 +45,8 @@ def a_status(policy):
 
 
 PASTE = restore_command(OWNER, a_status(POLICIES["postgresql"]), RUNNER)
+
+UNSHRUNK = (Phase.explicit, Phase.reuse, Phase.generate)  # to shrink what failed takes a shell for each try
 
 # -- nothing of a stranger's runs
 
@@ -100,7 +102,7 @@ def one_room(tmp_path_factory):
 
 @pytest.mark.timeout(180)  # each example is a shell and a dozen processes
 @given(backup=backups(), interpreter=st.sampled_from(["bash", "dash"]), typed=st.booleans())
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, phases=UNSHRUNK, suppress_health_check=list(HealthCheck))
 def test_no_text_of_a_tenants_runs_and_kubectl_gets_exactly_the_job_that_is_meant(one_room, backup, interpreter, typed):
     owner, status, runner = backup
     commands = restore_command(owner, status, runner)
@@ -116,6 +118,13 @@ def test_no_text_of_a_tenants_runs_and_kubectl_gets_exactly_the_job_that_is_mean
         assert (done.code, done.calls, done.said) == (1, [], "")
         assert all(line.startswith("#") for line in commands.splitlines()[:-1])
     assert commands.isascii()
+
+
+def test_a_tenants_text_that_looks_like_a_place_to_fill_in_is_left_as_it_is(room):
+    texts = {"example.com/a": "@mounted", "example.com/b": "@--target-host=", "example.com/c": "@@@identity",
+             "example.com/d": "<manifest>", "example.com/e": "${TARGET_SECRET:-x}"}  # fmt: skip
+    status = a_status(a_policy(job={"podAnnotations": texts}))
+    assert room.paste(restore_command(OWNER, status, RUNNER)).job == meant(OWNER, status, RUNNER)
 
 
 @given(HOSTILE)
