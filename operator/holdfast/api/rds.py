@@ -9,7 +9,7 @@ from holdfast.api.storage import S3SecretKeys
 
 _REGION = r"^[a-z]{2,}(-[a-z]+)+-[0-9]+$"
 # No character that means something to a shell: `status.restore` has it in a command.
-ENDPOINT = r"^https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/%-]*)?$"
+SAFE_ENDPOINT = r"^https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/%-]*)?$"
 _REGION_SAYS = says("must be the name of an AWS region: eu-central-1")
 
 
@@ -96,7 +96,7 @@ class RDSInstance(SpecModel):
     endpoint: str | None = Field(
         None,
         max_length=512,
-        pattern=ENDPOINT,
+        pattern=SAFE_ENDPOINT,
         json_schema_extra=says("must be a URL of host, port and path, without credentials: https://rds.example.com"),
         description="URL that answers RDS's API instead of AWS's own, for all regions: a VPC endpoint, or a stand-in "
         "for tests. Default: AWS.",

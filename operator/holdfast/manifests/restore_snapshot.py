@@ -13,7 +13,7 @@ import shlex
 from holdfast import naming
 from holdfast.api.aws import strange_field
 from holdfast.api.backup import Snapshot
-from holdfast.api.rds import ENDPOINT, RDSInstance
+from holdfast.api.rds import SAFE_ENDPOINT, RDSInstance
 from holdfast.manifests import shell
 
 _HEAD = """\
@@ -52,7 +52,7 @@ def _strange(identifier: str, snapshot: Snapshot, instance: RDSInstance | None) 
     endpoint = instance.endpoint if instance else None
     if not re.fullmatch(shell.IDENTIFIER, identifier, re.ASCII):
         return "the backup's id"
-    if endpoint is not None and not re.fullmatch(ENDPOINT, endpoint, re.ASCII):
+    if endpoint is not None and not re.fullmatch(SAFE_ENDPOINT, endpoint, re.ASCII):
         return "the endpoint"  # of the policy
     return strange_field(snapshot)
 
