@@ -119,7 +119,7 @@ def settings() -> kopf.OperatorSettings:
     result.queueing.worker_limit = 10
     result.queueing.idle_timeout = 0.01
     result.queueing.exit_timeout = 0.5
-    result.watching.chunk_size = 10  # objects, each of up to 1.5 MB, and a page is in memory three times for a moment
+    result.watching.chunk_size = 5  # objects, each of up to 1.5 MB, and a page is in memory three times for a moment
     result.watching.inactivity_timeout = 70  # bookmarks come each minute; a silent stream is opened anew
     result.networking.request_timeout = 30
     result.networking.connect_timeout = 10
