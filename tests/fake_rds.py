@@ -10,7 +10,7 @@ from typing import Any
 import botocore.session
 
 from holdfast.api.rds import RDSInstance
-from holdfast.runner.context import Places
+from holdfast.runner.pod.context import Places
 from holdfast.runner.rds.client import Rds
 
 Answer = dict[str, Any]

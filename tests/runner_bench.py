@@ -18,10 +18,10 @@ from holdfast.api.storage import Encryption, S3Storage
 from holdfast.contract.manifest import Manifest
 from holdfast.contract.task import BackupIdentity, BackupTask, Pinned, RestoreTask, VerifyTask
 from holdfast.errors import HoldfastError
-from holdfast.runner import backup, restore, verify
-from holdfast.runner.context import Context, Places
-from holdfast.runner.log import Log
-from holdfast.runner.stop import Stop
+from holdfast.runner.pod.context import Context, Places
+from holdfast.runner.pod.log import Log
+from holdfast.runner.pod.stop import Stop
+from holdfast.runner.tasks import backup, restore, verify
 
 PREFIX = "eu-1/shop/orders/backup-20261122-084500/"
 MANIFEST = f"{PREFIX}manifest.json"

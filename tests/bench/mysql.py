@@ -14,9 +14,9 @@ from tests.integration.runner.servers import PASSWORD, USER
 from holdfast.api.database import Engine, TLSMode
 from holdfast.api.policy import Dump
 from holdfast.contract.task import BackupTask
-from holdfast.runner.mysql.dumps import arguments
-from holdfast.runner.mysql.flavour import FLAVOURS
-from holdfast.runner.mysql.options import option_file
+from holdfast.runner.engines.mysql.dumps import arguments
+from holdfast.runner.engines.mysql.flavour import FLAVOURS
+from holdfast.runner.engines.mysql.options import option_file
 
 DATABASE = "shop"
 GZIP, ZSTD = "Holdfast sql + gzip", "Holdfast sql + zstd"

@@ -25,12 +25,12 @@ from holdfast.contract import task as tasks
 from holdfast.contract.report import parse
 from holdfast.contract.task import BackupIdentity, SnapshotCleanupTask, SnapshotTask, SnapshotVerifyTask
 from holdfast.errors import ExitCode, HoldfastError, Reason
-from holdfast.runner.context import Context, Places
-from holdfast.runner.log import Log
-from holdfast.runner.outcome import Done, UncleanError
+from holdfast.runner.pod.context import Context, Places
+from holdfast.runner.pod.log import Log
+from holdfast.runner.pod.outcome import Done, UncleanError
+from holdfast.runner.pod.stop import Stop
 from holdfast.runner.rds import cleanup, task, verify
 from holdfast.runner.rds.snapshots import Pace
-from holdfast.runner.stop import Stop
 
 QUICK = Pace(shortest=0.01, longest=0.02, patience=0.5)
 CREATING = {"action": "DescribeDBSnapshots", "set": {"Status": "creating", "PercentProgress": "40"}}
@@ -186,7 +186,7 @@ def test_the_documented_policy_allows_what_is_called_and_nothing_else(account: A
             backup = Backup(account, tmp_path, kind="cluster", changes={"copyTo": {"region": ELSEWHERE}})
             account.cluster(DBClusterIdentifier=backup.source)
         with monkeypatch.context() as broken:
-            broken.setattr("holdfast.runner.store.Store.create", refuse)
+            broken.setattr("holdfast.runner.bucket.store.Store.create", refuse)
             with pytest.raises(UncleanError):
                 backup.run()
         assert backup.clean().count("deleted snapshot") == 2
@@ -476,7 +476,7 @@ def test_cleanup_keeps_what_a_manifest_names(backup: Backup):
 
 def test_a_manifest_that_cannot_be_written_is_no_success_and_cleanup_removes_the_snapshot(copied: Backup, monkeypatch):
     with monkeypatch.context() as broken:
-        broken.setattr("holdfast.runner.store.Store.create", refuse)
+        broken.setattr("holdfast.runner.bucket.store.Store.create", refuse)
         with pytest.raises(UncleanError):
             copied.run()
     assert copied.aws.keys(copied.prefix) == []
@@ -496,7 +496,7 @@ def process(backup: Backup, deadline: int, folder: Path) -> subprocess.Completed
         }
     )
     code = (
-        "import sys; from pathlib import Path; from holdfast.runner.context import Places; "
+        "import sys; from pathlib import Path; from holdfast.runner.pod.context import Places; "
         "from holdfast.runner.main import run; sys.exit(run([], Places(termination_log=Path(sys.argv[1]))))"
     )
     environment = {

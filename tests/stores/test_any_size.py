@@ -19,7 +19,7 @@ from tests.integration.runner.servers import BUCKET, Store
 from tests.stores.conftest import Kind
 from tests.stores.slow_line import SlowLine
 
-from holdfast.runner.parts import MIB, PLAN
+from holdfast.runner.bucket.parts import MIB, PLAN
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 

@@ -12,12 +12,12 @@ from tests.stores.conftest import Kind
 from holdfast import clock
 from holdfast.api.storage import S3Storage
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner import parts, record
-from holdfast.runner.part import Spool
-from holdfast.runner.parts import MIB, Size
-from holdfast.runner.stop import Stop
-from holdfast.runner.store import Store
-from holdfast.runner.upload import Upload
+from holdfast.runner.bucket import manifests, parts
+from holdfast.runner.bucket.part import Spool
+from holdfast.runner.bucket.parts import MIB, Size
+from holdfast.runner.bucket.store import Store
+from holdfast.runner.bucket.upload import Upload
+from holdfast.runner.pod.stop import Stop
 
 DATA = bytes(range(256)) * (10 * MIB // 256)
 NO_SPOOL = Spool(Path("/nowhere"), None)
@@ -52,7 +52,7 @@ def test_what_is_uploaded_is_there_whole_with_the_checksum_of_its_parts(kind: Ki
     assert stored is not None
     assert (stored.size, stored.checksum, upload.parts) == (len(DATA), expected, 2)
     assert b"".join(store.chunks(f"{prefix}a")) == DATA
-    assert record.check(store, f"{prefix}a", len(DATA), expected, upload.sha256) == expected
+    assert manifests.check(store, f"{prefix}a", len(DATA), expected, upload.sha256) == expected
     assert store.keys(prefix) == [f"{prefix}a"]
     assert store.uploads(prefix) == []
 
@@ -67,7 +67,7 @@ def test_parts_from_memory_and_from_the_disk_come_back_in_order(
     upload = an_upload(store, f"{prefix}a", DATA * 4, Spool(tmp_path, parts.DISK))
     checksum = upload.complete()
     assert upload.parts == 3 + 5
-    record.check(store, f"{prefix}a", len(DATA) * 4, checksum, upload.sha256)
+    manifests.check(store, f"{prefix}a", len(DATA) * 4, checksum, upload.sha256)
     assert list(tmp_path.iterdir()) == []
     assert store.sha256(f"{prefix}a") == (hashlib.sha256(DATA * 4).hexdigest(), len(DATA) * 4)
 
@@ -98,10 +98,10 @@ def test_without_checksums_the_store_states_none_and_what_it_holds_is_read_back(
     store = a_store(kind, checksums="readback")
     upload = an_upload(store, f"{prefix}a")
     assert upload.complete() is None
-    assert record.check(store, f"{prefix}a", len(DATA), None, upload.sha256) is None
+    assert manifests.check(store, f"{prefix}a", len(DATA), None, upload.sha256) is None
     store.client.put_object(Bucket=store.bucket, Key=f"{prefix}a", Body=DATA[:-1] + b"x")
     with pytest.raises(HoldfastError) as caught:
-        record.check(store, f"{prefix}a", len(DATA), None, upload.sha256)
+        manifests.check(store, f"{prefix}a", len(DATA), None, upload.sha256)
     assert caught.value.reason is Reason.CHECKSUM_MISMATCH
 
 
@@ -134,7 +134,7 @@ def test_an_object_is_encrypted_classed_and_tagged_as_it_was_asked_for(kind: Kin
     store, key = a_store(kind, **WANTED), f"{prefix}{what}"
     if what == "artifact":
         upload = an_upload(store, key)
-        record.check(store, key, len(DATA), upload.complete(), upload.sha256)
+        manifests.check(store, key, len(DATA), upload.complete(), upload.sha256)
     else:
         store.create(key, b"{}")
     answer = store.client.head_object(Bucket=store.bucket, Key=key)

@@ -8,12 +8,12 @@ import time
 from pathlib import Path
 
 from holdfast.api.storage import S3Storage
-from holdfast.runner import parts, record, store
-from holdfast.runner.context import Places
-from holdfast.runner.part import Spool
-from holdfast.runner.parts import MIB, Size
-from holdfast.runner.stop import Stop
-from holdfast.runner.upload import Upload
+from holdfast.runner.bucket import manifests, parts, store
+from holdfast.runner.bucket.part import Spool
+from holdfast.runner.bucket.parts import MIB, Size
+from holdfast.runner.bucket.upload import Upload
+from holdfast.runner.pod.context import Places
+from holdfast.runner.pod.stop import Stop
 
 
 def main(endpoint: str, bucket: str, key: str, mebibytes: str, plan: str, folder: str) -> None:
@@ -30,7 +30,7 @@ def main(endpoint: str, bucket: str, key: str, mebibytes: str, plan: str, folder
     checksum = upload.complete()
     took = time.monotonic() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    stated = record.check(opened, key, upload.size, checksum, upload.sha256)
+    stated = manifests.check(opened, key, upload.size, checksum, upload.sha256)
     opened.delete(key)
     print(json.dumps({"peak": peak / 1024, "parts": upload.parts, "seconds": took, "checked": stated == checksum}))
 

@@ -16,13 +16,14 @@ from holdfast.api.storage import S3Storage
 from holdfast.contract.manifest import Manifest
 from holdfast.contract.task import BackupIdentity, BackupTask
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner import backup, record
-from holdfast.runner.context import Context, Places
-from holdfast.runner.log import Log
-from holdfast.runner.outcome import UncleanError
-from holdfast.runner.postgres.server import Server
-from holdfast.runner.stop import Stop
-from holdfast.runner.store import Store
+from holdfast.runner.bucket import manifests
+from holdfast.runner.bucket.store import Store
+from holdfast.runner.engines.postgres.server import Server
+from holdfast.runner.pod.context import Context, Places
+from holdfast.runner.pod.log import Log
+from holdfast.runner.pod.outcome import UncleanError
+from holdfast.runner.pod.stop import Stop
+from holdfast.runner.tasks import backup
 
 PREFIX = "eu-1/shop/orders/backup-20261122-084500/"
 MANIFEST = f"{PREFIX}manifest.json"
@@ -35,14 +36,14 @@ echo 'create table t();'; echo '-- PostgreSQL database dump complete'
 @pytest.fixture
 def s3(monkeypatch):
     fake = FakeS3()
-    monkeypatch.setattr("holdfast.runner.store.connect", lambda s3, _: Store(s3, fake))
+    monkeypatch.setattr("holdfast.runner.bucket.store.connect", lambda s3, _: Store(s3, fake))
     return fake
 
 
 @pytest.fixture(autouse=True)
 def a_database(monkeypatch, tmp_path):
     monkeypatch.setattr(
-        "holdfast.runner.postgres.server.inspect", lambda *_: Server("db", "5432", "PostgreSQL 17.5", 17, 1000)
+        "holdfast.runner.engines.postgres.server.inspect", lambda *_: Server("db", "5432", "PostgreSQL 17.5", 17, 1000)
     )
     (tmp_path / "pg_dump").write_text(PG_DUMP)
     (tmp_path / "pg_dump").chmod(0o755)
@@ -91,7 +92,8 @@ def assert_no_manifest_without_its_artifact(s3):
 
 def test_a_database_that_may_need_more_disk_than_there_is_is_refused_before_anything_is_begun(s3, context, monkeypatch):
     monkeypatch.setattr(
-        "holdfast.runner.postgres.server.inspect", lambda *_: Server("db", "5432", "PostgreSQL 17.5", 17, 1 << 40)
+        "holdfast.runner.engines.postgres.server.inspect",
+        lambda *_: Server("db", "5432", "PostgreSQL 17.5", 17, 1 << 40),
     )
     with pytest.raises(HoldfastError, match=r"needs 2.1 GB \(2147483648 bytes\)") as caught:
         backup.run(a_task().model_copy(update={"spool_bytes": 1 << 30}), context)
@@ -228,7 +230,7 @@ def test_a_pod_whose_manifest_was_replaced_after_it_read_it_back_gives_way(s3, c
 
 
 def test_a_pod_that_was_first_waits_until_the_other_has_given_way(s3, context, monkeypatch):
-    monkeypatch.setattr(record, "PAUSE", 0.01)
+    monkeypatch.setattr(manifests, "PAUSE", 0.01)
     other = f"{PREFIX}pod-2.sql.gz"
     s3.objects[other] = b"whole"
 
@@ -249,8 +251,8 @@ def test_what_a_dead_pod_left_beside_the_backup_stays_and_is_told_to_the_cleanup
     s3.objects[other] = b"whole"
     asked = HoldfastError(Reason.INTERRUPTED, "told to end", "apply a new one")
     if end == "time":
-        monkeypatch.setattr(record, "SETTLE", 0.0)
-        monkeypatch.setattr(record, "PAUSE", 0.01)
+        monkeypatch.setattr(manifests, "SETTLE", 0.0)
+        monkeypatch.setattr(manifests, "PAUSE", 0.01)
     else:
         s3.faults["list_objects_v2"] = lambda: context.stop.request(asked)
     done = backup.run(a_task(), context)
@@ -302,7 +304,7 @@ def test_a_stop_before_the_manifest_leaves_nothing(s3, context):
 
 def test_a_tool_older_than_the_server_is_told_with_the_image_that_is_needed(s3, context, monkeypatch):
     monkeypatch.setattr(
-        "holdfast.runner.postgres.server.inspect", lambda *_: Server("db", "5432", "PostgreSQL 18.1", 18, 1000)
+        "holdfast.runner.engines.postgres.server.inspect", lambda *_: Server("db", "5432", "PostgreSQL 18.1", 18, 1000)
     )
     with pytest.raises(HoldfastError, match=r"pg_dump 17\.5 cannot dump a server of PostgreSQL 18\.1") as caught:
         backup.run(a_task(), context)
@@ -336,7 +338,7 @@ def test_a_tool_with_known_faults_is_warned_of(s3, context):
 
 def test_a_tool_that_is_newer_than_the_server_is_warned_of_with_the_image_that_is_missing(s3, context, monkeypatch):
     monkeypatch.setattr(
-        "holdfast.runner.postgres.server.inspect", lambda *_: Server("db", "5432", "PostgreSQL 16.1", 16, 1000)
+        "holdfast.runner.engines.postgres.server.inspect", lambda *_: Server("db", "5432", "PostgreSQL 16.1", 16, 1000)
     )
     newer, _ = backup.run(a_task(), context).warnings
     assert "pg_dump 17.5 is newer than the server (PostgreSQL 16.1)" in newer
@@ -349,7 +351,7 @@ class TestObjectLock:
     @pytest.fixture
     def s3(self, monkeypatch):
         fake = FakeS3(locking=True)
-        monkeypatch.setattr("holdfast.runner.store.connect", lambda s3, _: Store(s3, fake))
+        monkeypatch.setattr("holdfast.runner.bucket.store.connect", lambda s3, _: Store(s3, fake))
         return fake
 
     def test_artifact_and_manifest_are_retained_until_the_backup_expires(self, s3, context):
@@ -390,7 +392,7 @@ class TestObjectLock:
         )
 
     def test_a_failure_says_until_when_its_artifact_is_retained(self, s3, context, tmp_path, monkeypatch):
-        monkeypatch.setattr(record, "SETTLE", 0.0)
+        monkeypatch.setattr(manifests, "SETTLE", 0.0)
 
         def another_publishes():
             s3.faults.clear()

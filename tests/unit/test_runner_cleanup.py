@@ -10,12 +10,12 @@ from tests.manifests import a_manifest
 from holdfast.api.storage import S3Storage
 from holdfast.contract.task import CleanupTask
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner import cleanup
-from holdfast.runner.cleanup import require_one_backup
-from holdfast.runner.context import Context, Places
-from holdfast.runner.log import Log
-from holdfast.runner.stop import Stop
-from holdfast.runner.store import Store
+from holdfast.runner.bucket.store import Store
+from holdfast.runner.pod.context import Context, Places
+from holdfast.runner.pod.log import Log
+from holdfast.runner.pod.stop import Stop
+from holdfast.runner.tasks import cleanup
+from holdfast.runner.tasks.cleanup import require_one_backup
 
 ID = "backup-20261122-084500"
 PREFIX = f"shop/orders/{ID}/"
@@ -58,7 +58,7 @@ def test_anything_wider_is_refused(prefix):
 
 
 def run(s3, monkeypatch, tmp_path, **fields):
-    monkeypatch.setattr("holdfast.runner.store.connect", lambda s3_, _: Store(s3_, s3))
+    monkeypatch.setattr("holdfast.runner.bucket.store.connect", lambda s3_, _: Store(s3_, s3))
     storage = S3Storage(bucket="backups", **fields)
     task = CleanupTask(backup_uid=UID, s3=storage, key_prefix=PREFIX, deadline_seconds=60)
     return cleanup.run(task, Context(Places(run=tmp_path), Stop(), Log(io.StringIO()), "pod-1", NOW))

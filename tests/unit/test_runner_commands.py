@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from tests.unit.test_runner_script import SIZES, scripts
 
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner.postgres import restore
-from holdfast.runner.postgres.commands import Commands, without_commands
+from holdfast.runner.engines.postgres import restore
+from holdfast.runner.engines.postgres.commands import Commands, without_commands
 
 
 def passed(text, sizes=(1 << 20,)):

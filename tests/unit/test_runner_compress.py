@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from holdfast.api.policy import Algorithm, Compression, Level
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner.compress import compressor, decompressed
+from holdfast.runner.artifact.compress import compressor, decompressed
 
 TEXT = b"".join(b"%d\tcustomer %d\n" % (i, i * 7919) for i in range(20000))
 

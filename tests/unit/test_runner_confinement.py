@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.runner import confinement
-from holdfast.runner.tools import Tool, minimal
+from holdfast.runner.engines.tools import Tool, minimal
+from holdfast.runner.pod import confinement
 
 pytestmark = pytest.mark.skipif(not confinement.version(), reason="this kernel has no Landlock")
 SECRETS = ("database", "storage", "age-identity")
@@ -131,7 +131,7 @@ def test_without_landlock_a_tool_runs_all_the_same(pod, monkeypatch):
 
 def test_a_process_that_closes_itself_cannot_be_read_by_its_user():
     script = (
-        "import ctypes\nfrom holdfast.runner import confinement\nconfinement.close_to_others()\n"
+        "import ctypes\nfrom holdfast.runner.pod import confinement\nconfinement.close_to_others()\n"
         "print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"  # PR_GET_DUMPABLE
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

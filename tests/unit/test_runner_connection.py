@@ -9,8 +9,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 from holdfast.api.database import Database, TLSMode
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner.context import Places
-from holdfast.runner.postgres.connection import Target, resolve, stricter
+from holdfast.runner.engines.postgres.connection import Target, resolve, stricter
+from holdfast.runner.pod.context import Places
 
 
 def a_database(name="orders", **connection):

@@ -10,17 +10,17 @@ from tests.fake_s3 import FakeS3
 from holdfast.api.policy import Dump
 from holdfast.api.storage import S3Storage
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner.compress import Plain
-from holdfast.runner.context import Context, Places
-from holdfast.runner.log import Log
-from holdfast.runner.part import Spool
-from holdfast.runner.postgres import dumps
-from holdfast.runner.postgres.connection import Target
-from holdfast.runner.progress import Progress
-from holdfast.runner.stop import Stop
-from holdfast.runner.store import Store
-from holdfast.runner.stream import Sink
-from holdfast.runner.upload import Upload
+from holdfast.runner.artifact.compress import Plain
+from holdfast.runner.artifact.stream import Sink
+from holdfast.runner.bucket.part import Spool
+from holdfast.runner.bucket.store import Store
+from holdfast.runner.bucket.upload import Upload
+from holdfast.runner.engines.postgres import dumps
+from holdfast.runner.engines.postgres.connection import Target
+from holdfast.runner.pod.context import Context, Places
+from holdfast.runner.pod.log import Log
+from holdfast.runner.pod.progress import Progress
+from holdfast.runner.pod.stop import Stop
 
 END = "echo '--'; echo '-- PostgreSQL database dump complete'; echo '--'"
 WHOLE = f"echo 'create table t();'; {END}"
@@ -162,7 +162,7 @@ def test_a_fault_while_the_reader_is_heard_ends_the_dump_and_is_what_is_told(too
     def fails(*_):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("holdfast.runner.postgres.script.Script.feed", fails)
+    monkeypatch.setattr("holdfast.runner.engines.postgres.script.Script.feed", fails)
     tools(pg_dump="head -c 30000000 /dev/zero", pg_restore="while :; do echo x; head -c 1000 > /dev/null; done")
     with pytest.raises(ZeroDivisionError):
         take(context, "custom")

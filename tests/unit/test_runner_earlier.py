@@ -16,9 +16,9 @@ from holdfast.api.policy import Dump
 from holdfast.api.storage import S3Storage
 from holdfast.contract.report import BackupReport
 from holdfast.contract.task import BackupIdentity, BackupTask, SnapshotTask
-from holdfast.runner import earlier
-from holdfast.runner.outcome import Done
-from holdfast.runner.store import Store
+from holdfast.runner.bucket import earlier
+from holdfast.runner.bucket.store import Store
+from holdfast.runner.pod.outcome import Done
 
 FOLDER = "eu-1/shop/orders/"
 STORAGE = S3Storage(bucket="backups")

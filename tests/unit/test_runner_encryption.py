@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from holdfast.api.storage import Encryption
 from holdfast.contract.manifest import ManifestEncryption
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner import encryption
-from holdfast.runner.encryption import Piped, decrypted, encrypting, identities
-from holdfast.runner.secrets import MountedSecret
+from holdfast.runner.artifact import encryption
+from holdfast.runner.artifact.encryption import Piped, decrypted, encrypting, identities
+from holdfast.runner.pod.secrets import MountedSecret
 
 ALICE, BOB, EVE = (pyrage.x25519.Identity.generate() for _ in range(3))
 DATA = bytes(range(256)) * 2000  # some chunks of age's 64 KiB

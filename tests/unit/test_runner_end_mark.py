@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.runner.postgres.end_mark import EndMark
-from holdfast.runner.tail import TAIL
+from holdfast.runner.engines.postgres.end_mark import EndMark
+from holdfast.runner.engines.tail import TAIL
 
 MARK = b"--\n-- PostgreSQL database dump complete\n--\n\n"
 UNRESTRICT = b"\\unrestrict 8hG3kQ0pZ\n\n"

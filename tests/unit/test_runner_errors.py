@@ -8,10 +8,10 @@ from tests.fake_s3 import client_error
 
 from holdfast.api.storage import S3Storage
 from holdfast.errors import EXIT_CODES, ExitCode, Reason
-from holdfast.runner import store_errors
-from holdfast.runner.postgres import errors as postgres_errors
-from holdfast.runner.postgres.connection import Target
-from holdfast.runner.text import one_line
+from holdfast.runner.bucket import errors
+from holdfast.runner.engines.postgres import errors as postgres_errors
+from holdfast.runner.engines.postgres.connection import Target
+from holdfast.runner.pod.text import one_line
 
 TARGET = Target("db.shop.svc", "5433", "backup", "or'ders", "prefer", Path("/run/holdfast/pgpass"))
 S3 = S3Storage(bucket="backups", endpoint="https://s3.example.com")
@@ -82,7 +82,7 @@ STORE = {
 
 @pytest.mark.parametrize(("answer", "reason"), STORE.items(), ids=str)
 def test_the_stores_answer_becomes_a_reason_with_its_status_and_code(answer, reason):
-    error = store_errors.storage_error(client_error(*answer), "uploading part 3", S3)
+    error = errors.storage_error(client_error(*answer), "uploading part 3", S3)
     assert error.reason is reason
     assert error.exit_code is ExitCode.STORAGE
     assert f"bucket backups at https://s3.example.com: uploading part 3 failed: HTTP {answer[1]} {answer[0]}" in (
@@ -104,7 +104,7 @@ NETWORK = {
 
 @pytest.mark.parametrize(("error", "reason"), NETWORK.values(), ids=NETWORK.keys())
 def test_what_botocore_raises_by_itself_becomes_a_reason(error, reason):
-    told = store_errors.storage_error(error, "reading x", S3)
+    told = errors.storage_error(error, "reading x", S3)
     assert (told.reason, told.exit_code) == (reason, ExitCode.STORAGE)
     assert len(told.remedy) > 20
 

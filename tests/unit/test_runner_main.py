@@ -19,11 +19,11 @@ from holdfast.contract.paths import TASK_VARIABLE
 from holdfast.contract.task import CleanupTask
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner import main as runner
-from holdfast.runner.context import Context, Places
-from holdfast.runner.engine import Overrides
-from holdfast.runner.log import Log
-from holdfast.runner.outcome import Done, UncleanError
-from holdfast.runner.stop import Stop
+from holdfast.runner.engines.protocol import Overrides
+from holdfast.runner.pod.context import Context, Places
+from holdfast.runner.pod.log import Log
+from holdfast.runner.pod.outcome import Done, UncleanError
+from holdfast.runner.pod.stop import Stop
 
 
 @pytest.fixture
@@ -254,10 +254,10 @@ def test_a_signal_before_the_slow_imports_ends_the_task_before_it_begins():
 @pytest.mark.parametrize(
     ("kind", "module"),
     [
-        ("BackupTask", "holdfast.runner.backup"),
-        ("RestoreTask", "holdfast.runner.restore"),
-        ("VerifyTask", "holdfast.runner.verify"),
-        ("CleanupTask", "holdfast.runner.cleanup"),
+        ("BackupTask", "holdfast.runner.tasks.backup"),
+        ("RestoreTask", "holdfast.runner.tasks.restore"),
+        ("VerifyTask", "holdfast.runner.tasks.verify"),
+        ("CleanupTask", "holdfast.runner.tasks.cleanup"),
         ("SnapshotTask", "holdfast.runner.rds.task"),
         ("SnapshotVerifyTask", "holdfast.runner.rds.verify"),
         ("SnapshotCleanupTask", "holdfast.runner.rds.cleanup"),

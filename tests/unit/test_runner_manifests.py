@@ -13,10 +13,10 @@ from tests.runner_bench import ALICE, CHECKSUM, MANIFEST, PREFIX, READBACK, SCRI
 from holdfast.contract.manifest import Manifest, ManifestTable
 from holdfast.contract.task import Pinned
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner import manifests
-from holdfast.runner.log import Log
-from holdfast.runner.postgres.server import Server
-from holdfast.runner.store import Store
+from holdfast.runner.bucket import manifest_forms
+from holdfast.runner.bucket.store import Store
+from holdfast.runner.engines.postgres.server import Server
+from holdfast.runner.pod.log import Log
 
 SHELL = SCRIPT.replace("COPY public.orders", "\\! touch broken-out\nCOPY public.orders")
 
@@ -24,11 +24,11 @@ SHELL = SCRIPT.replace("COPY public.orders", "\\! touch broken-out\nCOPY public.
 @pytest.fixture
 def bench(monkeypatch, tmp_path):
     made = Bench(tmp_path)
-    monkeypatch.setattr("holdfast.runner.store.connect", lambda s3, _: Store(s3, made.s3))
+    monkeypatch.setattr("holdfast.runner.bucket.store.connect", lambda s3, _: Store(s3, made.s3))
     monkeypatch.setattr(
-        "holdfast.runner.postgres.server.inspect", lambda *_: Server("db", "5432", "PostgreSQL 17.5", 17, 1000)
+        "holdfast.runner.engines.postgres.server.inspect", lambda *_: Server("db", "5432", "PostgreSQL 17.5", 17, 1000)
     )
-    monkeypatch.setattr("holdfast.runner.postgres.server.user_objects", lambda *_: [])
+    monkeypatch.setattr("holdfast.runner.engines.postgres.server.user_objects", lambda *_: [])
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     made.tool("psql", 'cat > "$FOLDER/restored"')
     return made
@@ -233,12 +233,12 @@ def test_a_hostile_manifest_costs_little_and_is_told_with_a_remedy_that_fits(dat
     """In a process of its own, with as much memory as a small Pod has besides what Python and the models take."""
     (tmp_path / "manifest").write_bytes(data)
     script = (
-        "import resource, sys, pathlib; from holdfast.runner import manifests; "
+        "import resource, sys, pathlib; from holdfast.runner.bucket import manifest_forms; "
         "from holdfast.contract.manifest import Manifest; from holdfast.errors import HoldfastError\n"
         "used = int(pathlib.Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()\n"
         f"resource.setrlimit(resource.RLIMIT_AS, (used + (250 << 20),) * 2)\n"
         f"data = pathlib.Path({str(tmp_path / 'manifest')!r}).read_bytes()\n"
-        "try: manifests.parsed(data, 'f/manifest.json', Manifest)\n"
+        "try: manifest_forms.parsed(data, 'f/manifest.json', Manifest)\n"
         "except HoldfastError as error: print(error.reason, '|', error.message, '|', error.remedy)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
@@ -260,25 +260,25 @@ def test_a_manifest_without_end_is_read_no_further_than_an_honest_one_goes(bench
 
     bench.s3.after["get_object"] = lambda answer: answer | {"Body": Endless()}
     assert bench.fails(READBACK).reason is Reason.MANIFEST_CONFLICT
-    assert Endless.asked == manifests.MOST_BYTES + 1
+    assert Endless.asked == manifest_forms.MOST_BYTES + 1
 
 
 def test_the_manifest_of_a_hundred_thousand_tables_with_long_names_is_read(bench):
     bench.back_up()
     tables = [ManifestTable(name=f'"{"s" * 60}"."{"t" * 55}{number}"', rows=number) for number in range(100_000)]
     large = bench.manifest.model_copy(update={"tables": tables})
-    assert manifests.fitting(large) == (large, [])
-    assert manifests.parsed(large.to_json(), MANIFEST, Manifest) == large
+    assert manifest_forms.fitting(large) == (large, [])
+    assert manifest_forms.parsed(large.to_json(), MANIFEST, Manifest) == large
 
 
 def test_a_manifest_that_would_be_too_large_to_read_is_written_without_its_lists_and_says_so(bench, monkeypatch):
-    monkeypatch.setattr(manifests, "MOST_MARKS", 60)
+    monkeypatch.setattr(manifest_forms, "MOST_MARKS", 60)
     bench.back_up()
     tables = [ManifestTable(name="a", rows=1)] * 100
-    smaller, warnings = manifests.fitting(bench.manifest.model_copy(update={"tables": tables, "rows": 100}))
+    smaller, warnings = manifest_forms.fitting(bench.manifest.model_copy(update={"tables": tables, "rows": 100}))
     assert (smaller.tables, smaller.rows) == (None, 100)
     assert warnings == ["the manifest is without its list of 100 tables: it would be too large to read"]
-    assert manifests.parsed(smaller.to_json(), MANIFEST, Manifest) == smaller
+    assert manifest_forms.parsed(smaller.to_json(), MANIFEST, Manifest) == smaller
 
 
 def test_nothing_in_a_line_of_the_log_moves_a_terminals_cursor():

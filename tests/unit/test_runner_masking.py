@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from tests.builders import NOW
 
 from holdfast.contract.report import FailureReport, Outcome, Report
-from holdfast.runner.log import Log
-from holdfast.runner.masking import HIDDEN, Mask
+from holdfast.runner.pod.log import Log
+from holdfast.runner.pod.masking import HIDDEN, Mask
 
 HUSH = "hu\"sh'ed $w0rd/ü:\\"
 

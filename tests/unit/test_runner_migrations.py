@@ -2,7 +2,7 @@
 
 import pytest
 
-from holdfast.runner import migrations
+from holdfast.runner.engines import migrations
 
 # Each tool's table as the tool makes it: all columns, in its order.
 PRISMA = ("_prisma_migrations", ["id", "checksum", "finished_at", "migration_name", "logs", "rolled_back_at",

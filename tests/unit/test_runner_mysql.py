@@ -15,20 +15,20 @@ from tests.builders import NOW
 
 from holdfast.api.database import Database, Engine, TLSMode
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner.compress import Plain
-from holdfast.runner.context import Context, Places
-from holdfast.runner.log import Log
-from holdfast.runner.mysql import errors, grants, history, restore, source
-from holdfast.runner.mysql import server as servers
-from holdfast.runner.mysql.connection import Target, resolve
-from holdfast.runner.mysql.dumps import StreamedDump, arguments
-from holdfast.runner.mysql.end_mark import EndMark
-from holdfast.runner.mysql.flavour import FLAVOURS, MARIADB, MYSQL, numbers
-from holdfast.runner.mysql.options import option_file
-from holdfast.runner.mysql.server import Server
-from holdfast.runner.progress import Progress
-from holdfast.runner.stop import Stop
-from holdfast.runner.stream import Sink
+from holdfast.runner.artifact.compress import Plain
+from holdfast.runner.artifact.stream import Sink
+from holdfast.runner.engines.mysql import errors, grants, history, restore, source
+from holdfast.runner.engines.mysql import server as servers
+from holdfast.runner.engines.mysql.connection import Target, resolve
+from holdfast.runner.engines.mysql.dumps import StreamedDump, arguments
+from holdfast.runner.engines.mysql.end_mark import EndMark
+from holdfast.runner.engines.mysql.flavour import FLAVOURS, MARIADB, MYSQL, numbers
+from holdfast.runner.engines.mysql.options import option_file
+from holdfast.runner.engines.mysql.server import Server
+from holdfast.runner.pod.context import Context, Places
+from holdfast.runner.pod.log import Log
+from holdfast.runner.pod.progress import Progress
+from holdfast.runner.pod.stop import Stop
 
 
 def a_database(engine="mysql", name="orders", **connection):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from holdfast.runner.mysql.script import Script
+from holdfast.runner.engines.mysql.script import Script
 
 # What a lexer may stumble over: everything that means something somewhere in a script.
 NASTY = st.lists(

@@ -4,9 +4,9 @@ import pytest
 
 from holdfast.errors import HoldfastError, Reason
 from holdfast.manifests import volumes
-from holdfast.runner.part import Spooled
-from holdfast.runner.parts import DISK, GIB, IN_MEMORY, MAX_OBJECT, MAX_PARTS, MIB, planned
-from holdfast.runner.upload import MEMORY
+from holdfast.runner.bucket.part import Spooled
+from holdfast.runner.bucket.parts import DISK, GIB, IN_MEMORY, MAX_OBJECT, MAX_PARTS, MIB, planned
+from holdfast.runner.bucket.upload import MEMORY
 from holdfast.units import bytes_of_quantity
 
 WALK = [planned(number) for number in range(1, MAX_PARTS + 1)]

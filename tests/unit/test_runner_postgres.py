@@ -7,9 +7,9 @@ import psycopg
 import pytest
 
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner.postgres import server as postgres
-from holdfast.runner.postgres.connection import Target
-from holdfast.runner.stop import Stop
+from holdfast.runner.engines.postgres import server as postgres
+from holdfast.runner.engines.postgres.connection import Target
+from holdfast.runner.pod.stop import Stop
 
 TARGET = Target("127.0.0.1", "5432", "u", "orders", "prefer", Path("/run/holdfast/pgpass"))
 REFUSED = "connection failed: Connection refused"

@@ -14,14 +14,14 @@ from holdfast.api.storage import S3Storage
 from holdfast.contract.snapshot import SnapshotManifest
 from holdfast.contract.task import BackupIdentity, SnapshotCleanupTask, SnapshotTask, SnapshotVerifyTask
 from holdfast.errors import ExitCode, HoldfastError, Reason
-from holdfast.runner.context import Context, Places
-from holdfast.runner.log import Log
-from holdfast.runner.outcome import UncleanError
+from holdfast.runner.bucket.store import Store
+from holdfast.runner.pod.context import Context, Places
+from holdfast.runner.pod.log import Log
+from holdfast.runner.pod.outcome import UncleanError
+from holdfast.runner.pod.stop import Stop
 from holdfast.runner.rds import cleanup, client, task, verify
 from holdfast.runner.rds.errors import classify
 from holdfast.runner.rds.snapshots import Pace
-from holdfast.runner.stop import Stop
-from holdfast.runner.store import Store
 
 ID = "backup-20261122-084500"
 NAME = naming.snapshot_name(ID, UID)
@@ -91,7 +91,7 @@ def pod(monkeypatch, tmp_path):
     aws = FakeRDS()
     aws.instance("orders")
     made = Pod(aws, tmp_path)
-    monkeypatch.setattr("holdfast.runner.store.connect", lambda s3, _: Store(s3, made.s3))
+    monkeypatch.setattr("holdfast.runner.bucket.store.connect", lambda s3, _: Store(s3, made.s3))
     for module in (task, cleanup, verify):
         monkeypatch.setattr(module, "connect", aws.connect)
     return made

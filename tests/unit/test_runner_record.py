@@ -7,9 +7,9 @@ from tests.manifests import DATA, PREFIX, a_manifest
 
 from holdfast.api.storage import S3Storage
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner import record
-from holdfast.runner import store as stores
-from holdfast.runner.store import Store
+from holdfast.runner.bucket import manifests
+from holdfast.runner.bucket import store as stores
+from holdfast.runner.bucket.store import Store
 
 
 @pytest.fixture
@@ -23,13 +23,13 @@ def store(s3):
 
 
 def test_the_first_manifest_is_in_force(store):
-    assert record.publish(store, PREFIX, a_manifest()) == a_manifest()
-    assert record.find(store, PREFIX, UID) == a_manifest()
+    assert manifests.publish(store, PREFIX, a_manifest()) == a_manifest()
+    assert manifests.find(store, PREFIX, UID) == a_manifest()
 
 
 def test_a_second_pod_of_the_same_backup_gets_the_firsts(store):
-    record.publish(store, PREFIX, a_manifest("pod-1"))
-    assert record.publish(store, PREFIX, a_manifest("pod-2")).pod_uid == "pod-1"
+    manifests.publish(store, PREFIX, a_manifest("pod-1"))
+    assert manifests.publish(store, PREFIX, a_manifest("pod-2")).pod_uid == "pod-1"
 
 
 CONDITIONS = ["kept", "ignored", "NotImplemented", "InvalidArgument", "InvalidRequest"]
@@ -39,8 +39,8 @@ CONDITIONS = ["kept", "ignored", "NotImplemented", "InvalidArgument", "InvalidRe
 def test_whatever_a_store_makes_of_conditions_no_manifest_is_written_over_another(conditions):
     s3 = FakeS3(conditions=conditions)
     store = Store(S3Storage(bucket="backups"), s3)
-    assert record.publish(store, PREFIX, a_manifest("pod-1")).pod_uid == "pod-1"
-    assert record.publish(store, PREFIX, a_manifest("pod-2")).pod_uid == "pod-1"
+    assert manifests.publish(store, PREFIX, a_manifest("pod-1")).pod_uid == "pod-1"
+    assert manifests.publish(store, PREFIX, a_manifest("pod-2")).pod_uid == "pod-1"
 
 
 @pytest.mark.parametrize("conditions", CONDITIONS)
@@ -51,18 +51,18 @@ def test_of_two_manifests_written_at_once_only_a_store_with_conditions_keeps_the
 
     def second_publishes():  # between the first's look and its writing
         s3.faults.clear()
-        read.append(record.publish(store, PREFIX, a_manifest("pod-2")).pod_uid)
+        read.append(manifests.publish(store, PREFIX, a_manifest("pod-2")).pod_uid)
 
     s3.faults["put_object"] = second_publishes
-    read.append(record.publish(store, PREFIX, a_manifest("pod-1")).pod_uid)
+    read.append(manifests.publish(store, PREFIX, a_manifest("pod-1")).pod_uid)
     assert read == (["pod-2", "pod-2"] if conditions == "kept" else ["pod-2", "pod-1"])
-    assert record.find(store, PREFIX, UID).pod_uid == read[-1]
+    assert manifests.find(store, PREFIX, UID).pod_uid == read[-1]
 
 
 def test_a_refusal_that_is_not_about_the_condition_stays_one(store, s3):
     s3.faults["put_object"] = lambda: (_ for _ in ()).throw(client_error("InvalidRequest", 400))
     with pytest.raises(HoldfastError, match="InvalidRequest"):
-        record.publish(store, PREFIX, a_manifest())
+        manifests.publish(store, PREFIX, a_manifest())
     assert s3.calls.count("put_object") == 2
 
 
@@ -86,29 +86,29 @@ def no_pause(monkeypatch):
 @pytest.mark.usefixtures("no_pause")
 def test_a_conflict_of_two_requests_at_once_is_asked_again(store, s3):
     conflicts(s3, 3)
-    assert record.publish(store, PREFIX, a_manifest()).pod_uid == "pod-1"
+    assert manifests.publish(store, PREFIX, a_manifest()).pod_uid == "pod-1"
 
 
 @pytest.mark.usefixtures("no_pause")
 def test_after_a_conflict_the_manifest_of_the_other_pod_stays(store, s3):
     other = a_manifest("pod-2").to_json()
     conflicts(s3, 1, then=lambda: s3.objects.setdefault(PREFIX + "manifest.json", other))
-    assert record.publish(store, PREFIX, a_manifest("pod-1")).pod_uid == "pod-2"
+    assert manifests.publish(store, PREFIX, a_manifest("pod-1")).pod_uid == "pod-2"
 
 
 @pytest.mark.usefixtures("no_pause")
 def test_a_conflict_without_end_is_an_error(store, s3):
     conflicts(s3, 1000)
     with pytest.raises(HoldfastError, match="ConditionalRequestConflict"):
-        record.publish(store, PREFIX, a_manifest())
+        manifests.publish(store, PREFIX, a_manifest())
     assert s3.objects == {}
 
 
 def test_another_backups_manifest_is_a_conflict_and_stays(store, s3):
-    record.publish(store, PREFIX, a_manifest(uid="theirs"))
+    manifests.publish(store, PREFIX, a_manifest(uid="theirs"))
     before = dict(s3.objects)
     with pytest.raises(HoldfastError, match="another backup") as caught:
-        record.publish(store, PREFIX, a_manifest())
+        manifests.publish(store, PREFIX, a_manifest())
     assert caught.value.reason is Reason.MANIFEST_CONFLICT
     assert s3.objects == before
 
@@ -117,13 +117,13 @@ def test_another_backups_manifest_is_a_conflict_and_stays(store, s3):
 def test_what_is_no_manifest_is_a_conflict(store, s3, data):
     s3.put_object(Key=PREFIX + "manifest.json", Body=data)
     with pytest.raises(HoldfastError) as caught:
-        record.find(store, PREFIX, UID)
+        manifests.find(store, PREFIX, UID)
     assert caught.value.reason is Reason.MANIFEST_CONFLICT
 
 
 def test_a_manifest_that_points_outside_its_folder_is_a_conflict(store):
     with pytest.raises(HoldfastError, match="outside its own folder"):
-        record.publish(store, PREFIX, a_manifest(key="shop/orders/backup-2/pod-1.sql.gz"))
+        manifests.publish(store, PREFIX, a_manifest(key="shop/orders/backup-2/pod-1.sql.gz"))
 
 
 def test_an_error_while_looking_is_no_absence(store, s3):
@@ -132,13 +132,13 @@ def test_an_error_while_looking_is_no_absence(store, s3):
 
     s3.faults["get_object"] = denied
     with pytest.raises(HoldfastError) as caught:
-        record.find(store, PREFIX, UID)
+        manifests.find(store, PREFIX, UID)
     assert caught.value.reason is Reason.STORAGE_ACCESS_DENIED
 
 
 def checked(store, manifest):
     artifact = manifest.artifact
-    return record.check(store, artifact.key, artifact.size_bytes, artifact.store_checksum, artifact.sha256)
+    return manifests.check(store, artifact.key, artifact.size_bytes, artifact.store_checksum, artifact.sha256)
 
 
 def put(s3, manifest, data=DATA):

@@ -6,7 +6,7 @@ import tarfile
 import pytest
 
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner.postgres import restore
+from holdfast.runner.engines.postgres import restore
 
 
 def an_archive(*members: tarfile.TarInfo) -> tarfile.TarFile:

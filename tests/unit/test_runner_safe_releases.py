@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.runner.safe_releases import SAFE, warnings
+from holdfast.runner.engines.safe_releases import SAFE, warnings
 
 HOW_TO = Path(__file__).parents[2] / "docs/how-to/back-up-postgresql.md"
 

@@ -3,10 +3,10 @@
 import pytest
 
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner import scratch
-from holdfast.runner.log import Log
-from holdfast.runner.progress import Progress
-from holdfast.runner.stop import Stop
+from holdfast.runner.engines import scratch
+from holdfast.runner.pod.log import Log
+from holdfast.runner.pod.progress import Progress
+from holdfast.runner.pod.stop import Stop
 
 GB = 10**9
 

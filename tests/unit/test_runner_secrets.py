@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner.secrets import MountedSecret, pgpass_line, strip_newline, write_private
+from holdfast.runner.pod.secrets import MountedSecret, pgpass_line, strip_newline, write_private
 
 
 def a_secret(folder, **values):

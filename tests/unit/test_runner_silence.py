@@ -13,18 +13,20 @@ from tests.patience import ENOUGH
 
 from holdfast.api.database import Engine, TLSMode
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner import confinement, scratch, stream
-from holdfast.runner.context import Context, Places
-from holdfast.runner.log import Log
-from holdfast.runner.mysql import dumps as mysql_dumps
-from holdfast.runner.mysql import server as mysql_server
-from holdfast.runner.mysql.connection import Target as MySQLTarget
-from holdfast.runner.mysql.flavour import FLAVOURS
-from holdfast.runner.postgres import dumps, server
-from holdfast.runner.postgres.connection import Target
-from holdfast.runner.progress import Progress
-from holdfast.runner.stop import Stop
-from holdfast.runner.tools import Tool
+from holdfast.runner.artifact import stream
+from holdfast.runner.engines import scratch
+from holdfast.runner.engines.mysql import dumps as mysql_dumps
+from holdfast.runner.engines.mysql import server as mysql_server
+from holdfast.runner.engines.mysql.connection import Target as MySQLTarget
+from holdfast.runner.engines.mysql.flavour import FLAVOURS
+from holdfast.runner.engines.postgres import dumps, server
+from holdfast.runner.engines.postgres.connection import Target
+from holdfast.runner.engines.tools import Tool
+from holdfast.runner.pod import confinement
+from holdfast.runner.pod.context import Context, Places
+from holdfast.runner.pod.log import Log
+from holdfast.runner.pod.progress import Progress
+from holdfast.runner.pod.stop import Stop
 
 STALLED = HoldfastError(Reason.DUMP_STALLED, "stalled", "look")
 

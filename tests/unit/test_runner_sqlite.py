@@ -14,16 +14,16 @@ from tests.builders import NOW
 
 from holdfast.api.database import Database
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner.compress import Plain
-from holdfast.runner.context import Context, Places
-from holdfast.runner.engine import Overrides
-from holdfast.runner.log import Log
-from holdfast.runner.progress import Progress
-from holdfast.runner.sqlite import program, restore, work
-from holdfast.runner.sqlite.place import MAGIC, Place
-from holdfast.runner.sqlite.source import SQLite
-from holdfast.runner.stop import Stop
-from holdfast.runner.stream import Sink
+from holdfast.runner.artifact.compress import Plain
+from holdfast.runner.artifact.stream import Sink
+from holdfast.runner.engines.protocol import Overrides
+from holdfast.runner.engines.sqlite import program, restore, work
+from holdfast.runner.engines.sqlite.place import MAGIC, Place
+from holdfast.runner.engines.sqlite.source import SQLite
+from holdfast.runner.pod.context import Context, Places
+from holdfast.runner.pod.log import Log
+from holdfast.runner.pod.progress import Progress
+from holdfast.runner.pod.stop import Stop
 
 
 @pytest.fixture
@@ -359,7 +359,7 @@ analyze;
 def contents(claim, script):
     """Return the program's answer about such a database."""
     file = make(claim / "app.db", script, "wal")
-    command = [sys.executable, "-m", "holdfast.runner.sqlite.program", "contents", file]
+    command = [sys.executable, "-m", "holdfast.runner.engines.sqlite.program", "contents", file]
     said = subprocess.run(command, capture_output=True, check=True).stdout
     file.unlink()
     return json.loads(said)

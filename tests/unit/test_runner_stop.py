@@ -6,7 +6,7 @@ from concurrent.futures import Future
 import pytest
 
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner.stop import Stop
+from holdfast.runner.pod.stop import Stop
 
 LATE = HoldfastError(Reason.DEADLINE_EXCEEDED, "late", "wait longer")
 TOLD = HoldfastError(Reason.INTERRUPTED, "told to end", "apply a new one")

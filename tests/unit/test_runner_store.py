@@ -8,11 +8,11 @@ import pytest
 
 from holdfast.api.storage import S3Storage
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner import store as stores
-from holdfast.runner.context import Places
-from holdfast.runner.part import Spool
-from holdfast.runner.stop import Stop
-from holdfast.runner.upload import Upload
+from holdfast.runner.bucket import store as stores
+from holdfast.runner.bucket.part import Spool
+from holdfast.runner.bucket.upload import Upload
+from holdfast.runner.pod.context import Places
+from holdfast.runner.pod.stop import Stop
 
 BEGUN = b"<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>"
 FAILED_IN_THE_END = b"<?xml version='1.0'?>\n<Error><Code>InternalError</Code><Message>try again</Message></Error>"

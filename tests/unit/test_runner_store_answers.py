@@ -8,12 +8,12 @@ import pytest
 
 from holdfast.api.storage import S3Storage
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner import store as stores
-from holdfast.runner.context import Places
-from holdfast.runner.part import Spool
-from holdfast.runner.stop import Stop
-from holdfast.runner.store_answers import redirected
-from holdfast.runner.upload import Upload
+from holdfast.runner.bucket import store as stores
+from holdfast.runner.bucket.answers import redirected
+from holdfast.runner.bucket.part import Spool
+from holdfast.runner.bucket.upload import Upload
+from holdfast.runner.pod.context import Places
+from holdfast.runner.pod.stop import Stop
 
 SECRET = "hunter2-the-secret"
 

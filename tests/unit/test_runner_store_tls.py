@@ -9,8 +9,8 @@ from tests.integration.runner.certificates import certificate
 
 from holdfast.api.storage import S3Storage
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner import store
-from holdfast.runner.context import Places
+from holdfast.runner.bucket import store
+from holdfast.runner.pod.context import Places
 
 KEY = "shop/orders/backup-1/manifest.json"
 

@@ -8,11 +8,11 @@ import pytest
 from tests.patience import ENOUGH
 
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner import confinement
-from holdfast.runner.stop import Stop
-from holdfast.runner.stream import pump
-from holdfast.runner.tool_errors import Feed, check
-from holdfast.runner.tools import STDERR_LINES, Tool, find, version
+from holdfast.runner.artifact.stream import pump
+from holdfast.runner.engines.tool_errors import Feed, check
+from holdfast.runner.engines.tools import STDERR_LINES, Tool, find, version
+from holdfast.runner.pod import confinement
+from holdfast.runner.pod.stop import Stop
 
 
 @pytest.fixture(autouse=True)

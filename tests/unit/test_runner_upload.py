@@ -15,13 +15,13 @@ from tests.patience import ENOUGH
 
 from holdfast.api.storage import S3Storage
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner import parts
-from holdfast.runner import upload as uploads
-from holdfast.runner.part import Spool
-from holdfast.runner.parts import DISK, MAX_PARTS, MIB, Size
-from holdfast.runner.stop import Stop
-from holdfast.runner.store import Store
-from holdfast.runner.upload import Upload, composite
+from holdfast.runner.bucket import parts
+from holdfast.runner.bucket import upload as uploads
+from holdfast.runner.bucket.part import Spool
+from holdfast.runner.bucket.parts import DISK, MAX_PARTS, MIB, Size
+from holdfast.runner.bucket.store import Store
+from holdfast.runner.bucket.upload import Upload, composite
+from holdfast.runner.pod.stop import Stop
 
 FIRST = parts.PLAN[0].size
 NO_SPOOL = Spool(Path("/nowhere"), None)

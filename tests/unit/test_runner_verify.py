@@ -30,18 +30,18 @@ from holdfast.api.database import Database
 from holdfast.contract.manifest import ManifestTable
 from holdfast.contract.task import Pinned
 from holdfast.errors import ExitCode, HoldfastError, Reason
-from holdfast.runner import verifying
-from holdfast.runner.outcome import UncleanError
-from holdfast.runner.postgres.server import Server
-from holdfast.runner.store import Store
+from holdfast.runner.bucket.store import Store
+from holdfast.runner.engines.postgres.server import Server
+from holdfast.runner.pod.outcome import UncleanError
+from holdfast.runner.tasks import comparing
 
 
 @pytest.fixture
 def bench(monkeypatch, tmp_path):
     made = Bench(tmp_path)
-    monkeypatch.setattr("holdfast.runner.store.connect", lambda s3, _: Store(s3, made.s3))
+    monkeypatch.setattr("holdfast.runner.bucket.store.connect", lambda s3, _: Store(s3, made.s3))
     monkeypatch.setattr(
-        "holdfast.runner.postgres.server.inspect", lambda *_: Server("db", "5432", "PostgreSQL 17.5", 17, 1000)
+        "holdfast.runner.engines.postgres.server.inspect", lambda *_: Server("db", "5432", "PostgreSQL 17.5", 17, 1000)
     )
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     return made
@@ -207,7 +207,7 @@ def breaking_off(bench: Bench, after: int) -> None:
 
 
 def test_a_store_that_breaks_off_again_and_again_is_read_on_from_there(bench, monkeypatch):
-    monkeypatch.setattr(verifying, "PAUSE", 0.0)
+    monkeypatch.setattr(comparing, "PAUSE", 0.0)
     bench.back_up(algorithm="none")
     breaking_off(bench, 10)
     bench.s3.calls.clear()
@@ -217,13 +217,13 @@ def test_a_store_that_breaks_off_again_and_again_is_read_on_from_there(bench, mo
 
 
 def test_a_store_that_gives_nothing_any_more_is_given_up(bench, monkeypatch):
-    monkeypatch.setattr(verifying, "PAUSE", 0.0)
+    monkeypatch.setattr(comparing, "PAUSE", 0.0)
     bench.back_up(algorithm="none")
     breaking_off(bench, 0)
     bench.s3.calls.clear()
 
     assert bench.fails().reason is Reason.STORAGE_UNAVAILABLE
-    assert bench.s3.calls.count("get_object") == 1 + 1 + verifying.RESUMES
+    assert bench.s3.calls.count("get_object") == 1 + 1 + comparing.RESUMES
 
 
 def test_an_encrypted_backup_with_an_identity_is_read_to_its_rows(bench):
@@ -381,4 +381,4 @@ def test_an_sqlite_file_that_is_damaged_is_unreadable(bench, spoil):
 
 def test_the_first_difference_of_two_lists_of_tables_is_none_where_they_are_the_same():
     tables = [ManifestTable(name=name, rows=rows) for name, rows in (("a", 1), ("b", 2))]
-    assert verifying.first_difference(tables, list(reversed(tables))) is None
+    assert comparing.first_difference(tables, list(reversed(tables))) is None

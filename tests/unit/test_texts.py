@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from holdfast import texts
 from holdfast.errors import HoldfastError, Reason
 from holdfast.handlers.log import _seen
-from holdfast.runner.log import Log
-from holdfast.runner.text import one_line
+from holdfast.runner.pod.log import Log
+from holdfast.runner.pod.text import one_line
 
 HOSTILE = {
     "a line break": ("no\nerror", "no error"),

@@ -36,13 +36,14 @@ from holdfast.contract.task import (
     VerifyTask,
 )
 from holdfast.errors import ExitCode, HoldfastError, Reason
-from holdfast.runner import confinement, entry
-from holdfast.runner.context import Context, Places
-from holdfast.runner.engine import Overrides
-from holdfast.runner.log import Log
-from holdfast.runner.masking import Mask
-from holdfast.runner.outcome import Done, UncleanError
-from holdfast.runner.stop import Stop
+from holdfast.runner import entry
+from holdfast.runner.engines.protocol import Overrides
+from holdfast.runner.pod import confinement
+from holdfast.runner.pod.context import Context, Places
+from holdfast.runner.pod.log import Log
+from holdfast.runner.pod.masking import Mask
+from holdfast.runner.pod.outcome import Done, UncleanError
+from holdfast.runner.pod.stop import Stop
 
 ENDING_SECONDS = GRACE_SECONDS - 5  # for the work to end well once it was asked to; then the report goes out without it
 
@@ -164,19 +165,19 @@ def _work(task: Task, context: Context, overrides: Overrides) -> Done:
     # Late: each kind needs libraries that the others do not.
     match task:
         case BackupTask():
-            from holdfast.runner import backup
+            from holdfast.runner.tasks import backup
 
             return backup.run(task, context)
         case RestoreTask():
-            from holdfast.runner import restore
+            from holdfast.runner.tasks import restore
 
             return restore.run(task, context, overrides)
         case VerifyTask():
-            from holdfast.runner import verify
+            from holdfast.runner.tasks import verify
 
             return verify.run(task, context)
         case CleanupTask():
-            from holdfast.runner import cleanup
+            from holdfast.runner.tasks import cleanup
 
             return cleanup.run(task, context)
         case SnapshotTask():

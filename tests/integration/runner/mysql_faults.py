@@ -175,7 +175,7 @@ def impatient(world: World) -> list[str]:
     folder = world.folder / f"impatient-{len(list(world.folder.iterdir()))}"
     folder.mkdir(mode=0o755)
     (folder / "sitecustomize.py").write_text(
-        "from holdfast.runner import stream\nfrom holdfast.runner.mysql import server\n"
+        "from holdfast.runner.artifact import stream\nfrom holdfast.runner.engines.mysql import server\n"
         f"stream.SILENCE = server.WRITING_SECONDS = {SILENCE}\n"
     )
     return ["--volume", f"{folder}:/impatient:ro", "--env", "PYTHONPATH=/impatient"]

@@ -16,8 +16,8 @@ from botocore.parsers import ResponseParserError
 from holdfast.api.aws import Word
 from holdfast.api.rds import InstanceKind, RDSInstance
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner.aws_credentials import credentials
-from holdfast.runner.context import Places
+from holdfast.runner.bucket.credentials import credentials
+from holdfast.runner.pod.context import Places
 from holdfast.runner.rds.answers import Answer, Reading, unreadable
 from holdfast.runner.rds.errors import code_of, rds_error
 

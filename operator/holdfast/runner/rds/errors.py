@@ -8,7 +8,7 @@ from botocore.exceptions import ConnectionError as BotoConnectionError
 
 from holdfast.api.rds import RDSInstance
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner.text import one_line
+from holdfast.runner.pod.text import one_line
 
 _DENIED = {
     "AccessDenied", "AccessDeniedException", "AuthFailure", "ExpiredToken", "ExpiredTokenException",

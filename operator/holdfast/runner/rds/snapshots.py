@@ -12,7 +12,7 @@ from typing import TypeVar
 from holdfast import naming
 from holdfast.contract.task import BackupIdentity
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner.context import Context
+from holdfast.runner.pod.context import Context
 from holdfast.runner.rds.client import AVAILABLE, Rds, Taken
 from holdfast.runner.rds.errors import PASSES
 

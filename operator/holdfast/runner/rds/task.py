@@ -17,10 +17,11 @@ from holdfast.contract.report import BackupReport
 from holdfast.contract.snapshot import SnapshotManifest
 from holdfast.contract.task import SnapshotTask
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner import earlier, record, store
-from holdfast.runner.context import Context
-from holdfast.runner.outcome import Done, UncleanError
-from holdfast.runner.part import Spool
+from holdfast.runner.bucket import earlier, manifests, store
+from holdfast.runner.bucket.part import Spool
+from holdfast.runner.bucket.upload import Upload
+from holdfast.runner.pod.context import Context
+from holdfast.runner.pod.outcome import Done, UncleanError
 from holdfast.runner.rds.client import AVAILABLE, GIB, Rds, Source, Taken, connect
 from holdfast.runner.rds.snapshots import (
     Pace,
@@ -33,7 +34,6 @@ from holdfast.runner.rds.snapshots import (
     wait_until_available,
     what_rds_says,
 )
-from holdfast.runner.upload import Upload
 
 READY = (AVAILABLE, "storage-optimization", "storage-config-upgrade")
 # An instance leaves these by itself, in minutes; in any other state it takes somebody to do something.
@@ -55,7 +55,7 @@ class _Work:
 
     def manifest(self) -> SnapshotManifest | None:
         """Look for this backup's manifest."""
-        return record.read(self.store, self.task.key_prefix, self.task.backup.uid, SnapshotManifest)
+        return manifests.read(self.store, self.task.key_prefix, self.task.backup.uid, SnapshotManifest)
 
 
 def run(task: SnapshotTask, context: Context, pace: Pace | None = None) -> Done:
@@ -215,7 +215,7 @@ def _record(work: _Work, manifest: SnapshotManifest) -> Done:
     work.context.log.line("step", phase="recording")
     try:
         work.context.stop.check()
-        in_force = record.publish(work.store, work.task.key_prefix, manifest)
+        in_force = manifests.publish(work.store, work.task.key_prefix, manifest)
     except HoldfastError as error:
         if error.reason is Reason.MANIFEST_CONFLICT or error is work.context.stop.error:
             _discard(work, error)

@@ -5,9 +5,9 @@ from holdfast.api.backup import CheckedBy, SnapshotInRegion, Verification
 from holdfast.contract.snapshot import SnapshotManifest
 from holdfast.contract.task import SnapshotVerifyTask
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner import record, store
-from holdfast.runner.context import Context
-from holdfast.runner.outcome import Done
+from holdfast.runner.bucket import manifests, store
+from holdfast.runner.pod.context import Context
+from holdfast.runner.pod.outcome import Done
 from holdfast.runner.rds.client import Taken, connect
 from holdfast.runner.rds.snapshots import Pace, present, what_rds_says
 from holdfast.runner.rds.task import UNREADABLE
@@ -17,7 +17,7 @@ def run(task: SnapshotVerifyTask, context: Context, pace: Pace | None = None) ->
     """Ask. Raises BackupNotFound, ContentMismatch, or what kept it from being asked."""
     context.log.line("step", phase="verifying")
     opened = store.connect(task.s3, context.places)
-    manifest = record.read(opened, task.key_prefix, task.backup_uid, SnapshotManifest)
+    manifest = manifests.read(opened, task.key_prefix, task.backup_uid, SnapshotManifest)
     if manifest is None:
         raise store.not_found(opened, task.key_prefix + naming.MANIFEST_NAME)
     said = manifest.snapshot

@@ -1,0 +1,1 @@
+"""Bytes on their way between a dump and the bucket: counted, compressed, encrypted."""

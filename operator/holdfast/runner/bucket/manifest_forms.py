@@ -1,0 +1,127 @@
+"""Reads a manifest as what it is: a text that anybody who may write to the bucket can have changed.
+
+It is bounded before it is parsed; what of it is used as a name, a key or a number is held to the form that we write.
+"""
+
+import re
+from typing import TypeVar
+
+import pydantic_core
+from pydantic import ValidationError
+
+from holdfast.contract.manifest import Manifest, ManifestArtifact
+from holdfast.contract.snapshot import SnapshotManifest
+from holdfast.contract.task import Pinned
+from holdfast.errors import HoldfastError, Reason
+from holdfast.naming import MANIFEST_NAME
+from holdfast.runner.pod.text import one_line
+
+M = TypeVar("M", Manifest, SnapshotManifest)
+
+MOST_BYTES = 32 << 20  # a manifest of 200,000 tables with long names has 20 MB
+MOST_MARKS = 650_000  # of `,`, `[` and `{`: three for each table. What a parser takes of memory goes by these
+LARGEST = 1 << 64  # no size and no count of rows is larger
+NOT_OURS = "look who writes to this bucket besides Holdfast; restore another backup"
+_TOO_MUCH = f"it is not what Holdfast wrote: {NOT_OURS}"
+
+_HEX = re.compile(r"[0-9a-f]{64}")
+_WORD = re.compile(r"[a-z0-9][a-z0-9_.-]{0,252}")
+_UID = re.compile(r"[A-Za-z0-9-]{1,64}")
+_RECIPIENT = re.compile(r"age1[a-z0-9]{1,128}")
+_CHECKSUM = re.compile(r"[A-Za-z0-9+/=-]{1,128}")
+_FILE = re.compile(r"[A-Za-z0-9-]{1,64}(\.[a-z0-9]{1,10}){0,4}")  # the Pod's uid, then what it is
+
+
+def parsed(data: bytes, key: str, model: type[M]) -> M:
+    """Parse a manifest. Raises ManifestConflict, and takes neither time nor memory beyond what an honest one does."""
+    if len(data) > MOST_BYTES or _marks(data) > MOST_MARKS:
+        raise conflict(key, f"is larger than the manifest of 200,000 tables ({len(data)} bytes or more)", _TOO_MUCH)
+    try:
+        # not pydantic's own parser: on an error, it copies the whole document once for each field
+        return model.model_validate(pydantic_core.from_json(data, cache_strings="none"), extra="ignore")
+    except (ValidationError, ValueError):
+        remedy = f"a newer version may have written it: use the runner image of that version; else {NOT_OURS}"
+        raise conflict(key, "is no manifest that this version can read", remedy) from None
+
+
+def fitting(manifest: Manifest) -> tuple[Manifest, list[str]]:
+    """Return the manifest in a size that can be read again, and a warning where its lists had to go."""
+    data = manifest.to_json()
+    if len(data) <= MOST_BYTES and _marks(data) <= MOST_MARKS:
+        return manifest, []
+    warning = f"the manifest is without its list of {len(manifest.tables or [])} tables: it would be too large to read"
+    return manifest.model_copy(update={"tables": None, "migrations": None}), [warning]
+
+
+def require_forms(manifest: Manifest, key_prefix: str) -> None:
+    """Hold names, keys, sums and numbers to the form that we write. Raises ManifestConflict that names the field."""
+    artifact, backup = manifest.artifact, manifest.backup
+    if not artifact.key.startswith(key_prefix):
+        raise conflict(key_prefix + MANIFEST_NAME, "names an artifact outside its own folder", _TOO_MUCH)
+    words = {
+        "backup.namespace": backup.namespace, "backup.name": backup.name, "backup.backupID": backup.backup_id,
+        "artifact.format": artifact.format, "artifact.compression": artifact.compression,
+        "database.engine": manifest.database.engine,
+    }  # fmt: skip
+    forms = [(name, text, _WORD) for name, text in words.items()]
+    forms += [("podUid", manifest.pod_uid, _UID), ("artifact.sha256", artifact.sha256, _HEX)]
+    forms += [("schemaSha256", manifest.schema_sha256 or "0" * 64, _HEX)]
+    forms += [("artifact.storeChecksum", artifact.store_checksum or "-", _CHECKSUM)]
+    if artifact.encryption is not None:
+        forms += [("artifact.encryption.method", artifact.encryption.method, _WORD)]
+        forms += [("artifact.encryption.recipients", text, _RECIPIENT) for text in artifact.encryption.recipients]
+    forms += [("artifact.key", artifact.key.removeprefix(key_prefix), _FILE)]
+    for name, text, form in forms:
+        if not form.fullmatch(text):
+            raise _malformed(key_prefix, name, repr(one_line(text, 80)))
+    _require_numbers(manifest, artifact, key_prefix)
+
+
+def _require_numbers(manifest: Manifest, artifact: ManifestArtifact, key_prefix: str) -> None:
+    numbers = {
+        "artifact.sizeBytes": artifact.size_bytes, "artifact.uncompressedBytes": artifact.uncompressed_bytes,
+        "artifact.parts": artifact.parts, "rows": manifest.rows, "database.sizeBytes": manifest.database.size_bytes,
+        "database.serverMajor": manifest.database.server_major,
+    }  # fmt: skip
+    for name, number in numbers.items():
+        if number is not None and not 0 <= number < LARGEST:
+            raise _malformed(key_prefix, name, "a number of that size")
+
+
+def require_pinned(manifest: Manifest, pinned: Pinned, key_prefix: str) -> None:
+    """Hold a manifest to what the cluster remembers, which wins.
+
+    Raises ManifestConflict, ChecksumMismatch, SizeImplausible.
+    """
+    artifact = manifest.artifact
+    encryption = artifact.encryption.method if artifact.encryption else "none"
+    said = {
+        "encryption": (pinned.encryption, encryption, Reason.MANIFEST_CONFLICT),
+        "format": (pinned.format, artifact.format, Reason.MANIFEST_CONFLICT),
+        "compression": (pinned.compression, artifact.compression, Reason.MANIFEST_CONFLICT),
+        "engine": (pinned.engine, manifest.database.engine, Reason.MANIFEST_CONFLICT),
+        "SHA-256": (pinned.sha256, artifact.sha256, Reason.CHECKSUM_MISMATCH),
+        "size in bytes": (pinned.size_bytes, artifact.size_bytes, Reason.SIZE_IMPLAUSIBLE),
+        "uncompressed size": (pinned.uncompressed_bytes, artifact.uncompressed_bytes, Reason.SIZE_IMPLAUSIBLE),
+    }
+    for what, (remembered, there, reason) in said.items():
+        if remembered is not None and remembered != there:
+            raise HoldfastError(
+                reason,
+                f"{key_prefix}{MANIFEST_NAME}: it says that the artifact's {what} is {there}; the DatabaseBackup "
+                f"remembers {remembered}",
+                f"this is not what was backed up, and nothing of it was used: {NOT_OURS}",
+            )
+
+
+def conflict(key: str, what: str, remedy: str) -> HoldfastError:
+    """Make the error for a manifest that cannot be this backup's own."""
+    return HoldfastError(Reason.MANIFEST_CONFLICT, f"{key} {what}", remedy)
+
+
+def _malformed(key_prefix: str, field: str, text: str) -> HoldfastError:
+    return conflict(key_prefix + MANIFEST_NAME, f"has in {field} what Holdfast never writes: {text}", _TOO_MUCH)
+
+
+def _marks(data: bytes) -> int:
+    return sum(data.count(mark) for mark in (b",", b"[", b"{"))

@@ -1,0 +1,25 @@
+"""Feeds a dump into a MySQL or MariaDB database.
+
+The client takes it as SQL alone: its own commands (a shell, another file, a local file's content) are off, so that
+a dump can do no more than its user may on the server.
+"""
+
+from collections.abc import Iterator
+
+from holdfast.runner.engines.mysql.connection import Target
+from holdfast.runner.engines.mysql.dumps import MAX_PACKET
+from holdfast.runner.engines.mysql.errors import explained
+from holdfast.runner.engines.tool_errors import feed_tool
+from holdfast.runner.pod.context import Context
+from holdfast.runner.pod.progress import Progress
+
+COMMON = ("--batch", "--binary-mode", "--local-infile=0", MAX_PACKET)
+BEGIN_ANEW = "MySQL cannot take back what was made so far: drop the target and create it anew before the next restore"
+
+
+def feed(stream: Iterator[bytes], target: Target, context: Context, progress: Progress) -> None:
+    """Restore the stream of a dump. Each statement stands for itself: ended early, a part of it stays."""
+    flavour = target.flavour
+    command = [flavour.client, *target.arguments(), *COMMON, *flavour.restores, f"--database={target.database}"]
+    with explained(BEGIN_ANEW):
+        feed_tool(command, stream, context.stop, progress)

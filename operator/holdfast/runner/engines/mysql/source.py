@@ -1,0 +1,153 @@
+"""A MySQL or MariaDB database as tasks use it."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from holdfast.api.database import Database
+from holdfast.api.policy import Dump, Format
+from holdfast.contract.manifest import ManifestArtifact
+from holdfast.contract.task import RestoreTask
+from holdfast.errors import HoldfastError, Reason
+from holdfast.runner.engines import tools
+from holdfast.runner.engines.mysql import connection, dumps, grants, history, restore, server
+from holdfast.runner.engines.mysql.flavour import numbers
+from holdfast.runner.engines.mysql.server import Server
+from holdfast.runner.engines.protocol import Overrides, Ready
+from holdfast.runner.pod.context import Context
+from holdfast.runner.pod.progress import Progress
+
+NAMED = 10  # tables that a warning names
+
+
+class MySQL:
+    """See engine.Source."""
+
+    def __init__(self, database: Database, context: Context, overrides: Overrides) -> None:
+        self._context = context
+        said = connection.resolve(database, context.places)
+        self._target = replace(
+            said,
+            host=overrides.host or said.host,
+            port=overrides.port or said.port,
+            database=overrides.database or said.database,
+        )
+        context.log.mask.tell(said.host)
+        self.warnings = list(said.warnings)
+
+    def __str__(self) -> str:
+        return str(self._target)
+
+    def validate(self) -> Ready:
+        """See engine.Source. Raises ToolTooOld where the server's major version is newer than the tool's."""
+        flavour = self._target.flavour
+        found = server.inspect(self._target, self._context.stop)
+        tool_version = version(flavour.dump)
+        self._require_new_enough(tool_version, found.version)
+        self._require_sight(found)
+        self.warnings += shortcomings(found, flavour.dump)
+        histories, warnings = history.read(self._target, found.histories, self._context.stop)
+        self.warnings += warnings
+        return Ready(
+            host=self._target.host,
+            database=self._target.database,
+            server_version=f"{flavour.name} {found.version}",
+            server_major=numbers(found.version)[0],
+            database_size=found.database_size,
+            tool=flavour.dump,
+            tool_version=f"{flavour.dump} {tool_version}",
+            migrations=histories,
+        )
+
+    def dumping(self, dump: Dump, ready: Ready, scratch_bytes: int | None) -> dumps.StreamedDump:  # noqa: ARG002
+        """See engine.Source. Raises InvalidTask for a format that only pg_dump has."""
+        if dump.format is not Format.SQL:
+            raise HoldfastError(
+                Reason.INVALID_TASK,
+                f"{self._target.flavour.name} has no dump of the format {dump.format}",
+                "set dump.format to sql",
+            )
+        return dumps.StreamedDump(self._target, self._context, self.warnings)
+
+    def require_empty(self) -> None:
+        """See engine.Source."""
+        there = server.user_objects(self._target, self._context.stop)
+        if there:
+            raise HoldfastError(
+                Reason.TARGET_NOT_EMPTY,
+                f"{self} is not empty: it has {len(there)} tables, views, routines or events, such as "
+                f"{', '.join(there[:3])}",
+                "restore into a new, empty database (CREATE DATABASE name); nothing was changed",
+            )
+
+    def restore(
+        self,
+        task: RestoreTask,  # noqa: ARG002 - there is only one format
+        artifact: ManifestArtifact,  # noqa: ARG002
+        stream: Iterator[bytes],
+        progress: Progress,
+    ) -> None:
+        """See engine.Source."""
+        restore.feed(stream, self._target, self._context, progress)
+
+    def _require_new_enough(self, tool_version: str, server_version: str) -> None:
+        flavour = self._target.flavour
+        tool, there = numbers(tool_version), numbers(server_version)
+        if tool[0] < there[0]:
+            raise HoldfastError(
+                Reason.TOOL_TOO_OLD,
+                f"{flavour.dump} {tool_version} may leave out what a server of {flavour.name} {server_version} has: "
+                "the tool must not be older",
+                f"add the key {flavour.engine}-{there[0]} to runner.images in the chart's values",
+                server_major=there[0],
+            )
+        if tool < there:
+            self.warnings.append(
+                f"the server, {flavour.name} {server_version}, is newer than {flavour.dump} {tool_version}: what only "
+                "the newer one knows may be missing"
+            )
+
+    def _require_sight(self, found: Server) -> None:
+        target = self._target
+        lacking = grants.missing(found.grants, target.database, target.flavour.engine, numbers(found.version))
+        if lacking:
+            user = target.grantee(found.user)
+            raise HoldfastError(
+                Reason.DUMP_FAILED,
+                f"{target} may not see all of the database, and {target.flavour.dump} would leave out what it cannot "
+                "see",
+                " ".join(f"GRANT {grant} TO {user};" for grant in lacking),
+            )
+
+
+def shortcomings(found: Server, tool: str) -> list[str]:
+    """Say what of this database no dump of the engine's own tool holds as it is."""
+    floats = [name for name, kind in found.inexact if kind == "float"]
+    values = [name for name, kind in found.inexact if kind != "float"]
+    tables = [f"{name} ({engine})" for name, engine in found.not_transactional]
+    said = (
+        (
+            tables,
+            "not consistent: {}: their engine knows no transactions, so they are not of the same moment as the rest",
+        ),
+        (floats, "not exact: {}: of a FLOAT, {tool} writes six digits; a DOUBLE keeps all"),
+        (values, "not exact: {}: a '?' among the values may stand for a character beyond U+FFFF, which {tool} loses"),
+    )
+    return [words.format(listed(names), tool=tool) for names, words in said if names]
+
+
+def listed(names: Sequence[str]) -> str:
+    """Name the first few."""
+    rest = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + rest
+
+
+def version(name: str) -> str:
+    """Return a tool's version, from `mysqldump  Ver 9.7.0 for …` or `mariadb-dump from 11.8.3-MariaDB, client …`."""
+    said = tools.asked_version(name)
+    found = re.search(r"(?:Ver|from) (\d+\.\d+[^\s,]*)", said)
+    if found is None:
+        raise HoldfastError(
+            Reason.TOOL_NOT_FOUND, f"{name} --version says {said!r}", "use a runner image of Holdfast's"
+        )
+    return found[1]

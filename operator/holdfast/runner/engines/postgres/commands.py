@@ -1,0 +1,104 @@
+r"""Takes psql's own commands out of a plain script, so that a restore runs SQL and nothing else.
+
+psql takes a backslash outside of quotes and rows for a command of its own: `\!` is a shell, with whatever the restore's
+process may read. pg_dump writes two, `\restrict KEY` and `\unrestrict KEY`, with a key of the dump's own: these are
+left out, since the whole script goes to a psql that was told a key of ours (restore.py) and takes no command any more.
+Any other is refused by its name, and so is what would mislead this reading and no pg_dump writes: a comment between
+`/*` and `*/`, and a COPY that is not from stdin, such as FROM PROGRAM.
+"""
+
+import re
+from collections.abc import Iterator
+
+from holdfast.errors import HoldfastError, Reason
+from holdfast.runner.engines.lexer import Reader
+from holdfast.runner.engines.postgres.script import LOOKAHEAD, Script
+from holdfast.runner.pod.text import one_line
+
+_OWN = re.compile(rb"\\(?:un)?restrict [A-Za-z0-9]{1,256}")
+_LONGEST = 1024  # bytes of a command's line
+
+
+class Commands(Script):
+    """See Script; what is read is passed on, without the dump's own commands."""
+
+    token = re.compile(rb"""['"$]|--|/\*|\n(?:\\|COPY |SET (?!default_)|SELECT pg_catalog\.|BEGIN;|COMMIT;)|\\""")
+    end_token = re.compile(rb"""['"$;]|--|/\*|\n\\|\\""")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._waiting = b""  # what was taken and is not passed on yet
+        self._taken = 1  # bytes; the first is Script's own line end
+        self._passed = 1
+        self._lines = 1
+        self._cuts: list[tuple[int, int]] = []
+
+    def pass_on(self, data: bytes) -> bytes:
+        """Take the next bytes; return those that are known to be SQL or rows. Raises RestoreFailed."""
+        self._waiting += data
+        self.feed(data)
+        begun = 1 if self._read == self._command else 0  # its backslash is not passed on
+        return self._release(self._taken - len(self._held) + self._at - begun)
+
+    def end(self) -> bytes:
+        """Take the end; return the rest. Raises RestoreFailed."""
+        last = self._taken
+        self.feed(b"\n" * LOOKAHEAD)
+        return self._release(last)
+
+    def _take(self, data: memoryview | bytes) -> None:
+        self._taken += len(data)
+        super()._take(data)
+
+    def _release(self, until: int) -> bytes:
+        """Return what lies before that place and was not passed on yet, without the cuts."""
+        taken, parts, at = self._waiting[: max(0, until - self._passed)], [], 0
+        for start, end in self._cuts:
+            parts.append(taken[at : start - self._passed])
+            at = end - self._passed
+        parts.append(taken[at:])
+        self._waiting = self._waiting[len(taken) :]
+        self._passed += len(taken)
+        self._lines += taken.count(b"\n")
+        self._cuts.clear()
+        return b"".join(parts)
+
+    def _other(self, token: bytes) -> Reader:
+        return self._command if token.endswith(b"\\") else self._refused_comment
+
+    def _command(self, buffer: bytes, at: int) -> int:
+        """Read a command from after its backslash to the end of its line."""
+        end = buffer.find(b"\n", at)
+        if end < 0 and len(buffer) - at < _LONGEST:
+            return at
+        start = at - 1
+        line = buffer[start : end if end >= 0 else None]
+        if not (_OWN.fullmatch(line) and buffer[start - 1 : start] == b"\n"):
+            raise self._refused(buffer, start, f"the command {one_line(line[:40].decode(errors='replace'), 60)!r}")
+        place = self._taken - len(buffer)
+        self._cuts.append((place + start, place + end))
+        self._read = self._statements
+        return end
+
+    def _refused_comment(self, buffer: bytes, at: int) -> int:
+        raise self._refused(buffer, at, "a comment in the form /* */")
+
+    def _unknown_copy(self, buffer: bytes, at: int) -> None:
+        raise self._refused(buffer, at + 1, "a COPY that is not one of rows FROM stdin")
+
+    def _refused(self, buffer: bytes, at: int, what: str) -> HoldfastError:
+        place = self._taken - len(buffer) + at
+        line = self._lines + self._waiting[: max(0, place - self._passed)].count(b"\n")
+        return HoldfastError(
+            Reason.RESTORE_FAILED,
+            f"the dump's line {line} has {what}, which pg_dump never writes: psql would obey it, so it is not run",
+            "this is not what was backed up: look who writes to this bucket besides Holdfast; restore another backup",
+        )
+
+
+def without_commands(stream: Iterator[bytes]) -> Iterator[bytes]:
+    """Pass a plain script on without psql's commands. Raises RestoreFailed where it has others than pg_dump's."""
+    commands = Commands()
+    for chunk in stream:
+        yield commands.pass_on(chunk)
+    yield commands.end()

@@ -1,0 +1,138 @@
+"""Reads a stored PostgreSQL dump of each format through, as it was when it was taken."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from holdfast.api.policy import Format
+from holdfast.contract.manifest import Manifest
+from holdfast.errors import HoldfastError, Reason
+from holdfast.runner.artifact.stream import pump
+from holdfast.runner.engines import tools
+from holdfast.runner.engines.postgres.dumps import (
+    ARCHIVE_FOLDER,
+    READ_THROUGH,
+    READER,
+    READING,
+    SEEN_TO_END,
+    Seen,
+    listening,
+)
+from holdfast.runner.engines.postgres.restore import unpack
+from holdfast.runner.engines.protocol import Contents, Reading
+from holdfast.runner.engines.scratch import Room, removed_after
+from holdfast.runner.engines.tool_errors import Feed, check
+from holdfast.runner.engines.tools import Tool
+from holdfast.runner.pod.context import Context
+from holdfast.runner.pod.progress import Progress
+
+
+class ScriptReading:
+    """A plain script."""
+
+    schema_comparable = True
+
+    def __init__(self, context: Context) -> None:
+        self.contents: Contents | None = None
+        self._stop = context.stop
+
+    def read(self, stream: Iterator[bytes], progress: Progress) -> str:
+        """See engine.Reading. Raises EndMarkMissing."""
+        seen = Seen([])
+        for chunk in stream:
+            self._stop.check()
+            seen.feed(memoryview(chunk))
+            progress.uncompressed += len(chunk)
+        if not seen.ended:
+            raise HoldfastError(
+                Reason.END_MARK_MISSING,
+                "the stored script does not end in 'PostgreSQL database dump complete'",
+                "this artifact is not a whole dump: create another backup",
+            )
+        self.contents = seen.contents("the stored script", Reason.END_MARK_MISSING)
+        return SEEN_TO_END
+
+
+class ArchiveReading:
+    """A custom archive: pg_restore writes it out as a script."""
+
+    def __init__(self, context: Context, written_by: str) -> None:
+        """`written_by` is the tool's name and version, from the manifest."""
+        self.contents: Contents | None = None
+        self.schema_comparable = _version(written_by) == _version(tools.version("pg_restore")[0])
+        self._stop = context.stop
+
+    def read(self, stream: Iterator[bytes], progress: Progress) -> str:
+        """See engine.Reading. Raises ArchiveUnreadable."""
+        seen = Seen([])
+        with (
+            Tool(READER, stdin=True, stdout=True) as reader,
+            self._stop.calling(reader.kill),
+            listening(reader, seen.feed, self._stop),
+        ):
+            feed = Feed(reader, Reason.ARCHIVE_UNREADABLE, READING)
+            for chunk in stream:
+                self._stop.check()
+                with _killed_apart(reader):
+                    feed.write(memoryview(chunk))
+                progress.uncompressed += len(chunk)
+            with _killed_apart(reader):
+                check(reader, reader.wait(), Reason.ARCHIVE_UNREADABLE, READING)
+        self.contents = seen.contents("pg_restore", Reason.ARCHIVE_UNREADABLE)
+        return READ_THROUGH
+
+
+class DirectoryReading:
+    """The tar of a directory dump: it is unpacked onto the scratch volume, and read there."""
+
+    def __init__(self, manifest: Manifest, context: Context, scratch_bytes: int | None) -> None:
+        self.contents: Contents | None = None
+        self.schema_comparable = _version(manifest.tool.version) == _version(tools.version("pg_restore")[0])
+        self._size = manifest.artifact.uncompressed_bytes
+        self._scratch = context.places.scratch
+        self._limit = scratch_bytes
+        self._stop = context.stop
+
+    def read(self, stream: Iterator[bytes], progress: Progress) -> str:  # noqa: ARG002 - counted by who gives the stream
+        """See engine.Reading. Raises ScratchTooSmall, ArchiveUnreadable."""
+        Room(self._scratch, self._limit).require(self._size)
+        folder = self._scratch / ARCHIVE_FOLDER
+        with removed_after(folder):
+            unpack(stream, folder)
+            self.contents = self._contents(folder)
+        return READ_THROUGH
+
+    def _contents(self, folder: Path) -> Contents | None:
+        seen = Seen([])
+        with Tool([*READER, str(folder)], stdout=True) as reader, self._stop.calling(reader.kill):
+            pump(reader.stdout, (seen.feed,), self._stop)
+            with _killed_apart(reader):
+                check(reader, reader.wait(), Reason.ARCHIVE_UNREADABLE, READING)
+        return seen.contents("pg_restore", Reason.ARCHIVE_UNREADABLE)
+
+
+def reading(manifest: Manifest, context: Context, scratch_bytes: int | None) -> Reading:
+    """Return what reads a dump of the manifest's format."""
+    match Format(manifest.artifact.format):
+        case Format.CUSTOM:
+            return ArchiveReading(context, manifest.tool.version)
+        case Format.DIRECTORY:
+            return DirectoryReading(manifest, context, scratch_bytes)
+        case _:
+            return ScriptReading(context)
+
+
+@contextmanager
+def _killed_apart(reader: Tool) -> Iterator[None]:
+    """Tell a pg_restore that was killed from one that cannot read the archive: that says nothing about the archive."""
+    try:
+        yield
+    except HoldfastError as error:
+        if error.reason is Reason.ARCHIVE_UNREADABLE and (code := reader.wait()) < 0:
+            check(reader, code, Reason.DUMP_FAILED, READING)
+        raise
+
+
+def _version(tool: str) -> str:
+    """Return the version in a tool's name and version."""
+    return tool.rpartition(" ")[2]

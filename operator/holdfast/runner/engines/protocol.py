@@ -1,0 +1,107 @@
+"""What a task needs of a database engine. Each engine's package gives it; the tasks themselves know no engine."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from holdfast.api.policy import Dump
+from holdfast.contract.manifest import ManifestArtifact, ManifestMigrations, ManifestTable
+from holdfast.contract.task import RestoreTask
+from holdfast.runner.artifact.stream import Sink
+from holdfast.runner.pod.progress import Progress
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """Where a restore goes instead of where its task says: what a person changes in a pasted Job."""
+
+    host: str | None = None
+    port: str | None = None
+    database: str | None = None
+    claim: str | None = None
+    path: str | None = None
+
+
+@dataclass(frozen=True)
+class Ready:
+    """What validation found out: the database can be dumped, by this tool."""
+
+    host: str
+    database: str
+    server_version: str
+    server_major: int  # as in the keys of the runners' images
+    database_size: int  # bytes on the server
+    tool: str
+    tool_version: str
+    migrations: list[ManifestMigrations] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a dump was seen to hold while it passed."""
+
+    tables: list[ManifestTable]
+    schema_sha256: str
+    migrations: list[ManifestMigrations] = field(default_factory=list)  # where they are not known before the dump
+
+    @property
+    def rows(self) -> int:
+        """Rows of all tables."""
+        return sum(table.rows for table in self.tables)
+
+
+class Dumping(Protocol):
+    """A dump that is being made."""
+
+    arguments: list[str]
+    """The tool's, without the connection."""
+    suffix: str
+    """What the artifact's name ends in before it is compressed."""
+    contents: Contents | None
+    """Known when the stream has ended; None where it cannot be told."""
+
+    def stream(self, sink: Sink, progress: Progress) -> str:
+        """Pass the whole dump on, require every exit code; return how it was seen to be readable.
+
+        Raises HoldfastError on any doubt.
+        """
+        ...
+
+
+class Reading(Protocol):
+    """Reads a stored dump through, with no database at hand."""
+
+    contents: Contents | None
+    """Known when the stream has ended; None where it cannot be told."""
+    schema_comparable: bool
+    """Whether the hash of the schema must be the manifest's: another release of a tool may write it differently."""
+
+    def read(self, stream: Iterator[bytes], progress: Progress) -> str:
+        """Take the whole dump, decompressed; return how it was seen to be whole. Raises HoldfastError on any doubt."""
+        ...
+
+
+class Source(Protocol):
+    """One database of one engine: what is dumped, or restored into. As text, it says where it is and who asks."""
+
+    warnings: list[str]
+    """What is worth knowing of how it is reached."""
+
+    def validate(self) -> Ready:
+        """Connect, and see that the tool is there and fits the server. Raises HoldfastError."""
+        ...
+
+    def dumping(self, dump: Dump, ready: Ready, scratch_bytes: int | None) -> AbstractContextManager[Dumping]:
+        """Entering starts what can be started; leaving ends every process and removes what lies on the disk."""
+        ...
+
+    def require_empty(self) -> None:
+        """Connect to a restore's target. Raises TargetNotEmpty where a user has made something in it."""
+        ...
+
+    def restore(
+        self, task: RestoreTask, artifact: ManifestArtifact, stream: Iterator[bytes], progress: Progress
+    ) -> None:
+        """Feed the dump, decompressed, into the database; in one transaction where engine and format have such."""
+        ...

@@ -1,0 +1,118 @@
+"""The restore task: fetch a backup, check it, feed it into an empty database.
+
+An encrypted one needs an identity of one of its recipients: the only time that a Job holds one.
+
+What the cluster remembers of the artifact wins over the manifest, which lies where others may write: see
+manifest_forms.py.
+A dump is untrusted until its SHA-256 is the manifest's: it is read through once before anything of it reaches a tool.
+While it streams a second time it is hashed again, and its last chunk is held back until the sum is right: a tool
+that works in one transaction never commits something else. (Not all do: MySQL commits as it goes, and the BEGIN and
+COMMIT that pg_dump writes around large objects end psql's own transaction.)
+"""
+
+import hashlib
+from collections.abc import Iterator
+
+from holdfast.api.policy import Algorithm
+from holdfast.contract.manifest import Manifest, ManifestArtifact
+from holdfast.contract.task import Pinned, RestoreTask
+from holdfast.errors import HoldfastError, Reason
+from holdfast.naming import IDENTITY_SECRET, MANIFEST_NAME
+from holdfast.runner.artifact import encryption
+from holdfast.runner.artifact.compress import decompressed
+from holdfast.runner.bucket import manifest_forms, manifests, store
+from holdfast.runner.bucket.store import Store
+from holdfast.runner.engines import choose
+from holdfast.runner.engines.protocol import Overrides
+from holdfast.runner.engines.tool_errors import RESTORING
+from holdfast.runner.pod import confinement
+from holdfast.runner.pod.context import Context
+from holdfast.runner.pod.outcome import Done
+from holdfast.runner.pod.progress import Progress
+from holdfast.runner.pod.secrets import MountedSecret
+from holdfast.runner.tasks import comparing
+from holdfast.runner.tasks.comparing import resumed
+from holdfast.units import size_for_people
+
+
+def run(task: RestoreTask, context: Context, overrides: Overrides | None = None) -> Done:
+    """Restore into the task's database, or into the one that a person named instead. Raises HoldfastError."""
+    context.log.line("step", phase="validating")
+    opened = store.connect(task.s3, context.places)
+    manifest = manifests.find(opened, task.key_prefix, task.backup_uid)
+    if manifest is None:
+        raise store.not_found(opened, task.key_prefix + MANIFEST_NAME)
+    _require_expected(task, manifest, context)
+    artifact = manifest.artifact
+    clear = encryption.decryption(artifact, IDENTITY_SECRET, context.places)
+    assert clear is not None
+    target = choose.source(task.database, context, overrides)
+    target.require_empty()
+    total = artifact.uncompressed_bytes
+    with Progress(context.log, "checking", total) as progress:
+        for _ in _trusted(opened, artifact, context, progress):
+            pass
+        progress.phase = RESTORING
+        stored = _trusted(opened, artifact, context, progress)
+        stream = _no_more(decompressed(Algorithm(artifact.compression), clear(stored)), artifact)
+        target.restore(task, artifact, stream, progress)
+    return Done(
+        message=f"restored {size_for_people(total)} ({total} bytes) of {manifest.backup.backup_id} into {target}",
+        warnings=[*target.warnings, *unconfined()],
+    )
+
+
+def unconfined() -> list[str]:
+    """Warn where the kernel does not keep the tool, which obeys the dump, from the Secrets of this Pod."""
+    warning = "this node's kernel has no Landlock (Linux 5.13): the tool that read the dump could see the Pod's Secrets"
+    return [] if confinement.version() else [warning]
+
+
+def _require_expected(task: RestoreTask, manifest: Manifest, context: Context) -> None:
+    """Raise unless the manifest is what the cluster remembers; without that, what the task itself gives away."""
+    pinned = task.pinned or Pinned(engine=task.database.engine)
+    manifest_forms.require_pinned(manifest, pinned, task.key_prefix)
+    comparing.require_known(manifest.artifact)
+    identity = MountedSecret(IDENTITY_SECRET, context.places.age_identity)
+    if task.pinned is None and manifest.artifact.encryption is None and identity.is_there():
+        raise HoldfastError(
+            Reason.MANIFEST_CONFLICT,
+            f"{manifest.artifact.key} is not encrypted, and an identity is mounted: somebody may have put it in the "
+            "place of an encrypted one",
+            "look who writes to this bucket; where the backup was never encrypted, restore it without the identity",
+        )
+
+
+def _no_more(stream: Iterator[bytes], artifact: ManifestArtifact) -> Iterator[bytes]:
+    """Pass the dump on as far as its manifest says that it goes. Raises ContentMismatch where more follows."""
+    size = 0
+    for chunk in stream:
+        size += len(chunk)
+        if size > artifact.uncompressed_bytes:
+            raise HoldfastError(
+                Reason.CONTENT_MISMATCH,
+                f"{artifact.key} is more than the {artifact.uncompressed_bytes} bytes, decompressed, that its manifest "
+                "says",
+                f"this is not what was backed up: {manifest_forms.NOT_OURS}",
+            )
+        yield chunk
+
+
+def _trusted(opened: Store, artifact: ManifestArtifact, context: Context, progress: Progress) -> Iterator[bytes]:
+    """Stream the artifact; its last chunk comes only when the whole has the manifest's SHA-256 (ChecksumMismatch)."""
+    digest, held, size = hashlib.sha256(), b"", 0
+    for chunk in resumed(opened, artifact, context):
+        context.stop.check()
+        if held:
+            yield held
+        held = chunk
+        digest.update(chunk)
+        size += len(chunk)
+        progress.stored = size
+    if digest.hexdigest() != artifact.sha256:
+        raise HoldfastError(
+            Reason.CHECKSUM_MISMATCH,
+            f"{artifact.key}: its SHA-256 is {digest.hexdigest()}, its manifest says {artifact.sha256}",
+            "this artifact is not what was backed up: restore another backup, into a new and empty database",
+        )
+    yield held
