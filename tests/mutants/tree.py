@@ -7,7 +7,22 @@ from collections.abc import Iterable
 from pathlib import Path
 
 PACKAGE = Path("operator/holdfast")
-DEFAULT = ("decide", "reconcile", "kube", "contract", "runner/*.py", "runner/tasks", "runner/engines/*.py", "runner/artifact", "runner/bucket", "runner/pod", "runner/rds")
+DEFAULT = (
+    "decide", "reconcile", "kube", "contract",
+    "runner/*.py", "runner/tasks", "runner/engines/*.py", "runner/artifact", "runner/bucket", "runner/pod", "runner/rds",
+)  # fmt: skip
+    "decide",
+    "reconcile",
+    "kube",
+    "contract",
+    "runner/*.py",
+    "runner/tasks",
+    "runner/engines/*.py",
+    "runner/artifact",
+    "runner/bucket",
+    "runner/pod",
+    "runner/rds",
+)
 
 
 def copy(root: Path, to: Path) -> None:

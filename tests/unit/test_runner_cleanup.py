@@ -15,7 +15,7 @@ from holdfast.runner.pod.context import Context, Places
 from holdfast.runner.pod.log import Log
 from holdfast.runner.pod.stop import Stop
 from holdfast.runner.tasks import cleanup
-from holdfast.runner.tasks.cleanup import require_one_backup
+from holdfast.runner.bucket.folder import require_one_backup
 
 ID = "backup-20261122-084500"
 PREFIX = f"shop/orders/{ID}/"

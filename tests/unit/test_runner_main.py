@@ -156,7 +156,7 @@ def test_a_signal_ends_the_work_and_is_the_failure_whatever_broke_because_of_it(
 
 
 def test_work_that_does_not_end_is_left_behind_and_called_unclean(context, monkeypatch):
-    monkeypatch.setattr(runner, "ENDING_SECONDS", 0.05)
+    monkeypatch.setattr("holdfast.runner.supervise.ENDING_SECONDS", 0.05)
     hanging = threading.Event()
 
     def work():

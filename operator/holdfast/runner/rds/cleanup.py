@@ -7,21 +7,20 @@ that does not carry our tag with this backup's uid.
 from holdfast import naming
 from holdfast.contract.snapshot import SnapshotManifest
 from holdfast.contract.task import SnapshotCleanupTask
-from holdfast.runner.bucket import manifests, store
+from holdfast.runner.bucket import folder, manifests, store
 from holdfast.runner.pod.context import Context
 from holdfast.runner.pod.outcome import Done
 from holdfast.runner.rds.client import Rds, connect
 from holdfast.runner.rds.snapshots import Pace, patiently, remove
-from holdfast.runner.tasks.cleanup import abort_uploads, require_one_backup
 
 
 def run(task: SnapshotCleanupTask, context: Context, pace: Pace | None = None) -> Done:
     """Remove what is left over. Raises HoldfastError; ManifestConflict when the folder is another backup's."""
     prefix = task.key_prefix
-    require_one_backup(prefix)
+    folder.require_one_backup(prefix)
     context.log.line("step", phase="cleaning")
     opened = store.connect(task.s3, context.places)
-    aborted = abort_uploads(opened, prefix, context)
+    aborted = folder.abort_uploads(opened, prefix, context)
     manifest = manifests.read(opened, prefix, task.backup_uid, SnapshotManifest)
     if manifest is not None:
         stays = f"the backup {manifest.backup.backup_id} is there and stays"

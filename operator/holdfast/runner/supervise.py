@@ -1,0 +1,104 @@
+"""Watches over a task's work: it runs in a thread of its own, so that a signal or the deadline is noticed at once.
+
+Whatever the work waits for, an answer comes. Faults of our own name the exception's type and place, never its values,
+which might be secret.
+"""
+
+import os
+import threading
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+
+from holdfast.contract.paths import GRACE_SECONDS
+from holdfast.errors import HoldfastError, Reason
+from holdfast.runner import signals
+from holdfast.runner.pod.context import Context
+from holdfast.runner.pod.outcome import Done, UncleanError
+
+ENDING_SECONDS = GRACE_SECONDS - 5  # for the work to end well once it was asked to; then the report goes out without it
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What the work came to."""
+
+    done: Done | None = None
+    failure: HoldfastError | None = None
+    clean: bool = True
+    leftover: str | None = None
+
+
+def supervise(work: Callable[[], Done], context: Context, deadline_seconds: float) -> Ended:
+    """Run the work in a thread until it ends, the deadline passes or a signal comes; return what it came to."""
+    news: SimpleQueue[Ended | HoldfastError] = SimpleQueue()
+
+    signals.answer(lambda name: news.put(_interrupted(name)))
+    if signals.noted:
+        return Ended(failure=_interrupted(signals.noted[0].name))
+    threading.Thread(target=lambda: news.put(_ended(work, context)), name="work", daemon=True).start()
+    try:
+        first = news.get(timeout=deadline_seconds)
+    except Empty:
+        first = _late(deadline_seconds)
+    if isinstance(first, Ended):
+        return first
+    context.log.line("stopping", reason=first.reason, message=first.message)
+    context.stop.request(first)
+    return _last(news, first)
+
+
+def _last(news: "SimpleQueue[Ended | HoldfastError]", asked: HoldfastError) -> Ended:
+    """Wait for the work to end, a limited time; a second signal changes nothing."""
+    while True:
+        try:
+            said = news.get(timeout=ENDING_SECONDS)
+        except Empty:
+            return Ended(failure=asked, clean=False)
+        if isinstance(said, Ended):
+            return said
+
+
+def _ended(work: Callable[[], Done], context: Context) -> Ended:
+    try:
+        return Ended(done=work())
+    except UncleanError as unclean:
+        return Ended(failure=_told(unclean.error, context), clean=unclean.clean, leftover=unclean.leftover)
+    except Exception as error:  # noqa: BLE001 - the last resort: whatever happens is reported
+        return Ended(failure=_told(error, context))
+
+
+def _told(error: Exception, context: Context) -> HoldfastError:
+    """Return what a person is told of an error: a stop explains what broke because of it."""
+    if context.stop.error is not None:
+        return context.stop.error
+    if isinstance(error, HoldfastError):
+        return error
+    frames = traceback.extract_tb(error.__traceback__)
+    context.log.line("fault", type=type(error).__name__, where=[f"{frame.filename}:{frame.lineno}" for frame in frames])
+    if isinstance(error, OSError) and error.errno == 28:  # ENOSPC
+        return HoldfastError(Reason.DISK_FULL, "no space is left on the disk", "free or enlarge the volume")
+    last = frames[-1] if frames else None
+    where = f" at {os.path.basename(last.filename)}:{last.lineno}" if last else ""  # noqa: PTH119 - a name, not a file
+    return HoldfastError(
+        Reason.INTERNAL_ERROR,
+        f"a fault in Holdfast: {type(error).__name__}{where}",
+        "please report it with the Job's log; nothing was published",
+    )
+
+
+def _interrupted(name: str) -> HoldfastError:
+    return HoldfastError(
+        Reason.INTERRUPTED,
+        f"the Job's container was told to end ({name}) before the task was done",
+        "the Pod was deleted or its node drained; nothing was published: apply a new one",
+    )
+
+
+def _late(seconds: float) -> HoldfastError:
+    return HoldfastError(
+        Reason.DEADLINE_EXCEEDED,
+        f"the task was not done within its {seconds:.0f} seconds",
+        "raise job.activeDeadlineSeconds, or look at the progress lines of the log for what was slow",
+    )
