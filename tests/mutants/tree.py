@@ -9,20 +9,9 @@ from pathlib import Path
 PACKAGE = Path("operator/holdfast")
 DEFAULT = (
     "decide", "reconcile", "kube", "contract",
-    "runner/*.py", "runner/tasks", "runner/engines/*.py", "runner/artifact", "runner/bucket", "runner/pod", "runner/rds",
-)  # fmt: skip
-    "decide",
-    "reconcile",
-    "kube",
-    "contract",
-    "runner/*.py",
-    "runner/tasks",
-    "runner/engines/*.py",
-    "runner/artifact",
-    "runner/bucket",
-    "runner/pod",
+    "runner/*.py", "runner/tasks", "runner/engines/*.py", "runner/artifact", "runner/bucket", "runner/pod",
     "runner/rds",
-)
+)  # fmt: skip
 
 
 def copy(root: Path, to: Path) -> None:

@@ -10,12 +10,12 @@ from tests.manifests import a_manifest
 from holdfast.api.storage import S3Storage
 from holdfast.contract.task import CleanupTask
 from holdfast.errors import HoldfastError, Reason
+from holdfast.runner.bucket.folder import require_one_backup
 from holdfast.runner.bucket.store import Store
 from holdfast.runner.pod.context import Context, Places
 from holdfast.runner.pod.log import Log
 from holdfast.runner.pod.stop import Stop
 from holdfast.runner.tasks import cleanup
-from holdfast.runner.bucket.folder import require_one_backup
 
 ID = "backup-20261122-084500"
 PREFIX = f"shop/orders/{ID}/"
