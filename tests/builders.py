@@ -3,16 +3,17 @@
 Everything has a sensible value; a test names only what its promise is about.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus
+from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus, Phase
 from holdfast.api.policy import BackupPolicySpec
 from holdfast.contract.report import BackupReport, FailureReport, Report
 from holdfast.contract.task import BackupTask
 from holdfast.decide.backup import decide
 from holdfast.decide.containers import InitContainer
-from holdfast.decide.observation import BackupView, Observation
+from holdfast.decide.observation import BACKUP, CLEANUP, FORMER, VERIFY, BackupView, Observation, Seen
 from holdfast.decide.views import JobView, PodView, Terminated
 from holdfast.errors import EXIT_CODES, Reason
 from holdfast.settings import Settings
@@ -89,6 +90,31 @@ def a_begun_backup(*, age: float = 30, **changes: Any) -> BackupView:
     begun = decide(Observation(backup, policy=a_policy()), settings(), ago(age)).status
     assert begun is not None
     return BackupView(**{**backup.__dict__, "status": begun.model_copy(update=changes)})
+
+
+def observed(
+    backup: BackupView, *, job: JobView | None = None, pods: Sequence[PodView] = (), former_job: JobView | None = None,
+    cleanup_job: JobView | None = None, cleanup_pods: Sequence[PodView] = (), verify_job: JobView | None = None,
+    verify_pods: Sequence[PodView] = (), refusal: str | None = None, refused_at: datetime | None = None, **seen: Any,
+) -> Observation:  # fmt: skip
+    """What a decision sees of a backup and of its Jobs; a refusal is of the Job that is under way."""
+    verifying = backup.status.phase is Phase.VERIFYING
+    told, none = {"refusal": refusal, "refused_at": refused_at}, {"refusal": None, "refused_at": None}
+    return Observation(
+        backup,
+        works={
+            BACKUP: Seen(backup.status.job_name, job, tuple(pods), **(none if verifying else told)),
+            FORMER: Seen(None, former_job),
+            CLEANUP: Seen(None, cleanup_job, tuple(cleanup_pods), **(told if cleaning(backup) else none)),
+            VERIFY: Seen(None, verify_job, tuple(verify_pods), **(told if verifying else none)),
+        },
+        **seen,
+    )
+
+
+def cleaning(backup: BackupView) -> bool:
+    status = backup.status
+    return bool(status.phase and status.phase.is_final and status.cleanup)
 
 
 def a_job(

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.builders import NOW, UID, a_begun_backup, a_sqlite_policy, a_success, settings
+from tests.builders import NOW, UID, a_begun_backup, a_sqlite_policy, a_success, observed, settings
 from tests.fake_cluster import WHEN, FakeCluster
 from tests.pasting import Room
 
@@ -13,7 +13,8 @@ from holdfast.api.policy import Format
 from holdfast.contract import paths, task
 from holdfast.decide.backup import decide
 from holdfast.decide.claims import node
-from holdfast.decide.observation import Act, Observation
+from holdfast.decide.decision import Create, Learn, What
+from holdfast.decide.observation import BACKUP
 from holdfast.decide.resolve import resolve
 from holdfast.decide.views import ClaimView, claim_view, holders
 from holdfast.errors import Reason
@@ -35,12 +36,12 @@ def held(*modes: str) -> ClaimView:
 
 
 def decided(claim: ClaimView | None, age: float = 30):
-    return decide(Observation(a_begun_backup(inline=a_sqlite_policy(), age=age), claim=claim), settings(), NOW)
+    return decide(observed(a_begun_backup(inline=a_sqlite_policy(), age=age), claim=claim), settings(), NOW)
 
 
 def test_the_claim_is_looked_at_before_the_job_is_made():
-    assert decided(None).act is Act.LOOK_AT_CLAIM
-    assert decided(FREE).act is Act.CREATE_JOB
+    assert decided(None).act == Learn(What.CLAIM)
+    assert decided(FREE).act == Create(BACKUP)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,7 @@ def test_a_claim_for_one_pod_that_has_its_pod_is_refused_with_the_reason():
 
 
 def test_a_claim_for_one_pod_that_nobody_has_is_taken():
-    assert decided(ClaimView(("ReadWriteOncePod",))).act is Act.CREATE_JOB
+    assert decided(ClaimView(("ReadWriteOncePod",))).act == Create(BACKUP)
 
 
 def test_a_claim_that_is_not_there_is_waited_for_until_the_start_timeout():

@@ -14,12 +14,14 @@ from tests.builders import (
     a_policy,
     a_success,
     ago,
+    observed,
     settings,
 )  # fmt: skip
 
 from holdfast.api.backup import Cleanup, Phase, PodWanted
 from holdfast.decide.backup import MAX_ATTEMPTS, decide
-from holdfast.decide.observation import Act, Decision, Observation
+from holdfast.decide.decision import RETIRED_SECONDS, Create, Decision, Delete, Do, Expire, Learn, Rest, What
+from holdfast.decide.observation import BACKUP, CLEANUP, Observation
 from holdfast.errors import EXIT_CODES, FINAL_EXIT_CODES, ExitCode, Reason
 
 BACKOFF = "BackoffLimitExceeded"
@@ -36,7 +38,7 @@ def condition(decision: Decision, kind: str) -> tuple[str, str]:
 
 
 def test_a_backup_whose_policy_is_missing_waits_and_says_for_what():
-    decision = the_decision(Observation(a_backup()))
+    decision = the_decision(observed(a_backup()))
 
     assert decision.status.phase is Phase.PENDING
     assert decision.status.backup_id is None
@@ -47,15 +49,15 @@ def test_a_backup_whose_policy_is_missing_waits_and_says_for_what():
 
 
 def test_waiting_is_announced_once():
-    first = the_decision(Observation(a_backup()))
-    again = the_decision(Observation(a_backup(status=first.status)))
+    first = the_decision(observed(a_backup()))
+    again = the_decision(observed(a_backup(status=first.status)))
 
     assert again.announcement is None
     assert again.status == first.status
 
 
 def test_the_id_the_folder_and_the_policy_are_fixed_before_any_job():
-    decision = the_decision(Observation(a_backup(label="before-v2"), policy=a_policy()))
+    decision = the_decision(observed(a_backup(label="before-v2"), policy=a_policy()))
 
     assert decision.act is None
     assert decision.status.backup_id == "backup-20261122-084500-before-v2"
@@ -67,20 +69,20 @@ def test_the_id_the_folder_and_the_policy_are_fixed_before_any_job():
 def test_a_pod_that_starts_as_expected_costs_no_write():
     begun = a_begun_backup()
 
-    assert the_decision(Observation(begun, job=a_job())).status == begun.status
-    assert the_decision(Observation(begun, job=a_job(), pods=(a_pod(),))).status == begun.status
+    assert the_decision(observed(begun, job=a_job())).status == begun.status
+    assert the_decision(observed(begun, job=a_job(), pods=(a_pod(),))).status == begun.status
 
 
 def test_an_id_that_another_backup_has_is_told_apart():
     taken = frozenset({"backup-20261122-084500"})
 
-    decision = the_decision(Observation(a_backup(), policy=a_policy(), taken_ids=taken))
+    decision = the_decision(observed(a_backup(), policy=a_policy(), taken_ids=taken))
 
     assert decision.status.backup_id == f"backup-20261122-084500-{UID[:8]}"
 
 
 def test_an_inline_policy_needs_no_other_resource():
-    decision = the_decision(Observation(a_backup(inline=a_policy())))
+    decision = the_decision(observed(a_backup(inline=a_policy())))
 
     assert decision.status.location == "s3://backups/eu-1/shop/orders-1/backup-20261122-084500/"
 
@@ -93,7 +95,7 @@ def test_an_inline_policy_needs_no_other_resource():
     ],
 )
 def test_what_no_job_could_do_fails_before_one_is_made(config, reason):
-    observation = Observation(a_backup(inline=a_policy(storage={})))
+    observation = observed(a_backup(inline=a_policy(storage={})))
 
     decision = decide(observation, settings(**config), NOW)
 
@@ -107,7 +109,7 @@ def test_what_no_job_could_do_fails_before_one_is_made(config, reason):
 def test_what_an_older_operator_began_with_a_value_that_is_none_fails_in_a_sentence():
     job = {"resources": {"limits": {"ephemeral-storage": "1e999999"}}}
 
-    decision = the_decision(Observation(a_begun_backup(resolved=a_policy(job=job))))
+    decision = the_decision(observed(a_begun_backup(resolved=a_policy(job=job))))
 
     assert decision.status.failure.reason == Reason.INVALID_SPEC
     assert "job.resources.limits.ephemeral-storage must be a size from 1Mi to 1Ei" in decision.status.message
@@ -117,20 +119,20 @@ def test_an_end_in_the_last_year_that_there_is_has_the_last_day_for_its_expiry()
     """Somebody who may write a status may write that."""
     ended = a_begun_backup(phase=Phase.SUCCEEDED, completed_at=datetime(9999, 12, 31, tzinfo=UTC))
 
-    assert the_decision(Observation(ended)).status.expires == "9999-12-31"
+    assert the_decision(observed(ended)).status.expires == "9999-12-31"
 
 
 def test_once_the_id_is_written_the_job_is_made():
-    assert the_decision(Observation(a_begun_backup())).act is Act.CREATE_JOB
+    assert the_decision(observed(a_begun_backup())).act == Create(BACKUP)
 
 
 def test_a_job_that_vanished_before_its_end_is_made_again():
-    assert the_decision(Observation(a_begun_backup(phase=Phase.RUNNING))).act is Act.CREATE_JOB
+    assert the_decision(observed(a_begun_backup(phase=Phase.RUNNING))).act == Create(BACKUP)
 
 
 def test_a_refused_job_is_tried_again_until_the_start_timeout():
-    waiting = the_decision(Observation(a_begun_backup(age=30), refusal="quota of Jobs"))
-    over = the_decision(Observation(a_begun_backup(age=601), refusal="quota of Jobs"))
+    waiting = the_decision(observed(a_begun_backup(age=30), refusal="quota of Jobs"))
+    over = the_decision(observed(a_begun_backup(age=601), refusal="quota of Jobs"))
 
     assert waiting.status.phase is Phase.PENDING
     assert "quota of Jobs" in waiting.status.message
@@ -141,24 +143,24 @@ def test_a_refused_job_is_tried_again_until_the_start_timeout():
 def test_a_strangers_job_of_our_name_is_never_touched():
     stranger = a_job(owner="somebody-else", complete=True)
 
-    failed = the_decision(Observation(a_begun_backup(), job=stranger, pods_listed=True)).status
+    failed = the_decision(observed(a_begun_backup(), job=stranger, pods_listed=True)).status
 
     assert (failed.phase, failed.failure.reason) == (Phase.FAILED, Reason.JOB_NAME_TAKEN)
     for job in (stranger, a_job(owner="somebody-else"), a_job(owner=None, failed=BACKOFF)):
-        assert the_decision(Observation(a_backup(status=failed), job=job)) == Decision()
+        assert the_decision(observed(a_backup(status=failed), job=job)) == Rest()
         cleaning = failed.model_copy(update={"cleanup": Cleanup(job_name=job.name, state="Running")})
-        ended = the_decision(Observation(a_backup(status=cleaning), cleanup_job=job))
+        ended = the_decision(observed(a_backup(status=cleaning), cleanup_job=job))
         assert (ended.act, ended.status.cleanup.state) == (None, "Failed")
         assert "not this backup's" in ended.announcement.message
-        assert the_decision(Observation(a_backup(status=ended.status), cleanup_job=job)) == Decision()
+        assert the_decision(observed(a_backup(status=ended.status), cleanup_job=job)) == Rest()
 
 
 def test_a_deleted_backup_is_left_to_garbage_collection():
-    assert the_decision(Observation(a_backup(deleting=True), policy=a_policy())) == Decision()
+    assert the_decision(observed(a_backup(deleting=True), policy=a_policy())) == Rest()
 
 
 def test_a_running_container_reads_running():
-    decision = the_decision(Observation(a_begun_backup(), job=a_job(), pods=(a_pod(phase="Running"),)))
+    decision = the_decision(observed(a_begun_backup(), job=a_job(), pods=(a_pod(phase="Running"),)))
 
     assert decision.status.phase is Phase.RUNNING
     assert condition(decision, "Finished") == ("False", "Running")
@@ -167,7 +169,7 @@ def test_a_running_container_reads_running():
 def test_a_replaced_pod_shows_as_a_retry():
     pods = (a_pod(exit_code=137, end_reason="OOMKilled"), a_pod(phase="Running", uid="pod-2"))
 
-    decision = the_decision(Observation(a_begun_backup(), job=a_job(failed_pods=1), pods=pods))
+    decision = the_decision(observed(a_begun_backup(), job=a_job(failed_pods=1), pods=pods))
 
     assert decision.status.phase is Phase.RUNNING
     assert decision.status.retries == 1
@@ -190,7 +192,7 @@ TROUBLE = [
 def test_what_keeps_a_job_from_starting_is_said_while_it_waits(pod, refusal, reason):
     pods = (a_pod(**pod),) if pod else ()
 
-    decision = the_decision(Observation(a_begun_backup(), job=a_job(age=20), pods=pods, refusal=refusal))
+    decision = the_decision(observed(a_begun_backup(), job=a_job(age=20), pods=pods, refusal=refusal))
 
     assert decision.status.phase is Phase.PENDING
     assert condition(decision, "Reconciling") == ("True", reason)
@@ -204,16 +206,16 @@ def test_what_did_not_start_in_time_is_failed_with_the_reason_once_its_job_has_e
     seen = {"job": a_job(age=700), "pods": pods, "refusal": refusal}
     backup = a_begun_backup(pod_wanted=wanted)
 
-    asked = the_decision(Observation(backup, **seen))
-    recorded = the_decision(Observation(backup, **seen, pods_listed=True)).status
+    asked = the_decision(observed(backup, **seen))
+    recorded = the_decision(observed(backup, **seen, pods_listed=True)).status
 
-    assert asked == Decision(act=Act.LIST_PODS), "the cache may be behind"
+    assert asked == Do(Learn(What.PODS)), "the cache may be behind"
     assert (recorded.phase, recorded.failure.reason) == (Phase.PENDING, reason)
     assert "given up after 600 s" in recorded.failure.message
     assert "its Job is ended first" in recorded.message
     assert recorded.cleanup is None, "nothing ran, so nothing can be left"
-    assert the_decision(Observation(a_backup(status=recorded), **seen)).act is Act.DELETE_JOB
-    failed = the_decision(Observation(a_backup(status=recorded), pods_listed=True))
+    assert isinstance(the_decision(observed(a_backup(status=recorded), **seen)).act, Delete)
+    failed = the_decision(observed(a_backup(status=recorded), pods_listed=True))
     assert (failed.status.phase, failed.status.failure) == (Phase.FAILED, recorded.failure)
     assert (failed.announcement.reason, failed.announcement.warning) == ("BackupFailed", True)
 
@@ -221,7 +223,7 @@ def test_what_did_not_start_in_time_is_failed_with_the_reason_once_its_job_has_e
 def test_a_good_report_is_recorded_when_the_job_agrees():
     job, pods = a_job(complete=True), (a_pod(exit_code=0, end_reason="Completed", report=a_success()),)
 
-    decision = the_decision(Observation(a_begun_backup(), job=job, pods=pods))
+    decision = the_decision(observed(a_begun_backup(), job=job, pods=pods))
 
     status = decision.status
     assert status.phase is Phase.SUCCEEDED
@@ -241,7 +243,7 @@ def test_a_documented_exit_code_fails_the_backup_with_the_runners_words(code):
     pod = a_pod(exit_code=code, report=a_failure(reason, message="this happened"))
 
     failed_by = a_job(failed="PodFailurePolicy", failed_pods=1)
-    decision = the_decision(Observation(a_begun_backup(), job=failed_by, pods=(pod,)))
+    decision = the_decision(observed(a_begun_backup(), job=failed_by, pods=(pod,)))
 
     failure = decision.status.failure
     assert (failure.reason, failure.exit_code, failure.message) == (reason, code, "this happened")
@@ -258,7 +260,7 @@ def test_what_the_runner_warns_of_reaches_whoever_reads_the_status():
     report = a_success().model_copy(update={"warnings": ["the tool is old", "so is the server"]})
     pods = (a_pod(exit_code=0, report=report),)
 
-    status = the_decision(Observation(a_begun_backup(), job=a_job(complete=True), pods=pods)).status
+    status = the_decision(observed(a_begun_backup(), job=a_job(complete=True), pods=pods)).status
 
     assert status.warnings == ["the tool is old", "so is the server"]
 
@@ -266,8 +268,8 @@ def test_what_the_runner_warns_of_reaches_whoever_reads_the_status():
 def test_an_interrupted_pod_is_replaced_and_does_not_fail_the_backup():
     pod = a_pod(exit_code=ExitCode.INTERRUPTED, report=a_failure(Reason.INTERRUPTED))
 
-    going_on = the_decision(Observation(a_begun_backup(), job=a_job(failed_pods=1), pods=(pod,)))
-    over = the_decision(Observation(a_begun_backup(), job=a_job(failed="BackoffLimitExceeded"), pods=(pod,)))
+    going_on = the_decision(observed(a_begun_backup(), job=a_job(failed_pods=1), pods=(pod,)))
+    over = the_decision(observed(a_begun_backup(), job=a_job(failed="BackoffLimitExceeded"), pods=(pod,)))
 
     assert going_on.status.phase is Phase.RUNNING
     assert over.status.failure.reason == Reason.INTERRUPTED
@@ -289,7 +291,7 @@ def test_an_interrupted_pod_is_replaced_and_does_not_fail_the_backup():
 )  # fmt: skip
 def test_an_end_without_a_report_has_its_own_reason_and_is_cleaned_up_after(pod, job_reason, reason):
     pods = (a_pod(**pod),) if pod else ()
-    observation = Observation(
+    observation = observed(
         a_begun_backup(phase=Phase.RUNNING), job=a_job(failed=job_reason, failed_pods=1), pods=pods, pods_listed=True
     )
 
@@ -307,20 +309,20 @@ def test_a_container_killed_for_memory_is_told_to_have_more_of_it(end_reason):
     pod = a_pod(exit_code=137, end_reason=end_reason)
     job = a_job(failed=BACKOFF, failed_pods=1)
 
-    decision = the_decision(Observation(a_begun_backup(), job=job, pods=(pod,), pods_listed=True))
+    decision = the_decision(observed(a_begun_backup(), job=job, pods=(pod,), pods_listed=True))
 
     assert "job.resources.limits.memory" in decision.status.failure.remedy
 
 
 def test_a_finished_job_is_never_judged_by_the_cache_alone():
-    assert the_decision(Observation(a_begun_backup(), job=a_job(complete=True))).act is Act.LIST_PODS
-    assert the_decision(Observation(a_begun_backup(), job=a_job(failed="BackoffLimitExceeded"))).act is Act.LIST_PODS
+    assert the_decision(observed(a_begun_backup(), job=a_job(complete=True))).act == Learn(What.PODS)
+    assert the_decision(observed(a_begun_backup(), job=a_job(failed="BackoffLimitExceeded"))).act == Learn(What.PODS)
 
 
 def test_a_lost_report_is_asked_for_by_another_job_and_in_the_end_given_up():
     job = a_job(complete=True, ttl_set=True)
-    lost = Observation(a_begun_backup(), job=job, pods_listed=True)
-    last = Observation(a_begun_backup(attempt=MAX_ATTEMPTS), job=job, pods_listed=True)
+    lost = observed(a_begun_backup(), job=job, pods_listed=True)
+    last = observed(a_begun_backup(attempt=MAX_ATTEMPTS), job=job, pods_listed=True)
 
     again, over = the_decision(lost), the_decision(last)
 
@@ -332,11 +334,11 @@ def test_a_lost_report_is_asked_for_by_another_job_and_in_the_end_given_up():
 
 @pytest.mark.parametrize("phase", [Phase.PENDING, Phase.RUNNING])
 def test_after_a_lost_report_what_that_job_may_have_left_is_remembered_until_the_end(phase):
-    lost = Observation(a_begun_backup(phase=phase), job=a_job(complete=True, ttl_set=True), pods_listed=True)
+    lost = observed(a_begun_backup(phase=phase), job=a_job(complete=True, ttl_set=True), pods_listed=True)
     again = the_decision(lost).status
     found = (a_pod(exit_code=0, report=a_success(found=True)),)
 
-    over = the_decision(Observation(a_backup(status=again), job=a_job(complete=True), pods=found))
+    over = the_decision(observed(a_backup(status=again), job=a_job(complete=True), pods=found))
 
     assert again.cleanup.state == over.status.cleanup.state == "Running"
     assert over.status.phase is Phase.SUCCEEDED
@@ -350,7 +352,7 @@ def met(reason: Reason, server: int | None, *, known: int | None = None, attempt
     """A Job whose runner met a server that another image fits better, and whose backup was begun knowing `known`."""
     pods = (a_pod(exit_code=ExitCode.TOOL, report=a_failure(reason, server_major=server)),)
     backup = a_begun_backup(server_major=known, attempt=attempt)
-    return Observation(
+    return observed(
         backup, job=a_job(**{"failed": "PodFailurePolicy", "failed_pods": 1, "ttl_set": True} | job), pods=pods
     )
 
@@ -386,7 +388,8 @@ def test_a_server_that_another_image_fits_is_backed_up_by_that_one(reason, known
 
 
 def test_the_job_that_another_image_follows_is_let_go_before_it_is_out_of_sight():
-    assert with_images(met(NEW, 15, ttl_set=False)) == Decision(act=Act.RETIRE_JOB)
+    o = met(NEW, 15, ttl_set=False)
+    assert with_images(o) == Do(Expire(o.job, RETIRED_SECONDS))
 
 
 @pytest.mark.parametrize(
@@ -413,14 +416,14 @@ def test_a_pod_that_was_killed_before_another_image_took_over_is_cleaned_up_afte
     taken_over = with_images(o).status
     done = (a_pod(exit_code=0, report=a_success(server_major=15)),)
 
-    over = with_images(Observation(a_backup(status=taken_over), job=a_job(complete=True), pods=done))
+    over = with_images(observed(a_backup(status=taken_over), job=a_job(complete=True), pods=done))
 
     assert taken_over.cleanup.state == over.status.cleanup.state == "Running"
     assert over.status.server_major == 15
 
 
 def test_a_backup_begins_with_what_is_known_of_its_server():
-    decision = with_images(Observation(a_backup(), policy=a_policy(), known_major=15))
+    decision = with_images(observed(a_backup(), policy=a_policy(), known_major=15))
 
     assert decision.status.server_major == 15
 
@@ -428,7 +431,7 @@ def test_a_backup_begins_with_what_is_known_of_its_server():
 def test_success_after_a_killed_pod_still_cleans_up_what_that_pod_left():
     pods = (a_pod(exit_code=137), a_pod(exit_code=0, report=a_success(), uid="pod-2"))
 
-    decision = the_decision(Observation(a_begun_backup(), job=a_job(failed_pods=1, complete=True), pods=pods))
+    decision = the_decision(observed(a_begun_backup(), job=a_job(failed_pods=1, complete=True), pods=pods))
 
     assert decision.status.phase is Phase.SUCCEEDED
     assert decision.status.cleanup.state == "Running"
@@ -438,31 +441,31 @@ def test_a_report_that_could_not_clean_up_is_cleaned_up_after():
     pod = a_pod(exit_code=6, report=a_failure(Reason.STORAGE_UNAVAILABLE, clean=False))
 
     job = a_job(failed="PodFailurePolicy", failed_pods=1)
-    decision = the_decision(Observation(a_begun_backup(), job=job, pods=(pod,)))
+    decision = the_decision(observed(a_begun_backup(), job=job, pods=(pod,)))
 
     assert decision.status.cleanup is not None
 
 
 def finished(**changes):
     job, pods = a_job(complete=True), (a_pod(exit_code=0, report=a_success()),)
-    status = the_decision(Observation(a_begun_backup(), job=job, pods=pods)).status
+    status = the_decision(observed(a_begun_backup(), job=job, pods=pods)).status
     return a_begun_backup(**{**status.__dict__, **changes})
 
 
 def test_a_settled_backup_costs_nothing():
-    assert the_decision(Observation(finished(), job=a_job(complete=True, ttl_set=True))) == Decision(status=None)
-    assert the_decision(Observation(finished())) == Decision()
+    assert the_decision(observed(finished(), job=a_job(complete=True, ttl_set=True))) == Rest()
+    assert the_decision(observed(finished())) == Rest()
 
 
 def test_a_job_may_expire_only_once_its_report_is_recorded():
-    assert the_decision(Observation(finished(), job=a_job(complete=True))).act is Act.EXPIRE_JOB
+    assert isinstance(the_decision(observed(finished(), job=a_job(complete=True))).act, Expire)
 
 
 def test_a_changed_retention_moves_the_expiry():
     backup = finished()
     longer = a_backup(retention_days=180, status=backup.status, generation=2)
 
-    decision = the_decision(Observation(longer))
+    decision = the_decision(observed(longer))
 
     assert decision.status.expires_at == NOW + timedelta(days=180)
     assert decision.status.observed_generation == 2
@@ -472,7 +475,7 @@ WITHOUT_POSTGRES = settings(images={"mysql-9": "x"})  # as after an upgrade of t
 
 
 def test_a_backup_whose_image_the_chart_no_longer_has_fails_before_its_job_is_made():
-    decision = decide(Observation(a_begun_backup()), WITHOUT_POSTGRES, NOW)
+    decision = decide(observed(a_begun_backup()), WITHOUT_POSTGRES, NOW)
 
     assert (decision.status.phase, decision.status.failure.reason) == (Phase.FAILED, "ImageNotSet")
     assert decision.act is None
@@ -481,14 +484,14 @@ def test_a_backup_whose_image_the_chart_no_longer_has_fails_before_its_job_is_ma
 def test_a_cleanup_whose_image_the_chart_no_longer_has_says_so_and_waits_for_it():
     pending = finished().status.model_copy(update={"cleanup": Cleanup(job_name="c", state="Running")})
 
-    waiting = decide(Observation(a_backup(status=pending)), WITHOUT_POSTGRES, NOW)
-    again = decide(Observation(a_backup(status=waiting.status)), WITHOUT_POSTGRES, NOW)
-    back = the_decision(Observation(a_backup(status=waiting.status)))
+    waiting = decide(observed(a_backup(status=pending)), WITHOUT_POSTGRES, NOW)
+    again = decide(observed(a_backup(status=waiting.status)), WITHOUT_POSTGRES, NOW)
+    back = the_decision(observed(a_backup(status=waiting.status)))
 
     assert (waiting.act, waiting.status.cleanup.state) == (None, "Running")
     assert "runner.images has no key postgres-<version>. What to do:" in waiting.status.cleanup.message
     assert again.status == waiting.status
-    assert back.act is Act.CREATE_CLEANUP
+    assert back.act == Create(CLEANUP)
 
 
 def test_a_cleanup_is_made_followed_and_recorded():
@@ -496,19 +499,15 @@ def test_a_cleanup_is_made_followed_and_recorded():
     backup = a_backup(status=pending)
     report = a_success().model_copy(update={"kind": "cleanup", "backup": None, "message": "removed 1 upload"})
 
-    made = the_decision(Observation(backup))
-    unseen = the_decision(Observation(backup, cleanup_job=a_job(name="c", complete=True)))
+    made = the_decision(observed(backup))
+    unseen = the_decision(observed(backup, cleanup_job=a_job(name="c", complete=True)))
     ended = the_decision(
-        Observation(
-            backup, cleanup_job=a_job(name="c", complete=True), cleanup_pods=(a_pod(exit_code=0, report=report),)
-        )
+        observed(backup, cleanup_job=a_job(name="c", complete=True), cleanup_pods=(a_pod(exit_code=0, report=report),))
     )
-    lost = the_decision(
-        Observation(backup, cleanup_job=a_job(name="c", failed="BackoffLimitExceeded"), pods_listed=True)
-    )
+    lost = the_decision(observed(backup, cleanup_job=a_job(name="c", failed="BackoffLimitExceeded"), pods_listed=True))
 
-    assert made.act is Act.CREATE_CLEANUP
-    assert unseen.act is Act.LIST_PODS
+    assert made.act == Create(CLEANUP)
+    assert unseen.act == Learn(What.PODS)
     assert (ended.status.cleanup.state, ended.status.cleanup.message) == ("Done", "removed 1 upload")
     assert lost.status.cleanup.state == "Failed"
     assert lost.announcement.warning

@@ -11,13 +11,14 @@ from datetime import datetime, timedelta
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
-from tests.builders import NOW, UID, a_begun_backup, a_failure, a_success, settings
+from tests.builders import NOW, UID, a_begun_backup, a_failure, a_success, observed, settings
 
 from holdfast.api.backup import Phase
 from holdfast.contract.report import Report
 from holdfast.decide import ending, job_end
 from holdfast.decide.backup import decide
-from holdfast.decide.observation import Act, BackupView, Observation
+from holdfast.decide.decision import Act, Create, Delete, Expire, Learn, What
+from holdfast.decide.observation import BACKUP, CLEANUP, BackupView, Observation
 from holdfast.decide.starting import latest
 from holdfast.decide.views import JobView, PodView, Terminated
 from holdfast.errors import FINAL_EXIT_CODES, ExitCode, Reason
@@ -26,13 +27,10 @@ from holdfast.sentences import shorten
 START, DEADLINE, BACKOFF_LIMIT = 600, 7200, 2
 STRANGER = "somebody-else"
 LONGEST_WORK = timedelta(seconds=START + 21_600) + job_end.OVERDUE  # the node ends a Pod before
-CREATES = {Act.CREATE_JOB: "job", Act.CREATE_CLEANUP: "cleanup"}
-DELETES = {Act.DELETE_JOB: "job", Act.END_CLEANUP: "cleanup", Act.END_FORMER: "former"}
-EXPIRES = {Act.EXPIRE_JOB: "job", Act.RETIRE_JOB: "job", Act.EXPIRE_CLEANUP: "cleanup"}
 
 
 @dataclass
-class Seen:
+class Event:
     """An Event of the Job controller."""
 
     seen: datetime
@@ -45,7 +43,7 @@ class Cluster:
 
     jobs: dict[str, JobView] = field(default_factory=dict)
     pods: dict[str, PodView] = field(default_factory=dict)
-    events: list[tuple[str, Seen]] = field(default_factory=list)  # by the Job's uid
+    events: list[tuple[str, Event]] = field(default_factory=list)  # by the Job's uid
 
     def copy(self) -> "Cluster":
         return Cluster(dict(self.jobs), dict(self.pods), list(self.events))
@@ -152,7 +150,7 @@ class History(RuleBasedStateMachine):
 
     def _want_a_pod(self, job: JobView) -> None:
         if self.quota:
-            self.cluster.events.append((job.uid, Seen(self.now)))
+            self.cluster.events.append((job.uid, Event(self.now)))
         else:
             self.make_pod(job.name, job.uid)
 
@@ -269,7 +267,7 @@ class History(RuleBasedStateMachine):
     @precondition(lambda self: self.own())
     @rule(seconds=st.sampled_from([-3600, -10, 10**8]))
     def a_stranger_writes_an_event(self, seconds: int) -> None:
-        self.cluster.events.append((self.own()[0].uid, Seen(self.now + timedelta(seconds=seconds))))
+        self.cluster.events.append((self.own()[0].uid, Event(self.now + timedelta(seconds=seconds))))
 
     # the operator
 
@@ -294,11 +292,11 @@ class History(RuleBasedStateMachine):
                 self.backup = replace(self.backup, status=decision.status)
                 self.hold_the_word_to_the_cluster(before.phase)
                 continue
-            if decision.act is Act.LIST_PODS:
+            if decision.act == Learn(What.PODS):
                 listed, self.cache.pods = True, dict(self.cluster.pods)
                 continue
             if decision.act is not None:
-                self.act(o, decision.act)
+                self.act(decision.act)
             return
         raise AssertionError("no rest after 10 steps")
 
@@ -307,7 +305,7 @@ class History(RuleBasedStateMachine):
         cleanup_name = status.cleanup.job_name if status.cleanup else ""
         job = cache.jobs.get(status.job_name or "")
         refusal = latest([event for uid, event in cache.events if job and uid == job.uid], self.now)
-        return Observation(
+        return observed(
             self.backup, job=job, pods=self.named(status.job_name or ""), pods_listed=listed,
             refusal=refusal.message if refusal else None, refused_at=refusal.seen if refusal else None,
             cleanup_job=cache.jobs.get(cleanup_name), cleanup_pods=self.named(cleanup_name),
@@ -317,12 +315,11 @@ class History(RuleBasedStateMachine):
         found = [pod for pod in self.cache.pods.values() if pod.job_name == job_name]
         return tuple(sorted(found, key=lambda pod: (pod.created, int(pod.uid.partition("-")[2]))))
 
-    def act(self, o: Observation, act: Act) -> None:
+    def act(self, act: Act) -> None:
         status = self.backup.status
-        target = {"job": o.job, "cleanup": o.cleanup_job, "former": o.former_job}
-        if act in CREATES:
-            name = status.job_name if act is Act.CREATE_JOB else status.cleanup and status.cleanup.job_name
-            if act is Act.CREATE_CLEANUP:
+        if isinstance(act, Create):
+            name = status.job_name if act.role == BACKUP else status.cleanup and status.cleanup.job_name
+            if act.role == CLEANUP:
                 working = [
                     pod for pod in self.running()
                     if pod.job_name == status.job_name and self.now < pod.created + LONGEST_WORK
@@ -331,18 +328,17 @@ class History(RuleBasedStateMachine):
             self.make_job(name or "", UID)
             self.cache.jobs[name or ""] = self.cluster.jobs[name or ""]
             return
-        job = target[DELETES.get(act) or EXPIRES[act]]
-        assert job is not None
-        held = self.cluster.jobs.get(job.name)
-        if held is None or held.uid != job.uid:
-            self.cache.jobs.pop(job.name, None)
+        assert isinstance(act, Delete | Expire)
+        held = self.cluster.jobs.get(act.job.name)
+        if held is None or held.uid != act.job.uid:
+            self.cache.jobs.pop(act.job.name, None)
             return
         assert held.controller == UID, "a stranger's Job is never touched"
-        if act in DELETES:
+        if isinstance(act, Delete):
             self.change_job(held, deleting=True)
         else:
             self.change_job(held, ttl_set=True)
-            self.cache.jobs[job.name] = self.cluster.jobs[job.name]
+            self.cache.jobs[act.job.name] = self.cluster.jobs[act.job.name]
 
     def hold_the_word_to_the_cluster(self, before: Phase | None) -> None:
         status = self.backup.status

@@ -15,6 +15,7 @@ from tests.builders import (
     a_success,
     ago,
     an_rds_policy,
+    observed,
     settings,
 )
 from tests.unit.test_decide_backup import IMAGES
@@ -24,7 +25,8 @@ from holdfast.api.backup import Cleanup, Ending, Phase, PodWanted, Snapshot
 from holdfast.decide import ending, job_end
 from holdfast.decide.backup import MAX_ATTEMPTS, decide
 from holdfast.decide.containers import InitContainer
-from holdfast.decide.observation import Act, Decision, Observation
+from holdfast.decide.decision import Create, Decision, Delete, Learn, What
+from holdfast.decide.observation import BACKUP, CLEANUP, Observation
 from holdfast.decide.resolve import resolve
 from holdfast.decide.views import job_view, pod_view
 from holdfast.errors import ExitCode, Reason
@@ -38,7 +40,7 @@ def the_decision(o: Observation, **config: object) -> Decision:
 
 
 def running(pods=(), job=None, **seen) -> Decision:
-    return the_decision(Observation(a_begun_backup(phase=Phase.RUNNING), job=job or a_job(), pods=tuple(pods), **seen))
+    return the_decision(observed(a_begun_backup(phase=Phase.RUNNING), job=job or a_job(), pods=tuple(pods), **seen))
 
 
 # whose
@@ -62,7 +64,7 @@ def test_a_pod_with_all_our_labels_that_our_job_does_not_control_is_not_believed
 def test_a_strangers_pod_that_runs_neither_starts_a_backup_nor_holds_up_its_failure_for_long():
     stranger = a_pod(phase="Running", job=None, uid="forged", age=9000)
     assert running([stranger], a_job(failed="BackoffLimitExceeded"), pods_listed=True).status.phase is Phase.FAILED
-    waiting = the_decision(Observation(a_begun_backup(), job=a_job(), pods=(stranger,)))
+    waiting = the_decision(observed(a_begun_backup(), job=a_job(), pods=(stranger,)))
     assert waiting.status.phase is Phase.PENDING
 
 
@@ -138,12 +140,12 @@ def test_what_an_injected_init_container_waits_for_is_said_as_not_ours():
     waits = InitContainer("istio-init", "ErrImagePull", "no such image")
     pod = a_pod(waiting="PodInitializing", held_up_by=waits)
 
-    said = the_decision(Observation(a_begun_backup(), job=a_job(), pods=(pod,))).status.message
+    said = the_decision(observed(a_begun_backup(), job=a_job(), pods=(pod,))).status.message
 
     assert "the init container istio-init does not run: ErrImagePull: no such image" in said
     assert "see which webhook" in said
     old = a_pod(waiting="PodInitializing", held_up_by=InitContainer("setup"), age=601)
-    late = the_decision(Observation(a_begun_backup(), job=a_job(age=700), pods=(old,), pods_listed=True))
+    late = the_decision(observed(a_begun_backup(), job=a_job(age=700), pods=(old,), pods_listed=True))
     assert late.status.failure.reason == Reason.START_TIMEOUT
     assert "the init container setup runs" in late.status.failure.message
 
@@ -175,7 +177,7 @@ def test_a_success_that_a_failed_job_contradicts_is_asked_of_the_bucket_and_then
     job, pods = a_job(failed="DeadlineExceeded", ttl_set=True), (a_pod(**GOOD),)
 
     asked = running(pods, job, pods_listed=True)
-    last = the_decision(Observation(a_begun_backup(attempt=MAX_ATTEMPTS), job=job, pods=pods, pods_listed=True))
+    last = the_decision(observed(a_begun_backup(attempt=MAX_ATTEMPTS), job=job, pods=pods, pods_listed=True))
 
     assert (asked.status.phase, asked.status.attempt) == (Phase.PENDING, 2)
     assert asked.announcement.reason == Reason.REPORT_IMPLAUSIBLE
@@ -209,8 +211,8 @@ def test_beside_a_container_that_does_not_end_a_success_is_recorded_after_a_minu
     assert (early.status.phase, early.due) == (Phase.RUNNING, NOW + timedelta(seconds=1))
     assert "the runner has ended" in early.status.message
     assert due.status.phase is Phase.SUCCEEDED
-    after = Observation(a_backup(status=due.status), job=a_job(), pods=(a_pod(**GOOD, **BESIDE),))
-    assert the_decision(after).act is Act.DELETE_JOB
+    after = observed(a_backup(status=due.status), job=a_job(), pods=(a_pod(**GOOD, **BESIDE),))
+    assert isinstance(the_decision(after).act, Delete)
 
 
 @pytest.mark.parametrize(
@@ -229,9 +231,9 @@ def test_beside_a_container_that_does_not_end_a_failure_is_recorded_and_the_job_
 
     assert (recorded.phase, recorded.failure.reason) == (Phase.RUNNING, reason)
     assert recorded.ending == Ending(since=NOW, job_uid="job-1")
-    o = Observation(a_backup(status=recorded), job=a_job(), pods=pods)
-    assert the_decision(o).act is Act.DELETE_JOB
-    gone = the_decision(Observation(a_backup(status=recorded), pods_listed=True)).status
+    o = observed(a_backup(status=recorded), job=a_job(), pods=pods)
+    assert isinstance(the_decision(o).act, Delete)
+    gone = the_decision(observed(a_backup(status=recorded), pods_listed=True)).status
     assert (gone.phase, gone.failure) == (Phase.FAILED, recorded.failure)
 
 
@@ -249,15 +251,15 @@ def test_with_a_sidecar_another_image_takes_over_when_the_first_job_is_ended():
     report = a_failure(Reason.TOOL_TOO_NEW, server_major=15)
     pod = a_pod(exit_code=ExitCode.TOOL, report=report, **BESIDE, ended=60)
 
-    status = the_decision(Observation(a_begun_backup(), job=a_job(), pods=(pod,)), images=IMAGES).status
-    ends = Observation(a_backup(status=status), former_job=a_job())
-    follows = Observation(a_backup(status=status), former_job=a_job(deleting=True))
+    status = the_decision(observed(a_begun_backup(), job=a_job(), pods=(pod,)), images=IMAGES).status
+    ends = observed(a_backup(status=status), former_job=a_job())
+    follows = observed(a_backup(status=status), former_job=a_job(deleting=True))
 
     assert (status.attempt, status.server_major) == (2, 15)
-    assert the_decision(ends, images=IMAGES).act is Act.END_FORMER
-    assert the_decision(follows, images=IMAGES).act is Act.CREATE_JOB
-    stranger = Observation(a_backup(status=status), former_job=a_job(owner="somebody"))
-    assert the_decision(stranger, images=IMAGES).act is Act.CREATE_JOB
+    assert isinstance(the_decision(ends, images=IMAGES).act, Delete)
+    assert the_decision(follows, images=IMAGES).act == Create(BACKUP)
+    stranger = observed(a_backup(status=status), former_job=a_job(owner="somebody"))
+    assert the_decision(stranger, images=IMAGES).act == Create(BACKUP)
 
 
 def test_a_cleanup_beside_a_container_that_does_not_end_is_recorded_and_its_job_ended():
@@ -266,10 +268,10 @@ def test_a_cleanup_beside_a_container_that_does_not_end_is_recorded_and_its_job_
     report = a_success().model_copy(update={"kind": "cleanup", "backup": None, "message": "removed 1 upload"})
     seen = {"cleanup_job": a_job(), "cleanup_pods": (a_pod(exit_code=0, report=report, **BESIDE, ended=60),)}
 
-    ended = the_decision(Observation(a_backup(status=done), **seen)).status
+    ended = the_decision(observed(a_backup(status=done), **seen)).status
 
     assert (ended.cleanup.state, ended.cleanup.message) == ("Done", "removed 1 upload")
-    assert the_decision(Observation(a_backup(status=ended), **seen)).act is Act.END_CLEANUP
+    assert isinstance(the_decision(observed(a_backup(status=ended), **seen)).act, Delete)
 
 
 # how it fails
@@ -279,13 +281,13 @@ def failing(*pods, job=None, listed=False, age=10, **changes) -> Decision:
     """A backup whose failure was recorded `age` seconds ago, and whose Job is being ended."""
     recorded = running([a_pod(exit_code=3, report=a_failure(), **BESIDE, ended=60)]).status
     status = recorded.model_copy(update={"ending": Ending(since=ago(age), job_uid="job-1"), **changes})
-    return the_decision(Observation(a_backup(status=status), job=job, pods=pods, pods_listed=listed))
+    return the_decision(observed(a_backup(status=status), job=job, pods=pods, pods_listed=listed))
 
 
 def test_it_is_called_failed_when_the_last_pod_is_gone_and_not_before():
     assert failing(a_pod(phase="Running"), job=a_job(deleting=True)).status is None
     assert failing(a_pod(phase="Running")).due == NOW + ending.LONGEST - timedelta(seconds=10)
-    assert failing().act is Act.LIST_PODS
+    assert failing().act == Learn(What.PODS)
     assert failing(listed=True).status.phase is Phase.FAILED
 
 
@@ -311,42 +313,42 @@ def test_a_pod_that_does_not_end_holds_up_the_word_for_five_minutes_and_the_clea
 
     said = failing(stuck, job=a_job(deleting=True), age=300, cleanup=cleanup).status
     seen = {"job": a_job(deleting=True), "pods": (stuck,)}
-    waits = the_decision(Observation(a_backup(status=said), **seen)).status
+    waits = the_decision(observed(a_backup(status=said), **seen)).status
 
     assert said.phase is Phase.FAILED
     assert "its Pod orders-1-stuck may still run, 300 s after it was ended" in said.failure.message
     assert (waits.cleanup.state, waits.cleanup.message) == (
         "Running", "waiting: the Pod orders-1-stuck of the backup has not ended",
     )  # fmt: skip
-    rests = the_decision(Observation(a_backup(status=waits), **seen))
+    rests = the_decision(observed(a_backup(status=waits), **seen))
     assert (rests.status, rests.act) == (waits, None)
     assert rests.due == stuck.created + timedelta(seconds=600 + 21_600) + job_end.OVERDUE
-    assert the_decision(Observation(a_backup(status=waits))).act is Act.CREATE_CLEANUP
+    assert the_decision(observed(a_backup(status=waits))).act == Create(CLEANUP)
 
 
 def test_a_complete_job_that_somebody_deletes_is_read_all_the_same():
     job, pods = a_job(complete=True, deleting=True), (a_pod(**GOOD),)
-    assert the_decision(Observation(a_begun_backup(), job=job, pods=pods)).status.phase is Phase.SUCCEEDED
+    assert the_decision(observed(a_begun_backup(), job=job, pods=pods)).status.phase is Phase.SUCCEEDED
 
 
 def test_a_pod_of_a_job_that_is_gone_counts_no_longer_than_a_runner_may_work():
     """A stranger's cannot be told from it."""
     failed = the_decision(
-        Observation(a_begun_backup(), job=a_job(owner="s", uid="theirs"), pods_listed=True)
+        observed(a_begun_backup(), job=a_job(owner="s", uid="theirs"), pods_listed=True)
     ).status.model_copy(update={"cleanup": Cleanup(job_name="c", state="Running")})
-    for age, act in ((10, None), (30_000, Act.CREATE_CLEANUP)):
+    for age, act in ((10, None), (30_000, Create(CLEANUP))):
         stray = a_pod(phase="Running", job="gone", age=age)
-        assert the_decision(Observation(a_backup(status=failed), pods=(stray,))).act is act
+        assert the_decision(observed(a_backup(status=failed), pods=(stray,))).act == act
 
 
 def test_a_former_jobs_pods_are_waited_for_where_a_stranger_has_taken_its_name():
-    o = Observation(a_begun_backup(), job=a_job(owner="s", uid="theirs"), pods=(a_pod(phase="Running", job="gone"),))
-    assert the_decision(o).act is Act.LIST_PODS, "the cache may not have seen them"
+    o = observed(a_begun_backup(), job=a_job(owner="s", uid="theirs"), pods=(a_pod(phase="Running", job="gone"),))
+    assert the_decision(o).act == Learn(What.PODS), "the cache may not have seen them"
     recorded = the_decision(replace(o, pods_listed=True)).status
     assert (recorded.phase, recorded.failure.reason) == (Phase.PENDING, Reason.JOB_NAME_TAKEN)
-    after = Observation(a_backup(status=recorded), job=a_job(owner="s", uid="theirs"), pods_listed=True)
+    after = observed(a_backup(status=recorded), job=a_job(owner="s", uid="theirs"), pods_listed=True)
     assert the_decision(after).status.phase is Phase.FAILED
-    assert the_decision(Observation(a_backup(status=recorded), job=a_job(owner="s"), pods=o.pods)).act is None
+    assert the_decision(observed(a_backup(status=recorded), job=a_job(owner="s"), pods=o.of(BACKUP).pods)).act is None
 
 
 @pytest.mark.parametrize("job", [a_job(age=9e5), a_job(age=9e5, deleting=True)], ids=["running", "being deleted"])
@@ -419,7 +421,7 @@ def test_a_snapshot_is_believed_where_it_is_the_one_that_was_asked_for(snapshot,
     report = a_success(snapshot=snapshot, artifact_key=None, sha256=None)
     report = report.model_copy(update={"kind": "rds-snapshot"})
     pods = (a_pod(exit_code=0, report=report),)
-    status = the_decision(Observation(backup, job=a_job(complete=True), pods=pods)).status
+    status = the_decision(observed(backup, job=a_job(complete=True), pods=pods)).status
     assert (status.phase is Phase.SUCCEEDED) == (says is None)
     assert says is None or says in status.failure.message
 
@@ -433,7 +435,7 @@ def starting(*pods, refused=None, known=None, job=None, phase=Phase.RUNNING, lis
     backup = a_begun_backup(phase=phase, pod_wanted=known)
     at = None if refused is None else ago(refused)
     seen = {"refusal": None if refused is None else QUOTA, "refused_at": at}
-    return the_decision(Observation(backup, job=job or a_job(age=3000), pods=pods, pods_listed=listed, **seen))
+    return the_decision(observed(backup, job=job or a_job(age=3000), pods=pods, pods_listed=listed, **seen))
 
 
 def test_a_pod_that_ran_and_was_killed_has_its_next_one_wait_for_a_quota_as_long_as_the_first():
@@ -477,7 +479,7 @@ def test_between_two_tries_of_a_job_no_time_counts():
 
 
 def test_a_job_without_any_pod_and_any_word_is_given_up_when_the_api_server_knows_none_either():
-    assert starting(phase=Phase.PENDING, listed=False).act is Act.LIST_PODS
+    assert starting(phase=Phase.PENDING, listed=False).act == Learn(What.PODS)
     status = starting(phase=Phase.PENDING).status
     assert status.failure.reason == Reason.START_TIMEOUT
 

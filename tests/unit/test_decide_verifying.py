@@ -14,6 +14,7 @@ from tests.builders import (
     a_policy,
     a_success,
     an_rds_policy,
+    observed,
     settings,
 )
 
@@ -27,7 +28,8 @@ from holdfast.api.backup import (
     is_good,
 )
 from holdfast.decide.backup import decide
-from holdfast.decide.observation import Act, Decision, Observation
+from holdfast.decide.decision import Create, Decision, Delete, Expire, Learn, Rest, What
+from holdfast.decide.observation import CLEANUP, VERIFY, Observation
 from holdfast.decide.resolve import resolve
 from holdfast.decide.verifying import is_about_the_backup
 from holdfast.errors import EXIT_CODES, ExitCode, Reason
@@ -50,13 +52,13 @@ def a_good_backup(**changes: Any) -> DatabaseBackupStatus:
     """One that has just succeeded."""
     begun = a_begun_backup(**{key: changes.pop(key) for key in ("resolved",) if key in changes})
     pods = (a_pod(exit_code=0, report=a_success()),)
-    status = the_decision(Observation(begun, job=a_job(complete=True), pods=pods)).status
+    status = the_decision(observed(begun, job=a_job(complete=True), pods=pods)).status
     assert status is not None
     return status.model_copy(update=changes)
 
 
 def asked(request: str | None = "2026-11-22", status: DatabaseBackupStatus | None = None, **seen: Any) -> Observation:
-    return Observation(
+    return observed(
         a_backup(status=status or a_good_backup()), policy=a_policy(), job=DONE, verify_request=request, **seen
     )
 
@@ -96,7 +98,7 @@ def test_a_request_begins_a_run_that_is_written_before_its_job_is_made():
 
 def test_then_the_job_is_made_and_what_is_known_of_the_backup_stays():
     status = verifying()
-    assert the_decision(asked(status=status)).act is Act.CREATE_VERIFY
+    assert the_decision(asked(status=status)).act == Create(VERIFY)
     assert (status.verification, status.sha256, status.restore) == (
         a_good_backup().verification, a_good_backup().sha256, a_good_backup().restore,
     )  # fmt: skip
@@ -105,13 +107,13 @@ def test_then_the_job_is_made_and_what_is_known_of_the_backup_stays():
 
 @pytest.mark.parametrize("request_", [None, ""])
 def test_without_a_request_nothing_is_done(request_):
-    assert the_decision(asked(request_)) == Decision()
+    assert the_decision(asked(request_)) == Rest()
 
 
 def test_the_same_request_is_not_run_twice_and_another_one_is():
     done = ended(PASSED).status
 
-    assert the_decision(asked("2026-11-22", done, verify_job=DONE)) == Decision()
+    assert the_decision(asked("2026-11-22", done, verify_job=DONE)) == Rest()
     again = the_decision(asked("2026-11-23", done, verify_job=DONE)).status
     assert again.verification_run.number == 2
     assert again.verification_run.job_name != done.verification_run.job_name
@@ -126,7 +128,7 @@ def test_an_earlier_request_that_comes_back_is_a_new_one_with_a_job_of_its_own()
 
 
 def test_taking_the_request_away_changes_nothing():
-    assert the_decision(asked(None, ended(PASSED).status, verify_job=DONE)) == Decision()
+    assert the_decision(asked(None, ended(PASSED).status, verify_job=DONE)) == Rest()
 
 
 @pytest.mark.parametrize(
@@ -157,7 +159,7 @@ def test_a_request_that_makes_no_sense_is_refused_once_and_changes_nothing_else(
     assert (run.state, run.failure.reason, run.job_name) == ("Refused", "VerificationRefused", None)
     assert says in run.message
     assert (decision.announcement.warning, decision.announcement.reason) == (True, "VerificationRefused")
-    assert the_decision(asked(request_, decision.status)) == Decision()
+    assert the_decision(asked(request_, decision.status)) == Rest()
 
 
 @pytest.mark.parametrize(
@@ -174,15 +176,15 @@ def test_a_snapshot_is_verified_without_a_level(request_, state):
 
 
 def test_a_request_made_while_the_backup_runs_is_taken_up_when_it_has_ended():
-    running = Observation(a_begun_backup(), job=a_job(), pods=(a_pod(phase="Running"),), verify_request="1")
+    running = observed(a_begun_backup(), job=a_job(), pods=(a_pod(phase="Running"),), verify_request="1")
     assert the_decision(running).status.verification_run is None
 
 
 def test_tidying_up_after_the_backup_comes_first():
     status = a_good_backup(cleanup=Cleanup(job_name="x", state="Running"))
-    assert the_decision(asked(status=status)).act is Act.CREATE_CLEANUP
+    assert the_decision(asked(status=status)).act == Create(CLEANUP)
     o = asked()
-    assert the_decision(Observation(o.backup, job=a_job(complete=True), verify_request="1")).act is Act.EXPIRE_JOB
+    assert isinstance(the_decision(observed(o.backup, job=a_job(complete=True), verify_request="1")).act, Expire)
 
 
 def test_what_passed_is_recorded_with_what_was_compared():
@@ -217,7 +219,7 @@ def test_what_is_not_what_was_backed_up_is_failed_with_the_reason_and_nothing_is
     assert decision.announcement.reason == "VerificationFailed"
     assert (decision.act, status.cleanup) == (None, None)
     assert not is_good(status.to_dict())
-    assert the_decision(asked(status=status, verify_job=DONE)) == Decision()
+    assert the_decision(asked(status=status, verify_job=DONE)) == Rest()
 
 
 def test_what_is_mended_reads_as_before_when_it_is_verified_again():
@@ -284,13 +286,13 @@ def test_a_job_that_could_not_tell_is_not_done_with_the_reason(pod, job, reason)
 
 
 def test_a_report_is_looked_for_at_the_api_server_before_it_is_called_lost():
-    assert the_decision(asked(status=verifying(), verify_job=a_job(complete=True))).act is Act.LIST_PODS
+    assert the_decision(asked(status=verifying(), verify_job=a_job(complete=True))).act == Learn(What.PODS)
 
 
 def test_a_job_that_runs_or_starts_as_expected_costs_no_write():
     status = verifying()
     for pods in ((), (a_pod(),), (a_pod(phase="Running"),)):
-        assert the_decision(asked(status=status, verify_job=a_job(), verify_pods=pods)).status is None
+        assert the_decision(asked(status=status, verify_job=a_job(), verify_pods=pods)).status == status
 
 
 def test_what_keeps_it_from_starting_is_said_and_looked_at_again_in_time():
@@ -321,23 +323,23 @@ def test_a_strangers_job_of_our_name_is_never_touched():
     stranger = a_job(owner="somebody-else", complete=True)
     status = the_decision(asked(status=verifying(), verify_job=stranger)).status
     assert status.verification_run.failure.reason == "JobNameTaken"
-    assert the_decision(asked(status=status, verify_job=stranger)) == Decision()
+    assert the_decision(asked(status=status, verify_job=stranger)) == Rest()
 
 
 def test_a_job_that_vanished_is_made_again_and_one_that_goes_is_waited_for():
-    assert the_decision(asked(status=verifying())).act is Act.CREATE_VERIFY
+    assert the_decision(asked(status=verifying())).act == Create(VERIFY)
     assert the_decision(asked(status=verifying(), verify_job=a_job(deleting=True))).act is None
 
 
 def test_after_the_end_the_job_may_expire_or_goes_where_it_never_started():
     status = ended(PASSED).status
-    assert the_decision(asked(status=status, verify_job=a_job(complete=True))).act is Act.EXPIRE_VERIFY
-    assert the_decision(asked(status=status, verify_job=a_job())).act is Act.DELETE_VERIFY
+    assert isinstance(the_decision(asked(status=status, verify_job=a_job(complete=True))).act, Expire)
+    assert isinstance(the_decision(asked(status=status, verify_job=a_job())).act, Delete)
 
 
 def test_a_deleted_backup_is_left_to_garbage_collection():
-    o = Observation(a_backup(status=a_good_backup(), deleting=True), verify_request="1")
-    assert the_decision(o) == Decision()
+    o = observed(a_backup(status=a_good_backup(), deleting=True), verify_request="1")
+    assert the_decision(o) == Rest()
 
 
 def test_a_failed_backup_without_any_backup_is_not_verified_though_it_once_ran():

@@ -9,7 +9,19 @@ from hypothesis import HealthCheck, given
 from hypothesis import Phase as HypothesisPhase
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
-from tests.builders import NOW, UID, a_backup, a_begun_backup, a_job, a_pod, a_policy, ago, an_rds_policy, settings
+from tests.builders import (
+    NOW,
+    UID,
+    a_backup,
+    a_begun_backup,
+    a_job,
+    a_pod,
+    a_policy,
+    ago,
+    an_rds_policy,
+    observed,
+    settings,
+)
 from tests.pasting import Room
 
 from holdfast import naming
@@ -21,7 +33,6 @@ from holdfast.contract import task as tasks_contract
 from holdfast.contract.report import BackupReport, Report
 from holdfast.contract.task import SnapshotCleanupTask, SnapshotTask
 from holdfast.decide.backup import decide
-from holdfast.decide.observation import Observation
 from holdfast.decide.resolve import image_of, resolve
 from holdfast.errors import HoldfastError, Reason
 from holdfast.manifests import jobs, restore_snapshot, tasks
@@ -43,7 +54,7 @@ LABELS = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?", fullmatch=True)
 
 def begun(**changes):
     """A backup of an RDS instance whose id is fixed."""
-    backup = decide(Observation(a_backup(), policy=an_rds_policy()), settings(), ago(30)).status
+    backup = decide(observed(a_backup(), policy=an_rds_policy()), settings(), ago(30)).status
     assert backup is not None
     return a_begun_backup(**{**dict(backup), **changes})
 
@@ -97,7 +108,6 @@ def test_the_job_has_the_task_and_the_secrets_that_the_policy_names():
     told = tasks_contract.parse(pod["containers"][0]["env"][0]["value"])
     assert isinstance(told, SnapshotTask)
     assert (told.instance.identifier, told.backup.uid) == ("orders", UID)
-    assert job["metadata"]["labels"][naming.LABEL_TASK] in tasks.WAITED_FOR
     mounts = {mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]}
     assert mounts == {paths.RUN, paths.DATABASE_SECRET}
 
@@ -133,7 +143,7 @@ def test_a_snapshot_succeeds_with_the_fields_of_a_dump(report, size, sentence):
     report = report.model_copy(update={"backup": report.backup.model_copy(update={"snapshot": named})})
     pod = a_pod(exit_code=0, report=report)
     backup = begun(resolved=resolve(an_rds_policy(kind=taken.kind), settings()))
-    seen = Observation(backup, policy=an_rds_policy(), job=a_job(complete=True), pods=(pod,), pods_listed=True)
+    seen = observed(backup, policy=an_rds_policy(), job=a_job(complete=True), pods=(pod,), pods_listed=True)
     status = decide(seen, settings(), NOW).status
     assert status is not None
     assert (status.phase, status.size, status.message) == (Phase.SUCCEEDED, size, sentence)

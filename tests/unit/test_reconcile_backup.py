@@ -10,10 +10,10 @@ from tests.mortal import Killed, Mortal
 
 from holdfast.contract.report import Report
 from holdfast.contract.task import BackupTask, CleanupTask, Task
+from holdfast.decide.decision import RETIRED_SECONDS
 from holdfast.errors import Reason
 from holdfast.kube.events import EventRecorder
 from holdfast.kube.kinds import BACKUPS, EVENTS, JOBS, PODS, POLICIES
-from holdfast.manifests.jobs import RETIRED_SECONDS
 from holdfast.reconcile.backup import BackupReconciler
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.queue import Key

@@ -7,10 +7,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.builders import NOW, a_begun_backup, a_job, a_pod, ago
+from tests.builders import NOW, a_begun_backup, a_job, a_pod, ago, observed
 
 from holdfast.api.backup import Phase
-from holdfast.decide.observation import Act, Observation
+from holdfast.decide.decision import Learn, What
+from holdfast.decide.observation import Observation
 from holdfast.decide.refusals import INTERVAL, PATIENCE, look, look_again
 from holdfast.kube.errors import Refused
 from holdfast.kube.kinds import EVENTS, Kind
@@ -150,32 +151,34 @@ async def test_a_thousand_jobs_that_wait_in_one_namespace_ask_once() -> None:
     assert cluster.asked == ["shop"]
 
 
-WAITS = Observation(a_begun_backup(), job=a_job(age=20))
+WAITS = observed(a_begun_backup(), job=a_job(age=20))
 ENDED = a_begun_backup(phase=Phase.FAILED)
 VERIFYING = a_begun_backup(phase=Phase.VERIFYING)
 ASKED = {
     "a Job without a Pod": WAITS,
-    "its Pod has failed and none follows": replace(WAITS, pods=(a_pod(exit_code=1, age=10),)),
+    "its Pod has failed and none follows": observed(
+        a_begun_backup(), job=a_job(age=20), pods=(a_pod(exit_code=1, age=10),)
+    ),
     "asked a while ago": replace(WAITS, refusals_read=ago(15)),
-    "a verification's Job without a Pod": Observation(VERIFYING, job=a_job(complete=True), verify_job=a_job(age=20)),
+    "a verification's Job without a Pod": observed(VERIFYING, job=a_job(complete=True), verify_job=a_job(age=20)),
 }
 NOT_ASKED = {
-    "no Job yet": Observation(a_begun_backup()),
-    "a Job of this moment": Observation(a_begun_backup(), job=a_job(age=2)),
-    "a Pod that is starting": replace(WAITS, pods=(a_pod(),)),
-    "a Pod that runs": replace(WAITS, pods=(a_pod(phase="Running"),)),
-    "a Pod that failed this moment": replace(WAITS, pods=(a_pod(exit_code=1, age=2),)),
+    "no Job yet": observed(a_begun_backup()),
+    "a Job of this moment": observed(a_begun_backup(), job=a_job(age=2)),
+    "a Pod that is starting": observed(a_begun_backup(), job=a_job(age=20), pods=(a_pod(),)),
+    "a Pod that runs": observed(a_begun_backup(), job=a_job(age=20), pods=(a_pod(phase="Running"),)),
+    "a Pod that failed this moment": observed(a_begun_backup(), job=a_job(age=20), pods=(a_pod(exit_code=1, age=2),)),
     "asked just now": replace(WAITS, refusals_read=ago(14)),
-    "a Job that has ended": Observation(a_begun_backup(), job=a_job(failed="BackoffLimitExceeded")),
-    "a Job that is being deleted": Observation(a_begun_backup(), job=a_job(deleting=True)),
-    "a backup that has ended": Observation(ENDED, job=a_job(age=20)),
-    "a verification with its Pod": Observation(VERIFYING, job=a_job(), verify_job=a_job(), verify_pods=(a_pod(),)),
+    "a Job that has ended": observed(a_begun_backup(), job=a_job(failed="BackoffLimitExceeded")),
+    "a Job that is being deleted": observed(a_begun_backup(), job=a_job(deleting=True)),
+    "a backup that has ended": observed(ENDED, job=a_job(age=20)),
+    "a verification with its Pod": observed(VERIFYING, job=a_job(), verify_job=a_job(), verify_pods=(a_pod(),)),
 }
 
 
 @pytest.mark.parametrize("o", ASKED.values(), ids=ASKED.keys())
 def test_it_is_asked_while_a_job_waits_for_a_pod(o: Observation) -> None:
-    assert look(o, NOW).act is Act.LOOK_AT_EVENTS
+    assert look(o, NOW).act == Learn(What.EVENTS)
 
 
 @pytest.mark.parametrize("o", NOT_ASKED.values(), ids=NOT_ASKED.keys())
@@ -184,6 +187,6 @@ def test_it_is_not_asked_otherwise(o: Observation) -> None:
 
 
 def test_it_is_asked_again_though_no_event_comes() -> None:
-    assert look_again(Observation(a_begun_backup(), job=a_job(age=2))) == ago(2) + PATIENCE
+    assert look_again(observed(a_begun_backup(), job=a_job(age=2))) == ago(2) + PATIENCE
     assert look_again(replace(WAITS, refusals_read=NOW)) == NOW + INTERVAL
-    assert look_again(replace(WAITS, pods=(a_pod(),))) is None
+    assert look_again(observed(a_begun_backup(), job=a_job(age=20), pods=(a_pod(),))) is None

@@ -6,7 +6,7 @@ without being seen.
 
 from typing import Any
 
-from tests.builders import NOW, a_backup, a_begun_backup, a_failure, a_job, a_pod, a_success, settings
+from tests.builders import NOW, a_backup, a_begun_backup, a_failure, a_job, a_pod, a_success, observed, settings
 
 from holdfast.api.backup import CheckedBy, DatabaseBackupStatus, Phase
 from holdfast.api.policy import VerificationLevel
@@ -33,7 +33,7 @@ def a_running_backup(**changes: Any) -> BackupView:
 
 def ended_well(report: Report, **changes: Any) -> Observation:
     pod = a_pod(exit_code=0, report=report)
-    return Observation(a_running_backup(**changes), job=a_job(complete=True), pods=(pod,))
+    return observed(a_running_backup(**changes), job=a_job(complete=True), pods=(pod,))
 
 
 def told_in_full() -> Report:
@@ -98,7 +98,7 @@ def test_a_backup_that_failed_is_neither_ready_nor_verified_and_says_what_the_ru
     report = a_failure(Reason.AUTHENTICATION_FAILED, server_major=16)
     pod = a_pod(exit_code=3, report=report)
     job = a_job(failed="PodFailurePolicy", failed_pods=1)
-    status = the_status(Observation(a_running_backup(), job=job, pods=(pod,)))
+    status = the_status(observed(a_running_backup(), job=job, pods=(pod,)))
     assert status.pop("conditions") == {
         "Finished": ("True", "AuthenticationFailed", "the backup has ended"),
         "Succeeded": ("False", "AuthenticationFailed", "refused. What to do: mend it"),
@@ -126,7 +126,7 @@ def test_a_backup_without_a_report_ends_at_the_operators_own_time_and_keeps_what
     pod = a_pod(exit_code=137, end_reason="OOMKilled")
     backup = a_running_backup(server_major=17, retries=2)
     job = a_job(failed="BackoffLimitExceeded", failed_pods=1)
-    status = the_status(Observation(backup, job=job, pods=(pod,), pods_listed=True))
+    status = the_status(observed(backup, job=job, pods=(pod,), pods_listed=True))
     assert status["completedAt"] == "2026-11-22T08:45:00Z"
     assert status["failure"]["reason"] == "OutOfMemory"
     assert status["serverMajor"] == 17
@@ -138,7 +138,7 @@ def test_a_backup_without_a_report_ends_at_the_operators_own_time_and_keeps_what
 def test_a_backup_under_way_is_not_known_to_be_anything_yet():
     pods = (a_pod(exit_code=1, uid="pod-1"), a_pod(phase="Running", uid="pod-2"))
     backup = a_begun_backup(attempt=2)
-    status = the_status(Observation(backup, job=a_job(failed_pods=1), pods=pods))
+    status = the_status(observed(backup, job=a_job(failed_pods=1), pods=pods))
     said = "the Job is running (Job 2) (retry 1)"
     assert status.pop("conditions") == {
         "Finished": ("False", "Running", "the backup is under way"),
@@ -168,7 +168,7 @@ def test_a_new_retention_moves_the_expiry_of_what_succeeded_and_gives_none_to_wh
 
 def expiry_after(status: DatabaseBackupStatus, *, retention_days: int) -> tuple[str | None, str | None, int]:
     backup = a_backup(status=status, retention_days=retention_days, generation=2)
-    written = decide(Observation(backup, job=a_job(complete=True, ttl_set=True)), settings(), NOW).status
+    written = decide(observed(backup, job=a_job(complete=True, ttl_set=True)), settings(), NOW).status
     assert written is not None
     told = written.model_dump(mode="json", by_alias=True)
     return told["expiresAt"], told["expires"], told["observedGeneration"]

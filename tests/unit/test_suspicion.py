@@ -13,13 +13,13 @@ from tests.builders import (
     a_success,
     ago,
     an_rds_policy,
+    observed,
     settings,
 )
 
 from holdfast.api.backup import Phase
 from holdfast.contract.report import EarlierReport
 from holdfast.decide.backup import decide
-from holdfast.decide.observation import Observation
 from holdfast.decide.resolve import resolve
 from holdfast.decide.suspicion import Former, former_of
 
@@ -40,7 +40,7 @@ def ended(former=(), limits=None, **success):
         resolved = backup.status.resolved.to_dict() | {"verification": {"suspicion": limits}}
         backup = a_begun_backup(resolved=type(backup.status.resolved).model_validate(resolved))
     pods = (a_pod(exit_code=0, report=a_success(**success)),)
-    return decide(Observation(backup, job=a_job(complete=True), pods=pods, former=tuple(former)), settings(), NOW)
+    return decide(observed(backup, job=a_job(complete=True), pods=pods, former=tuple(former)), settings(), NOW)
 
 
 def condition(decision):

@@ -11,6 +11,8 @@ from holdfast.api.scheduling import Affinity, LabelValue, TopologySpread
 
 AnnotationValue = Annotated[str, Field(max_length=4096)]
 ShortText = Annotated[str, Field(max_length=253)]
+LOG_SECONDS = 86_400
+"""How long a finished Job stays, and its log with it: a day."""
 
 _RESOURCE_NAMES = Rule(
     "self.all(name, name in ['cpu', 'memory', 'ephemeral-storage'])",

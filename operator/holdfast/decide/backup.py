@@ -6,11 +6,12 @@ is recorded before the Job may expire, and what a killed Pod left is cleaned up 
 """
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from holdfast import naming
 from holdfast.api.backup import Failure, Phase, PodWanted
 from holdfast.api.conditions import ConditionType
+from holdfast.api.job import LOG_SECONDS
 from holdfast.api.policy import BackupPolicySpec
 from holdfast.contract.report import BackupReport, Report
 from holdfast.decide import (
@@ -18,19 +19,30 @@ from holdfast.decide import (
     cleaning,
     ending,
     failures,
-    job_end,
+    job_life,
     outcome,
     ownership,
     plausible,
-    starting,
     statuses,
     suspicion,
     verifying,
 )
-from holdfast.decide.observation import Act, Announcement, Decision, Observation
+from holdfast.decide.decision import (
+    RETIRED_SECONDS,
+    Announcement,
+    Decision,
+    Delete,
+    Do,
+    Expire,
+    Learn,
+    Rest,
+    What,
+    Write,
+)
+from holdfast.decide.job_life import State, Step, Work
+from holdfast.decide.observation import BACKUP, FORMER, Observation
 from holdfast.decide.outcome import End
 from holdfast.decide.resolve import fitting_key, image_of, no_image, out_of_limits, resolve
-from holdfast.decide.views import JobView
 from holdfast.errors import HoldfastError, Reason
 from holdfast.settings import Settings
 
@@ -38,16 +50,19 @@ MAX_ATTEMPTS = 3  # Jobs of one backup; one that follows a lost report finds the
 OTHER_IMAGE = (Reason.TOOL_TOO_OLD, Reason.TOOL_TOO_NEW)  # what a Job with another image may mend
 # Said from the id on until the Pod runs: a thousand backups at once cost a thousand writes less.
 STARTING = ("Starting", "the Job's Pod is starting")
-BESIDE = "the runner has ended; its Pod's other containers have a minute to end too, then the Job is ended"
-LAST_ENDED = "the runner has ended, and so will the Job"
-LOOK_AGAIN = timedelta(seconds=5)  # where nothing tells when the Job can be made
+SENTENCES = {
+    State.RUNS: "the Job is running",
+    State.BESIDE: "the runner has ended; its Pod's other containers have a minute to end too, then the Job is ended",
+    State.REPLACED: "a Pod failed and is being replaced",
+    State.LAST_ENDED: "the runner has ended, and so will the Job",
+}
 
 
 def decide(o: Observation, settings: Settings, now: datetime) -> Decision:
     """Return the next step for this backup; an empty decision when it rests until something changes."""
     status = o.backup.status
     if o.backup.deleting:
-        return Decision()  # garbage collection ends its Jobs
+        return Rest()  # garbage collection ends its Jobs
     if status.phase is Phase.VERIFYING:
         return verifying.follow(o, settings, now)
     if status.phase and status.phase.is_final:
@@ -61,14 +76,41 @@ def decide(o: Observation, settings: Settings, now: datetime) -> Decision:
 
 def _with_job(o: Observation, settings: Settings, now: datetime) -> Decision:
     """Have the Job made, and see what comes of it."""
-    if o.job is None:
-        return _make_job(o, settings, now)
-    if not ownership.is_ours(o.job, o.backup.uid):
-        return _fail(o, now, failures.job_name_taken(o.job.name))
-    late = job_end.overdue(o.job, _resolved(o).job)
-    if o.job.deleting and not o.job.finished:  # its end is an event; then it is made again
-        return _fail(o, now, failures.job_overdue(o.job.name)) if now >= late else Decision(due=late)
-    return _follow(o, o.job, settings, now)
+    before = _before_the_job(o, settings) if o.job is None else None
+    if before is not None:
+        return _fail(o, now, before) if isinstance(before, Failure) else before
+    volume = _resolved(o).database.volume
+    hindrance = claims.missing(volume.claim_name, o.claim) if volume and o.job is None else None
+    step = job_life.step(_work(o), o.of(BACKUP), o.pods_listed, now, hindrance)
+    return _after(o, step, settings, now)
+
+
+def _after(o: Observation, step: Step, settings: Settings, now: datetime) -> Decision:
+    """Say what the Job's step means for the backup."""
+    match step:
+        case Do():
+            return step
+        case job_life.GivenUp(failure):
+            return _fail(o, now, failure)
+        case job_life.Over(end):
+            return _with_other_image(o, end, settings, now) or _finish(o, end, now)
+        case job_life.Unreported(contradicted):
+            return _asked_again(o, contradicted, now)
+        case job_life.Hindered(by, due, wanted):
+            sentence = by.message if o.job is None else f"{by.message}; {by.remedy}"
+            return _wait(o, now, by.reason, sentence, due=due, retries=_retries(o), wanted=wanted)
+        case job_life.Starting(due, wanted):
+            return _wait(o, now, *STARTING, due=due, retries=_retries(o), wanted=wanted, quiet=True)
+        case job_life.GoesOn(state, due, wanted):
+            return _going_on(o, state, due, wanted, now)
+
+
+def _work(o: Observation) -> Work:
+    status = o.backup.status
+    return Work(
+        BACKUP, o.backup.uid, _resolved(o).job, status.started_at or o.backup.created, status.pod_wanted,
+        ran=status.phase is Phase.RUNNING,
+    )  # fmt: skip
 
 
 def _begin(o: Observation, settings: Settings, now: datetime) -> Decision:
@@ -84,7 +126,7 @@ def _begin(o: Observation, settings: Settings, now: datetime) -> Decision:
         image_of(resolved, settings, o.known_major)
     except HoldfastError as error:
         return _fail(o, now, failures.failure_of(error))
-    return Decision(status=_identified(o, resolved, now))
+    return Write(_identified(o, resolved, now))
 
 
 def _identified(o: Observation, resolved: BackupPolicySpec, now: datetime) -> statuses.Status:
@@ -105,44 +147,28 @@ def _identified(o: Observation, resolved: BackupPolicySpec, now: datetime) -> st
     )
 
 
-def _make_job(o: Observation, settings: Settings, now: datetime) -> Decision:
+def _before_the_job(o: Observation, settings: Settings) -> Do | Failure | None:
+    """Return what has to be done before the Job is made, or why it never will be."""
     # since it was resolved, the chart's images may have changed, or an operator that took less have come
     if error := no_image(_resolved(o), settings) or out_of_limits(_resolved(o)):
-        return _fail(o, now, failures.failure_of(error))
-    former = o.former_job
+        return failures.failure_of(error)
+    former = o.of(FORMER).job
     if former is not None and ownership.is_ours(former, o.backup.uid) and not former.finished and not former.deleting:
-        return Decision(act=Act.END_FORMER)  # a container beside its runner keeps it from its end
+        return Do(Delete(former))  # a container beside its runner keeps it from its end
     volume = _resolved(o).database.volume
-    if volume is not None and o.claim is None:
-        return Decision(act=Act.LOOK_AT_CLAIM)
-    if volume is not None and (in_use := claims.in_use(volume.claim_name, o.claim)):
-        return _fail(o, now, in_use)
-    hindrance = claims.missing(volume.claim_name, o.claim) if volume else None
-    if hindrance is None and o.refusal is not None:
-        hindrance = failures.job_refused(o.refusal)
-    if hindrance is None:
-        return Decision(act=Act.CREATE_JOB)
-    started = o.backup.status.started_at or o.backup.created
-    timeout = _start_timeout(o)
-    if now - started < timedelta(seconds=timeout):
-        return _wait(o, now, hindrance.reason, hindrance.message, due=now + LOOK_AGAIN)
-    sentence = f"{hindrance.message} (given up after {timeout} s)"
-    return _fail(o, now, hindrance.model_copy(update={"message": sentence}))
+    if volume is None:
+        return None
+    if o.claim is None:
+        return Do(Learn(What.CLAIM))
+    return claims.in_use(volume.claim_name, o.claim)
 
 
-def _follow(o: Observation, job: JobView, settings: Settings, now: datetime) -> Decision:
-    """Read how the Job stands."""
-    found = job_end.standing(job, ending.own_pods(o), o.pods_listed, now)
-    if found.look:
-        return Decision(act=Act.LIST_PODS)
-    if found.end is not None:
-        return _with_other_image(o, found.end, settings, now) or _finish(o, found.end, now)
-    if found.contradicted:
+def _asked_again(o: Observation, contradicted: bool, now: datetime) -> Decision:
+    """Have another Job look for the backup in the bucket, where nobody knows what came of the last one."""
+    if contradicted:
         sentence = "the Job failed, though a Pod reports a success; another one looks for the backup in the bucket"
         asked = _another_job(o, now, Announcement(True, Reason.REPORT_IMPLAUSIBLE, sentence), {})
         return asked or _fail(o, now, failures.report_contradicted(MAX_ATTEMPTS))
-    if not found.lost:
-        return _progress(o, job, found.due, now)
     sentence = "the Job ended, but its report is gone; another one looks for the backup in the bucket"
     lost = _another_job(o, now, Announcement(True, Reason.REPORT_MISSING, sentence), {})
     return lost or _fail(o, now, failures.report_lost(MAX_ATTEMPTS))
@@ -171,40 +197,21 @@ def _another_job(o: Observation, now: datetime, why: Announcement, changes: dict
     if attempt > MAX_ATTEMPTS:
         return None
     if job.finished and not job.ttl_set:
-        return Decision(act=Act.RETIRE_JOB)  # while it can still be found by the name in the status
+        return Do(Expire(job, RETIRED_SECONDS))  # while it can still be found by the name in the status
     waiting = _with_cleanup(o, statuses.waiting(o.backup, now, why.reason, why.message))
     name = naming.child_name(o.backup.name, o.backup.uid, "backup", attempt)
-    return Decision(
-        status=waiting.model_copy(update={**changes, "attempt": attempt, "job_name": name}), announcement=why
-    )
+    return Write(waiting.model_copy(update={**changes, "attempt": attempt, "job_name": name}), why)
 
 
-def _progress(o: Observation, job: JobView, ended_beside: datetime | None, now: datetime) -> Decision:
-    """Say whether it runs, starts, or cannot start; give up when it has not started in time."""
-    pods, status = ending.own_pods(o), o.backup.status
-    retries, late = outcome.retries(job, pods), job_end.overdue(job, _resolved(o).job)
-    if now >= late:
-        return _fail(o, now, failures.job_overdue(job.name))
-    if ended_beside is not None:
-        return Decision(status=statuses.running(o.backup, now, retries, BESIDE), due=ended_beside)
-    ran = status.phase is Phase.RUNNING
-    start = starting.look(job, pods, status.pod_wanted, ran, o.refusal, o.refused_at, now)
-    if start.running:
-        return Decision(status=statuses.running(o.backup, now, retries), due=late)
-    if start.since is None:
-        sentence = LAST_ENDED if outcome.is_final(pods) else "a Pod failed and is being replaced"
-        return Decision(status=statuses.running(o.backup, now, retries, sentence, start.wanted), due=late)
-    timeout = _start_timeout(o)
-    due = start.since + timedelta(seconds=timeout)
-    if now >= due:
-        if not o.pods_listed:
-            return Decision(act=Act.LIST_PODS)  # the cache may be behind, and this is not taken back
-        return _fail(o, now, outcome.never_started(pods, start.refusal, timeout))
-    trouble = outcome.trouble_starting(pods, start.refusal)
-    if trouble is None:
-        return _wait(o, now, *STARTING, due=due, retries=retries, wanted=start.wanted, quiet=True)
-    sentence = f"{trouble.message}; {trouble.remedy}"
-    return _wait(o, now, trouble.reason, sentence, due=due, retries=retries, wanted=start.wanted)
+def _going_on(o: Observation, state: State, due: datetime, wanted: PodWanted | None, now: datetime) -> Decision:
+    """Say that it runs, and what else goes on."""
+    if state is State.DELETED:
+        return Rest(due)
+    return Write(statuses.running(o.backup, now, _retries(o), SENTENCES[state], wanted), due=due)
+
+
+def _retries(o: Observation) -> int:
+    return outcome.retries(o.job, ending.own_pods(o)) if o.job else 0
 
 
 def _end_the_job(o: Observation, now: datetime) -> Decision:
@@ -230,9 +237,9 @@ def _succeed(o: Observation, report: Report, result: BackupReport, now: datetime
     verdict = suspicion.judge(result, _resolved(o), o.former)
     retries = outcome.retries(ending.job_of(o), ending.own_pods(o))
     done = statuses.succeeded(o.backup, report, result, verdict, retries, now)
-    return Decision(
-        status=_with_cleanup(o, done),
-        announcement=Announcement(True, "BackupSuspicious", done.message or "")
+    return Write(
+        _with_cleanup(o, done),
+        Announcement(True, "BackupSuspicious", done.message or "")
         if verdict.suspicious
         else Announcement(False, "BackupSucceeded", done.message or "")
         if verdict.reason != suspicion.MADE_AGAIN
@@ -242,7 +249,7 @@ def _succeed(o: Observation, report: Report, result: BackupReport, now: datetime
 
 def _fail(o: Observation, now: datetime, failure: Failure, report: Report | None = None) -> Decision:
     decision = ending.fail(o, failure, report, now)
-    if decision.status is None:
+    if not isinstance(decision, Write):
         return decision
     return replace(decision, status=_with_cleanup(o, decision.status))
 
@@ -268,7 +275,7 @@ def _wait(
     status = statuses.waiting(o.backup, now, reason, sentence, retries, wanted)
     former = next((c.reason for c in o.backup.status.conditions if c.type == ConditionType.RECONCILING), None)
     news = not quiet and reason != former  # the words may change with every try; the reason is what is new
-    return Decision(status=status, due=due, announcement=Announcement(True, reason, sentence) if news else None)
+    return Write(status, Announcement(True, reason, sentence) if news else None, due)
 
 
 def _after_the_end(o: Observation, settings: Settings, now: datetime) -> Decision | None:
@@ -278,20 +285,8 @@ def _after_the_end(o: Observation, settings: Settings, now: datetime) -> Decisio
     """
     status = statuses.kept_current(o.backup)
     if status != o.backup.status:
-        return Decision(status=status)
-    job = ending.job_of(o)
-    if job is not None and not job.deleting:
-        if not job.finished:
-            return Decision(act=Act.DELETE_JOB)
-        if not job.ttl_set:
-            return Decision(act=Act.EXPIRE_JOB)
-    return cleaning.decide(o, settings, now)
-
-
-def _start_timeout(o: Observation) -> int:
-    timeout = _resolved(o).job.start_timeout_seconds
-    assert timeout is not None
-    return timeout
+        return Write(status)
+    return job_life.tidied(o.of(BACKUP), o.backup.uid, LOG_SECONDS) or cleaning.decide(o, settings, now)
 
 
 def _resolved(o: Observation) -> BackupPolicySpec:

@@ -12,7 +12,8 @@ from holdfast.api.backup import Failure
 from holdfast.api.policy import BackupPolicySpec
 from holdfast.contract.report import Report
 from holdfast.decide import job_end, outcome, ownership, statuses
-from holdfast.decide.observation import Act, Announcement, Decision, Observation
+from holdfast.decide.decision import Announcement, Decision, Delete, Do, Learn, Rest, What, Write
+from holdfast.decide.observation import BACKUP, Observation
 from holdfast.decide.views import JobView, PodView
 from holdfast.sentences import shorten
 
@@ -29,7 +30,7 @@ def job_of(o: Observation) -> JobView | None:
 def own_pods(o: Observation) -> tuple[PodView, ...]:
     """Return the Pods of the backup's Job."""
     job, ending = job_of(o), o.backup.status.ending
-    return ownership.pods_of(job.uid if job else ending.job_uid if ending else None, o.pods)
+    return ownership.pods_of(job.uid if job else ending.job_uid if ending else None, o.of(BACKUP).pods)
 
 
 def unended(o: Observation, now: datetime) -> tuple[PodView, ...]:
@@ -40,7 +41,7 @@ def unended(o: Observation, now: datetime) -> tuple[PodView, ...]:
     resolved = o.backup.status.resolved
     if not isinstance(resolved, BackupPolicySpec):
         return ()  # nothing has begun
-    former = ownership.strays(o.job, o.pods, o.backup.uid)
+    former = ownership.strays(o.job, o.of(BACKUP).pods, o.backup.uid)
     strays = tuple(pod for pod in former if now < job_end.overdue(pod, resolved.job))
     return tuple(pod for pod in {pod.uid: pod for pod in (*own_pods(o), *strays)}.values() if not pod.ended)
 
@@ -50,11 +51,11 @@ def fail(o: Observation, failure: Failure, report: Report | None, now: datetime)
     job, pods, left = job_of(o), own_pods(o), unended(o, now)
     retries = outcome.retries(job, pods)
     if o.job is not None and job is None and not o.pods_listed:
-        return Decision(act=Act.LIST_PODS)  # a stranger took the name of a Job whose Pods the cache may not have seen
+        return Do(Learn(What.PODS))  # a stranger took the name of a Job whose Pods the cache may not have seen
     if not left and (job is None or job.finished):
         failed = statuses.failed(o.backup, failure, report, retries, now)
-        return Decision(status=failed, announcement=Announcement.of(failure, "BackupFailed"))
-    return Decision(status=statuses.ending(o.backup, failure, report, job.uid if job else None, retries, now))
+        return Write(failed, Announcement.of(failure, "BackupFailed"))
+    return Write(statuses.ending(o.backup, failure, report, job.uid if job else None, retries, now))
 
 
 def success(o: Observation) -> Report | None:
@@ -72,17 +73,17 @@ def follow(o: Observation, now: datetime) -> Decision:
     if now >= due:
         return _failed(o, _with_what_is_left(failure, left), now)
     if job is not None and not job.finished:
-        return Decision(due=due) if job.deleting else Decision(act=Act.DELETE_JOB, due=due)
+        return Rest(due) if job.deleting else Do(Delete(job), due)
     if left:
-        return Decision(due=due)
+        return Rest(due)
     if not o.pods_listed:
-        return Decision(act=Act.LIST_PODS, due=due)
+        return Do(Learn(What.PODS), due)
     return _failed(o, failure, now)
 
 
 def _failed(o: Observation, failure: Failure, now: datetime) -> Decision:
     status = statuses.failed_at_last(o.backup, failure, now)
-    return Decision(status=status, announcement=Announcement.of(failure, "BackupFailed"))
+    return Write(status, Announcement.of(failure, "BackupFailed"))
 
 
 def _with_what_is_left(failure: Failure, left: Sequence[PodView]) -> Failure:

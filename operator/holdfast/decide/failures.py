@@ -27,8 +27,13 @@ def job_name_taken(name: str) -> Failure:
     return Failure(
         reason=Reason.JOB_NAME_TAKEN,
         message=f"a Job named {name} is there already and is not this backup's",
-        remedy="see who made it; delete it, then create another backup",
+        remedy="see who made it, and delete it",
     )
+
+
+def given_up(failure: Failure, seconds: int) -> Failure:
+    """What was waited for did not come."""
+    return failure.model_copy(update={"message": f"{failure.message} (given up after {seconds} s)"})
 
 
 def job_overdue(name: str) -> Failure:

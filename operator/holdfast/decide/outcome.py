@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from holdfast.api.backup import Failure
 from holdfast.contract import report as reports
 from holdfast.contract.report import Report
+from holdfast.decide import failures
 from holdfast.decide.containers import InitContainer
 from holdfast.decide.views import JobView, PodView
 from holdfast.errors import FINAL_EXIT_CODES, Reason
@@ -118,7 +119,7 @@ def never_started(pods: Sequence[PodView], refusal: str | None, seconds: int) ->
             f"the Job's Pod did not start within {seconds} s{waits}",
             "read the Job's and the Pod's Events (kubectl describe), or raise job.startTimeoutSeconds",
         )
-    return known.model_copy(update={"message": f"{known.message} (given up after {seconds} s)"})
+    return failures.given_up(known, seconds)
 
 
 def _refused(refusal: str) -> Failure:

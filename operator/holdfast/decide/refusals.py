@@ -5,13 +5,12 @@ write Events, as many and as big as they like. So they are asked for, of one nam
 waits for a Pod longer than Pods take: once for all Jobs there, and not again before a while.
 """
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from holdfast.api.backup import Phase
-from holdfast.decide.observation import Act, Decision, Observation
-from holdfast.decide.ownership import pods_of
-from holdfast.decide.views import JobView, PodView
+from holdfast.decide.decision import Decision, Do, Learn, What
+from holdfast.decide.observation import BACKUP, CLEANUP, NOTHING, VERIFY, Observation, Seen
+from holdfast.decide.statuses import CLEANUP_RUNNING
 
 PATIENCE = timedelta(seconds=4)  # that a Job may have no Pod without a word
 INTERVAL = timedelta(seconds=15)  # between two looks into one namespace
@@ -20,12 +19,13 @@ INTERVAL = timedelta(seconds=15)  # between two looks into one namespace
 def look(o: Observation, now: datetime) -> Decision | None:
     """Ask now; None where nobody waits for a Pod, or the answer is still fresh."""
     at = look_again(o)
-    return Decision(act=Act.LOOK_AT_EVENTS) if at is not None and at <= now else None
+    return Do(Learn(What.EVENTS)) if at is not None and at <= now else None
 
 
 def look_again(o: Observation) -> datetime | None:
     """Return when to ask; None where nobody waits for a Pod."""
-    job, pods = _current(o)
+    seen = _under_way(o)
+    job, pods = seen.job, seen.own_pods
     if job is None or job.finished or job.deleting or any(not pod.ended for pod in pods):
         return None
     since = max([job.created, *(pod.created for pod in pods)])
@@ -33,10 +33,13 @@ def look_again(o: Observation) -> datetime | None:
     return since + PATIENCE if read is None else max(since + PATIENCE, read + INTERVAL)
 
 
-def _current(o: Observation) -> tuple[JobView | None, Sequence[PodView]]:
-    """Return the Job that is under way for the backup, with its Pods."""
-    phase = o.backup.status.phase
-    if o.backup.deleting or (phase and phase.is_final):
-        return None, ()
-    job, pods = (o.verify_job, o.verify_pods) if phase is Phase.VERIFYING else (o.job, o.pods)
-    return job, pods_of(job.uid if job else None, pods)
+def _under_way(o: Observation) -> Seen:
+    """Return the Job that somebody waits for now."""
+    status = o.backup.status
+    if o.backup.deleting:
+        return NOTHING
+    if status.phase is Phase.VERIFYING:
+        return o.of(VERIFY)
+    if status.phase and status.phase.is_final:
+        return o.of(CLEANUP) if status.cleanup and status.cleanup.state == CLEANUP_RUNNING else NOTHING
+    return o.of(BACKUP)

@@ -29,6 +29,7 @@ Status = DatabaseBackupStatus
 CLEANUP_RUNNING: Literal["Running"] = "Running"
 CLEANUP_DONE: Literal["Done"] = "Done"
 CLEANUP_FAILED: Literal["Failed"] = "Failed"
+_CLEANING = "removing what an unfinished attempt left"
 
 
 def waiting(
@@ -223,14 +224,23 @@ def kept_current(backup: BackupView) -> Status:
 
 def cleanup_begun(job_name: str) -> Cleanup:
     """Remember that a killed attempt's leftovers are to be removed, which is done when the backup has ended."""
-    return Cleanup(job_name=job_name, state=CLEANUP_RUNNING, message="removing what an unfinished attempt left")
+    return Cleanup(job_name=job_name, state=CLEANUP_RUNNING, message=_CLEANING)
 
 
-def cleanup_waits(backup: BackupView, what: str) -> Status:
-    """Say what a cleanup waits for: a Pod's end, or an image, which an operator with other settings has."""
+def cleanup_runs(backup: BackupView, wanted: PodWanted | None) -> Status:
+    """Nothing is in the way of it, or no more."""
+    return _cleaning(backup, _CLEANING, wanted)
+
+
+def cleanup_waits(backup: BackupView, what: str, wanted: PodWanted | None = None) -> Status:
+    """Say what a cleanup waits for: a Pod's end, an image, a node, ..."""
+    return _cleaning(backup, shorten(f"waiting: {what}", 2048), wanted)
+
+
+def _cleaning(backup: BackupView, message: str, wanted: PodWanted | None) -> Status:
     assert backup.status.cleanup is not None
-    waiting = backup.status.cleanup.model_copy(update={"message": shorten(f"waiting: {what}", 2048)})
-    return backup.status.model_copy(update={"cleanup": waiting})
+    cleanup = backup.status.cleanup.model_copy(update={"message": message})
+    return backup.status.model_copy(update={"cleanup": cleanup, "pod_wanted": wanted})
 
 
 def cleanup_done(backup: BackupView, sentence: str) -> Status:
@@ -246,7 +256,7 @@ def cleanup_failed(backup: BackupView, sentence: str) -> Status:
 def _cleaned(backup: BackupView, state: Literal["Done", "Failed"], sentence: str) -> Status:
     assert backup.status.cleanup is not None
     ended = Cleanup(job_name=backup.status.cleanup.job_name, state=state, message=shorten(sentence, 2048))
-    return backup.status.model_copy(update={"cleanup": ended})
+    return backup.status.model_copy(update={"cleanup": ended, "pod_wanted": None})
 
 
 def _retention_days(backup: BackupView) -> int:

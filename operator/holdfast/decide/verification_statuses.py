@@ -97,15 +97,6 @@ def refused(message: str, remedy: str) -> Failure:
     return Failure(reason=Reason.VERIFICATION_REFUSED, message=message, remedy=remedy)
 
 
-def job_name_taken(name: str) -> Failure:
-    """Somebody else's Job bears the name that ours would have."""
-    return Failure(
-        reason=Reason.JOB_NAME_TAKEN,
-        message=f"a Job named {name} is there already and is not this backup's",
-        remedy="see who made it, and delete it",
-    )
-
-
 def report_lost() -> Failure:
     """The Job ended well, and its report is gone."""
     return Failure(
@@ -113,11 +104,6 @@ def report_lost() -> Failure:
         message="the Job ended, and its report could not be read",
         remedy="see who deletes finished Pods here",
     )
-
-
-def given_up(failure: Failure, seconds: int) -> Failure:
-    """What was waited for did not come."""
-    return failure.model_copy(update={"message": f"{failure.message} (given up after {seconds} s)"})
 
 
 def _ended(

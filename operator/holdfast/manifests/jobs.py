@@ -28,8 +28,6 @@ from holdfast.manifests.volumes import (
 RUNNER_UID = 65532
 CONTAINER = paths.CONTAINER
 CLEANUP_MEMORY = "256Mi"
-LOG_SECONDS = 86_400  # a finished Job and its log stay a day
-RETIRED_SECONDS = 300  # one that another Job follows goes before anybody is alarmed by a failed Job
 POD_MARGIN_SECONDS = 60  # the runner's own deadline comes first: it ends well and reports
 JOB_MARGIN_SECONDS = 120  # the Job's comes last: it deletes the Pod, and the report with it
 

@@ -12,8 +12,9 @@ from typing import Any
 from holdfast import naming
 from holdfast.api.backup import MAX_COMMANDS, DatabaseBackupStatus
 from holdfast.api.database import Database
+from holdfast.api.job import LOG_SECONDS
 from holdfast.manifests import restore_snapshot, shell, tasks
-from holdfast.manifests.jobs import LOG_SECONDS, Owner, Runner, failure_policy, pod_template, seat
+from holdfast.manifests.jobs import Owner, Runner, failure_policy, pod_template, seat
 from holdfast.manifests.restore_script import COMMANDS
 from holdfast.manifests.volumes import (
     CLAIM,

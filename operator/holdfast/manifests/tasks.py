@@ -19,7 +19,6 @@ from holdfast.manifests.jobs import Owner
 from holdfast.manifests.volumes import scratch_bytes, spool_bytes
 
 CLEANUP_SECONDS = 600
-WAITED_FOR = ("backup", "rds-snapshot", "verify", "rds-verify")  # the kinds of task whose refused Job is told
 
 
 def key_prefix(status: DatabaseBackupStatus) -> str:

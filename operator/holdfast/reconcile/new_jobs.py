@@ -1,24 +1,14 @@
-"""The Job that an act asks for: the task and the image that fit what the status has fixed, put into a manifest."""
+"""The Job of each role: the task and the image that fit what the status has fixed, put into a manifest."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from holdfast.api.backup import DatabaseBackupStatus
 from holdfast.decide import claims
-from holdfast.decide.observation import Act, BackupView, Observation
+from holdfast.decide.observation import BACKUP, CLEANUP, VERIFY, BackupView, Observation
 from holdfast.decide.resolve import image_of, other_majors
 from holdfast.manifests import jobs, tasks
 from holdfast.settings import Settings
-
-
-def new_job(o: Observation, act: Act, settings: Settings) -> dict[str, Any]:
-    """Build the Job of CREATE_JOB, CREATE_CLEANUP or CREATE_VERIFY. Raises HoldfastError(ImageNotSet)."""
-    match act:
-        case Act.CREATE_CLEANUP:
-            return _cleanup_job(o, settings)
-        case Act.CREATE_VERIFY:
-            return _verify_job(o, settings)
-        case _:
-            return _backup_job(o, settings)
 
 
 def owner(backup: BackupView) -> jobs.Owner:
@@ -57,3 +47,8 @@ def _verify_job(o: Observation, settings: Settings) -> dict[str, Any]:
     assert status.verification_run is not None
     resolved, work = tasks.resolved_of(status), tasks.verify_task(owner(o.backup), status)
     return jobs.verify_job(status.verification_run, owner(o.backup), work, resolved, runner(status, settings))
+
+
+Builder = Callable[[Observation, Settings], dict[str, Any]]
+BUILDERS: Mapping[str, Builder] = {BACKUP: _backup_job, CLEANUP: _cleanup_job, VERIFY: _verify_job}
+"""What makes the Job of a role. Raises HoldfastError(ImageNotSet)."""

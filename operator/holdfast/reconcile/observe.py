@@ -2,21 +2,22 @@
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Self
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from holdfast import clock, naming
-from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus, Failure, Phase
+from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus, Failure
 from holdfast.api.policy import BackupPolicySpec
 from holdfast.api.unreadable import explained
 from holdfast.decide import ending
-from holdfast.decide.observation import BackupView, Decision, Observation
+from holdfast.decide.decision import Decision, Rest
+from holdfast.decide.observation import BACKUP, CLEANUP, FORMER, VERIFY, BackupView, Observation, Seen
 from holdfast.decide.starting import latest
 from holdfast.decide.suspicion import Former, former_of
-from holdfast.decide.views import ClaimView, JobView, PodView
+from holdfast.decide.views import ClaimView
 from holdfast.errors import Reason
 from holdfast.reconcile.cache import Cache, Resource
 from holdfast.untrusted import moment, number
@@ -26,25 +27,20 @@ from holdfast.untrusted import moment, number
 class Known:
     """What this reconcile has learnt beyond the cache."""
 
-    refusal: str | None = None
+    refused: Mapping[str, str] = field(default_factory=dict)  # by role: why the API server refuses the Job
     pods_listed: bool = False
     claim: ClaimView | None = None
 
 
-@dataclass(frozen=True)
-class _JobNames:
-    """The names of a backup's Jobs, as its status has fixed them; whose the Jobs of these names are is decided."""
-
-    backup: str | None
-    former: str | None
-    cleanup: str | None
-    verify: str | None
-
-    @classmethod
-    def of(cls, resource: Resource, status: DatabaseBackupStatus) -> Self:
-        attempt, cleanup, run = status.attempt or 1, status.cleanup, status.verification_run
-        former = naming.child_name(resource.name, resource.uid, "backup", attempt - 1) if attempt > 1 else None
-        return cls(status.job_name, former, cleanup.job_name if cleanup else None, run.job_name if run else None)
+def job_names(resource: Resource, status: DatabaseBackupStatus) -> dict[str, str | None]:
+    """Return the names of a backup's Jobs, by role, as its status has fixed them."""
+    attempt, cleanup, run = status.attempt or 1, status.cleanup, status.verification_run
+    return {
+        BACKUP: status.job_name,
+        FORMER: naming.child_name(resource.name, resource.uid, "backup", attempt - 1) if attempt > 1 else None,
+        CLEANUP: cleanup.job_name if cleanup else None,
+        VERIFY: run.job_name if run else None,
+    }
 
 
 @dataclass(frozen=True)
@@ -79,34 +75,22 @@ def observe(
 
 def _seen(cache: Cache, resource: Resource, view: BackupView, known: Known, now: datetime) -> Observation:
     """Read what there is of the backup's Jobs, by the names in its status."""
-    names, namespace = _JobNames.of(resource, view.status), resource.namespace
-    job, verify = _job(cache, namespace, names.backup), _job(cache, namespace, names.verify)
-    current = verify if view.status.phase is Phase.VERIFYING else job
-    refusal = latest(cache.refusals_of(current), now) if current else None
+    names = job_names(resource, view.status).items()
     return Observation(
         backup=view,
-        job=job,
-        pods=_pods(cache, namespace, names.backup),
+        works={role: _work(cache, view.namespace, name, known.refused.get(role), now) for role, name in names if name},
         pods_listed=known.pods_listed,
-        refusal=refusal.message if refusal else known.refusal,
-        refused_at=refusal.seen if refusal else None,
-        refusals_read=cache.refusals.read(namespace),
-        former_job=_job(cache, namespace, names.former),
+        refusals_read=cache.refusals.read(view.namespace),
         claim=known.claim,
-        cleanup_job=_job(cache, namespace, names.cleanup),
-        cleanup_pods=_pods(cache, namespace, names.cleanup),
         verify_request=resource.verify_request,
-        verify_job=verify,
-        verify_pods=_pods(cache, namespace, names.verify),
     )
 
 
-def _job(cache: Cache, namespace: str, name: str | None) -> JobView | None:
-    return cache.job(namespace, name) if name else None
-
-
-def _pods(cache: Cache, namespace: str, job_name: str | None) -> tuple[PodView, ...]:
-    return tuple(cache.pods_named(namespace, job_name)) if job_name else ()
+def _work(cache: Cache, namespace: str, name: str, refused: str | None, now: datetime) -> Seen:
+    """Read one Job and its Pods, and why it has none."""
+    job, pods = cache.job(namespace, name), tuple(cache.pods_named(namespace, name))
+    told = latest(cache.refusals_of(job), now) if job else None
+    return Seen(name, job, pods, told.message if told else refused, told.seen if told else None)
 
 
 def _policy(cache: Cache, resource: Resource) -> BackupPolicySpec | None:
@@ -123,7 +107,7 @@ def _first_known(cache: Cache, resource: Resource) -> datetime:
 def _former(cache: Cache, resource: Resource, o: Observation) -> tuple[Former, ...]:
     """Return what a backup that ends now is compared with; nothing before that, for it takes a look at them all."""
     status = o.backup.status
-    ends = any(pod.terminated for pod in o.pods) and not (status.phase and status.phase.has_ended)
+    ends = any(pod.terminated for pod in o.of(BACKUP).pods) and not (status.phase and status.phase.has_ended)
     if not (ends and status.resolved and resource.policy_name):
         return ()
     others = cache.backups_of(resource.namespace, resource.policy_name)
@@ -145,7 +129,7 @@ def _unreadable(
     """Let rest what has ended, end what has failed, and let the rest fail, with the name of what cannot be read."""
     status = seen.backup.status
     if status.phase and status.phase.has_ended:
-        return seen, Decision()
+        return seen, Rest()
     return seen, None if status.ending else ending.fail(seen, _what_is_wrong(resource, error), None, now)
 
 

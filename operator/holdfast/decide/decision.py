@@ -1,0 +1,115 @@
+"""What a decision may answer: to write a status, to do one thing to the cluster, or to rest. Nothing here acts."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from holdfast.api.backup import DatabaseBackupStatus, Failure
+from holdfast.decide.views import JobView
+from holdfast.sentences import EVENT_BYTES, explain
+
+RETIRED_SECONDS = 300  # that a finished Job stays which another one follows: nobody is alarmed by a failed Job
+
+
+class What(StrEnum):
+    """What may be asked of the API server because the cache cannot say it."""
+
+    PODS = "list the Pods: the cache may be behind"
+    CLAIM = "look at the claim, and who has it"
+    EVENTS = "ask why the Job has no Pod"
+
+
+@dataclass(frozen=True)
+class Create:
+    """Make the Job of this role."""
+
+    role: str
+
+    def __str__(self) -> str:
+        """Say it for the log."""
+        return f"create the Job: {self.role}"
+
+
+@dataclass(frozen=True)
+class Delete:
+    """End this very Job, with its Pods before it."""
+
+    job: JobView
+
+    def __str__(self) -> str:
+        """Say it for the log."""
+        return f"end the Job {self.job.name}, by deleting it"
+
+
+@dataclass(frozen=True)
+class Expire:
+    """Let this Job, which has finished, stay for so many seconds and then go."""
+
+    job: JobView
+    seconds: int
+
+    def __str__(self) -> str:
+        """Say it for the log."""
+        return f"let the Job {self.job.name} go in {self.seconds} s"
+
+
+@dataclass(frozen=True)
+class Learn:
+    """Ask the API server."""
+
+    what: What
+
+    def __str__(self) -> str:
+        """Say it for the log."""
+        return self.what.value
+
+
+Act = Create | Delete | Expire | Learn
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """A Kubernetes Event, for `kubectl describe`."""
+
+    warning: bool
+    reason: str
+    message: str
+
+    @classmethod
+    def of(cls, failure: Failure, reason: str) -> "Announcement":
+        """Warn of a failure, under the Event's own reason; what to do is told whole, however long the message."""
+        what = "" if reason == failure.reason else f"{failure.reason}: "
+        return cls(True, reason, what + explain(failure, EVENT_BYTES - len(what)))
+
+
+@dataclass(frozen=True)
+class Write:
+    """Write the whole status as it should be; where it says that already, rest until `due`."""
+
+    status: DatabaseBackupStatus
+    announcement: Announcement | None = None
+    due: datetime | None = None  # look again then, even when no event comes
+    act: None = None
+
+
+@dataclass(frozen=True)
+class Do:
+    """Do one thing to the cluster."""
+
+    act: Act
+    due: datetime | None = None
+    status: None = None
+    announcement: None = None
+
+
+@dataclass(frozen=True)
+class Rest:
+    """Leave everything as it is until something changes, or until `due`."""
+
+    due: datetime | None = None
+    status: None = None
+    announcement: None = None
+    act: None = None
+
+
+Decision = Write | Do | Rest

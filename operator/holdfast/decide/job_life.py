@@ -1,0 +1,163 @@
+"""The life of a Job, the same for every task: wanted, made, started, followed, ended. Pure.
+
+What is wanted is data; what comes of it is one of the steps below, and each task says what that means for its status.
+Nothing is made of a Job that is not the owner's, nothing waits for ever, and what keeps a Job from starting is told.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+
+from holdfast.api.backup import Failure, PodWanted
+from holdfast.api.job import JobTemplate
+from holdfast.decide import failures, job_end, outcome, ownership, starting
+from holdfast.decide.decision import Create, Delete, Do, Expire, Learn, What
+from holdfast.decide.observation import Seen
+from holdfast.decide.outcome import End
+from holdfast.decide.views import JobView
+
+LOOK_AGAIN = timedelta(seconds=5)  # where nothing tells when the Job can be made
+
+
+@dataclass(frozen=True)
+class Work:
+    """A Job that is wanted."""
+
+    role: str
+    owner: str  # uid of the resource that is to control it
+    template: JobTemplate  # how long it may take to start, and to work
+    since: datetime | None = None  # when it was asked for; None: when it was first waited for
+    wanted: PodWanted | None = None  # what the status keeps of its start
+    ran: bool = False  # one of its Pods is known to have run
+
+
+@dataclass(frozen=True)
+class Hindered:
+    """Something keeps it from starting, so far."""
+
+    by: Failure
+    due: datetime
+    wanted: PodWanted | None
+
+
+@dataclass(frozen=True)
+class Starting:
+    """Its Pod is to start, and nothing is known to be in the way."""
+
+    due: datetime
+    wanted: PodWanted | None
+
+
+class State(Enum):
+    """How a Job goes on."""
+
+    RUNS = "the runner runs"
+    BESIDE = "the runner has ended beside another container, which has a minute to end too"
+    REPLACED = "a Pod failed and is being replaced"
+    LAST_ENDED = "the last Pod has ended, and so will the Job"
+    DELETED = "the Job is being deleted; then it is made again"
+
+
+@dataclass(frozen=True)
+class GoesOn:
+    """Nothing is to be done."""
+
+    state: State
+    due: datetime
+    wanted: PodWanted | None = None
+
+
+@dataclass(frozen=True)
+class Over:
+    """It has come to its end."""
+
+    end: End
+
+
+@dataclass(frozen=True)
+class Unreported:
+    """It has ended, and what came of it is not known."""
+
+    contradicted: bool  # a Pod reports a success, and the Job failed
+
+
+@dataclass(frozen=True)
+class GivenUp:
+    """It will not be waited for any longer."""
+
+    failure: Failure
+
+
+Step = Do | Hindered | Starting | GoesOn | Over | Unreported | GivenUp
+
+
+def step(work: Work, seen: Seen, listed: bool, now: datetime, hindrance: Failure | None = None) -> Step:
+    """Return the next step; `listed` when the Pods were just asked for, `hindrance` why it cannot be made yet."""
+    job = seen.job
+    if job is None:
+        return _make(work, seen, hindrance, now)
+    if not ownership.is_ours(job, work.owner):
+        return GivenUp(failures.job_name_taken(job.name))
+    late = job_end.overdue(job, work.template)
+    if job.deleting and not job.finished:  # its end is an event
+        return GivenUp(failures.job_overdue(job.name)) if now >= late else GoesOn(State.DELETED, late, work.wanted)
+    return _follow(work, seen, job, listed, now)
+
+
+def tidied(seen: Seen, owner: str, seconds: int) -> Do | None:
+    """End a Job that nobody waits for any more, or let it go when it has ended; None where that is done."""
+    job = seen.job
+    if job is None or job.deleting or not ownership.is_ours(job, owner):
+        return None
+    if not job.finished:
+        return Do(Delete(job))
+    return None if job.ttl_set else Do(Expire(job, seconds))
+
+
+def _follow(work: Work, seen: Seen, job: JobView, listed: bool, now: datetime) -> Step:
+    late = job_end.overdue(job, work.template)
+    found = job_end.standing(job, seen.own_pods, listed, now)
+    if found.look:
+        return Do(Learn(What.PODS))
+    if found.end is not None:
+        return Over(found.end)
+    if found.lost or found.contradicted:
+        return Unreported(found.contradicted)
+    if now >= late:
+        return GivenUp(failures.job_overdue(job.name))
+    if found.due is not None:
+        return GoesOn(State.BESIDE, found.due)
+    return _start(work, seen, job, listed, now)
+
+
+def _make(work: Work, seen: Seen, hindrance: Failure | None, now: datetime) -> Step:
+    by = hindrance or (failures.job_refused(seen.refusal) if seen.refusal is not None else None)
+    if by is None:
+        return Do(Create(work.role))
+    wanted = work.wanted or PodWanted(since=now, ran=False, failed_pods=0)
+    since = work.since or wanted.since
+    if now - since < timedelta(seconds=_timeout(work)):
+        return Hindered(by, now + LOOK_AGAIN, None if work.since else wanted)
+    return GivenUp(failures.given_up(by, _timeout(work)))
+
+
+def _start(work: Work, seen: Seen, job: JobView, listed: bool, now: datetime) -> Step:
+    pods, late = seen.own_pods, job_end.overdue(job, work.template)
+    start = starting.look(job, pods, work.wanted, work.ran, seen.refusal, seen.refused_at, now)
+    if start.running:
+        return GoesOn(State.RUNS, late)
+    if start.since is None:
+        return GoesOn(State.LAST_ENDED if outcome.is_final(pods) else State.REPLACED, late, start.wanted)
+    due = start.since + timedelta(seconds=_timeout(work))
+    if now >= due:
+        if not listed:
+            return Do(Learn(What.PODS))  # the cache may be behind, and this is not taken back
+        return GivenUp(outcome.never_started(pods, start.refusal, _timeout(work)))
+    trouble = outcome.trouble_starting(pods, start.refusal)
+    return Hindered(trouble, due, start.wanted) if trouble else Starting(due, start.wanted)
+
+
+def _timeout(work: Work) -> int:
+    """Return how long it may take to start, seconds; a policy that is resolved always says it."""
+    assert work.template.start_timeout_seconds is not None
+    return work.template.start_timeout_seconds

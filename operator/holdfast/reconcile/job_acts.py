@@ -1,0 +1,105 @@
+"""The acts on Jobs, and what is asked of the API server about them: the only place that makes, ends or expires one."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+import structlog
+
+from holdfast.decide.decision import Act, Create, Delete, Expire, Learn, What
+from holdfast.decide.observation import Observation
+from holdfast.decide.views import ClaimView, JobView, claim_view, holders
+from holdfast.kube.client import KubeClient
+from holdfast.kube.errors import AlreadyExists, Conflict, NotFound, Refused
+from holdfast.kube.kinds import CLAIMS, JOBS, PODS
+from holdfast.manifests import tasks
+from holdfast.reconcile.cache import Cache
+from holdfast.reconcile.new_jobs import BUILDERS, Builder
+from holdfast.reconcile.observe import Known
+from holdfast.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+class JobActs:
+    """Does one thing to the cluster; each may be repeated."""
+
+    def __init__(
+        self, cache: Cache, client: KubeClient, settings: Settings, now: Callable[[], datetime],
+        builders: Mapping[str, Builder] = BUILDERS,
+    ) -> None:  # fmt: skip
+        """Take what it reads from and writes to, and what makes the Job of each role."""
+        self._cache, self._client, self._settings, self._now = cache, client, settings, now
+        self._builders = builders
+
+    async def act(self, o: Observation, act: Act, known: Known) -> Known | None:
+        """Do it. Returns what is known now, or None when only an event can bring news. Raises KubeError."""
+        log.info("Acting", act=str(act))
+        match act:
+            case Create(role):
+                return await self._create(o, role, known)
+            case Learn(what):
+                return await self._learn(o, what, known)
+            case Delete(job):
+                return known if await self._delete(job) else None
+            case Expire(job, seconds):
+                await self._expire(job, seconds)
+                return known
+
+    async def _create(self, o: Observation, role: str, known: Known) -> Known:
+        body = self._builders[role](o, self._settings)
+        namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
+        try:
+            answer = await self._client.create(JOBS, namespace, body)
+        except AlreadyExists:  # made by an operator that was killed before it saw the answer, or a stranger's
+            answer = await self._client.get(JOBS, namespace, name)
+        except Refused as refusal:
+            return replace(known, refused={**known.refused, role: refusal.message})
+        self._cache.put(JOBS, answer)
+        return known
+
+    async def _learn(self, o: Observation, what: What, known: Known) -> Known:
+        match what:
+            case What.CLAIM:
+                return replace(known, claim=await self._look_at_claim(o))
+            case What.EVENTS:
+                await self._cache.refusals.look(self._client, o.backup.namespace, self._now())
+                return known
+            case What.PODS:
+                await self._list_pods(o)
+                return replace(known, pods_listed=True)
+
+    async def _list_pods(self, o: Observation) -> None:
+        for seen in o.works.values():
+            selector = f"batch.kubernetes.io/job-name={seen.name}"
+            async for page in self._client.pages(PODS, o.backup.namespace, label_selector=selector):
+                for pod in page:
+                    self._cache.put(PODS, pod)
+
+    async def _look_at_claim(self, o: Observation) -> ClaimView:
+        """Ask for the claim, and for all Pods of its namespace: only their specs say who has it."""
+        volume = tasks.resolved_of(o.backup.status).database.volume
+        assert volume is not None
+        try:
+            claim = await self._client.get(CLAIMS, o.backup.namespace, volume.claim_name)
+        except NotFound:
+            return claim_view(None, ())
+        pages = self._client.pages(PODS, o.backup.namespace)
+        return claim_view(claim, [holder async for page in pages for holder in holders(volume.claim_name, page)])
+
+    async def _delete(self, job: JobView) -> bool:
+        """Delete the Job, with its Pods before it, by its uid. Returns whether it was gone already, which is news."""
+        try:
+            await self._client.delete(JOBS, job.namespace, job.name, uid=job.uid, propagation="Foreground")
+        except (NotFound, Conflict):  # gone already, or another Job by now, whose own event tells of it
+            self._cache.jobs.leave_out(job.namespace, job.name, job.resource_version)
+            return True
+        return False
+
+    async def _expire(self, job: JobView, seconds: int) -> None:
+        try:
+            body = {"spec": {"ttlSecondsAfterFinished": seconds}}
+            answer = await self._client.patch(JOBS, job.namespace, job.name, body)
+        except NotFound:
+            return
+        self._cache.put(JOBS, answer)

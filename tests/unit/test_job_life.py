@@ -1,0 +1,117 @@
+"""A task that nobody has thought of yet has the life of every Job, and decide, reconcile and cache need not know it."""
+
+from typing import Any
+
+import pytest
+from tests.builders import NOW, UID, a_begun_backup, a_failure, a_job, a_policy, a_success, settings
+from tests.fake_cluster import FakeCluster
+
+from holdfast.api.job import LOG_SECONDS
+from holdfast.contract import task as tasks
+from holdfast.contract.paths import CONTAINER, TASK_VARIABLE
+from holdfast.contract.report import Outcome, Report
+from holdfast.contract.task import CleanupTask, Task
+from holdfast.decide import job_life
+from holdfast.decide.decision import Create, Do, Expire
+from holdfast.decide.job_life import GivenUp, Over, Step, Work
+from holdfast.decide.observation import Observation, Seen
+from holdfast.decide.resolve import resolve
+from holdfast.errors import Reason
+from holdfast.kube.errors import Refused
+from holdfast.kube.kinds import JOBS, PODS
+from holdfast.reconcile.cache import Cache
+from holdfast.reconcile.job_acts import JobActs
+from holdfast.reconcile.observe import Known
+
+POLISH = "polish"
+NAME = "orders-1-polish"
+WORK = Work(POLISH, UID, resolve(a_policy(), settings()).job)
+
+
+def polish_job(_o: Observation, _settings: Any) -> dict[str, Any]:
+    """What its builder in reconcile's table makes: a Job of any task that a runner knows."""
+    s3 = resolve(a_policy(), settings()).storage.s3
+    task = CleanupTask(backup_uid=UID, s3=s3, key_prefix="a/b/c/", deadline_seconds=600)
+    owner = {"apiVersion": "holdfast.dev/v1alpha1", "kind": "DatabaseBackup", "name": "x", "uid": UID}
+    labels = {"app.kubernetes.io/managed-by": "holdfast"}
+    env = [{"name": TASK_VARIABLE, "value": tasks.to_environment(task)}]
+    pod = {"containers": [{"name": CONTAINER, "image": "runner:1", "env": env}]}
+    return {
+        "metadata": {"namespace": "shop", "name": NAME, "labels": labels,
+                     "ownerReferences": [owner | {"controller": True}]},
+        "spec": {"template": {"metadata": {"labels": labels}, "spec": pod}},
+    }  # fmt: skip
+
+
+def cleaned(_image: str, _task: Task) -> Report:
+    return a_success().model_copy(update={"kind": POLISH, "backup": None})
+
+
+class Life:
+    """What a reconciler of that task would be: look, ask for the next step, do it."""
+
+    def __init__(self, cluster: FakeCluster) -> None:
+        self.cluster, self.cache, self.known = cluster, Cache(), Known()
+        self.acts = JobActs(self.cache, cluster, settings(), lambda: NOW, {POLISH: polish_job})
+
+    async def step(self) -> Step:
+        for kind in (JOBS, PODS):
+            for body in self.cluster.all(kind):
+                self.cache.put(kind, body)
+        job, pods = self.cache.job("shop", NAME), tuple(self.cache.pods_named("shop", NAME))
+        seen = Seen(NAME, job, pods, self.known.refused.get(POLISH))
+        o = Observation(a_begun_backup(), works={POLISH: seen})
+        step = job_life.step(WORK, seen, self.known.pods_listed, NOW)
+        if isinstance(step, Do):
+            self.known = await self.acts.act(o, step.act, self.known) or self.known
+        return step
+
+
+async def test_it_is_made_followed_read_and_let_go():
+    cluster = FakeCluster(cleaned)
+    life = Life(cluster)
+
+    assert await life.step() == Do(Create(POLISH))
+    assert isinstance(await life.step(), job_life.Starting)
+    cluster.kubelet()
+    step = await life.step()
+
+    assert isinstance(step, Over)
+    assert step.end.report.outcome is Outcome.SUCCEEDED
+    job = life.cache.job("shop", NAME)
+    tidied = job_life.tidied(Seen(NAME, job), UID, LOG_SECONDS)
+    assert tidied == Do(Expire(job, LOG_SECONDS))
+    await life.acts.act(Observation(a_begun_backup()), tidied.act, Known())
+    assert cluster.all(JOBS)[0]["spec"]["ttlSecondsAfterFinished"] == LOG_SECONDS
+    assert job_life.tidied(Seen(NAME, life.cache.job("shop", NAME)), UID, LOG_SECONDS) is None
+
+
+async def test_its_failure_comes_with_the_runners_own_reason():
+    cluster = FakeCluster(lambda *_: a_failure(Reason.STORAGE_UNAVAILABLE))
+    life = Life(cluster)
+    await life.step()
+    cluster.kubelet()
+    step = await life.step()
+    assert isinstance(step, Over)
+    assert step.end.report.failure.reason == Reason.STORAGE_UNAVAILABLE
+
+
+async def test_a_job_that_the_api_server_refuses_is_told(monkeypatch: pytest.MonkeyPatch):
+    cluster = FakeCluster(cleaned)
+
+    async def refuse(*_: object) -> None:
+        raise Refused("exceeded quota: count/jobs.batch", 403)
+
+    monkeypatch.setattr(cluster, "create", refuse)
+    life = Life(cluster)
+    await life.step()
+    step = await life.step()
+    assert isinstance(step, job_life.Hindered)
+    assert step.by.reason == Reason.JOB_REFUSED
+    assert "exceeded quota" in step.by.message
+
+
+def test_a_strangers_job_is_neither_followed_nor_touched():
+    seen = Seen(NAME, a_job(name=NAME, owner="somebody", complete=True))
+    assert isinstance(job_life.step(WORK, seen, True, NOW), GivenUp)
+    assert job_life.tidied(seen, UID, LOG_SECONDS) is None
