@@ -13,7 +13,8 @@ from holdfast.contract.report import BackupReport, FailureReport, Report
 from holdfast.contract.task import BackupTask
 from holdfast.decide.backup import decide
 from holdfast.decide.containers import InitContainer
-from holdfast.decide.observation import BACKUP, CLEANUP, FORMER, VERIFY, BackupView, Observation, Seen
+from holdfast.decide.observation import BACKUP, CLEANUP, FORMER, VERIFY, BackupView, Observation
+from holdfast.decide.seen import Seen
 from holdfast.decide.views import JobView, PodView, Terminated
 from holdfast.errors import EXIT_CODES, Reason
 from holdfast.settings import Settings

@@ -21,7 +21,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.e2e)
             if item.get_closest_marker("timeout") is None:
                 # of the test alone: the first one to need the cluster may wait many minutes for it
-                item.add_marker(pytest.mark.timeout(120, func_only=True))
+                item.add_marker(pytest.mark.timeout(300, func_only=True))
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ from holdfast import clock
 from holdfast.decide import job_end
 from holdfast.kube import access
 from holdfast.kube.client import KubeClient
+from holdfast.kube.errors import Unavailable
 from holdfast.kube.events import EventRecorder
 from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES, Kind
 from holdfast.reconcile.backup import BackupReconciler
@@ -60,7 +61,7 @@ async def lives_until(world: World, client: KubeClient, acting: Any, name: str, 
         while True:
             try:
                 status = await a_life(world, client, acting, name)
-            except Killed:
+            except (Killed, Unavailable):  # an operator goes on after either
                 continue
             if good(status):
                 return status

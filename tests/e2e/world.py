@@ -60,7 +60,7 @@ class World:
     def apply(self, *manifests: Manifest) -> None:
         self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=list(manifests))
 
-    def finished(self, namespace: str, name: str, timeout: float = 90) -> Manifest:
+    def finished(self, namespace: str, name: str, timeout: float = 200) -> Manifest:
         """The status once the backup has ended, either way."""
         self.kubectl(
             "wait", "-n", namespace, f"{BACKUPS}/{name}", "--for=condition=Finished", f"--timeout={timeout:.0f}s",

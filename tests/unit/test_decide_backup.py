@@ -196,7 +196,7 @@ def test_what_keeps_a_job_from_starting_is_said_while_it_waits(pod, refusal, rea
 
     assert decision.status.phase is Phase.PENDING
     assert condition(decision, "Reconciling") == ("True", reason)
-    assert decision.due == (pods[0].created if pods else NOW) + timedelta(seconds=600)
+    assert decision.due == (pods[0].created if pods else ago(20)) + timedelta(seconds=600)
 
 
 @pytest.mark.parametrize(("pod", "refusal", "reason"), TROUBLE)

@@ -56,6 +56,7 @@ class History(RuleBasedStateMachine):
         super().__init__()
         self.now = NOW
         self.cluster, self.cache = Cluster(), Cluster()
+        self.refusals_read: datetime | None = None
         self.backup: BackupView = a_begun_backup()
         self.quota = False
         self.published = False
@@ -295,6 +296,9 @@ class History(RuleBasedStateMachine):
             if decision.act == Learn(What.PODS):
                 listed, self.cache.pods = True, dict(self.cluster.pods)
                 continue
+            if decision.act == Learn(What.EVENTS):
+                self.refusals_read, self.cache.events = self.now, list(self.cluster.events)
+                continue
             if decision.act is not None:
                 self.act(decision.act)
             return
@@ -307,7 +311,8 @@ class History(RuleBasedStateMachine):
         refusal = latest([event for uid, event in cache.events if job and uid == job.uid], self.now)
         return observed(
             self.backup, job=job, pods=self.named(status.job_name or ""), pods_listed=listed,
-            refusal=refusal.message if refusal else None, refused_at=refusal.seen if refusal else None,
+            refusals_read=self.refusals_read, refusal=refusal.message if refusal else None,
+            refused_at=refusal.seen if refusal else None,
             cleanup_job=cache.jobs.get(cleanup_name), cleanup_pods=self.named(cleanup_name),
         )  # fmt: skip
 

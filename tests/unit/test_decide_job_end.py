@@ -431,10 +431,10 @@ def test_a_snapshot_is_believed_where_it_is_the_one_that_was_asked_for(snapshot,
 QUOTA = "exceeded quota: pods"
 
 
-def starting(*pods, refused=None, known=None, job=None, phase=Phase.RUNNING, listed=True) -> Decision:
+def starting(*pods, refused=None, known=None, job=None, phase=Phase.RUNNING, listed=True, read=NOW) -> Decision:
     backup = a_begun_backup(phase=phase, pod_wanted=known)
     at = None if refused is None else ago(refused)
-    seen = {"refusal": None if refused is None else QUOTA, "refused_at": at}
+    seen = {"refusal": None if refused is None else QUOTA, "refused_at": at, "refusals_read": read}
     return the_decision(observed(backup, job=job or a_job(age=3000), pods=pods, pods_listed=listed, **seen))
 
 
@@ -480,6 +480,9 @@ def test_between_two_tries_of_a_job_no_time_counts():
 
 def test_a_job_without_any_pod_and_any_word_is_given_up_when_the_api_server_knows_none_either():
     assert starting(phase=Phase.PENDING, listed=False).act == Learn(What.PODS)
+    for read in (None, ago(2401)):  # 600 s after the Job was made, it should have had a Pod
+        assert starting(phase=Phase.PENDING, read=read).act == Learn(What.EVENTS), "why there is none is asked at last"
+    assert starting(phase=Phase.PENDING, refused=1).status.failure.reason == Reason.QUOTA_EXCEEDED
     status = starting(phase=Phase.PENDING).status
     assert status.failure.reason == Reason.START_TIMEOUT
 

@@ -14,8 +14,9 @@ from holdfast.contract.task import CleanupTask, Task
 from holdfast.decide import job_life
 from holdfast.decide.decision import Create, Do, Expire
 from holdfast.decide.job_life import GivenUp, Over, Step, Work
-from holdfast.decide.observation import Observation, Seen
+from holdfast.decide.observation import Observation
 from holdfast.decide.resolve import resolve
+from holdfast.decide.seen import Asked, Seen
 from holdfast.errors import Reason
 from holdfast.kube.errors import Refused
 from holdfast.kube.kinds import JOBS, PODS
@@ -61,7 +62,7 @@ class Life:
         job, pods = self.cache.job("shop", NAME), tuple(self.cache.pods_named("shop", NAME))
         seen = Seen(NAME, job, pods, self.known.refused.get(POLISH))
         o = Observation(a_begun_backup(), works={POLISH: seen})
-        step = job_life.step(WORK, seen, self.known.pods_listed, NOW)
+        step = job_life.step(WORK, seen, Asked(self.known.pods_listed), NOW)
         if isinstance(step, Do):
             self.known = await self.acts.act(o, step.act, self.known) or self.known
         return step
@@ -113,5 +114,5 @@ async def test_a_job_that_the_api_server_refuses_is_told(monkeypatch: pytest.Mon
 
 def test_a_strangers_job_is_neither_followed_nor_touched():
     seen = Seen(NAME, a_job(name=NAME, owner="somebody", complete=True))
-    assert isinstance(job_life.step(WORK, seen, True, NOW), GivenUp)
+    assert isinstance(job_life.step(WORK, seen, Asked(pods=True), NOW), GivenUp)
     assert job_life.tidied(seen, UID, LOG_SECONDS) is None

@@ -81,7 +81,7 @@ def _with_job(o: Observation, settings: Settings, now: datetime) -> Decision:
         return _fail(o, now, before) if isinstance(before, Failure) else before
     volume = _resolved(o).database.volume
     hindrance = claims.missing(volume.claim_name, o.claim) if volume and o.job is None else None
-    step = job_life.step(_work(o), o.of(BACKUP), o.pods_listed, now, hindrance)
+    step = job_life.step(_work(o), o.of(BACKUP), o.asked, now, hindrance)
     return _after(o, step, settings, now)
 
 

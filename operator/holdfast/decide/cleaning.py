@@ -30,7 +30,7 @@ def decide(o: Observation, settings: Settings, now: datetime) -> Decision | None
     if seen.job is None and (waits := _waits(o, resolved, settings, now)):
         return waits
     work = Work(CLEANUP, o.backup.uid, resolved.job, wanted=o.backup.status.pod_wanted)
-    return _after(o, job_life.step(work, seen, o.pods_listed, now))
+    return _after(o, job_life.step(work, seen, o.asked, now))
 
 
 def _waits(o: Observation, resolved: BackupPolicySpec, settings: Settings, now: datetime) -> Decision | None:

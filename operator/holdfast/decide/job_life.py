@@ -12,8 +12,8 @@ from holdfast.api.backup import Failure, PodWanted
 from holdfast.api.job import JobTemplate
 from holdfast.decide import failures, job_end, outcome, ownership, starting
 from holdfast.decide.decision import Create, Delete, Do, Expire, Learn, What
-from holdfast.decide.observation import Seen
 from holdfast.decide.outcome import End
+from holdfast.decide.seen import Asked, Seen
 from holdfast.decide.views import JobView
 
 LOOK_AGAIN = timedelta(seconds=5)  # where nothing tells when the Job can be made
@@ -91,8 +91,8 @@ class GivenUp:
 Step = Do | Hindered | Starting | GoesOn | Over | Unreported | GivenUp
 
 
-def step(work: Work, seen: Seen, listed: bool, now: datetime, hindrance: Failure | None = None) -> Step:
-    """Return the next step; `listed` when the Pods were just asked for, `hindrance` why it cannot be made yet."""
+def step(work: Work, seen: Seen, asked: Asked, now: datetime, hindrance: Failure | None = None) -> Step:
+    """Return the next step; `hindrance` is why the Job cannot be made yet."""
     job = seen.job
     if job is None:
         return _make(work, seen, hindrance, now)
@@ -101,7 +101,7 @@ def step(work: Work, seen: Seen, listed: bool, now: datetime, hindrance: Failure
     late = job_end.overdue(job, work.template)
     if job.deleting and not job.finished:  # its end is an event
         return GivenUp(failures.job_overdue(job.name)) if now >= late else GoesOn(State.DELETED, late, work.wanted)
-    return _follow(work, seen, job, listed, now)
+    return _follow(work, seen, job, asked, now)
 
 
 def tidied(seen: Seen, owner: str, seconds: int) -> Do | None:
@@ -114,9 +114,9 @@ def tidied(seen: Seen, owner: str, seconds: int) -> Do | None:
     return None if job.ttl_set else Do(Expire(job, seconds))
 
 
-def _follow(work: Work, seen: Seen, job: JobView, listed: bool, now: datetime) -> Step:
+def _follow(work: Work, seen: Seen, job: JobView, asked: Asked, now: datetime) -> Step:
     late = job_end.overdue(job, work.template)
-    found = job_end.standing(job, seen.own_pods, listed, now)
+    found = job_end.standing(job, seen.own_pods, asked.pods, now)
     if found.look:
         return Do(Learn(What.PODS))
     if found.end is not None:
@@ -127,7 +127,7 @@ def _follow(work: Work, seen: Seen, job: JobView, listed: bool, now: datetime) -
         return GivenUp(failures.job_overdue(job.name))
     if found.due is not None:
         return GoesOn(State.BESIDE, found.due)
-    return _start(work, seen, job, listed, now)
+    return _start(work, seen, job, asked, now)
 
 
 def _make(work: Work, seen: Seen, hindrance: Failure | None, now: datetime) -> Step:
@@ -141,7 +141,7 @@ def _make(work: Work, seen: Seen, hindrance: Failure | None, now: datetime) -> S
     return GivenUp(failures.given_up(by, _timeout(work)))
 
 
-def _start(work: Work, seen: Seen, job: JobView, listed: bool, now: datetime) -> Step:
+def _start(work: Work, seen: Seen, job: JobView, asked: Asked, now: datetime) -> Step:
     pods, late = seen.own_pods, job_end.overdue(job, work.template)
     start = starting.look(job, pods, work.wanted, work.ran, seen.refusal, seen.refused_at, now)
     if start.running:
@@ -150,11 +150,18 @@ def _start(work: Work, seen: Seen, job: JobView, listed: bool, now: datetime) ->
         return GoesOn(State.LAST_ENDED if outcome.is_final(pods) else State.REPLACED, late, start.wanted)
     due = start.since + timedelta(seconds=_timeout(work))
     if now >= due:
-        if not listed:
+        if not asked.pods:
             return Do(Learn(What.PODS))  # the cache may be behind, and this is not taken back
+        if start.refusal is None and not any(not pod.ended for pod in pods) and not _known(asked.refusals, due):
+            return Do(Learn(What.EVENTS))  # the last look may have been too early
         return GivenUp(outcome.never_started(pods, start.refusal, _timeout(work)))
     trouble = outcome.trouble_starting(pods, start.refusal)
     return Hindered(trouble, due, start.wanted) if trouble else Starting(due, start.wanted)
+
+
+def _known(read: datetime | None, due: datetime) -> bool:
+    """Whether it was asked why there is no Pod when there should have been one."""
+    return read is not None and read >= due
 
 
 def _timeout(work: Work) -> int:

@@ -6,9 +6,9 @@ from datetime import datetime
 
 from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus
 from holdfast.api.policy import BackupPolicySpec
-from holdfast.decide import ownership
+from holdfast.decide.seen import NOTHING, Asked, Seen
 from holdfast.decide.suspicion import Former
-from holdfast.decide.views import ClaimView, JobView, PodView
+from holdfast.decide.views import ClaimView, JobView
 
 
 @dataclass(frozen=True)
@@ -25,23 +25,6 @@ class BackupView:
     status: DatabaseBackupStatus
 
 
-@dataclass(frozen=True)
-class Seen:
-    """A Job by the name that the status says, and the Pods that bear that name: whose they are is decided."""
-
-    name: str | None = None
-    job: JobView | None = None
-    pods: tuple[PodView, ...] = ()  # oldest first: anybody's (see ownership.py)
-    refusal: str | None = None  # why the API server refuses the Job, or the Job its Pods
-    refused_at: datetime | None = None  # when that was, as an Event says; None where it was just now
-
-    @property
-    def own_pods(self) -> tuple[PodView, ...]:
-        """Return the Pods that this Job has made."""
-        return ownership.pods_of(self.job.uid if self.job else None, self.pods)
-
-
-NOTHING = Seen()
 # The roles of a backup's Jobs
 BACKUP, FORMER, CLEANUP, VERIFY = "backup", "former", "cleanup", "verify"
 
@@ -65,6 +48,11 @@ class Observation:
     def of(self, role: str) -> Seen:
         """Return the Job of a role, with its Pods, as they are seen."""
         return self.works.get(role, NOTHING)
+
+    @property
+    def asked(self) -> Asked:
+        """What was asked of the API server beyond the cache."""
+        return Asked(self.pods_listed, self.refusals_read)
 
     @property
     def job(self) -> JobView | None:

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 
 from holdfast.api.backup import Phase
 from holdfast.decide.decision import Decision, Do, Learn, What
-from holdfast.decide.observation import BACKUP, CLEANUP, NOTHING, VERIFY, Observation, Seen
+from holdfast.decide.observation import BACKUP, CLEANUP, VERIFY, Observation
+from holdfast.decide.seen import NOTHING, Seen
 from holdfast.decide.statuses import CLEANUP_RUNNING
 
 PATIENCE = timedelta(seconds=4)  # that a Job may have no Pod without a word

@@ -59,7 +59,8 @@ def look(
     if active:
         return Start(since=min(active[-1].created, now), wanted=wanted if been else None)
     if refusal is not None and not wanted.refused and _is_news(refused_at, job, pods, wanted.since if been else None):
-        wanted = wanted.model_copy(update={"since": now, "refused": True})
+        since = now if been else min(job.created, now)  # no Pod at all: one has been wanted from the beginning
+        wanted = wanted.model_copy(update={"since": since, "refused": True})
     if wanted.refused:
         return Start(since=wanted.since, refusal=refusal, wanted=wanted)
     return Start(replaced=True, wanted=wanted) if been else Start(since=min(job.created, now))

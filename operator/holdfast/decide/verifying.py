@@ -84,7 +84,7 @@ def follow(o: Observation, settings: Settings, now: datetime) -> Decision:
     if seen.job is None and (error := no_image(resolved, settings)):  # the chart's images have changed since
         return _end(o, run, failures.failure_of(error), now)
     work = Work(VERIFY, o.backup.uid, resolved.job, run.started_at, o.backup.status.pod_wanted)
-    return _after(o, run, job_life.step(work, seen, o.pods_listed, now), now)
+    return _after(o, run, job_life.step(work, seen, o.asked, now), now)
 
 
 def _after(o: Observation, run: VerificationRun, step: Step, now: datetime) -> Decision:

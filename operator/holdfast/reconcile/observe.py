@@ -14,7 +14,8 @@ from holdfast.api.policy import BackupPolicySpec
 from holdfast.api.unreadable import explained
 from holdfast.decide import ending
 from holdfast.decide.decision import Decision, Rest
-from holdfast.decide.observation import BACKUP, CLEANUP, FORMER, VERIFY, BackupView, Observation, Seen
+from holdfast.decide.observation import BACKUP, CLEANUP, FORMER, VERIFY, BackupView, Observation
+from holdfast.decide.seen import Seen
 from holdfast.decide.starting import latest
 from holdfast.decide.suspicion import Former, former_of
 from holdfast.decide.views import ClaimView
