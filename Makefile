@@ -14,7 +14,7 @@ PYTEST := $(RUN) pytest
 CLUSTER := python3 -m tests.cluster
 # Whose line it is, where two targets write at once.
 NAMED = $(if $(SIDE_BY_SIDE),| sed --unbuffered "s/^/$@  /")
-FAST := tests/unit tests/contract tests/stores tests/chart
+FAST := tests/unit tests/stores tests/chart
 MYSQL_IMAGES := runner-mysql test-mysql runner-mariadb test-mariadb
 # What images, charts and tests need of the test cluster: the daemon, the KUBECONFIG, helm and kubectl on the PATH.
 WITH_CLUSTER := eval "$$($(CLUSTER) env)" &&

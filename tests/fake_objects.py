@@ -4,17 +4,18 @@ What it promises is written down in tests/kube_contract.py, which is run on it a
 controllers: nothing is collected, no Job runs, no finalizer holds anything up.
 """
 
-import copy
 import itertools
 import json
+import pickle
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from holdfast.kube.errors import AlreadyExists, Conflict, NotFound, Refused
 from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES, Kind
 
 Body = dict[str, Any]
 Page = list[Body]
+T = TypeVar("T")
 WHEN = "2026-11-22T08:45:00Z"
 _WITH_STATUS = (BACKUPS, POLICIES, JOBS, PODS)
 _WITH_GENERATION = (BACKUPS, POLICIES, JOBS)
@@ -37,13 +38,13 @@ class FakeObjects:
         if kind in _WITH_GENERATION:
             meta.setdefault("generation", 1)
         self.objects[kind.kind, meta["namespace"], meta["name"]] = body
-        return copy.deepcopy(body)
+        return _copied(body)
 
     def all(self, kind: Kind) -> list[Body]:
-        return [copy.deepcopy(body) for (name, *_), body in self.objects.items() if name == kind.kind]
+        return _copied([body for (name, *_), body in self.objects.items() if name == kind.kind])
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Body:
-        return copy.deepcopy(self._held(kind, namespace, name))
+        return _copied(self._held(kind, namespace, name))
 
     async def list(
         self,
@@ -56,13 +57,14 @@ class FakeObjects:
     ) -> list[Body]:
         found = [
             body
-            for body in self.all(kind)
-            if namespace in (None, body["metadata"]["namespace"])
+            for (name, *_), body in self.objects.items()
+            if name == kind.kind
+            and namespace in (None, body["metadata"]["namespace"])
             and _matches(label_selector, lambda key, of=body: (of["metadata"].get("labels") or {}).get(key))
             and _matches(field_selector, lambda key, of=body: _field(of, key) or "")
         ]
         found.sort(key=lambda body: (body["metadata"]["namespace"], body["metadata"]["name"]))
-        return [{"metadata": body["metadata"]} for body in found] if metadata_only else found
+        return _copied([{"metadata": body["metadata"]} for body in found] if metadata_only else found)
 
     async def pages(self, kind: Kind, namespace: str | None, **which: Any) -> AsyncIterator[Sequence[Body]]:
         """Yield what `list` returns, two at a time."""
@@ -100,7 +102,7 @@ class FakeObjects:
         patch["metadata"] = {key: value for key, value in meta.items() if key not in _SERVERS_OWN}
         merged = _merged(held, patch)
         if merged == held:
-            return copy.deepcopy(held)
+            return _copied(held)
         if kind in _WITH_GENERATION and merged.get("spec") != held.get("spec"):
             merged["metadata"]["generation"] = held["metadata"].get("generation", 1) + 1
         return self.put(kind, merged)
@@ -119,6 +121,12 @@ class FakeObjects:
             return self.objects[kind.kind, namespace, name]
         except KeyError:
             raise NotFound(f'{kind.plural} "{name}" not found', 404) from None
+
+
+def _copied(body: T) -> T:
+    """A copy that shares nothing; several times as fast as copy.deepcopy."""
+    copied: T = pickle.loads(pickle.dumps(body))
+    return copied
 
 
 def _matches(selector: str | None, value: Any) -> bool:
@@ -151,4 +159,4 @@ def _merged(old: Body, patch: Body) -> Body:
             result[key] = _merged(held if isinstance(held, dict) else {}, value)
         elif value is not None:
             result[key] = value
-    return copy.deepcopy(result)
+    return _copied(result)

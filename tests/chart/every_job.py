@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-import yaml
+from tests import yaml_text
 from tests.builders import NOW, UID, a_begun_backup, a_policy, a_sqlite_policy, an_rds_policy, settings
 from tests.chart.rendering import CHART
 
@@ -16,7 +16,7 @@ from holdfast.settings import Settings
 Job = dict[str, Any]
 PROXY = {"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": ".svc"}
 PROXY_VALUES = {"httpsProxy": PROXY["HTTPS_PROXY"], "noProxy": PROXY["NO_PROXY"]}
-IMAGES = yaml.safe_load((CHART / "values.yaml").read_text())["runner"]["images"]
+IMAGES = yaml_text.load((CHART / "values.yaml").read_text())["runner"]["images"]
 SETTINGS = settings(images=IMAGES, proxy=PROXY)
 KEY = "age1zd5883cj64l8849f66m3724fpavwzaq3pau92lr5fvsgwauxt9lq4px9ek"
 NODE = "node-b"

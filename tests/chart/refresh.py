@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from tests import yaml_text
 from tests.chart import shape
 
 from holdfast.settings import Defaults
@@ -77,7 +78,7 @@ def schema_text() -> str:
 
 def copied_values() -> str:
     """Return values.yaml as a template can read it: Helm hides the file itself."""
-    return OF_VALUES + yaml.safe_dump(yaml.safe_load(VALUES.read_text()), sort_keys=False, width=120)
+    return OF_VALUES + yaml.safe_dump(yaml_text.load(VALUES.read_text()), sort_keys=False, width=120)
 
 
 def rows(properties: dict[str, Any], values: dict[str, Any], path: str = "") -> list[tuple[str, str, str]]:
@@ -93,7 +94,7 @@ def rows(properties: dict[str, Any], values: dict[str, Any], path: str = "") -> 
 
 
 def readme_text() -> str:
-    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    values = yaml_text.load((CHART / "values.yaml").read_text())
     lines = ["| value | default | meaning |", "|---|---|---|"]
     for row in rows(json.loads(SCHEMA.read_text())["properties"], values):
         path, default, meaning = (cell.replace("|", "\\|") for cell in row)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+from tests import yaml_text
 
 CHART = Path(__file__).parents[2] / "charts" / "holdfast"
 RELEASE, NAMESPACE = "hf", "holdfast-system"
@@ -63,7 +63,7 @@ def render(helm: Path, values: Manifest | None = None, *options: str, release: s
 
 @functools.cache
 def _parsed(text: str) -> list[Manifest]:
-    return [document for document in yaml.load_all(text, Loader=yaml.CSafeLoader) if document]
+    return list(yaml_text.load_all(text))
 
 
 def refusal(helm: Path, values: Manifest) -> str:

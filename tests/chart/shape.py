@@ -4,6 +4,7 @@ An object at admission is a map, whatever its kind, so CEL can go through its ke
 check from asking for more. So the list of fields is whole without naming any that it leaves out.
 """
 
+import functools
 import json
 import re
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from tests import yaml_text
 
 FILES = Path(__file__).parents[2] / "charts" / "holdfast" / "files"
 SHAPE = FILES / "job-shape.yaml"
@@ -54,8 +56,9 @@ class Place:
         return re.sub(r"\bitem\b", self.item, re.sub(r"\bself\b", self.expression, sentence))
 
 
+@functools.cache
 def shape() -> Node:
-    root: Node = yaml.safe_load(SHAPE.read_text())
+    root: Node = yaml_text.load(SHAPE.read_text())
     return root
 
 

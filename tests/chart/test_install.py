@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests import yaml_text
 from tests.chart.rendering import CHART, Manifest
 from tests.cluster import api
 from tests.e2e.kubectl import Kubectl
@@ -122,10 +123,10 @@ class Release:
 def chart_copy(place: Path, group: str, version: str, added: Manifest | None = None) -> Path:
     """Copy the chart with CRDs of another group; `added` are fields that this version adds to a policy's spec."""
     shutil.copytree(CHART, place)
-    about = yaml.safe_load((place / "Chart.yaml").read_text())
+    about = yaml_text.load((place / "Chart.yaml").read_text())
     (place / "Chart.yaml").write_text(yaml.safe_dump(about | {"version": version}))
     for path in (place / "files/crds").glob("*.yaml"):
-        crd = yaml.safe_load(path.read_text().replace("holdfast.dev", group))
+        crd = yaml_text.load(path.read_text().replace("holdfast.dev", group))
         if added and crd["spec"]["names"]["plural"] == "backuppolicies":
             (of_version,) = crd["spec"]["versions"]
             of_version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"] |= added

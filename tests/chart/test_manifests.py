@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from tests import yaml_text
 from tests.chart.rendering import CHART, NAMESPACE, SERVED, Rendered, render, template
 
 # of the test alone: the first one to need a Helm may wait minutes until it is built
@@ -232,7 +232,7 @@ def test_the_crds_are_those_of_the_models_and_marked_as_kept(helm: Path, keep: b
         metadata = {key: value for key, value in crd["metadata"].items() if key != "annotations"}
         return {**crd, "metadata": metadata}
 
-    files = [yaml.safe_load(path.read_text()) for path in sorted((CHART / "files/crds").glob("*.yaml"))]
+    files = [yaml_text.load(path.read_text()) for path in sorted((CHART / "files/crds").glob("*.yaml"))]
     rendered = render(helm, {"crds": {"keep": keep}}).all("CustomResourceDefinition")
 
     assert len(files) == 2

@@ -9,14 +9,12 @@ import pytest
 from tests.cluster import api
 from tests.cluster.settings import from_environment
 from tests.fake_s3 import FakeS3
-from tests.integration.runner.containers import docker
-from tests.integration.runner.servers import BUCKET, Store
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 TIMEOUT = 120  # seconds; the first test waits for the server
-LOCKED = "locked"
+BUCKET, LOCKED = "backups", "locked"
 
 
 @dataclass(frozen=True)
@@ -31,6 +29,10 @@ class Kind:
 
 @pytest.fixture(scope="session")
 def seaweedfs() -> Iterator[Kind]:
+    # late, as every process of the fast tests reads this file: boto3 takes a second
+    from tests.integration.runner.containers import docker
+    from tests.integration.runner.servers import Store
+
     settings = from_environment()
     network = f"holdfast-it-{os.getpid()}-stores"
     with pytest.MonkeyPatch.context() as environment:

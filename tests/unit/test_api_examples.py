@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-import yaml
+from tests import yaml_text
 
 from holdfast import naming
 from holdfast.api import crd
@@ -15,7 +15,7 @@ MODEL = {resource.kind: resource.spec for resource in crd.RESOURCES}
 
 def documents(file):
     return [
-        document for document in yaml.safe_load_all(file.read_text()) if document["apiVersion"] == naming.API_VERSION
+        document for document in yaml_text.load_all(file.read_text()) if document["apiVersion"] == naming.API_VERSION
     ]
 
 

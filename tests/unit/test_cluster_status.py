@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-import yaml
+from tests import yaml_text
 from tests.cluster import daemon, kind, status
 from tests.cluster.settings import from_environment
 
@@ -35,7 +35,7 @@ def test_a_cache_that_is_not_there_is_empty(tmp_path: Path):
 
 
 def test_kind_gets_one_patch_of_several_lines():
-    configuration = yaml.safe_load(kind.CONFIGURATION)
+    configuration = yaml_text.load(kind.CONFIGURATION)
     [patch] = configuration["containerdConfigPatches"]
     assert '[plugins."io.containerd.grpc.v1.cri"]\n  restrict_oom_score_adj = true' in patch
 

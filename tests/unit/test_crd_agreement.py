@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 from tests import structural
+from tests.budget import examples
 
 from holdfast.api import crd
 from holdfast.api.backup import DatabaseBackupSpec
@@ -87,7 +88,7 @@ def complaints(kind: str, place: structural.Place, value: Any) -> list[str]:
 
 
 thorough = settings(
-    max_examples=settings.default.max_examples * 15,
+    max_examples=examples(60, times=15),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )
 

@@ -3,12 +3,13 @@
 The API server alone can run a rule; what is asked here is that none is left out there.
 """
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from tests import yaml_text
 from tests.e2e import test_api_input as examples
 
 CRDS = sorted((Path(__file__).parents[2] / "crds").glob("*.yaml"))
@@ -19,7 +20,7 @@ def rules() -> dict[str, str]:
     """Each sentence that a rule says, with the place where it is said first."""
     found: dict[str, str] = {}
     for path in CRDS:
-        version = yaml.safe_load(path.read_text())["spec"]["versions"][0]
+        version = yaml_text.load(path.read_text())["spec"]["versions"][0]
         for place, message in _below(path.name.partition(".")[0], version["schema"]["openAPIV3Schema"]):
             found.setdefault(message, place)
     return found
@@ -73,10 +74,11 @@ def _set_somewhere(parts: list[str], node: Any) -> bool:
     return isinstance(node, dict) and parts[0] in node and _set_somewhere(parts[1:], node[parts[0]])
 
 
+@functools.cache
 def _accepted() -> list[dict[str, Any]]:
     """What the e2e tests have the API server accept: the good ones, and every example of the docs."""
     folder = CRDS[0].parents[1] / "docs" / "examples"
-    documented = [one for path in sorted(folder.glob("*.yaml")) for one in yaml.safe_load_all(path.read_text()) if one]
+    documented = [one for path in sorted(folder.glob("*.yaml")) for one in yaml_text.load_all(path.read_text())]
     return [*examples.GOOD.values(), *documented]
 
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from tests.budget import examples
 from tests.builders import NOW, UID, a_begun_backup, a_failure, a_success, observed, settings
 
 from holdfast.api.backup import Phase
@@ -394,4 +395,4 @@ class History(RuleBasedStateMachine):
 
 
 TestHistories = History.TestCase
-TestHistories.settings = hypothesis_settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestHistories.settings = hypothesis_settings(max_examples=examples(25, times=6), stateful_step_count=40, deadline=None)

@@ -11,7 +11,7 @@ import pytest
 from kubernetes.aio.client.configuration import Configuration
 from prometheus_client import CollectorRegistry, generate_latest
 from tests.builders import a_policy, policy_dict, settings
-from tests.fake_api import FakeApi, serve
+from tests.fake_server import FakeApi, serve
 
 from holdfast import naming
 from holdfast.decide.resolve import resolve

@@ -184,12 +184,15 @@ def unseen():
     return 1
 
 
-def wait(number):
+def wait(number, pause):
     while number < 3:
+        pause()
         number += 1
     return number
 """
 TESTS = """\
+import time
+
 from holdfast import toy
 
 
@@ -201,7 +204,13 @@ def test_small():
 
 
 def test_wait():
-    assert toy.wait(0) == 3
+    pauses = []
+
+    def pause():  # what never ends takes no processor meanwhile
+        pauses.append(time.sleep(0.01))
+
+    assert toy.wait(0, pause) == 3
+    assert len(pauses) == 3
 
 
 def test_broken():

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import Phase as HypothesisPhase
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
+from tests.budget import examples
 from tests.builders import (
     NOW,
     UID,
@@ -245,7 +246,9 @@ def one_room(tmp_path_factory):
     endpoint=st.just(None) | st.just("http://x:1") | HOSTILE.map("http://x/{}".format),
     typed=st.booleans(),
 )
-@settings_of_hypothesis(max_examples=25, deadline=None, phases=UNSHRUNK, suppress_health_check=list(HealthCheck))
+@settings_of_hypothesis(
+    max_examples=examples(8, times=3), deadline=None, phases=UNSHRUNK, suppress_health_check=list(HealthCheck)
+)
 def test_nothing_that_an_endpoint_says_runs_when_the_commands_are_pasted(one_room, snapshot, endpoint, typed):
     instance = RDSInstance.model_construct(identifier="orders", region="eu-central-1", endpoint=endpoint)
     text = restore_snapshot.restore_command("backup-1", snapshot, instance)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
+from tests.budget import examples
 from tests.builders import UID, a_begun_backup, a_policy, a_sqlite_policy
 from tests.builders import settings as chart_settings
 from tests.pasting import DONE, Room
@@ -102,7 +103,7 @@ def one_room(tmp_path_factory):
 
 @pytest.mark.timeout(180)  # each example is a shell and a dozen processes
 @given(backup=backups(), interpreter=st.sampled_from(["bash", "dash"]), typed=st.booleans())
-@settings(max_examples=25, deadline=None, phases=UNSHRUNK, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(8, times=3), deadline=None, phases=UNSHRUNK, suppress_health_check=list(HealthCheck))
 def test_no_text_of_a_tenants_runs_and_kubectl_gets_exactly_the_job_that_is_meant(one_room, backup, interpreter, typed):
     owner, status, runner = backup
     commands = restore_command(owner, status, runner)

@@ -8,6 +8,7 @@ import pyrage
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.budget import examples
 
 from holdfast.api.storage import Encryption
 from holdfast.contract.manifest import ManifestEncryption
@@ -38,7 +39,7 @@ def pieces(data, size=7777):
     return [data[start : start + size] for start in range(0, len(data), size)]
 
 
-@settings(deadline=None, max_examples=40)  # threads take turns with whatever else runs
+@settings(deadline=None, max_examples=examples(10, times=4))  # threads take turns with whatever else runs
 @given(st.binary(max_size=200_000), st.integers(1000, 70_000))
 def test_anything_comes_back(data, size):
     assert b"".join(decrypted([ALICE], pieces(encrypted(data, ALICE, size=size), size))) == data

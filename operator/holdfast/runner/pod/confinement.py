@@ -9,6 +9,7 @@ the hidden paths is allowed, one by one. Landlock binds the thread that asks for
 
 import ctypes
 import os
+import stat
 import struct
 import threading
 from collections.abc import Callable, Iterable
@@ -97,25 +98,30 @@ def _restrict(program: Path, hidden: set[Path]) -> None:
         os.close(ruleset)
 
 
-def _beside(hidden: set[Path]) -> list[Path]:
-    """Return all that there is but what is hidden: what lies beside it in each folder on the way to it."""
-    above = {parent for path in hidden for parent in path.parents}
-    entries = [entry for folder in above if folder.is_dir() for entry in folder.iterdir()]
-    return [
-        entry
-        for entry in entries
-        if not any(real == path or path in real.parents for real in [Path(os.path.realpath(entry))] for path in hidden)
-        and Path(os.path.realpath(entry)) not in above
-    ]
+def _beside(hidden: set[Path]) -> list[str]:
+    """Return all that there is but what is hidden: what lies beside it in each folder on the way to it.
+
+    Each tool waits for this, and those folders have hundreds of entries: a path is resolved only where it is a link.
+    """
+    above = {str(parent) for path in hidden for parent in path.parents}  # resolved, as what is hidden is
+    within = tuple(f"{path}/" for path in hidden)
+    beside = []
+    for folder in filter(os.path.isdir, above):
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                real = os.path.realpath(entry.path) if entry.is_symlink() else entry.path
+                if real not in above and not f"{real}/".startswith(within):
+                    beside.append(entry.path)
+    return beside
 
 
-def _allow(ruleset: int, path: Path, rights: int) -> None:
+def _allow(ruleset: int, path: str | Path, rights: int) -> None:
     try:
         descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError:  # it went, or leads nowhere
         return
     try:
-        allowed = rights if path.is_dir() else rights & _OF_FILES
+        allowed = rights if stat.S_ISDIR(os.fstat(descriptor).st_mode) else rights & _OF_FILES
         rule = struct.pack("=Qi", allowed, descriptor)
         _checked(_libc.syscall(_ADD, ctypes.c_int(ruleset), ctypes.c_int(_PATH_BENEATH), rule, ctypes.c_uint32(0)))
     finally:
