@@ -369,7 +369,7 @@ def test_who_is_of_which_family():
 @pytest.fixture
 def answers(monkeypatch):
     """Let each run of the client give the next rows and, where it fails, its sentence."""
-    monkeypatch.setattr(servers, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr("holdfast.runner.engines.again.FIRST_PAUSE", 0.01)
     monkeypatch.setattr(servers, "greeting", lambda _target: "9.7.4-2")
     given = []
     monkeypatch.setattr(servers, "_run", lambda *_: given.pop(0))
@@ -393,7 +393,7 @@ def test_what_will_not_pass_is_final_at_once(answers):
 
 
 def test_it_is_given_up_when_the_window_is_over(answers, monkeypatch):
-    monkeypatch.setattr(servers, "RETRY_WINDOW", 0.05)
+    monkeypatch.setattr("holdfast.runner.engines.again.WINDOW", 0.05)
     answers += [REFUSED] * 1000
     with pytest.raises(HoldfastError) as caught:
         servers.ask(a_target(), "", Stop())

@@ -18,7 +18,7 @@ REFUSED = "connection failed: Connection refused"
 @pytest.fixture
 def server(monkeypatch):
     """Let each attempt fail with the next sentence; when none is left, it succeeds."""
-    monkeypatch.setattr(postgres, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr("holdfast.runner.engines.again.FIRST_PAUSE", 0.01)
     attempts, failures = [], []
 
     def connect(*_, **parameters):
@@ -51,7 +51,7 @@ def test_what_will_not_pass_is_final_at_once(server, sentence):
 
 
 def test_it_is_given_up_when_the_window_is_over(server, monkeypatch):
-    monkeypatch.setattr(postgres, "RETRY_WINDOW", 0.05)
+    monkeypatch.setattr("holdfast.runner.engines.again.WINDOW", 0.05)
     _, failures = server
     failures += [REFUSED] * 1000
     with pytest.raises(HoldfastError) as caught:
@@ -61,7 +61,7 @@ def test_it_is_given_up_when_the_window_is_over(server, monkeypatch):
 
 
 def test_a_stop_ends_the_waiting(server, monkeypatch):
-    monkeypatch.setattr(postgres, "FIRST_PAUSE", 10)
+    monkeypatch.setattr("holdfast.runner.engines.again.FIRST_PAUSE", 10)
     _, failures = server
     failures += [REFUSED] * 1000
     stop = Stop()

@@ -43,7 +43,7 @@ def impatient(monkeypatch):
     monkeypatch.setattr(stream, "LOOK", 0.05)
     monkeypatch.setattr(scratch, "SILENCE", 0.2)
     monkeypatch.setattr(scratch, "INTERVAL", 0.02)
-    monkeypatch.setattr(server, "RETRY_WINDOW", 0.0)
+    monkeypatch.setattr("holdfast.runner.engines.again.WINDOW", 0.0)
 
 
 def stalled(_seconds):
@@ -233,7 +233,7 @@ def mysql_target(request, tmp_path, monkeypatch):
     """A target whose client is the script that the test gives, or one that prints these rows."""
     flavour = request.param
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setattr(mysql_server, "RETRY_WINDOW", 0.0)
+    monkeypatch.setattr("holdfast.runner.engines.again.WINDOW", 0.0)
     monkeypatch.setattr(mysql_server, "ANSWER_SECONDS", 20.0)
 
     def make(script="", rows=()):

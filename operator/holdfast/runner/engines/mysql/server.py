@@ -6,7 +6,6 @@ The questions go through the same family of client programs as the dump, so that
 import re
 import socket
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from holdfast.api.database import TLSMode
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.artifact.stream import BUFFER
-from holdfast.runner.engines import migrations
+from holdfast.runner.engines import again, migrations
 from holdfast.runner.engines.mysql.connection import Target
 from holdfast.runner.engines.mysql.errors import classify, connection_error
 from holdfast.runner.engines.mysql.flavour import FLAVOURS
@@ -24,8 +23,6 @@ from holdfast.runner.pod.stop import Stop
 from holdfast.runner.pod.text import one_line
 
 CONNECT_TIMEOUT = 5  # seconds for one attempt
-RETRY_WINDOW = 15.0  # seconds in which a failure that may pass by itself is tried again
-FIRST_PAUSE = 0.25  # seconds; each further pause is twice as long, at most 4
 
 ANSWER_SECONDS = 60.0  # for all questions of one connection: they are small
 ANSWER_BYTES = 32 << 20  # likewise; twenty thousand migrations with long names are a third of it
@@ -149,19 +146,23 @@ def ask(target: Target, questions: str, stop: Stop) -> list[list[str]]:
 
     Raises the connection's errors (exit 3), WrongEngine, and TLSFailed where it must be encrypted and is not.
     """
-    give_up = time.monotonic() + RETRY_WINDOW
-    pause = FIRST_PAUSE
-    while True:
-        stop.check()
+
+    def attempt() -> list[list[str]]:
         rows, failed = _run(target, _WHO + questions, stop)
         _require(target, rows)
         if failed is None:
             return rows
-        if not classify(failed).passes or time.monotonic() + pause > give_up:
-            _require_family(target, greeting(target))
-            raise connection_error(failed, target)
-        stop.wait(pause)
-        pause = min(pause * 2, 4.0)
+        told = connection_error(failed, target)
+        if classify(failed).passes:
+            raise again.PassingError(told)
+        _require_family(target, greeting(target))
+        raise told
+
+    try:
+        return again.patiently(attempt, stop)
+    except again.PassingError as error:
+        _require_family(target, greeting(target))
+        raise error.told from None
 
 
 def _run(target: Target, questions: str, stop: Stop) -> tuple[list[list[str]], str | None]:

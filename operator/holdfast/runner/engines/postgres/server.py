@@ -3,7 +3,6 @@
 import os
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from holdfast.contract.manifest import ManifestMigrations
 from holdfast.errors import HoldfastError, Reason
+from holdfast.runner.engines import again
 from holdfast.runner.engines.postgres import history
 from holdfast.runner.engines.postgres.connection import APPLICATION, Target
 from holdfast.runner.engines.postgres.errors import classify, connection_error
@@ -21,8 +21,6 @@ from holdfast.runner.pod.text import one_line
 if TYPE_CHECKING:
     from psycopg import Connection
 
-RETRY_WINDOW = 15.0  # seconds in which a failure that may pass by itself is tried again
-FIRST_PAUSE = 0.25  # seconds; each further pause is twice as long, at most 4
 ANSWER_SECONDS = 60.0  # for all questions of one connection: they are small
 
 # What a user made: no system schema, and nothing that belongs to an extension.
@@ -146,18 +144,18 @@ def connect(target: Target, stop: Stop) -> "Connection[tuple[Any, ...]]":
     """Connect; what may pass by itself is tried again within the window. Raises HoldfastError (exit 3)."""
     import psycopg  # late: it is slow to import, and a task with a bad Secret does not need it
 
-    give_up = time.monotonic() + RETRY_WINDOW
-    pause = FIRST_PAUSE
-    while True:
-        stop.check()
+    def attempt() -> "Connection[tuple[Any, ...]]":
         try:
             return psycopg.connect("", autocommit=True, **target.parameters())  # type: ignore[arg-type]
         except psycopg.OperationalError as error:
             text = str(error)
-        if not classify(text).passes or time.monotonic() + pause > give_up:
-            raise connection_error(text, target)
-        stop.wait(pause)
-        pause = min(pause * 2, 4.0)
+        told = connection_error(text, target)
+        raise again.PassingError(told) if classify(text).passes else told
+
+    try:
+        return again.patiently(attempt, stop)
+    except again.PassingError as error:
+        raise error.told from None
 
 
 def _row(connection: "Connection[tuple[Any, ...]]", target: Target, query: str) -> tuple[Any, ...]:
