@@ -137,7 +137,7 @@ def _an_operator(world: World) -> Iterator[subprocess.Popen[bytes]]:
         file.write(json.dumps(settings))
         file.flush()
         command = [
-            sys.executable, "-m", "holdfast.handlers", "--settings", file.name, "--port", PORT, "--no-leader-election",
+            sys.executable, "-m", "holdfast.process", "--settings", file.name, "--port", PORT, "--no-leader-election",
             "--kubeconfig", os.environ["KUBECONFIG"], "--context", world.kubectl.context,
         ]  # fmt: skip
         with subprocess.Popen(command, stderr=log) as process:

@@ -20,7 +20,7 @@ from tests.chart.rendering import CHART, Manifest
 from tests.cluster import api
 from tests.e2e.kubectl import Kubectl
 
-from holdfast.handlers.main import LEASE_NAME
+from holdfast.process.main import LEASE_NAME
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60, func_only=True)]
 

@@ -80,7 +80,7 @@ async def start(cluster: Cluster, namespace: str, tmp_path: Path, unique: str) -
         }
         argv = [str(word) for pair in arguments.items() for word in pair]
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "holdfast.handlers", *argv, stderr=asyncio.subprocess.PIPE, env=os.environ
+            sys.executable, "-m", "holdfast.process", *argv, stderr=asyncio.subprocess.PIPE, env=os.environ
         )
         begun.append(Operator(process, port))
         return begun[-1]

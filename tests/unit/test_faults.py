@@ -8,11 +8,11 @@ from prometheus_client import REGISTRY
 from tests.builders import NOW, policy_dict
 from tests.fake_cluster import FakeCluster
 
-from holdfast.handlers.operator import Operator
-from holdfast.handlers.server import Health
 from holdfast.kube.errors import Refused, Unavailable
 from holdfast.kube.events import EventRecorder
 from holdfast.kube.kinds import BACKUPS, EVENTS, POLICIES, Kind
+from holdfast.process.health import Health
+from holdfast.process.operator import Operator
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.faults import PATIENCE, Faults
 from holdfast.reconcile.policy import policy_status

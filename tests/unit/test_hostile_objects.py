@@ -14,9 +14,9 @@ from tests.fuzz import Json, mutated
 from holdfast import naming
 from holdfast.decide.suspicion import former_of
 from holdfast.decide.views import claim_view, holders
-from holdfast.handlers.metrics import BackupCollector
 from holdfast.handlers.watches import take
 from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES, Kind
+from holdfast.process.metrics import BackupCollector
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.queue import Key
 from holdfast.reconcile.refusals import PodRefusal

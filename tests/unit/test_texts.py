@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from holdfast import texts
 from holdfast.errors import HoldfastError, Reason
-from holdfast.handlers.log import _seen
+from holdfast.process.log import _seen
 from holdfast.runner.pod.log import Log
 from holdfast.runner.pod.text import one_line
 

@@ -4,7 +4,9 @@ kopf's event handlers are never retried and must not wait for anything: no call,
 itself writes nothing either: no handler of ours has progress to store, needs a finalizer or posts Events.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +26,7 @@ from holdfast.untrusted import mapping, needed, word
 log = structlog.get_logger(__name__)
 
 UNREADABLE = Counter("holdfast_unreadable_objects_total", "Objects left out since they cannot be read.", ["kind"])
+_CLOSE_SECONDS = 3.0  # that the watches may take to close; they write nothing
 _OURS = f"{naming.MANAGED_BY}={naming.MANAGER}"
 
 
@@ -106,6 +109,25 @@ def keys_of(kind: Kind, body: Body, cache: Cache) -> Iterator[Key]:
     backup = child and cache.backup_of(child)
     if backup:
         yield Key(BACKUPS.kind, backup.namespace, backup.name)
+
+
+@asynccontextmanager
+async def running(
+    handlers: kopf.OperatorRegistry, namespaces: Collection[str]
+) -> AsyncIterator[Collection["asyncio.Task[None]"]]:
+    """Run kopf's watches within the block, in these namespaces or, without any, in all.
+
+    kopf's own way of running its tasks would end ours too, when one of its ends.
+    """
+    tasks = await kopf.spawn_tasks(
+        registry=handlers, settings=settings(), clusterwide=not namespaces, namespaces=namespaces
+    )
+    try:
+        yield tasks
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=_CLOSE_SECONDS)
 
 
 def settings() -> kopf.OperatorSettings:

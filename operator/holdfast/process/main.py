@@ -19,15 +19,15 @@ import structlog
 
 from holdfast import __version__
 from holdfast.errors import HoldfastError
-from holdfast.handlers import log as logs
-from holdfast.handlers.metrics import LEADER
-from holdfast.handlers.namespaces import NamespacesChanged
-from holdfast.handlers.operator import Operator
-from holdfast.handlers.server import Health, serve
 from holdfast.kube import access
 from holdfast.kube.client import KubeClient
 from holdfast.kube.errors import KubeError
 from holdfast.kube.lease import Lease, LeaseLost
+from holdfast.process import log as logs
+from holdfast.process.health import Health, serve
+from holdfast.process.metrics import LEADER
+from holdfast.process.namespaces import NamespacesChanged
+from holdfast.process.operator import Operator
 from holdfast.settings import load
 
 log = structlog.get_logger(__name__)

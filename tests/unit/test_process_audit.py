@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from tests.patience import ENOUGH
 
-from holdfast.handlers.audit import Audit
 from holdfast.kube.errors import Unavailable
 from holdfast.kube.kinds import BACKUPS, Kind
+from holdfast.process.audit import Audit
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.queue import Key
 

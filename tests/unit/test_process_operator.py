@@ -15,15 +15,14 @@ from tests.fake_server import FakeApi, serve
 
 from holdfast import naming
 from holdfast.decide.resolve import resolve
-from holdfast.handlers import operator as operators
-from holdfast.handlers import server
-from holdfast.handlers.audit import Audit
-from holdfast.handlers.operator import Operator
-from holdfast.handlers.server import Health
 from holdfast.kube import access
 from holdfast.kube.client import KubeClient
 from holdfast.kube.errors import NotServed
 from holdfast.kube.kinds import BACKUPS, JOBS, POLICIES, Kind
+from holdfast.process import operator as operators
+from holdfast.process.audit import Audit
+from holdfast.process.health import Health
+from holdfast.process.operator import Operator
 from holdfast.reconcile.clocktask import ClockTask
 from holdfast.settings import Settings
 
@@ -162,7 +161,7 @@ async def test_the_probe_tells_of_a_clock_that_stands_still(monkeypatch: pytest.
         await asyncio.Event().wait()
 
     monkeypatch.setattr(ClockTask, "run", stands_still)
-    monkeypatch.setattr(server, "MAX_TICK_SECONDS", 0.5)
+    monkeypatch.setattr("holdfast.process.health.MAX_TICK_SECONDS", 0.5)
     async with an_operator(FakeApi(), monkeypatch) as (_, health):
         await until(is_ready(health))
         await until(lambda: "the clock task has not come round" in (health.problem() or ""))

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.handlers import main as mains
-from holdfast.handlers.main import _arguments, _code, _first
-from holdfast.handlers.namespaces import NamespacesChanged
 from holdfast.kube import access
 from holdfast.kube.errors import KubeError, Unavailable
 from holdfast.kube.lease import LeaseLost
+from holdfast.process import main as mains
+from holdfast.process.main import _arguments, _code, _first
+from holdfast.process.namespaces import NamespacesChanged
 
 
 async def forever() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from holdfast.handlers import log as logs
+from holdfast.process import log as logs
 
 
 @pytest.fixture

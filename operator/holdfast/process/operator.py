@@ -4,20 +4,19 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime
 
-import kopf
 import structlog
 from prometheus_client import REGISTRY
 
 from holdfast import clock
 from holdfast.handlers import watches
-from holdfast.handlers.audit import Audit
-from holdfast.handlers.metrics import BackupCollector
-from holdfast.handlers.namespaces import Namespaces
-from holdfast.handlers.server import Health
 from holdfast.kube.access import Credentials
 from holdfast.kube.client import KubeClient
 from holdfast.kube.events import EventRecorder
 from holdfast.kube.kinds import BACKUPS, POLICIES
+from holdfast.process.audit import Audit
+from holdfast.process.health import Health
+from holdfast.process.metrics import BackupCollector
+from holdfast.process.namespaces import Namespaces
 from holdfast.reconcile.backup import BackupReconciler
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.clocktask import ClockTask
@@ -29,7 +28,6 @@ from holdfast.settings import Settings
 log = structlog.get_logger(__name__)
 
 WORKERS = 16
-_CLOSE_SECONDS = 3.0  # that the watches may take to close; they write nothing
 
 
 class Operator:
@@ -78,25 +76,17 @@ class Operator:
     async def watch(self, on_started: Callable[[], None]) -> None:
         """Run kopf's watches, for ever. `on_started` is called once kopf has put its own signal handlers in place.
 
-        kopf's own way of running its tasks would end ours too, when one of its ends. Raises KubeError where the API
+        Raises KubeError where the API
         server says why a watch ended.
         """
         audit = await self._begun
-        namespaces = audit.namespaces
-        tasks = await kopf.spawn_tasks(
-            registry=self._registry, settings=watches.settings(), clusterwide=not namespaces, namespaces=namespaces
-        )
-        on_started()
-        try:
+        async with watches.running(self._registry, audit.namespaces) as tasks:
+            on_started()
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             await audit.compare()  # a kind that is gone or a right withdrawn: told in the server's own words
             for task in done:
                 await task
             raise RuntimeError(f"kopf ended: {', '.join(task.get_name() for task in done)}")
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks, timeout=_CLOSE_SECONDS)
 
     async def _reconcile(self, key: Key) -> datetime | None:
         return await self._faults.guard(key, self._reconcilers[key.kind])

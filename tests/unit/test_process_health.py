@@ -6,7 +6,7 @@ import time
 import aiohttp
 import pytest
 
-from holdfast.handlers.server import MAX_TICK_SECONDS, Health, serve
+from holdfast.process.health import MAX_TICK_SECONDS, Health, serve
 
 
 async def get(health: Health, path: str) -> tuple[int, str]:
@@ -48,7 +48,7 @@ async def test_a_watch_that_is_behind_is_no_life() -> None:
 
 @pytest.mark.parametrize("name", ["holdfast_leader", "holdfast_build_info", "holdfast_queue_depth", "python_info"])
 async def test_metrics_are_exported(name: str) -> None:
-    import holdfast.handlers.main  # noqa: F401 - the whole operator's metrics
+    import holdfast.process.main  # noqa: F401 - the whole operator's metrics
 
     status, text = await get(Health(), "/metrics")
     assert status == 200

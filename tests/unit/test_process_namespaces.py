@@ -9,9 +9,9 @@ from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 from tests.patience import until
 
-from holdfast.handlers.namespaces import Namespaces, NamespacesChanged
 from holdfast.kube.errors import KubeError, NotServed, Refused, Unavailable
 from holdfast.kube.kinds import Kind
+from holdfast.process.namespaces import Namespaces, NamespacesChanged
 
 
 class Cluster:

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from holdfast.handlers.metrics import BackupCollector
 from holdfast.kube.kinds import BACKUPS
+from holdfast.process.metrics import BackupCollector
 from holdfast.reconcile.cache import Cache
 
 
