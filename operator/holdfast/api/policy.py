@@ -163,7 +163,7 @@ class VerificationRules(SpecModel):
         description="checksum (what the store holds is what was sent, by the store's own checksums of the parts) or "
         "readback (the artifact is downloaded, decrypted where there is an identity, decompressed and read to its "
         "end; its SHA-256, rows and schema are compared). In force for new backups, and for one that is verified again "
-        "without naming a level. Of aws-rds the snapshot's state is asked instead. Default: checksum.",
+        "without naming a level. For the method aws-rds, AWS is asked for the snapshot's state. Default: checksum.",
     )
     identity_secret_name: ObjectName | None = Field(
         None,

@@ -166,7 +166,7 @@ def killed(pod: PodView) -> Failure:
     if end is not None and end.reason == "OOMKilled":
         return _failure(
             Reason.OUT_OF_MEMORY,
-            "the container was killed for want of memory",
+            "the container needed more memory than its limit, and was killed",
             "raise job.resources.limits.memory",
             end.exit_code,
         )
@@ -174,7 +174,7 @@ def killed(pod: PodView) -> Failure:
         return _failure(
             Reason.CONTAINER_KILLED,
             "the container was killed (SIGKILL) before it could report, and the node does not say why",
-            "most often it is want of memory: raise job.resources.limits.memory; else see the node's log",
+            "most often its memory limit: raise job.resources.limits.memory; else see the node's log",
             end.exit_code,
         )
     if end is None and pod.held_up_by is not None:

@@ -92,7 +92,7 @@ def _interrupted(name: str) -> HoldfastError:
     return HoldfastError(
         Reason.INTERRUPTED,
         f"the Job's container was told to end ({name}) before the task was done",
-        "the Pod was deleted or its node drained; nothing was published: apply a new one",
+        "the Pod was deleted or its node drained; nothing was published: create another backup",
     )
 
 

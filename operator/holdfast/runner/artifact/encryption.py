@@ -138,7 +138,7 @@ def _recipient(text: str) -> "Recipient":
             Reason.RECIPIENT_INVALID,
             f"{text} is no public key of age: its checksum does not fit",
             "a character may have got lost or changed: copy the key anew into storage.encryption.age.recipients "
-            "(age-keygen -y FILE prints it), then apply a new backup",
+            "(age-keygen -y FILE prints it), then create another backup",
         ) from None
 
 

@@ -46,7 +46,9 @@ class Sink:
         """Pass on the rest. Raises SizeImplausible when nothing came at all."""
         if self.uncompressed == 0:
             raise HoldfastError(
-                Reason.SIZE_IMPLAUSIBLE, "the dump tool wrote nothing", "look at the server's log, apply a new backup"
+                Reason.SIZE_IMPLAUSIBLE,
+                "the dump tool wrote nothing",
+                "look at the server's log, create another backup",
             )
         rest = self._compressor.flush()
         if rest:

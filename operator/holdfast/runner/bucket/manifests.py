@@ -106,7 +106,7 @@ def require_size(store: Store, key: str, size: int) -> Stored:
     return stored
 
 
-_REMEDY = "this artifact cannot be trusted: look who writes to this bucket besides Holdfast, and apply a new backup"
+_REMEDY = "this artifact cannot be trusted: look who writes to this bucket besides Holdfast, and create another backup"
 
 
 def mismatch(key: str, what: str) -> HoldfastError:

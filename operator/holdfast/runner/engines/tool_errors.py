@@ -34,9 +34,9 @@ _REMEDIES = (
     ("out of shared memory", LOCKS),
     ("permission denied", "grant the user what the message names; for all of it: GRANT pg_read_all_data TO the user"),
     ("row-level security", "use a user with BYPASSRLS: a dump that policies filter would not be whole"),
-    ("lock timeout", "something holds a lock on the table: look in pg_locks, and apply a new backup"),
-    ("server closed the connection", "the server ended the connection: look in its log, then apply a new backup"),
-    ("terminating connection", "the server ended the connection: look in its log, then apply a new backup"),
+    ("lock timeout", "something holds a lock on the table: look in pg_locks, and create another backup"),
+    ("server closed the connection", "the server ended the connection: look in its log, then create another backup"),
+    ("terminating connection", "the server ended the connection: look in its log, then create another backup"),
     ("invalid command \\restrict", "this psql cannot be kept from obeying a dump: use a runner image built since"),
     ("server version mismatch", "use the runner image of the server's version"),
 )
@@ -52,7 +52,8 @@ def check(tool: Tool, code: int, failed: Reason, doing: str) -> None:
         raise HoldfastError(
             failed if failed is Reason.RESTORE_FAILED else Reason.DUMP_KILLED,
             f"{tool.name} was killed by {name} while {doing}",
-            "often the memory limit: look at the memory of Pod and node, raise job.resources, apply a new one",
+            "often the memory limit: look at the memory of Pod and node, raise job.resources, "
+            "then create another backup",
         )
     if "No space left on device" in said:
         raise HoldfastError(
@@ -67,8 +68,8 @@ def stalled(tool: str, seconds: float, why: str) -> HoldfastError:
     return HoldfastError(
         Reason.DUMP_STALLED,
         f"{tool} wrote nothing for {seconds:.0f} seconds, and {why}",
-        "look at the server's log and at the network on the way to it, then apply a new backup; where several servers "
-        "share this address, set connection.host to one of them: another knows nothing of the dump",
+        "look at the server's log and at the network on the way to it, then create another backup; where several "
+        "servers share this address, set connection.host to one of them: another knows nothing of the dump",
     )
 
 

@@ -31,7 +31,7 @@ class MountedSecret:
             raise HoldfastError(
                 Reason.SECRET_MISSING,
                 f"{self._kind} {self.name} does not exist in this namespace, or is empty",
-                f"create it, then apply a new backup: kubectl get {self._kind.lower()} {self.name}",
+                f"create it, then create another backup: kubectl get {self._kind.lower()} {self.name}",
             )
         return found
 

@@ -113,7 +113,7 @@ class StreamedDump:
             raise HoldfastError(
                 Reason.END_MARK_MISSING,
                 f"{self._name} exited 0, but its script does not end in 'Dump completed'",
-                "the dump is not whole: look at the server's log, then apply a new backup",
+                "the dump is not whole: look at the server's log, then create another backup",
             )
         self.contents = seen.contents(self._name)
         return SEEN_TO_END

@@ -138,15 +138,16 @@ _REMEDIES = {
     1143: "grant the user the whole table: a dump without some of its columns would not be whole",
     1356: "the view names what is not there, or its definer may not see it: mend it, drop it, or redefine it",
     1449: "the view's or routine's definer is no user of this server: create that user, or redefine the object",
-    1412: "a table was altered during the dump: keep migrations apart from backups, then apply a new one",
-    1146: "a table was dropped or renamed during the dump: keep migrations apart from backups, then apply a new one",
-    1205: "something holds a lock: look at SHOW PROCESSLIST, then apply a new one",
+    1412: "a table was altered during the dump: keep migrations apart from backups, then create another backup",
+    1146: "a table was dropped or renamed during the dump: keep migrations apart from backups, "
+    "then create another backup",
+    1205: "something holds a lock: look at SHOW PROCESSLIST, then create another backup",
     2020: "a row is larger than the client takes: 1 GiB is the most that MySQL knows",
     1153: "raise the server's max_allowed_packet: it must hold the largest row twice over",
     2006: "the server ended the connection; often a row is too large for its max_allowed_packet, which must hold it "
     "twice over",
-    2013: "the server ended the connection: look in its log, then apply a new one",
-    2026: "the server ended the connection: look in its log, then apply a new one",  # as MariaDB's says it with TLS
+    2013: "the server ended the connection: look in its log, then create another backup",
+    2026: "the server ended the connection: look in its log, then create another backup",  # MariaDB's, with TLS
     1227: "the dump names definers that this user may not set: GRANT SET_ANY_DEFINER, ALLOW_NONEXISTENT_DEFINER ON *.* "
     "(MySQL) or SET USER ON *.* (MariaDB) TO it",
     1419: "with a binary log, only SUPER makes triggers and functions: SET GLOBAL log_bin_trust_function_creators = 1",

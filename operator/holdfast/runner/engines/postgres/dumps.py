@@ -79,7 +79,7 @@ class Seen:
             raise HoldfastError(
                 unseen,
                 f"{tool} exited 0, but its script does not end in 'PostgreSQL database dump complete'",
-                "the dump is not whole: look at the server's log, then apply a new backup",
+                "the dump is not whole: look at the server's log, then create another backup",
             )
         contents = self._script.contents()
         if contents is None:

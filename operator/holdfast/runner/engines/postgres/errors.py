@@ -33,7 +33,7 @@ CASES = (
         r"database system is (starting|shutting|in recovery|not yet)|not yet accepting connections",
         Reason.CONNECTION_REFUSED,
         True,
-        "the server is starting or stopping: wait until it is ready, then apply a new backup",
+        "the server is starting or stopping: wait until it is ready, then create another backup",
     ),
     Case(
         r"connection refused|no route to host|network is unreachable",

@@ -15,7 +15,7 @@ from holdfast.runner.pod.stop import Stop
 from holdfast.runner.pod.text import one_line
 
 LOCK_SECONDS = 60.0  # a checkpoint or a VACUUM may hold the lock so long; a lock for good is told
-_LOG = "The Job's log may say more; a new backup may go well"
+_LOG = "The Job's log may say more; another backup may go well"
 # -P: no module from where we happen to be
 _PROGRAM = (sys.executable, "-P", "-m", "holdfast.runner.engines.sqlite.program")
 
@@ -80,7 +80,7 @@ def failure(place: Place, name: str, message: str, doing: str) -> HoldfastError:
                 Reason.DATABASE_LOCKED,
                 f"{place} stayed locked for {LOCK_SECONDS:.0f} s",
                 "another process holds it: one with locking_mode=EXCLUSIVE lets nobody else in (change that), a long "
-                "VACUUM or transaction ends by itself (apply a new backup then)",
+                "VACUUM or transaction ends by itself (create another backup then)",
             )
         case "SQLITE_NOTADB":
             return HoldfastError(
