@@ -128,7 +128,7 @@ class Verification(StatusModel):
     """What was checked before the backup was called one, or when it was last verified again with success."""
 
     level: VerificationLevel | None = Field(
-        None, description="checksum or readback, as asked for. Absent of a snapshot: its content cannot be read."
+        None, description="checksum or readback, as asked for. Absent for a snapshot: its content cannot be read."
     )
     checked_by: CheckedBy | None = Field(
         None,
@@ -139,10 +139,10 @@ class Verification(StatusModel):
         None,
         max_length=16,
         description="What was found as the manifest says: size, storeChecksum, sha256, uncompressedBytes, rows, "
-        "schema; of a snapshot arn, state, encryption.",
+        "schema; for a snapshot arn, state, encryption.",
     )
     integrity_check: Reported = Field(
-        description="What the checksums said: passed. Of a snapshot, what RDS says of it."
+        description="What the checksums said: passed. For a snapshot, what RDS says of it."
     )
     file_readable: Reported = Field(
         description="How the dump was seen to be whole. A snapshot's content cannot be looked at: it says so."
@@ -159,7 +159,7 @@ class VerificationRun(StatusModel):
         description="Running, Passed, Failed (it is not what was backed up), NotDone (that could not be found out) or "
         "Refused (the request makes no sense)."
     )
-    level: VerificationLevel | None = Field(None, description="checksum or readback; absent of a snapshot.")
+    level: VerificationLevel | None = Field(None, description="checksum or readback; absent for a snapshot.")
     job_name: str | None = Field(None, max_length=63, description="Name of its Job.")
     started_at: datetime = Field(description="When it began, UTC.")
     completed_at: datetime | None = Field(None, description="When it ended, UTC.")
@@ -251,7 +251,9 @@ class DatabaseBackupStatus(StatusModel):
         description="The backup's unique id: backup-YYYYMMDD-HHMMSS[-label], UTC.",
     )
     location: str | None = Field(
-        None, max_length=2048, description="Folder of the backup in its bucket; of a snapshot, of its manifest."
+        None,
+        max_length=2048,
+        description="Folder of the backup in its bucket; for a snapshot, the folder of its manifest.",
     )
     job_name: str | None = Field(None, max_length=63, description="Name of the Job that takes it.")
     attempt: int | None = Field(
@@ -267,7 +269,7 @@ class DatabaseBackupStatus(StatusModel):
     size_bytes: int | None = Field(
         None,
         ge=0,
-        description="Size of the artifact as stored, bytes. Of a snapshot: its full size where RDS states one, "
+        description="Size of the artifact as stored, bytes. For a snapshot: its full size where RDS states one, "
         "else the storage allocated to it; absent for a cluster, of which RDS states neither reliably.",
     )
     size: str | None = Field(None, max_length=32, description="The same for people, e.g. 82 MB.")
@@ -282,7 +284,7 @@ class DatabaseBackupStatus(StatusModel):
     expires_at: datetime | None = Field(None, description="When it expires, UTC. This version deletes nothing.")
     expires: str | None = Field(None, max_length=32, description="The day on which it expires, for people.")
     tool_version: Reported | None = Field(
-        None, description="The dump tool, with its version; of a snapshot, the action of RDS's API."
+        None, description="The dump tool, with its version; for a snapshot, the action of RDS's API."
     )
     server_version: Reported | None = Field(None, description="The server, with its version.")
     server_major: int | None = Field(
