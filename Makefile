@@ -31,7 +31,7 @@ demo-down: sync ## Remove all that the demo made, its cluster included
 test: check test-unit ## Everything: lint, types, contracts, unit, contract, integration, e2e
 	$(MAKE) --jobs=2 SIDE_BY_SIDE=yes test-integration test-e2e
 
-test-fast: sync ## What needs no cluster and no containers; seconds
+test-fast: sync ## What needs no cluster and no containers; about a minute on two processors
 	$(PYTEST) -q --numprocesses=auto --dist=worksteal -m "not integration and not e2e and not matrix" $(FAST)
 
 test-unit: test-fast

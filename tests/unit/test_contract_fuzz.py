@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
+from tests.budget import examples
 from tests.fuzz import Json, models, mutated
 
 from holdfast.contract import report as reports
@@ -24,7 +25,7 @@ MANIFESTS = (Manifest, SnapshotManifest)
 SECRET = "hunter2-the-secret"
 # Nested models are dear to make; how few are valid at once says nothing.
 thorough = settings(
-    max_examples=settings.default.max_examples // 2,
+    max_examples=examples(3, times=1),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )
 pytestmark = pytest.mark.timeout(120)  # the first draw of a model makes the strategies of all its fields

@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.budget import examples
 from tests.fake_objects import FakeObjects
 from tests.virtual_time import in_virtual_time, now
 
@@ -341,6 +342,7 @@ async def test_releasing_does_not_wait_for_ever() -> None:
 
 
 @given(seed=st.integers(0, 2**32))
+@settings(max_examples=examples(5, times=1))
 def test_two_never_lead_at_once_whatever_happens_on_the_way(seed: int) -> None:
     in_virtual_time(_history)(random.Random(seed))
 
