@@ -10,11 +10,11 @@ from tests.fake_cluster import WHEN, FakeCluster
 from holdfast.api.backup import DatabaseBackupSpec
 from holdfast.api.policy import BackupPolicySpec
 from holdfast.api.unreadable import explained
+from holdfast.decide import policy
 from holdfast.kube.events import EventRecorder
 from holdfast.kube.kinds import BACKUPS, POLICIES
 from holdfast.reconcile.backup import BackupReconciler
 from holdfast.reconcile.cache import Cache, Resource
-from holdfast.reconcile.policy import policy_status
 from holdfast.reconcile.queue import Key
 
 CORRECT = "correct it"
@@ -70,7 +70,11 @@ def test_a_policy_within_a_backup_is_named_from_the_backup_on():
 def test_a_policy_that_cannot_be_read_is_stalled_and_says_why():
     spec = policy_dict(storage={"s3": {"bucket": "B"}})
     resource = Resource.of({"metadata": metadata("orders"), "spec": spec})
-    stalled = next(c for c in policy_status(resource, settings(), NOW).conditions if c.type == "Stalled")
+    stalled = next(
+        c
+        for c in policy.status(resource.spec, resource.status, resource.generation, settings(), NOW).conditions
+        if c.type == "Stalled"
+    )
     assert (stalled.status, stalled.reason) == ("True", "InvalidSpec")
     assert "spec.storage.s3.bucket: must be the name of a bucket" in stalled.message
     assert stalled.message.endswith("correct it in this policy")

@@ -8,6 +8,7 @@ from prometheus_client import REGISTRY
 from tests.builders import NOW, policy_dict
 from tests.fake_cluster import FakeCluster
 
+from holdfast.decide import policy
 from holdfast.kube.errors import Refused, Unavailable
 from holdfast.kube.events import EventRecorder
 from holdfast.kube.kinds import BACKUPS, EVENTS, POLICIES, Kind
@@ -15,7 +16,6 @@ from holdfast.process.health import Health
 from holdfast.process.operator import Operator
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.faults import PATIENCE, Faults
-from holdfast.reconcile.policy import policy_status
 from holdfast.reconcile.queue import Key
 from holdfast.settings import Settings
 
@@ -148,7 +148,8 @@ def test_a_policys_status_that_cannot_be_read_is_made_anew(status: dict[str, Any
     cache = Cache()
     meta = {"namespace": "shop", "name": "orders", "uid": "u", "resourceVersion": "1"}
     cache.put(POLICIES, {"metadata": meta, "spec": policy_dict(), "status": status})
-    made = policy_status(cache.policy("shop", "orders"), Settings(images={"postgres-17": "x"}), NOW)
+    there, operator = cache.policy("shop", "orders"), Settings(images={"postgres-17": "x"})
+    made = policy.status(there.spec, there.status, there.generation, operator, NOW)
     assert {condition.type: condition.status for condition in made.conditions}["Ready"] == "True"
 
 
