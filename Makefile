@@ -59,6 +59,9 @@ bench: sync cluster-up images ## Measure the speed, as ratios of one run; writes
 	python3 images/build.py bench bench-mysql bench-mariadb
 	$(WITH_CLUSTER) $(RUN) python -m tests.bench
 
+bench-operator: sync cluster-up ## Measure the operator with 1,000, 5,000 and 10,000 settled backups; writes .bench/operator.json
+	$(WITH_CLUSTER) $(RUN) python -m tests.bench operator --output .bench/operator.json
+
 ##@ Change it
 check: sync ## The gate before a commit: format, lint, types, import contracts, generated files fresh
 	$(RUN) ruff format --check
@@ -113,5 +116,5 @@ sync: .venv/.synced ## Install Python's tools into .venv (uv comes from PyPI int
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: demo demo-down test test-fast test-unit test-integration test-e2e matrix mutants bench check format generate cluster-up \
+.PHONY: demo demo-down test test-fast test-unit test-integration test-e2e matrix mutants bench bench-operator check format generate cluster-up \
 	cluster-status cluster-down images push sync help

@@ -5,7 +5,10 @@ nobody else. So these functions never raise but for what an object cannot be wit
 cut before anything else is done with it, so that time and memory are bounded, too.
 """
 
+import hashlib
+import json
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -66,3 +69,9 @@ def needed(meta: Mapping[str, Any], field: str) -> str:
     if not found:
         raise Unreadable(f"metadata.{field} is missing, or no name")
     return found
+
+
+def fingerprint(value: object) -> str:
+    """Return a short text that is the same for equal values, however big these are: equals are one object in memory."""
+    text = json.dumps(value, sort_keys=True)
+    return sys.intern(hashlib.blake2b(text.encode(), digest_size=16).hexdigest())

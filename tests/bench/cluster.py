@@ -5,14 +5,13 @@ import json
 import os
 import statistics
 import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.bench.figures import Figure
+from tests.bench.process import an_operator, busy_seconds, memory
 from tests.cluster import api
 from tests.cluster.api import Cluster
 from tests.cluster.errors import ClusterError
@@ -27,7 +26,6 @@ from holdfast.kube.kinds import BACKUPS
 TINY_RUNS = 11  # the first one warms up
 MANY = 1000
 PARALLEL = 20
-PORT = "18997"
 
 
 def measure(_only: Sequence[str]) -> list[Figure]:
@@ -68,19 +66,18 @@ def _many(world: World) -> list[Figure]:
     """Ask an operator of its own for a thousand, and see when each has its Job."""
     asked = [backup(world.unwatched, f"many-{number}", policy="many") for number in range(MANY)]
     world.apply(world.policy(world.unwatched, "many"))
-    with _an_operator(world) as process:
+    with an_operator(os.environ["KUBECONFIG"], world.kubectl.context, [world.unwatched]) as process:
         began = time.monotonic()
         asyncio.run(_create(world, asked))
         created = time.monotonic() - began
         until(lambda: _count(world), lambda count: count >= MANY, 300)
         took = time.monotonic() - began
-        peak = next(line for line in Path(f"/proc/{process.pid}/status").read_text().splitlines() if "VmHWM" in line)
-        busy = sum(map(float, Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]))
+        peak, busy = memory(process.pid, "VmHWM"), busy_seconds(process.pid)
     return [
         Figure(f"{MANY} backups created, {PARALLEL} at a time", created, "s"),
         Figure(f"{MANY} backups, until each has its Job", took, "s", 30),
-        Figure(f"operator's processor time for {MANY} backups", busy / os.sysconf("SC_CLK_TCK"), "s"),
-        Figure(f"operator's peak memory with {MANY} backups", int(peak.split()[1]) / 1024, "MiB", 150),
+        Figure(f"operator's processor time for {MANY} backups", busy, "s"),
+        Figure(f"operator's peak memory with {MANY} backups", peak, "MiB", 150),
     ]
 
 
@@ -128,20 +125,3 @@ def _count(world: World) -> int:
     """Ask for one Job and how many there are besides: a list of a thousand would keep the API server from its work."""
     page = json.loads(world.kubectl("get", "--raw", f"/apis/batch/v1/namespaces/{world.unwatched}/jobs?limit=1"))
     return len(page["items"]) + page["metadata"].get("remainingItemCount", 0)
-
-
-@contextmanager
-def _an_operator(world: World) -> Iterator[subprocess.Popen[bytes]]:
-    settings = {"images": {"postgres-17": "holdfast-runner-postgres:17"}, "watchNamespaces": [world.unwatched]}
-    with tempfile.NamedTemporaryFile("w", suffix=".json") as file, tempfile.TemporaryFile() as log:
-        file.write(json.dumps(settings))
-        file.flush()
-        command = [
-            sys.executable, "-m", "holdfast.process", "--settings", file.name, "--port", PORT, "--no-leader-election",
-            "--kubeconfig", os.environ["KUBECONFIG"], "--context", world.kubectl.context,
-        ]  # fmt: skip
-        with subprocess.Popen(command, stderr=log) as process:
-            try:
-                yield process
-            finally:
-                process.terminate()

@@ -14,8 +14,9 @@ from holdfast.decide import policy
 from holdfast.kube.events import EventRecorder
 from holdfast.kube.kinds import BACKUPS, POLICIES
 from holdfast.reconcile.backup import BackupReconciler
-from holdfast.reconcile.cache import Cache, Resource
+from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.queue import Key
+from holdfast.reconcile.resource import Resource
 
 CORRECT = "correct it"
 NEWER, OLDER = "upgrade the operator", "install the CustomResourceDefinitions of the operator's own release"

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast import naming
+from holdfast.api.backup import Phase
 from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES
 from holdfast.reconcile.cache import Cache, is_older
 
@@ -41,9 +42,9 @@ def test_an_older_version_does_not_replace_a_newer_one() -> None:
     cache = Cache()
     assert cache.put(BACKUPS, a_backup("b", 10))
     assert not cache.put(BACKUPS, a_backup("b", 9) | {"status": {"phase": "Running"}})
-    assert cache.backup("shop", "b").status == {"phase": "Pending"}
+    assert cache.backup("shop", "b").phase is Phase.PENDING
     assert cache.put(BACKUPS, a_backup("b", 11) | {"status": {"phase": "Running"}})
-    assert cache.backup("shop", "b").status == {"phase": "Running"}
+    assert cache.backup("shop", "b").phase is Phase.RUNNING
 
 
 @pytest.mark.parametrize(

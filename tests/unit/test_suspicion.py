@@ -21,13 +21,16 @@ from holdfast.api.backup import Phase
 from holdfast.contract.report import EarlierReport
 from holdfast.decide.backup import decide
 from holdfast.decide.resolve import resolve
-from holdfast.decide.suspicion import Former, former_of
+from holdfast.decide.suspicion import Former, former_in, former_of
+from holdfast.untrusted import fingerprint
+
+SQL_AND_GZIP = fingerprint(["sql", {"algorithm": "gzip", "level": "fast"}])
 
 
 def a_former(age=86400, **changes):
     fields = {
         "backup_id": f"backup-{age}", "completed_at": ago(age), "size_bytes": 82_000_000, "tables": 8,
-        "stored_as": {"format": "sql", "compression": {"algorithm": "gzip", "level": "fast"}}, "rows": 3_000_000,
+        "stored_as": SQL_AND_GZIP, "rows": 3_000_000,
         "schema_sha256": "b" * 64, "versions": ("pg_dump 17.6", "PostgreSQL 17.6"),
     }  # fmt: skip
     return Former(**(fields | changes))
@@ -86,7 +89,7 @@ AS_USUAL = {
         {"tables": 0, "rows": 0, "size": 1},
     ),
     "smaller, but stored in another way": (
-        [a_former(stored_as={"format": "sql", "compression": {"algorithm": "none"}})], {}, {"size": 8_000_000},
+        [a_former(stored_as=fingerprint(["sql", {"algorithm": "none"}]))], {}, {"size": 8_000_000},
     ),
     "no rows, as before": ([a_former(rows=0, tables=0)], {}, {"rows": 0, "tables": 0}),
     "rows that were not counted before": ([a_former(rows=None, tables=None)], {}, {"rows": 1}),
@@ -132,8 +135,12 @@ def a_status(age, **changes):
     return done.to_dict()
 
 
+def read(*statuses):
+    return filter(None, map(former_in, statuses))
+
+
 def the_former(*statuses):
-    return [each.backup_id for each in former_of(statuses, a_begun_backup().status.resolved)]
+    return [each.backup_id for each in former_of(read(*statuses), a_begun_backup().status.resolved)]
 
 
 def test_the_last_five_good_ones_are_compared_with():
@@ -143,8 +150,8 @@ def test_the_last_five_good_ones_are_compared_with():
 
 
 def test_what_a_former_backup_was_is_read_from_its_status():
-    (former,) = former_of([a_status(10)], a_begun_backup().status.resolved)
-    assert former == a_former(10, stored_as=former.stored_as)
+    (former,) = former_of(read(a_status(10)), a_begun_backup().status.resolved)
+    assert former == a_former(10, database=former.database)
     assert condition(ended([former])).reason == "AsUsual"
 
 
@@ -185,7 +192,7 @@ def test_a_database_is_what_it_lies_on_and_not_only_its_name(ours, theirs):
     same = a_status(20) | {"resolved": resolved.to_dict(), "backupID": "same"}
     another = same | {"resolved": resolved.to_dict() | {"database": database | {field: theirs}}, "backupID": "another"}
 
-    assert [each.backup_id for each in former_of([same, another], resolved)] == ["same"]
+    assert [each.backup_id for each in former_of(read(same, another), resolved)] == ["same"]
 
 
 def test_a_status_that_has_nothing_yet_is_passed_over():

@@ -4,6 +4,7 @@ It stays a good backup, of a database that may not be good any more. One that wa
 until somebody says that the loss was meant (`since`), each following one is suspicious, too. Pure.
 """
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,25 +16,26 @@ from holdfast.api.backup import is_good
 from holdfast.api.conditions import ConditionType
 from holdfast.api.policy import BackupPolicySpec, Suspicion
 from holdfast.contract.report import BackupReport
-from holdfast.untrusted import mapping, mappings, moment, number, word
+from holdfast.untrusted import fingerprint, mapping, mappings, moment, number, word
 
 MADE_AGAIN = "MadeAgain"
 COMPARED = 5  # backups at most: the last good ones
 Status = Mapping[str, Any]  # of a DatabaseBackup, as the API has it: somebody else may have written it
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Former:
-    """What an earlier good backup was."""
+    """What an earlier good backup was. One is kept of each backup that is there: it is to be small."""
 
     backup_id: str
     completed_at: datetime
     size_bytes: int | None
-    stored_as: Mapping[str, Any]  # format and compression: sizes compare only where these are the same
+    stored_as: str  # the fingerprint of format and compression: sizes compare only where these are the same
     tables: int | None
     rows: int | None
     schema_sha256: str | None
     versions: tuple[str | None, str | None]  # the tool's and the server's: a schema's hash depends on them
+    database: str = ""  # the fingerprint of what was backed up
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,30 @@ class Verdict:
     sentence: str
 
 
-def former_of(statuses: Iterable[Status], resolved: BackupPolicySpec) -> tuple[Former, ...]:
-    """Return the last good ones among a policy's backups: of the same database, not suspicious; oldest first."""
+def former_of(formers: Iterable[Former], resolved: BackupPolicySpec) -> tuple[Former, ...]:
+    """Return the last ones of the same database among those of a policy's backups; oldest first."""
     database = _identity(resolved.to_dict())
-    good = (_former(status) for status in statuses if _is_good(status) and _resolved_identity(status) == database)
-    return tuple(sorted(filter(None, good), key=lambda former: former.completed_at)[-COMPARED:])
+    same = (former for former in formers if former.database == database)
+    return tuple(sorted(same, key=lambda former: former.completed_at)[-COMPARED:])
+
+
+def former_in(status: Status) -> Former | None:
+    """Return what a good backup was that is not suspicious; None where its status does not even say which and when."""
+    identifier, completed = word(status.get("backupID")), moment(status.get("completedAt"))
+    if not _is_good(status) or not identifier or completed is None:
+        return None
+    resolved = mapping(status.get("resolved"))
+    return Former(
+        backup_id=identifier,
+        completed_at=completed,
+        size_bytes=_count(status.get("sizeBytes")),
+        stored_as=_stored_as(resolved),
+        tables=_count(status.get("tables")),
+        rows=_count(status.get("rows")),
+        schema_sha256=word(status.get("schemaSha256")) or None,
+        versions=(_version(status.get("toolVersion")), _version(status.get("serverVersion"))),
+        database=_identity(resolved),
+    )
 
 
 def _is_good(status: Status) -> bool:
@@ -58,39 +79,25 @@ def _is_good(status: Status) -> bool:
     return is_good(status) and not suspicious
 
 
-def _resolved_identity(status: Status) -> tuple[Any, ...]:
-    return _identity(mapping(status.get("resolved")))
-
-
-def _identity(resolved: Mapping[str, Any]) -> tuple[Any, ...]:
+def _identity(resolved: Mapping[str, Any]) -> str:
     database = mapping(resolved.get("database"))
     host = mapping(database.get("connection")).get("host")
-    return database.get("engine"), database.get("name"), host, database.get("volume"), database.get("instance")
-
-
-def _former(status: Status) -> Former | None:
-    """Return what an earlier backup was; None where its status does not even say which and when."""
-    identifier, completed = word(status.get("backupID")), moment(status.get("completedAt"))
-    if not identifier or completed is None:
-        return None
-    return Former(
-        backup_id=identifier,
-        completed_at=completed,
-        size_bytes=_count(status.get("sizeBytes")),
-        stored_as=_stored_as(mapping(status.get("resolved"))),
-        tables=_count(status.get("tables")),
-        rows=_count(status.get("rows")),
-        schema_sha256=word(status.get("schemaSha256")) or None,
-        versions=(word(status.get("toolVersion")) or None, word(status.get("serverVersion")) or None),
+    return fingerprint(
+        [database.get("engine"), database.get("name"), host, database.get("volume"), database.get("instance")]
     )
+
+
+def _version(value: object) -> str | None:
+    """Return the version as one object for all backups that have the same."""
+    return sys.intern(word(value)) or None
 
 
 def _count(value: object) -> int | None:
     return number(value) if type(value) is int else None
 
 
-def _stored_as(resolved: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {key: mapping(resolved.get("dump")).get(key) for key in ("format", "compression")}
+def _stored_as(resolved: Mapping[str, Any]) -> str:
+    return fingerprint([mapping(resolved.get("dump")).get(key) for key in ("format", "compression")])
 
 
 def judge(result: BackupReport, resolved: BackupPolicySpec, former: Sequence[Former]) -> Verdict:

@@ -8,7 +8,7 @@ made, and what came of it is written before the Job may expire.
 from datetime import datetime
 
 from holdfast import naming
-from holdfast.api.backup import Failure, VerificationRun
+from holdfast.api.backup import DatabaseBackupStatus, Failure, VerificationRun
 from holdfast.api.job import LOG_SECONDS
 from holdfast.api.policy import VerificationLevel
 from holdfast.decide import failures, job_life, plausible
@@ -30,10 +30,14 @@ def after_the_end(o: Observation, now: datetime) -> Decision:
     run = o.backup.status.verification_run
     if run and (tidied := job_life.tidied(o.of(VERIFY), o.backup.uid, LOG_SECONDS)):
         return tidied
-    request = o.verify_request and o.verify_request[:MAX_REQUEST]
-    if not request or (run is not None and run.request == request):
-        return Rest()
-    return _begin(o, request, now)
+    request = asked_for(o.backup.status, o.verify_request)
+    return _begin(o, request, now) if request else Rest()
+
+
+def asked_for(status: DatabaseBackupStatus, request: str | None) -> str | None:
+    """Return what is asked for by the annotation, and was not before."""
+    asked, run = request and request[:MAX_REQUEST], status.verification_run
+    return None if run is not None and run.request == asked else asked or None
 
 
 def _begin(o: Observation, request: str, now: datetime) -> Decision:

@@ -19,8 +19,9 @@ from holdfast.handlers.login import connection
 from holdfast.handlers.storage import NoDiffBase, NoProgress
 from holdfast.kube.access import Credentials
 from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES, Kind
-from holdfast.reconcile.cache import Body, Cache
+from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.queue import Key, WorkQueue
+from holdfast.reconcile.resource import Body
 from holdfast.untrusted import mapping, needed, word
 
 log = structlog.get_logger(__name__)

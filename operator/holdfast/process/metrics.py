@@ -1,7 +1,6 @@
 """What the operator exports about itself and the backups. Counts of resources are read from the cache when asked.
 
-A standby exports `holdfast_leader 0` and nothing about resources: it has seen none. A status may be written by others
-than us: what makes no sense in it is left out, for one such backup must not end the scrape of all.
+A standby exports `holdfast_leader 0` and nothing about resources: it has seen none.
 """
 
 from collections import Counter
@@ -13,9 +12,8 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from holdfast import __version__
-from holdfast.api.backup import Phase, is_good
-from holdfast.reconcile.cache import Cache, Resource
-from holdfast.untrusted import moment, number, word
+from holdfast.reconcile.backups import Backup
+from holdfast.reconcile.cache import Cache
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, which nobody reads
 
@@ -39,7 +37,7 @@ class BackupCollector(Collector):
         """Read the cache."""
         labels = ["namespace", "policy"]
         counts = GaugeMetricFamily("holdfast_backups", "Backups by phase.", labels=[*labels, "phase"])
-        counted = Counter((*_labels(it), _phase(it)) for it in self._cache.backups.all())
+        counted = Counter((*_labels(it), it.phase) for it in self._cache.backups.all())
         for key, count in counted.items():
             counts.add_metric(key, count)
         yield counts
@@ -55,15 +53,15 @@ class BackupCollector(Collector):
         )
         for key, (completed, backup) in self._last().items():
             stamp.add_metric(key, completed.timestamp())
-            size.add_metric(key, number(backup.status.get("sizeBytes")))
-            took.add_metric(key, _seconds(backup.status.get("durationSeconds")))
+            size.add_metric(key, backup.size_bytes)
+            took.add_metric(key, backup.duration_seconds)
         yield from (stamp, size, took)
 
-    def _last(self) -> dict[tuple[str, str], tuple[datetime, Resource]]:
-        last: dict[tuple[str, str], tuple[datetime, Resource]] = {}
+    def _last(self) -> dict[tuple[str, str], tuple[datetime, Backup]]:
+        last: dict[tuple[str, str], tuple[datetime, Backup]] = {}
         for backup in self._cache.backups.all():
-            completed = moment(backup.status.get("completedAt"))
-            if not is_good(backup.status) or completed is None:
+            completed = backup.completed_at
+            if not backup.good or completed is None:
                 continue
             key = _labels(backup)
             if key not in last or last[key][0] < completed:
@@ -71,15 +69,5 @@ class BackupCollector(Collector):
         return last
 
 
-def _labels(backup: Resource) -> tuple[str, str]:
+def _labels(backup: Backup) -> tuple[str, str]:
     return backup.namespace, backup.policy_name or ""
-
-
-def _phase(backup: Resource) -> str:
-    """Return the phase; what is none reads as the one that each backup begins with."""
-    phase = word(backup.status.get("phase"))
-    return phase if phase in list(Phase) else Phase.PENDING
-
-
-def _seconds(value: object) -> float:
-    return value if isinstance(value, float) else number(value)

@@ -14,12 +14,15 @@ from holdfast.decide.observation import Observation
 from holdfast.decide.resolve import no_image
 from holdfast.kube.client import KubeClient
 from holdfast.kube.events import EventRecorder
+from holdfast.kube.kinds import BACKUPS
 from holdfast.manifests import restore, tasks
-from holdfast.reconcile.cache import Cache, Resource
+from holdfast.reconcile.cache import Cache
+from holdfast.reconcile.fetch import fetch
 from holdfast.reconcile.job_acts import JobActs
 from holdfast.reconcile.new_jobs import owner, runner
 from holdfast.reconcile.observe import Known, observe
 from holdfast.reconcile.queue import Key
+from holdfast.reconcile.resource import Resource
 from holdfast.reconcile.status_writer import StatusWriter
 from holdfast.settings import Settings
 
@@ -38,22 +41,23 @@ class BackupReconciler:
         now: Callable[[], datetime],
     ) -> None:
         """Take what it reads from, writes to, and the clock."""
-        self._cache, self._settings, self._now = cache, settings, now
+        self._cache, self._client, self._settings, self._now = cache, client, settings, now
         self._writer = StatusWriter(cache, client, recorder, now)
         self._acts = JobActs(cache, client, settings, now)
 
     async def reconcile(self, key: Key) -> datetime | None:
         """Do what is to be done now; return when to look again though no event comes. Raises KubeError."""
-        known = Known()
+        known, written = Known(), None
         for _ in range(MAX_STEPS):
-            resource = self._cache.backup(key.namespace, key.name)
+            resource = await self._resource(key, written)
             if resource is None:
                 return None
             now = self._now()
             claimed = self._writer.claimed(resource.namespace)
             observation, unreadable = observe(self._cache, resource, known, claimed, now)
             decision = unreadable or refusals.look(observation, now) or decide(observation, self._settings, now)
-            if await self._write(resource, observation, decision):
+            written = await self._write(resource, observation, decision)
+            if written is not None:
                 continue  # what is to be done rests on what stands there now, which may be somebody else's words
             learnt = await self._acts.act(observation, decision.act, known) if decision.act else None
             if learnt is None:
@@ -61,10 +65,23 @@ class BackupReconciler:
             known = learnt
         raise RuntimeError(f"{key.namespace}/{key.name}: no rest after {MAX_STEPS} steps")
 
-    async def _write(self, resource: Resource, observation: Observation, decision: Decision) -> bool:
+    async def _resource(self, key: Key, written: Resource | None) -> Resource | None:
+        """Return the whole backup; None where it is gone, or has settled and none of its Jobs is to be tidied up."""
+        backup = self._cache.backup(key.namespace, key.name)
+        if backup is None:
+            return None
+        if backup.whole is not None:
+            return backup.whole
+        if written is not None and written.resource_version == backup.resource_version:
+            return written  # what made it settle; what is left are the Jobs
+        if not self._cache.has_untidied_jobs(backup):
+            return None
+        return await fetch(self._cache, self._client, BACKUPS, key.namespace, key.name)
+
+    async def _write(self, resource: Resource, observation: Observation, decision: Decision) -> Resource | None:
         status = self._with_restore(observation, decision.status or observation.backup.status)
         if status is observation.backup.status:
-            return False
+            return None
         return await self._writer.write(resource, status, decision.announcement)
 
     def _with_restore(self, observation: Observation, status: DatabaseBackupStatus) -> DatabaseBackupStatus:

@@ -1,70 +1,28 @@
 """The cache: trimmed copies of our resources and their children, with the indexes that reconciles look up by.
 
+Of a backup that has settled only a few facts are kept (`backups.py`): there may be ten thousand of them.
+
 It is filled from watch events and from the answers to our own writes, holds no state of its own, and is empty after
 a restart: whatever must survive stands in the cluster. Nobody decides here.
 """
 
-import json
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
-from holdfast import clock, naming
-from holdfast.api.backup import is_good
+from holdfast.decide import settled
 from holdfast.decide.views import JobView, PodView, job_view, pod_view
 from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES, Kind
+from holdfast.reconcile.backups import Backup
 from holdfast.reconcile.refusals import PodRefusal, Refusals
-from holdfast.untrusted import mapping, moment, needed, number, sentence, word
+from holdfast.reconcile.resource import Body, Resource
+from holdfast.untrusted import fingerprint, mapping, needed, word
 
-Body = Mapping[str, Any]
 Name = tuple[str, str]  # namespace, name
 _MAX_GRAVES = 1024
-_MAX_REQUEST = 256  # characters of an annotation; more than a request may have
-
-
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """A DatabaseBackup or a BackupPolicy: spec and status as the API gave them, unchecked."""
-
-    namespace: str
-    name: str
-    uid: str
-    resource_version: str
-    generation: int
-    created: datetime
-    deleted: datetime | None
-    spec: Mapping[str, Any]
-    status: Mapping[str, Any]
-    verify_request: str | None
-
-    @classmethod
-    def of(cls, body: Body) -> Self:
-        """Read one of our resources; labels, managedFields and all annotations but one are dropped."""
-        meta = mapping(body.get("metadata"))
-        created = moment(meta.get("creationTimestamp")) or clock.EPOCH
-        deleted = (moment(meta["deletionTimestamp"]) or created) if "deletionTimestamp" in meta else None
-        request = mapping(meta.get("annotations")).get(naming.ANNOTATION_VERIFY)
-        return cls(
-            namespace=needed(meta, "namespace"),
-            name=needed(meta, "name"),
-            uid=needed(meta, "uid"),
-            resource_version=word(meta.get("resourceVersion")) or "0",
-            generation=number(meta.get("generation")),
-            created=created,
-            deleted=deleted,
-            spec=mapping(body.get("spec")),
-            status=mapping(body.get("status")),
-            verify_request=sentence(request, _MAX_REQUEST) or None,
-        )
-
-    @property
-    def policy_name(self) -> str | None:
-        """The policy that a backup refers to; None where it is complete in itself."""
-        return word(mapping(self.spec.get("policyRef")).get("name")) or None
 
 
 class _View(Protocol):
@@ -163,18 +121,14 @@ def _is_number(version: str) -> bool:
     return version.isascii() and version.isdigit()
 
 
-def _backup_keys(backup: Resource) -> Iterable[object]:
+def _backup_keys(backup: Backup) -> Iterable[object]:
     yield ("uid", backup.namespace, backup.uid)
     if backup.policy_name is not None:
         yield ("policy", backup.namespace, backup.policy_name)
-    if identifier := word(backup.status.get("backupID")):
-        yield ("id", backup.namespace, identifier)
-    if is_good(backup.status) and number(backup.status.get("serverMajor")):
-        yield ("good", backup.namespace, _text_of(mapping(mapping(backup.status.get("resolved")).get("database"))))
-
-
-def _text_of(body: Body) -> str:
-    return json.dumps(body, sort_keys=True)
+    if backup.backup_id is not None:
+        yield ("id", backup.namespace, backup.backup_id)
+    if backup.good_of is not None:
+        yield ("good", backup.namespace, backup.good_of)
 
 
 class Cache:
@@ -182,7 +136,7 @@ class Cache:
 
     def __init__(self) -> None:
         """Start empty."""
-        self.backups: Store[Resource] = Store(Resource.of, _backup_keys)
+        self.backups: Store[Backup] = Store(Backup.of, _backup_keys)
         self.policies: Store[Resource] = Store(Resource.of, lambda _: ())
         self.jobs: Store[JobView] = Store(job_view, lambda it: [(it.namespace, it.backup_uid)])
         self.pods: Store[PodView] = Store(pod_view, lambda it: [(it.namespace, it.job_name)])
@@ -217,9 +171,21 @@ class Cache:
         version = word(meta.get("resourceVersion")) or "0"
         self._stores[kind].remove(needed(meta, "namespace"), needed(meta, "name"), version)
 
-    def backup(self, namespace: str, name: str) -> Resource | None:
-        """Return a DatabaseBackup."""
+    def backup(self, namespace: str, name: str) -> Backup | None:
+        """Return what is known of a DatabaseBackup."""
         return self.backups.get(namespace, name)
+
+    def whole(self, kind: Kind, namespace: str, name: str) -> Resource | None:
+        """Return one of our resources as the API gave it; None of a backup that has settled."""
+        if kind == POLICIES:
+            return self.policy(namespace, name)
+        backup = self.backup(namespace, name)
+        return backup.whole if backup else None
+
+    def has_untidied_jobs(self, backup: Backup) -> bool:
+        """Whether a Job of a backup that has settled is still to be ended, or to be given a time to live."""
+        jobs = (self.job(backup.namespace, name) for name in backup.job_names)
+        return any(job is not None and settled.is_untidied(job, backup.uid) for job in jobs)
 
     def policy(self, namespace: str, name: str) -> Resource | None:
         """Return a BackupPolicy."""
@@ -229,19 +195,19 @@ class Cache:
         """Return a Job that carries our label."""
         return self.jobs.get(namespace, name)
 
-    def backups_of(self, namespace: str, policy: str) -> list[Resource]:
+    def backups_of(self, namespace: str, policy: str) -> list[Backup]:
         """Return the backups that refer to a policy, oldest first."""
         return self.backups.find(("policy", namespace, policy))
 
-    def good_backups_of(self, namespace: str, database: Body) -> list[Resource]:
+    def good_backups_of(self, namespace: str, database: Body) -> list[Backup]:
         """Return the succeeded backups of a database that say which server's major version they are of."""
-        return self.backups.find(("good", namespace, _text_of(database)))
+        return self.backups.find(("good", namespace, fingerprint(database)))
 
-    def backup_of(self, child: JobView | PodView) -> Resource | None:
+    def backup_of(self, child: JobView | PodView) -> Backup | None:
         """Return the backup of the child's namespace whose uid the child carries as label."""
         return next(iter(self.backups.find(("uid", child.namespace, child.backup_uid))), None)
 
-    def jobs_of(self, backup: Resource) -> list[JobView]:
+    def jobs_of(self, backup: Backup) -> list[JobView]:
         """Return the Jobs of the backup's namespace that carry its uid as label, oldest first."""
         return self.jobs.find((backup.namespace, backup.uid))
 

@@ -17,9 +17,11 @@ from holdfast.errors import Reason
 from holdfast.kube.client import KubeClient
 from holdfast.kube.errors import KubeError
 from holdfast.kube.events import EventRecorder, ObjectRef
-from holdfast.kube.kinds import BACKUPS, POLICIES
-from holdfast.reconcile.cache import Cache, Resource
+from holdfast.kube.kinds import BACKUPS, POLICIES, Kind
+from holdfast.reconcile.cache import Cache
+from holdfast.reconcile.fetch import fetch
 from holdfast.reconcile.queue import Key, Reconcile
+from holdfast.reconcile.resource import Resource
 from holdfast.untrusted import mappings, sentence
 
 log = structlog.get_logger(__name__)
@@ -62,19 +64,30 @@ class Faults:
         return due
 
     async def _tell(self, key: Key, error: Exception) -> None:
-        resource = self._cache.store(_KINDS[key.kind]).get(key.namespace, key.name)
-        if resource is None:
+        kind = _KINDS[key.kind]
+        if self._cache.store(kind).get(key.namespace, key.name) is None:
             self._failures.pop(key)
+            return
+        try:
+            resource = await self._resource(kind, key)
+        except KubeError as refusal:  # it is told when the reconcile fails again
+            log.warning("Not told in the resource", error=refusal.message)
+            return
+        if resource is None:
             return
         text, told = _explained(error), _complaint(resource)
         if told and told.get("message") == text:
             return
         await self._write(key, resource, "True", Reason.OPERATOR_FAULT, text)
-        about = ObjectRef(_KINDS[key.kind], resource.namespace, resource.name, resource.uid)
+        about = ObjectRef(kind, resource.namespace, resource.name, resource.uid)
         await self._recorder.record(about, "Warning", Reason.OPERATOR_FAULT, text, self._now())
 
+    async def _resource(self, kind: Kind, key: Key) -> Resource | None:
+        whole = self._cache.whole(kind, key.namespace, key.name)
+        return whole or await fetch(self._cache, self._client, kind, key.namespace, key.name)
+
     async def _take_back(self, key: Key) -> None:
-        resource = self._cache.store(_KINDS[key.kind]).get(key.namespace, key.name)
+        resource = self._cache.whole(_KINDS[key.kind], key.namespace, key.name)
         if resource is not None and _complaint(resource):
             await self._write(key, resource, "False", "Recovered", "it goes on by itself")
 

@@ -20,8 +20,9 @@ from holdfast.decide.starting import latest
 from holdfast.decide.suspicion import Former, former_of
 from holdfast.decide.views import ClaimView
 from holdfast.errors import Reason
-from holdfast.reconcile.cache import Cache, Resource
-from holdfast.untrusted import moment, number
+from holdfast.reconcile.backups import backup_view
+from holdfast.reconcile.cache import Cache
+from holdfast.reconcile.resource import Resource
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,9 @@ def observe(
         status = DatabaseBackupStatus.model_validate(resource.status)
         spec, policy = DatabaseBackupSpec.model_validate(resource.spec), _policy(cache, resource)
     except ValidationError as error:
-        view = _view(resource, DatabaseBackupSpec(), _as_far_as_it_is_one(resource.status))
+        view = backup_view(resource, DatabaseBackupSpec(), _as_far_as_it_is_one(resource.status))
         return _unreadable(_seen(cache, resource, view, known, now), resource, error, now)
-    seen = replace(_seen(cache, resource, _view(resource, spec, status), known, now), policy=policy)
+    seen = replace(_seen(cache, resource, backup_view(resource, spec, status), known, now), policy=policy)
     if status.backup_id:
         first = _first_known(cache, resource) if seen.job is None else None
         return replace(seen, former=_former(cache, resource, seen), first_known=first), None
@@ -112,16 +113,17 @@ def _former(cache: Cache, resource: Resource, o: Observation) -> tuple[Former, .
     if not (ends and status.resolved and resource.policy_name):
         return ()
     others = cache.backups_of(resource.namespace, resource.policy_name)
-    return former_of((other.status for other in others if other.uid != resource.uid), status.resolved)
+    formers = (other.former for other in others if other.former and other.uid != resource.uid)
+    return former_of(formers, status.resolved)
 
 
 def _known_major(cache: Cache, resource: Resource, policy: BackupPolicySpec | None) -> int | None:
     """Return the server's major version as the newest good backup of the same database in this namespace has it."""
     if policy is None:
         return None
-    known = [backup.status for backup in cache.good_backups_of(resource.namespace, policy.database.to_dict())]
-    newest = max(known, key=lambda status: moment(status.get("completedAt")) or clock.EPOCH, default=None)
-    return number(newest.get("serverMajor")) if newest else None
+    known = cache.good_backups_of(resource.namespace, policy.database.to_dict())
+    newest = max(known, key=lambda backup: backup.completed_at or clock.EPOCH, default=None)
+    return newest.server_major if newest else None
 
 
 def _unreadable(
@@ -155,16 +157,3 @@ def _as_far_as_it_is_one(body: Mapping[str, Any]) -> DatabaseBackupStatus:
     except ValidationError as error:
         wrong = {problem["loc"][0] for problem in error.errors(include_input=False, include_url=False)}
         return DatabaseBackupStatus.model_validate({key: value for key, value in body.items() if key not in wrong})
-
-
-def _view(resource: Resource, spec: DatabaseBackupSpec, status: DatabaseBackupStatus) -> BackupView:
-    return BackupView(
-        namespace=resource.namespace,
-        name=resource.name,
-        uid=resource.uid,
-        generation=resource.generation,
-        created=resource.created,
-        deleting=resource.deleted is not None,
-        spec=spec,
-        status=status,
-    )

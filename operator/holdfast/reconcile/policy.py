@@ -8,9 +8,10 @@ from holdfast.decide import policy
 from holdfast.kube.client import KubeClient
 from holdfast.kube.errors import Conflict, NotFound
 from holdfast.kube.kinds import BACKUPS, POLICIES
-from holdfast.reconcile.cache import Cache, Resource
+from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.patches import merge_patch
 from holdfast.reconcile.queue import Key, WorkQueue
+from holdfast.reconcile.resource import Resource
 from holdfast.settings import Settings
 
 
@@ -30,7 +31,7 @@ class PolicyReconciler:
         if resource is None or resource.deleted:
             return None
         for backup in self._cache.backups_of(key.namespace, key.name):
-            if "backupID" not in backup.status:
+            if backup.backup_id is None:
                 self._queue.add(Key(BACKUPS.kind, backup.namespace, backup.name))
         status = policy.status(resource.spec, resource.status, resource.generation, self._settings, self._now())
         await self._write(resource, status)

@@ -11,8 +11,10 @@ from holdfast.kube.client import KubeClient
 from holdfast.kube.errors import Conflict, NotFound
 from holdfast.kube.events import EventRecorder, ObjectRef
 from holdfast.kube.kinds import BACKUPS
-from holdfast.reconcile.cache import Cache, Resource
+from holdfast.reconcile.cache import Cache
+from holdfast.reconcile.fetch import fetch
 from holdfast.reconcile.patches import merge_patch
+from holdfast.reconcile.resource import Resource
 
 log = structlog.get_logger(__name__)
 
@@ -31,11 +33,13 @@ class StatusWriter:
         """Return the ids of backups that are on their way into a status, in one namespace."""
         return self._claimed.get(namespace, set())
 
-    async def write(self, resource: Resource, status: DatabaseBackupStatus, said: Announcement | None) -> bool:
-        """Write what changed, if anything did, and return whether to look again: whoever was faster wins."""
+    async def write(
+        self, resource: Resource, status: DatabaseBackupStatus, said: Announcement | None
+    ) -> Resource | None:  # fmt: skip
+        """Write what changed, and return what stands there then: whoever was faster wins. None: nothing is new."""
         patch = merge_patch(resource.status, status.to_dict())
         if not patch:
-            return False
+            return None
         claimed = self._claimed.setdefault(resource.namespace, set())
         identifier = patch.get("backupID", "")
         claimed.add(identifier)  # so that no other backup of this second takes it while it is being written
@@ -43,10 +47,9 @@ class StatusWriter:
         try:
             answer = await self._client.patch(BACKUPS, resource.namespace, resource.name, body, subresource="status")
         except Conflict:
-            await self._refresh(resource)
-            return True
+            return await fetch(self._cache, self._client, BACKUPS, resource.namespace, resource.name) or resource
         except NotFound:
-            return False
+            return None
         finally:
             claimed.discard(identifier)
         self._cache.put(BACKUPS, answer)
@@ -56,10 +59,4 @@ class StatusWriter:
             await self._recorder.record(
                 about, "Warning" if said.warning else "Normal", said.reason, said.message, self._now()
             )
-        return True
-
-    async def _refresh(self, resource: Resource) -> None:
-        try:
-            self._cache.put(BACKUPS, await self._client.get(BACKUPS, resource.namespace, resource.name))
-        except NotFound:
-            return  # its deletion is an event of its own
+        return Resource.of(answer)

@@ -1,0 +1,108 @@
+"""What the cache keeps of a DatabaseBackup: a few typed facts of each, and the whole object of what has not settled.
+
+A whole object takes some 20 kB, and ten thousand of them would not fit into the operator's memory. Others ask of a
+backup only what stands here; what is to be done about it is decided on the whole object alone, which comes with every
+event and is fetched where a settled one has a Job to tidy up after (docs/adr/0023).
+"""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+from pydantic import ValidationError
+
+from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus, Phase, is_good
+from holdfast.decide import settled
+from holdfast.decide.observation import BackupView
+from holdfast.decide.suspicion import Former, former_in
+from holdfast.reconcile.resource import Body, Resource
+from holdfast.untrusted import fingerprint, mapping, moment, number, word
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A DatabaseBackup, as others need it. Somebody else may have written its status: what makes no sense is absent."""
+
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+    created: datetime
+    policy_name: str | None
+    phase: Phase
+    good: bool
+    backup_id: str | None
+    completed_at: datetime | None
+    size_bytes: int
+    duration_seconds: float
+    server_major: int
+    good_of: str | None  # the database that it is a good backup of, where it says which server's version that had
+    former: Former | None  # what later ones are compared with; None where it is not good, or suspicious
+    job_names: tuple[str, ...]  # of a settled one: what may still be there of it
+    whole: Resource | None  # None: it has settled
+
+    @classmethod
+    def of(cls, body: Body) -> Self:
+        """Read one. Raises Unreadable where it has no name."""
+        resource = Resource.of(body)
+        status, names = resource.status, _job_names_if_settled(resource)
+        good, major = is_good(status), number(status.get("serverMajor"))
+        policy, took = resource.policy_name, status.get("durationSeconds")
+        return cls(
+            namespace=sys.intern(resource.namespace),
+            name=resource.name,
+            uid=resource.uid,
+            resource_version=resource.resource_version,
+            created=resource.created,
+            policy_name=sys.intern(policy) if policy else None,
+            phase=_phase(status),
+            good=good,
+            backup_id=word(status.get("backupID")) or None,
+            completed_at=moment(status.get("completedAt")),
+            size_bytes=number(status.get("sizeBytes")),
+            duration_seconds=took if isinstance(took, float) else number(took),
+            server_major=major,
+            good_of=_database(status) if good and major else None,
+            former=former_in(status),
+            job_names=names or (),
+            whole=resource if names is None else None,
+        )
+
+
+def backup_view(resource: Resource, spec: DatabaseBackupSpec, status: DatabaseBackupStatus) -> BackupView:
+    """Return what decisions see of it."""
+    return BackupView(
+        namespace=resource.namespace,
+        name=resource.name,
+        uid=resource.uid,
+        generation=resource.generation,
+        created=resource.created,
+        deleting=resource.deleted is not None,
+        spec=spec,
+        status=status,
+    )
+
+
+def _job_names_if_settled(resource: Resource) -> tuple[str, ...] | None:
+    """Return the names of its Jobs; None where it has not settled, or cannot be read, which is told elsewhere."""
+    if _phase(resource.status) not in (Phase.SUCCEEDED, Phase.FAILED):
+        return None  # without reading all of it: under way, it changes often
+    try:
+        spec = DatabaseBackupSpec.model_validate(resource.spec)
+        status = DatabaseBackupStatus.model_validate(resource.status)
+    except ValidationError:
+        return None
+    rests = settled.has_settled(backup_view(resource, spec, status), resource.verify_request)
+    return settled.job_names(status) if rests else None
+
+
+def _phase(status: Mapping[str, Any]) -> Phase:
+    """Return the phase; what is none reads as the one that each backup begins with."""
+    phase = word(status.get("phase"))
+    return Phase(phase) if phase in list(Phase) else Phase.PENDING
+
+
+def _database(status: Mapping[str, Any]) -> str:
+    return fingerprint(mapping(mapping(status.get("resolved")).get("database")))

@@ -1,0 +1,53 @@
+"""A resource of ours as the API server gave it: spec and status unchecked, and the little else that is decided by."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+from holdfast import clock, naming
+from holdfast.untrusted import mapping, moment, needed, number, sentence, word
+
+Body = Mapping[str, Any]
+_MAX_REQUEST = 256  # characters of an annotation; more than a request may have
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A DatabaseBackup or a BackupPolicy: spec and status as the API gave them, unchecked."""
+
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+    generation: int
+    created: datetime
+    deleted: datetime | None
+    spec: Mapping[str, Any]
+    status: Mapping[str, Any]
+    verify_request: str | None
+
+    @classmethod
+    def of(cls, body: Body) -> Self:
+        """Read one of our resources; labels, managedFields and all annotations but one are dropped."""
+        meta = mapping(body.get("metadata"))
+        created = moment(meta.get("creationTimestamp")) or clock.EPOCH
+        deleted = (moment(meta["deletionTimestamp"]) or created) if "deletionTimestamp" in meta else None
+        request = mapping(meta.get("annotations")).get(naming.ANNOTATION_VERIFY)
+        return cls(
+            namespace=needed(meta, "namespace"),
+            name=needed(meta, "name"),
+            uid=needed(meta, "uid"),
+            resource_version=word(meta.get("resourceVersion")) or "0",
+            generation=number(meta.get("generation")),
+            created=created,
+            deleted=deleted,
+            spec=mapping(body.get("spec")),
+            status=mapping(body.get("status")),
+            verify_request=sentence(request, _MAX_REQUEST) or None,
+        )
+
+    @property
+    def policy_name(self) -> str | None:
+        """The policy that a backup refers to; None where it is complete in itself."""
+        return word(mapping(self.spec.get("policyRef")).get("name")) or None
