@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from holdfast.api.aws import Word
-from holdfast.api.backup import SnapshotInRegion
+from holdfast.contract.snapshot import SnapshotInRegion
 
 M = TypeVar("M", bound=BaseModel)
 Json = st.recursive(

@@ -18,11 +18,10 @@ from tests.aws import AWS, BUCKET, ELSEWHERE, REGION, SESSION, moto
 from tests.builders import NOW
 
 from holdfast import naming, texts
-from holdfast.api.backup import CheckedBy, Verification
 from holdfast.api.rds import RDSInstance
 from holdfast.api.storage import S3Storage
 from holdfast.contract import task as tasks
-from holdfast.contract.report import parse
+from holdfast.contract.report import CheckedBy, Verification, parse
 from holdfast.contract.task import BackupIdentity, SnapshotCleanupTask, SnapshotTask, SnapshotVerifyTask
 from holdfast.errors import ExitCode, HoldfastError, Reason
 from holdfast.runner.pod.context import Context, Places

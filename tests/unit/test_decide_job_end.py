@@ -21,7 +21,8 @@ from tests.builders import (
 from tests.unit.test_decide_backup import IMAGES
 
 from holdfast import naming
-from holdfast.api.backup import Cleanup, Ending, Phase, PodWanted, Snapshot
+from holdfast.api.backup import Cleanup, Ending, Phase, PodWanted
+from holdfast.contract.snapshot import Snapshot
 from holdfast.decide import ending, job_end
 from holdfast.decide.backup import MAX_ATTEMPTS, decide
 from holdfast.decide.containers import InitContainer

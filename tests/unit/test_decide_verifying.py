@@ -24,9 +24,10 @@ from holdfast.api.backup import (
     Failure,
     Phase,
     Snapshot,
-    Verification,
     is_good,
 )
+from holdfast.contract.report import Verification
+from holdfast.decide import reported
 from holdfast.decide.backup import decide
 from holdfast.decide.decision import Create, Decision, Delete, Expire, Learn, Rest, What
 from holdfast.decide.observation import CLEANUP, VERIFY, Observation
@@ -191,7 +192,7 @@ def test_what_passed_is_recorded_with_what_was_compared():
     decision = ended(PASSED)
     status = decision.status
 
-    assert (status.phase, status.verification, status.failure) == (Phase.SUCCEEDED, FOUND, None)
+    assert (status.phase, status.verification, status.failure) == (Phase.SUCCEEDED, reported.verification(FOUND), None)
     assert status.verification_run.state == "Passed"
     assert status.verification_run.completed_at == NOW
     assert status.message == (

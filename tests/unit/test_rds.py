@@ -30,6 +30,7 @@ from holdfast.api import aws
 from holdfast.api.backup import Phase, Snapshot, SnapshotInRegion
 from holdfast.api.rds import SAFE_ENDPOINT, RDSInstance
 from holdfast.contract import paths
+from holdfast.contract import snapshot as contract
 from holdfast.contract import task as tasks_contract
 from holdfast.contract.report import BackupReport, Report
 from holdfast.contract.task import SnapshotCleanupTask, SnapshotTask
@@ -61,6 +62,7 @@ def begun(**changes):
 
 
 def a_snapshot_report(snapshot=SNAPSHOT, size=20 << 30, found=False):
+    snapshot = contract.Snapshot.model_validate(snapshot.to_dict())
     return Report(
         kind="rds-snapshot", outcome="Succeeded", started_at=ago(300), completed_at=NOW, duration_seconds=300,
         backup=BackupReport(
@@ -148,7 +150,7 @@ def test_a_snapshot_succeeds_with_the_fields_of_a_dump(report, size, sentence):
     status = decide(seen, settings(), NOW).status
     assert status is not None
     assert (status.phase, status.size, status.message) == (Phase.SUCCEEDED, size, sentence)
-    assert (status.snapshot, status.expires) == (report.backup.snapshot, "2027-02-20")
+    assert (status.snapshot.to_dict(), status.expires) == (named.to_dict(), "2027-02-20")
     assert status.verification.integrity_check == "RDS says: available, encrypted"
     assert (status.sha256, status.compression_ratio) == (None, None)
 

@@ -7,8 +7,7 @@ from tests.builders import NOW, a_failure, a_success, policy_dict, settings
 from tests.fake_cluster import WHEN, FakeCluster
 from tests.mortal import Killed, Mortal
 
-from holdfast.api.backup import Verification
-from holdfast.contract.report import Report
+from holdfast.contract.report import Report, Verification
 from holdfast.contract.task import BackupTask, Task, VerifyTask
 from holdfast.errors import Reason
 from holdfast.kube.errors import Refused

@@ -25,9 +25,9 @@ from tests.runner_bench import (
     Bench,
 )  # fmt: skip
 
-from holdfast.api.backup import CheckedBy
 from holdfast.api.database import Database
 from holdfast.contract.manifest import ManifestTable
+from holdfast.contract.report import CheckedBy
 from holdfast.contract.task import Pinned
 from holdfast.errors import ExitCode, HoldfastError, Reason
 from holdfast.runner.bucket.store import Store

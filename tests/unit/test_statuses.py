@@ -8,9 +8,9 @@ from typing import Any
 
 from tests.builders import NOW, a_backup, a_begun_backup, a_failure, a_job, a_pod, a_success, observed, settings
 
-from holdfast.api.backup import CheckedBy, DatabaseBackupStatus, Phase
+from holdfast.api.backup import DatabaseBackupStatus, Phase
 from holdfast.api.policy import VerificationLevel
-from holdfast.contract.report import MigrationsReport, Report
+from holdfast.contract.report import CheckedBy, MigrationsReport, Report
 from holdfast.decide.backup import decide
 from holdfast.decide.observation import BackupView, Observation
 from holdfast.errors import Reason

@@ -6,10 +6,9 @@ what its own values have, with some room.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
-
-from holdfast.api.backup import Snapshot, SnapshotInRegion
+from typing import Protocol, TypeVar
 
 REGION = r"[a-z]{2,}(-[a-z]+)+-[0-9]{1,2}"
 _IDENTIFIER = r"[A-Za-z](-?[A-Za-z0-9]){0,254}"
@@ -34,12 +33,63 @@ class Word(StrEnum):
         return isinstance(text, str) and re.fullmatch(self.value, text, re.ASCII) is not None
 
 
-def strange_field(snapshot: Snapshot) -> str | None:
+class InRegion(Protocol):
+    """A snapshot where it lies, as a manifest, a report or a status has it."""
+
+    @property
+    def arn(self) -> str:
+        """Its ARN."""
+
+    @property
+    def region(self) -> str:
+        """Where it lies."""
+
+    @property
+    def kms_key_id(self) -> str | None:
+        """What encrypts it."""
+
+
+class Described(InRegion, Protocol):
+    """A snapshot with what RDS says of it."""
+
+    @property
+    def source(self) -> str:
+        """What it was taken of."""
+
+    @property
+    def engine(self) -> str:
+        """The database's engine."""
+
+    @property
+    def engine_version(self) -> str:
+        """The engine's version."""
+
+    @property
+    def instance_class(self) -> str | None:
+        """Class of what it was taken of."""
+
+    @property
+    def subnet_group(self) -> str | None:
+        """Subnet group of what it was taken of."""
+
+    @property
+    def security_groups(self) -> Sequence[str]:
+        """Security groups of what it was taken of."""
+
+    @property
+    def copy_in(self) -> InRegion | None:
+        """Its copy in another region."""
+
+
+D = TypeVar("D", bound=Described)
+
+
+def strange_field(snapshot: Described) -> str | None:
     """Name the first field of a snapshot that does not look as AWS writes it; None where all of them do."""
     return next((name for name, word, text in _words(snapshot) if text is not None and not word.fits(text)), None)
 
 
-def checked(snapshot: Snapshot) -> Snapshot:
+def checked(snapshot: D) -> D:
     """Return the snapshot. Raises ValueError where a field of it is not what AWS writes there."""
     field = strange_field(snapshot)
     if field is not None:
@@ -47,7 +97,7 @@ def checked(snapshot: Snapshot) -> Snapshot:
     return snapshot
 
 
-def _words(snapshot: Snapshot) -> Iterator[tuple[str, Word, str | None]]:
+def _words(snapshot: Described) -> Iterator[tuple[str, Word, str | None]]:
     yield from _place(snapshot, "")
     yield "source", Word.IDENTIFIER, snapshot.source
     yield "engine", Word.ENGINE, snapshot.engine
@@ -60,7 +110,7 @@ def _words(snapshot: Snapshot) -> Iterator[tuple[str, Word, str | None]]:
         yield from _place(snapshot.copy_in, "copy.")
 
 
-def _place(where: SnapshotInRegion, prefix: str) -> Iterator[tuple[str, Word, str | None]]:
+def _place(where: InRegion, prefix: str) -> Iterator[tuple[str, Word, str | None]]:
     yield f"{prefix}arn", Word.ARN, where.arn
     yield f"{prefix}region", Word.REGION, where.region
     yield f"{prefix}kmsKeyID", Word.KMS_KEY, where.kms_key_id

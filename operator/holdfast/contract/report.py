@@ -13,12 +13,11 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationError
 
-from holdfast.api import aws
-from holdfast.api.backup import CheckedBy, Snapshot, Verification
 from holdfast.api.base import StatusModel
 from holdfast.api.policy import VerificationLevel
 from holdfast.contract.manifest import ManifestMigrations
 from holdfast.contract.paths import MAX_REPORT_BYTES
+from holdfast.contract.snapshot import ReadSnapshot
 from holdfast.sentences import shorten
 from holdfast.texts import Plain, visible
 
@@ -43,7 +42,6 @@ Moment = Annotated[datetime, AfterValidator(_sensible)]
 Count = Annotated[int, Field(ge=0, lt=1 << 63)]  # what the API server takes as an integer
 Major = Annotated[int, Field(ge=0, le=9999)]
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-ReadSnapshot = Annotated[Snapshot, AfterValidator(aws.checked)]
 
 
 class Outcome(StrEnum):
@@ -88,6 +86,38 @@ class EarlierReport(StatusModel):
     size_bytes: Count | None = Field(None, description="Where it is stored in the same form.")
     tables: Count | None = None
     rows: Count | None = None
+
+
+class CheckedBy(StrEnum):
+    """Whose word a verification rests on."""
+
+    STORE_CHECKSUM = "StoreChecksum"
+    READBACK = "Readback"
+    RDS = "RDS"
+
+
+class Verification(StatusModel):
+    """What was checked before the backup was called one, or when it was last verified again with success."""
+
+    level: VerificationLevel | None = Field(
+        None, description="checksum or readback, as asked for. Absent for a snapshot: its content cannot be read."
+    )
+    checked_by: CheckedBy | None = Field(
+        None,
+        description="StoreChecksum (the store's own SHA-256 of the parts), Readback (all bytes were read back) or RDS "
+        "(what AWS says).",
+    )
+    compared: list[Annotated[str, Field(max_length=64)]] | None = Field(
+        None,
+        max_length=16,
+        description="What was found as the manifest says: size, storeChecksum, sha256, uncompressedBytes, rows, "
+        "schema; for a snapshot arn, state, encryption.",
+    )
+    integrity_check: Plain = Field(description="What the checksums said: passed. For a snapshot, what RDS says of it.")
+    file_readable: Plain = Field(
+        description="How the dump was seen to be whole. A snapshot's content cannot be looked at: it says so."
+    )
+    verified_at: Moment = Field(description="When it was checked, UTC.")
 
 
 class BackupReport(StatusModel):

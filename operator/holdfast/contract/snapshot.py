@@ -9,9 +9,39 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from holdfast.api import aws
-from holdfast.api.backup import Snapshot
+from holdfast.api.base import StatusModel
 from holdfast.contract.manifest import VERSION, ManifestDocument, ManifestVerification
 from holdfast.contract.task import BackupIdentity
+
+
+class SnapshotInRegion(StatusModel):
+    """A snapshot where it lies."""
+
+    arn: str = Field(max_length=512, description="The snapshot's ARN.")
+    region: str = Field(max_length=64, description="The region that it lies in.")
+    kms_key_id: str | None = Field(
+        None, alias="kmsKeyID", max_length=2048, description="The KMS key that encrypts it; absent where none does."
+    )
+
+
+class Snapshot(SnapshotInRegion):
+    """The snapshot that AWS keeps, as RDS describes it, and what restoring it takes."""
+
+    kind: Literal["instance", "cluster"] = Field(description="What it was taken of: instance or cluster.")
+    source: str = Field(max_length=255, description="Identifier of the instance or cluster that it was taken of.")
+    engine: str = Field(max_length=255, description="The database's engine, in RDS's words.")
+    engine_version: str = Field(max_length=255, description="The engine's version.")
+    encrypted: bool = Field(description="Whether it is encrypted, as RDS says.")
+    allocated_bytes: int | None = Field(None, ge=0, description="Storage allocated to it, bytes, as RDS says.")
+    instance_class: str | None = Field(
+        None, max_length=255, description="Class of the instance that it was taken of; a cluster may have none."
+    )
+    subnet_group: str | None = Field(None, max_length=512, description="Subnet group of what it was taken of.")
+    security_groups: list[Annotated[str, Field(max_length=255)]] = Field(
+        [], max_length=64, description="VPC security groups of what it was taken of."
+    )
+    copy_in: SnapshotInRegion | None = Field(None, alias="copy", description="Its copy in another region.")
+
 
 # Whoever writes to the bucket may write a manifest: what is no word of AWS's makes it none. This is asked of its reader
 # and not said in the published form, which stays as it is.

@@ -7,9 +7,10 @@ has fixed before the Job was made: the id, the folder, the instance. Each answer
 from datetime import datetime, timedelta
 
 from holdfast import naming
-from holdfast.api.backup import Snapshot, VerificationRun
+from holdfast.api.backup import VerificationRun
 from holdfast.api.policy import BackupPolicySpec, VerificationLevel
 from holdfast.contract.report import BackupReport, Report
+from holdfast.contract.snapshot import Snapshot
 from holdfast.decide.observation import BackupView
 
 CLOCKS = timedelta(hours=1)  # a store refuses requests of a clock that is wrong by a quarter of that

@@ -12,14 +12,13 @@ from holdfast.api.backup import (
     DatabaseBackupStatus,
     Ending,
     Failure,
-    Migrations,
     Phase,
     PodWanted,
-    Verification,
 )
 from holdfast.api.conditions import ConditionType as C
 from holdfast.api.conditions import update
 from holdfast.contract.report import BackupReport, Report
+from holdfast.decide import reported
 from holdfast.decide.observation import BackupView
 from holdfast.decide.suspicion import Verdict
 from holdfast.sentences import explain, shorten
@@ -126,19 +125,12 @@ def succeeded(
             "tool_version": result.tool_version,
             "server_version": result.server_version,
             "server_major": result.server_major or backup.status.server_major,
-            "snapshot": result.snapshot,
+            "snapshot": reported.snapshot(result),
             "tables": result.tables,
             "rows": result.rows,
             "schema_sha256": result.schema_sha256,
-            "migrations": result.migrations and Migrations.model_validate(result.migrations.to_dict()),
-            "verification": Verification(
-                integrity_check=result.integrity_check,
-                file_readable=result.file_readable,
-                verified_at=result.verified_at,
-                level=result.level,
-                checked_by=result.checked_by,
-                compared=result.compared,
-            ),
+            "migrations": reported.migrations(result),
+            "verification": reported.verified(result),
             "warnings": report.warnings[:64] or None,
         }
     )

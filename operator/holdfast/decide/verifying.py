@@ -11,7 +11,7 @@ from holdfast import naming
 from holdfast.api.backup import DatabaseBackupStatus, Failure, VerificationRun
 from holdfast.api.job import LOG_SECONDS
 from holdfast.api.policy import VerificationLevel
-from holdfast.decide import failures, job_life, plausible
+from holdfast.decide import failures, job_life, plausible, reported
 from holdfast.decide import verification_statuses as words
 from holdfast.decide.decision import Announcement, Decision, Do, Rest, Write
 from holdfast.decide.job_life import Step, Work
@@ -121,7 +121,7 @@ def _finish(o: Observation, run: VerificationRun, end: End, now: datetime) -> De
     wrong = plausible.wrong_verification(end.report, run, now)
     if wrong is not None:
         return _end(o, run, failures.report_implausible(wrong), now)
-    status = words.passed(o.backup, run, found, now)
+    status = words.passed(o.backup, run, reported.verification(found), now)
     return Write(status, Announcement(False, "VerificationPassed", status.message or ""))
 
 

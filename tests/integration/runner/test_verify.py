@@ -14,8 +14,8 @@ from tests.integration.runner.pod import Pod
 from tests.integration.runner.servers import BUCKET
 from tests.integration.runner.world import World, assert_failed, assert_no_secret
 
-from holdfast.api.backup import CheckedBy, Verification
 from holdfast.api.policy import Dump, VerificationLevel
+from holdfast.contract.report import CheckedBy, Verification
 from holdfast.contract.task import BackupTask, VerifyTask
 
 CHECKSUM, READBACK = VerificationLevel.CHECKSUM, VerificationLevel.READBACK

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from holdfast.api.backup import Verification
-from holdfast.contract.report import BackupReport
+from holdfast.contract.report import BackupReport, Verification
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,10 @@ from datetime import timedelta
 
 import holdfast
 from holdfast import clock, naming
-from holdfast.api.backup import CheckedBy, Snapshot, SnapshotInRegion
 from holdfast.api.rds import InstanceKind, SnapshotCopy
 from holdfast.contract.manifest import ManifestVerification
-from holdfast.contract.report import BackupReport
-from holdfast.contract.snapshot import SnapshotManifest
+from holdfast.contract.report import BackupReport, CheckedBy
+from holdfast.contract.snapshot import Snapshot, SnapshotInRegion, SnapshotManifest
 from holdfast.contract.task import SnapshotTask
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.bucket import earlier, manifests, store

@@ -1,8 +1,8 @@
 """The verification of a snapshot that was taken: RDS is asked whether it is still there, and what its manifest says."""
 
 from holdfast import clock, naming
-from holdfast.api.backup import CheckedBy, SnapshotInRegion, Verification
-from holdfast.contract.snapshot import SnapshotManifest
+from holdfast.contract.report import CheckedBy, Verification
+from holdfast.contract.snapshot import SnapshotInRegion, SnapshotManifest
 from holdfast.contract.task import SnapshotVerifyTask
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.bucket import manifests, store

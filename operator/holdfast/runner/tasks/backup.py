@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from holdfast import clock
-from holdfast.api.backup import Verification
 from holdfast.api.policy import VerificationLevel
 from holdfast.contract.manifest import Manifest, ManifestVerification
+from holdfast.contract.report import Verification
 from holdfast.contract.task import BackupTask, Pinned
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.artifact import encryption

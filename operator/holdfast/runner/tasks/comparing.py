@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from holdfast import clock
-from holdfast.api.backup import CheckedBy, Verification
 from holdfast.api.database import Engine
 from holdfast.api.policy import Algorithm, Format, VerificationLevel
 from holdfast.contract.manifest import Manifest, ManifestArtifact, ManifestTable
+from holdfast.contract.report import CheckedBy, Verification
 from holdfast.errors import ExitCode, HoldfastError, Reason
 from holdfast.runner.artifact import encryption
 from holdfast.runner.artifact.compress import decompressed

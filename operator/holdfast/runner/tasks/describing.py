@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import holdfast
-from holdfast.api.backup import CheckedBy, Verification
 from holdfast.api.policy import VerificationLevel
 from holdfast.api.storage import Encryption
 from holdfast.contract.manifest import (
@@ -16,7 +15,7 @@ from holdfast.contract.manifest import (
     ManifestTool,
     ManifestVerification,
 )
-from holdfast.contract.report import BackupReport, MigrationsReport
+from holdfast.contract.report import BackupReport, CheckedBy, MigrationsReport, Verification
 from holdfast.contract.task import BackupTask
 from holdfast.runner.artifact import encryption
 from holdfast.runner.engines.protocol import Contents, Ready
