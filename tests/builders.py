@@ -15,12 +15,13 @@ from holdfast.decide.backup import decide
 from holdfast.decide.containers import InitContainer
 from holdfast.decide.observation import BACKUP, CLEANUP, FORMER, VERIFY, BackupView, Observation
 from holdfast.decide.seen import Seen
-from holdfast.decide.views import JobView, PodView, Terminated
+from holdfast.decide.views import JobView, OwnerRef, PodView, Terminated
 from holdfast.errors import EXIT_CODES, Reason
 from holdfast.settings import Settings
 
 NOW = datetime(2026, 11, 22, 8, 45, tzinfo=UTC)
 UID = "0f6bd1c4-5a0e-4a8a-9a5e-6d1f5a0c7b11"
+BACKUP_REF = OwnerRef("DatabaseBackup", UID)
 
 
 def ago(seconds: float) -> datetime:
@@ -121,11 +122,13 @@ def cleaning(backup: BackupView) -> bool:
 def a_job(
     *, age: float = 20, failed_pods: int = 0, complete: bool = False, failed: str | None = None, message: str = "",
     owner: str | None = UID, ttl_set: bool = False, deleting: bool = False, name: str = "orders-1-backup-x",
-    uid: str = "job-1",
+    uid: str = "job-1", kind: str = "DatabaseBackup",
 ) -> JobView:  # fmt: skip
+    """A Job of the backup, or of another owner."""
+    ref = OwnerRef(kind, owner) if owner else None
     return JobView(
-        namespace="shop", name=name, uid=uid, resource_version="1", backup_uid=owner, controller=owner,
-        created=ago(age), deleting=deleting, failed_pods=failed_pods, complete=complete, failed_reason=failed,
+        namespace="shop", name=name, uid=uid, resource_version="1", labelled=ref, controller=ref, created=ago(age),
+        deleting=deleting, failed_pods=failed_pods, complete=complete, failed_reason=failed,
         failed_message=message, ttl_set=ttl_set,
     )  # fmt: skip
 
@@ -143,7 +146,7 @@ def a_pod(
     if end and phase == "Pending":
         phase = "Succeeded" if exit_code == 0 else "Failed"
     return PodView(
-        namespace="shop", name=f"orders-1-{uid}", uid=uid, resource_version="1", backup_uid=UID,
+        namespace="shop", name=f"orders-1-{uid}", uid=uid, resource_version="1", labelled=BACKUP_REF,
         job_name="orders-1-backup-x", controller=job, created=ago(age), deleting=deleting, phase=phase, reason=reason,
         message=message,
         disrupted=disrupted, unschedulable=unschedulable, waiting_reason=waiting, waiting_message=waiting_message,

@@ -5,21 +5,32 @@ Names of children are deterministic, so that a restarted operator finds what it 
 
 import hashlib
 import re
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from datetime import datetime
 
 GROUP = "holdfast.dev"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
+BACKUP_KIND = "DatabaseBackup"
+POLICY_KIND = "BackupPolicy"
+RESTORE_KIND = "DatabaseRestore"
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGER = "holdfast"
 COMPONENT = "app.kubernetes.io/component"
 LABEL_BACKUP = f"{GROUP}/backup"
-LABEL_BACKUP_UID = f"{GROUP}/backup-uid"
+LABEL_BACKUP_UID = f"{LABEL_BACKUP}-uid"
 LABEL_POLICY = f"{GROUP}/policy"
+LABEL_RESTORE = f"{GROUP}/restore"
 LABEL_TASK = f"{GROUP}/task"
 LABEL_ATTEMPT = f"{GROUP}/attempt"
+
+# By the owner's kind, the label that names it on its Jobs and their Pods; beside it stands one with the owner's uid.
+OWNER_LABELS: Mapping[str, str] = {
+    BACKUP_KIND: LABEL_BACKUP,
+    RESTORE_KIND: LABEL_RESTORE,
+    POLICY_KIND: LABEL_POLICY,
+}
 
 ANNOTATION_VERIFY = f"{GROUP}/verify"  # on a DatabaseBackup: [LEVEL/]TOKEN, each new value asks for a verification
 
@@ -48,6 +59,11 @@ def label_value(name: str) -> str:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]
     return f"{name[: MAX_NAME - 9].rstrip('-.')}-{digest}"
+
+
+def uid_label(kind: str) -> str:
+    """Return the label that holds the uid of an owner of that kind."""
+    return f"{OWNER_LABELS[kind]}-uid"
 
 
 def backup_id(moment: datetime, label: str | None, uid: str, taken: Container[str]) -> str:

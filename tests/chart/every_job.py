@@ -90,7 +90,7 @@ def every_job(namespace: str = "shop", chart: Settings = SETTINGS) -> Iterator[t
     for name, policy in policies().items():
         begun = a_begun_backup()
         status = begun.status.model_copy(update={"resolved": resolve(policy, chart), "sha256": "a" * 64})
-        owner = jobs.Owner(namespace, "orders-1", UID, "orders")
+        owner = jobs.Owner("DatabaseBackup", namespace, "orders-1", UID, "orders")
         for kind, job in _of(owner, status, begun.spec, chart):
             yield f"{name}: {kind}", job
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from holdfast import naming
 from holdfast.api.backup import Phase
+from holdfast.decide.views import OwnerRef
 from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES
 from holdfast.reconcile.cache import Cache, is_older
 
@@ -87,11 +88,33 @@ def test_children_are_found_by_what_they_belong_to_in_their_namespace_alone() ->
     cache.put(JOBS, a_job("foreign", namespace="elsewhere"))
     cache.put(PODS, a_pod("p"))
     cache.put(PODS, a_pod("other", job="other"))
-    backup, job = cache.backup("shop", "b"), cache.job("shop", "j")
-    assert [it.name for it in cache.jobs_of(backup)] == ["j"]
+    job = cache.job("shop", "j")
+    assert [it.name for it in cache.jobs_of("shop", OwnerRef("DatabaseBackup", "uid-b"))] == ["j"]
     assert [it.name for it in cache.pods_named("shop", "j")] == ["p"]
-    assert cache.backup_of(job) is backup
-    assert cache.backup_of(cache.job("elsewhere", "foreign")) is None
+    assert cache.owner_of(job) == ("DatabaseBackup", "b")
+    assert cache.owner_of(cache.job("elsewhere", "foreign")) is None
+
+
+def of_another_kind(label: str, uid: str) -> dict[str, Any]:
+    return {"metadata": meta("j", 1, **{label: uid}), "spec": {}}
+
+
+def test_a_job_of_a_policy_is_found_by_the_policys_kind_and_uid() -> None:
+    cache = Cache()
+    cache.put(BACKUPS, a_backup("b", uid="same"))
+    cache.put(POLICIES, {"metadata": meta("orders", 1, uid="same"), "spec": {}})
+    cache.put(JOBS, of_another_kind("holdfast.dev/policy-uid", "same"))
+    assert [it.name for it in cache.jobs_of("shop", OwnerRef("BackupPolicy", "same"))] == ["j"]
+    assert cache.jobs_of("shop", OwnerRef("DatabaseBackup", "same")) == []
+    assert cache.owner_of(cache.job("shop", "j")) == ("BackupPolicy", "orders")
+
+
+def test_a_job_of_a_kind_that_is_not_watched_has_no_owner_that_is_known() -> None:
+    cache = Cache()
+    cache.put(BACKUPS, a_backup("b", uid="same"))
+    cache.put(JOBS, of_another_kind("holdfast.dev/restore-uid", "same"))
+    assert cache.job("shop", "j").labelled == OwnerRef("DatabaseRestore", "same")
+    assert cache.owner_of(cache.job("shop", "j")) is None
 
 
 def test_backups_are_found_by_their_policy() -> None:

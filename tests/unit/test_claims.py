@@ -27,7 +27,7 @@ from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.queue import Key
 
 RUNNER = jobs.Runner("holdfast-runner-sqlite:3", "IfNotPresent", {})
-OWNER = jobs.Owner("shop", "orders-1", UID, None)
+OWNER = jobs.Owner("DatabaseBackup", "shop", "orders-1", UID, None)
 FREE = ClaimView(("ReadWriteOnce",))
 
 

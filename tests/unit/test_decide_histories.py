@@ -12,7 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from tests.budget import examples
-from tests.builders import NOW, UID, a_begun_backup, a_failure, a_success, observed, settings
+from tests.builders import BACKUP_REF, NOW, a_begun_backup, a_failure, a_success, observed, settings
 
 from holdfast.api.backup import Phase
 from holdfast.contract.report import Report
@@ -21,7 +21,7 @@ from holdfast.decide.backup import decide
 from holdfast.decide.decision import Act, Create, Delete, Expire, Learn, What
 from holdfast.decide.observation import BACKUP, CLEANUP, BackupView, Observation
 from holdfast.decide.starting import latest
-from holdfast.decide.views import JobView, PodView, Terminated
+from holdfast.decide.views import JobView, OwnerRef, PodView, Terminated
 from holdfast.errors import FINAL_EXIT_CODES, ExitCode, Reason
 from holdfast.sentences import shorten
 
@@ -70,7 +70,7 @@ class History(RuleBasedStateMachine):
     # the cluster
 
     def own(self) -> list[JobView]:
-        return [job for job in self.cluster.jobs.values() if job.controller == UID]
+        return [job for job in self.cluster.jobs.values() if job.controller == BACKUP_REF]
 
     def pods_of(self, job: JobView) -> list[PodView]:
         return [pod for pod in self.cluster.pods.values() if pod.controller == job.uid]
@@ -85,10 +85,10 @@ class History(RuleBasedStateMachine):
         self.numbers += 1
         return self.numbers
 
-    def make_job(self, name: str, controller: str | None) -> None:
+    def make_job(self, name: str, controller: OwnerRef | None) -> None:
         if name not in self.cluster.jobs:
             self.cluster.jobs[name] = JobView(
-                namespace="shop", name=name, uid=f"job-{self.number()}", resource_version="1", backup_uid=UID,
+                namespace="shop", name=name, uid=f"job-{self.number()}", resource_version="1", labelled=BACKUP_REF,
                 controller=controller, created=self.now, deleting=False, failed_pods=0, complete=False,
                 failed_reason=None, failed_message="", ttl_set=False,
             )  # fmt: skip
@@ -96,7 +96,7 @@ class History(RuleBasedStateMachine):
     def make_pod(self, job_name: str, controller: str | None, phase: str = "Pending") -> PodView:
         uid = f"pod-{self.number()}"
         pod = PodView(
-            namespace="shop", name=uid, uid=uid, resource_version="1", backup_uid=UID, job_name=job_name,
+            namespace="shop", name=uid, uid=uid, resource_version="1", labelled=BACKUP_REF, job_name=job_name,
             controller=controller, created=self.now, deleting=False, phase=phase, reason="", message="", disrupted=None,
             unschedulable=None, waiting_reason="", waiting_message="", started=phase != "Pending", terminated=None,
         )  # fmt: skip
@@ -263,7 +263,7 @@ class History(RuleBasedStateMachine):
         cleanup = self.backup.status.cleanup
         name = self.backup.status.job_name if which == "job_name" else cleanup and cleanup.job_name
         if name and name not in self.cluster.jobs:
-            self.make_job(name, STRANGER)
+            self.make_job(name, OwnerRef("DatabaseBackup", STRANGER))
             self.change_job(self.cluster.jobs[name], complete=finished)
 
     @precondition(lambda self: self.own())
@@ -331,7 +331,7 @@ class History(RuleBasedStateMachine):
                     if pod.job_name == status.job_name and self.now < pod.created + LONGEST_WORK
                 ]  # fmt: skip
                 assert not working, "a cleanup begins when the last Pod is gone"
-            self.make_job(name or "", UID)
+            self.make_job(name or "", BACKUP_REF)
             self.cache.jobs[name or ""] = self.cluster.jobs[name or ""]
             return
         assert isinstance(act, Delete | Expire)
@@ -339,7 +339,7 @@ class History(RuleBasedStateMachine):
         if held is None or held.uid != act.job.uid:
             self.cache.jobs.pop(act.job.name, None)
             return
-        assert held.controller == UID, "a stranger's Job is never touched"
+        assert held.controller == BACKUP_REF, "a stranger's Job is never touched"
         if isinstance(act, Delete):
             self.change_job(held, deleting=True)
         else:

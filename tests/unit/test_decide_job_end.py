@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from tests.builders import (
+    BACKUP_REF,
     NOW,
     UID,
     a_backup,
@@ -23,7 +24,7 @@ from tests.unit.test_decide_backup import IMAGES
 from holdfast import naming
 from holdfast.api.backup import Cleanup, Ending, Phase, PodWanted
 from holdfast.contract.snapshot import Snapshot
-from holdfast.decide import ending, job_end
+from holdfast.decide import ending, job_end, ownership
 from holdfast.decide.backup import MAX_ATTEMPTS, decide
 from holdfast.decide.containers import InitContainer
 from holdfast.decide.decision import Create, Decision, Delete, Learn, What
@@ -85,9 +86,9 @@ def test_an_owner_that_is_no_controller_of_the_right_kind_is_none(owner):
     backup = {"apiVersion": naming.API_VERSION, "kind": "DatabaseBackup", "uid": UID, "controller": True}
 
     assert pod_view({"metadata": meta | {"ownerReferences": [job]}}).controller == "job-1"
-    assert job_view({"metadata": meta | {"ownerReferences": [backup]}}).controller == UID
+    assert ownership.is_ours(job_view({"metadata": meta | {"ownerReferences": [backup]}}), BACKUP_REF)
     assert pod_view({"metadata": meta | {"ownerReferences": [job | owner]}}).controller is None
-    assert job_view({"metadata": meta | {"ownerReferences": [backup | owner]}}).controller is None
+    assert not ownership.is_ours(job_view({"metadata": meta | {"ownerReferences": [backup | owner]}}), BACKUP_REF)
 
 
 # which container

@@ -40,10 +40,15 @@ A_JOB = an_object("j", labels={naming.LABEL_BACKUP_UID: "uid-b"})
 A_POD = an_object("p", labels={naming.LABEL_BACKUP_UID: "uid-b", "batch.kubernetes.io/job-name": "j"})
 
 
+OF_A_POLICY = {naming.LABEL_POLICY: "orders", f"{naming.LABEL_POLICY}-uid": "uid-orders"}
+POLICY_KEY = Key("BackupPolicy", "shop", "orders")
+
+
 @pytest.fixture
 def cache() -> Cache:
     cache = Cache()
     cache.put(BACKUPS, an_object("b"))
+    cache.put(POLICIES, an_object("orders"))
     cache.put(JOBS, A_JOB)
     return cache
 
@@ -62,11 +67,13 @@ async def send(kind: Kind, type_: str | None, body: dict[str, Any], cache: Cache
     ("kind", "body", "key"),
     [
         (BACKUPS, an_object("b", 2), BACKUP_KEY),
-        (POLICIES, an_object("orders"), Key("BackupPolicy", "shop", "orders")),
+        (POLICIES, an_object("orders"), POLICY_KEY),
         (JOBS, A_JOB, BACKUP_KEY),
         (PODS, A_POD, BACKUP_KEY),
+        (JOBS, an_object("j2", labels=OF_A_POLICY), POLICY_KEY),
+        (PODS, an_object("p2", labels=OF_A_POLICY), POLICY_KEY),
     ],
-    ids=lambda it: it.kind if isinstance(it, Kind) else "",
+    ids=["a backup", "a policy", "a backup's Job", "its Pod", "a policy's Job", "that one's Pod"],
 )
 async def test_an_object_is_kept_and_what_it_belongs_to_is_queued(
     kind: Kind, body: dict[str, Any], key: Key, type_: str | None, cache: Cache
@@ -91,12 +98,22 @@ async def test_a_deleted_object_is_forgotten_and_its_backup_queued(
     ("kind", "body"),
     [
         (JOBS, an_object("x", labels={naming.LABEL_BACKUP_UID: "uid-nobody"})),
+        (JOBS, an_object("x", labels={f"{naming.LABEL_POLICY}-uid": "uid-b"})),
+        (JOBS, an_object("x", labels={naming.LABEL_POLICY: "orders", f"{naming.LABEL_RESTORE}-uid": "uid-orders"})),
         (JOBS, an_object("x")),
         (PODS, an_object("x")),
     ],
-    ids=["a Job of an unknown backup", "a Job without our label", "a Pod without our label"],
+    ids=[
+        "a Job of an unknown backup",
+        "a policy's Job with a backup's uid",
+        "a Job of a kind that nobody watches",
+        "a Job without our label",
+        "a Pod without our label",
+    ],
 )
-async def test_what_belongs_to_no_backup_of_ours_queues_nothing(kind: Kind, body: dict[str, Any], cache: Cache) -> None:
+async def test_what_belongs_to_no_resource_of_ours_queues_nothing(
+    kind: Kind, body: dict[str, Any], cache: Cache
+) -> None:
     assert await send(kind, "ADDED", body, cache) == []
 
 

@@ -13,7 +13,7 @@ from tests.fuzz import Json, mutated
 
 from holdfast import naming
 from holdfast.decide.suspicion import former_of
-from holdfast.decide.views import claim_view, holders
+from holdfast.decide.views import OwnerRef, claim_view, holders
 from holdfast.handlers.watches import take
 from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES, Kind
 from holdfast.process.metrics import BackupCollector
@@ -108,7 +108,11 @@ def what_the_bystander_sees(cache: Cache) -> list[object]:
     assert backup is not None
     assert job is not None
     good = cache.good_backups_of("calm", policy_dict()["database"])
-    children = [cache.jobs_of(backup), cache.pods_named("calm", "other"), cache.backup_of(job)]
+    children = [
+        cache.jobs_of("calm", OwnerRef("DatabaseBackup", backup.uid)),
+        cache.pods_named("calm", "other"),
+        cache.owner_of(job),
+    ]
     return [backup, job, cache.policy("calm", "other"), good, *children]
 
 
@@ -151,7 +155,7 @@ def test_whoever_reads_the_cache_gets_on_with_any_object(kind: Kind, data: st.Da
     assert registry.get_sample_value("holdfast_backup_last_size_bytes", good) == 82
     former_of(filter(None, (backup.former for backup in cache.backups.all())), a_policy())
     for child in [*cache.jobs.all(), *cache.pods.all()]:
-        cache.backup_of(child)
+        cache.owner_of(child)
 
 
 @given(data=st.data())

@@ -17,6 +17,7 @@ from holdfast.decide.job_life import GivenUp, Over, Step, Work
 from holdfast.decide.observation import Observation
 from holdfast.decide.resolve import resolve
 from holdfast.decide.seen import Asked, Seen
+from holdfast.decide.views import OwnerRef
 from holdfast.errors import Reason
 from holdfast.kube.errors import Refused
 from holdfast.kube.kinds import JOBS, PODS
@@ -26,14 +27,19 @@ from holdfast.reconcile.observe import Known
 
 POLISH = "polish"
 NAME = "orders-1-polish"
-WORK = Work(POLISH, UID, resolve(a_policy(), settings()).job)
+BACKUPS_OWN, ANOTHER_KINDS = OwnerRef("DatabaseBackup", UID), OwnerRef("DatabasePolish", UID)
+OWNERS = pytest.mark.parametrize("owner", [BACKUPS_OWN, ANOTHER_KINDS], ids=["a backup's", "of a kind made up as well"])
 
 
-def polish_job(_o: Observation, _settings: Any) -> dict[str, Any]:
+def work_of(owner: OwnerRef) -> Work:
+    return Work(POLISH, owner, resolve(a_policy(), settings()).job)
+
+
+def polish_job(whose: OwnerRef) -> dict[str, Any]:
     """What its builder in reconcile's table makes: a Job of any task that a runner knows."""
     s3 = resolve(a_policy(), settings()).storage.s3
     task = CleanupTask(backup_uid=UID, s3=s3, key_prefix="a/b/c/", deadline_seconds=600)
-    owner = {"apiVersion": "holdfast.dev/v1alpha1", "kind": "DatabaseBackup", "name": "x", "uid": UID}
+    owner = {"apiVersion": "holdfast.dev/v1alpha1", "kind": whose.kind, "name": "x", "uid": whose.uid}
     labels = {"app.kubernetes.io/managed-by": "holdfast"}
     env = [{"name": TASK_VARIABLE, "value": tasks.to_environment(task)}]
     pod = {"containers": [{"name": CONTAINER, "image": "runner:1", "env": env}]}
@@ -51,9 +57,9 @@ def cleaned(_image: str, _task: Task) -> Report:
 class Life:
     """What a reconciler of that task would be: look, ask for the next step, do it."""
 
-    def __init__(self, cluster: FakeCluster) -> None:
-        self.cluster, self.cache, self.known = cluster, Cache(), Known()
-        self.acts = JobActs(self.cache, cluster, settings(), lambda: NOW, {POLISH: polish_job})
+    def __init__(self, cluster: FakeCluster, owner: OwnerRef = BACKUPS_OWN) -> None:
+        self.cluster, self.cache, self.known, self.work = cluster, Cache(), Known(), work_of(owner)
+        self.acts = JobActs(self.cache, cluster, settings(), lambda: NOW, {POLISH: lambda *_: polish_job(owner)})
 
     async def step(self) -> Step:
         for kind in (JOBS, PODS):
@@ -62,15 +68,16 @@ class Life:
         job, pods = self.cache.job("shop", NAME), tuple(self.cache.pods_named("shop", NAME))
         seen = Seen(NAME, job, pods, self.known.refused.get(POLISH))
         o = Observation(a_begun_backup(), works={POLISH: seen})
-        step = job_life.step(WORK, seen, Asked(self.known.pods_listed), NOW)
+        step = job_life.step(self.work, seen, Asked(self.known.pods_listed), NOW)
         if isinstance(step, Do):
             self.known = await self.acts.act(o, step.act, self.known) or self.known
         return step
 
 
-async def test_it_is_made_followed_read_and_let_go():
+@OWNERS
+async def test_it_is_made_followed_read_and_let_go(owner: OwnerRef):
     cluster = FakeCluster(cleaned)
-    life = Life(cluster)
+    life = Life(cluster, owner)
 
     assert await life.step() == Do(Create(POLISH))
     assert isinstance(await life.step(), job_life.Starting)
@@ -80,11 +87,11 @@ async def test_it_is_made_followed_read_and_let_go():
     assert isinstance(step, Over)
     assert step.end.report.outcome is Outcome.SUCCEEDED
     job = life.cache.job("shop", NAME)
-    tidied = job_life.tidied(Seen(NAME, job), UID, LOG_SECONDS)
+    tidied = job_life.tidied(Seen(NAME, job), owner, LOG_SECONDS)
     assert tidied == Do(Expire(job, LOG_SECONDS))
     await life.acts.act(Observation(a_begun_backup()), tidied.act, Known())
     assert cluster.all(JOBS)[0]["spec"]["ttlSecondsAfterFinished"] == LOG_SECONDS
-    assert job_life.tidied(Seen(NAME, life.cache.job("shop", NAME)), UID, LOG_SECONDS) is None
+    assert job_life.tidied(Seen(NAME, life.cache.job("shop", NAME)), owner, LOG_SECONDS) is None
 
 
 async def test_its_failure_comes_with_the_runners_own_reason():
@@ -112,7 +119,17 @@ async def test_a_job_that_the_api_server_refuses_is_told(monkeypatch: pytest.Mon
     assert "exceeded quota" in step.by.message
 
 
-def test_a_strangers_job_is_neither_followed_nor_touched():
-    seen = Seen(NAME, a_job(name=NAME, owner="somebody", complete=True))
-    assert isinstance(job_life.step(WORK, seen, Asked(pods=True), NOW), GivenUp)
-    assert job_life.tidied(seen, UID, LOG_SECONDS) is None
+@OWNERS
+@pytest.mark.parametrize(
+    "stranger",
+    [
+        pytest.param({"owner": None}, id="nobody's"),
+        pytest.param({"owner": "somebody"}, id="another uid"),
+        pytest.param({"kind": "DatabaseRestore"}, id="the same uid, and another kind"),
+    ],
+)
+@pytest.mark.parametrize("ended", [True, False], ids=["ended", "running"])
+def test_a_strangers_job_is_neither_followed_nor_touched(owner: OwnerRef, stranger: dict[str, Any], ended: bool):
+    seen = Seen(NAME, a_job(**{"name": NAME, "complete": ended, "kind": owner.kind, **stranger}))
+    assert isinstance(job_life.step(work_of(owner), seen, Asked(pods=True), NOW), GivenUp)
+    assert job_life.tidied(seen, owner, LOG_SECONDS) is None

@@ -15,7 +15,7 @@ from holdfast.manifests import jobs, tasks
 from holdfast.manifests.restore import restore_command
 
 RUNNER = jobs.Runner("holdfast-runner-postgres:17", "IfNotPresent", {"HTTPS_PROXY": "http://proxy:3128"})
-OWNER = jobs.Owner("shop", "orders-1", UID, "orders")
+OWNER = jobs.Owner("DatabaseBackup", "shop", "orders-1", UID, "orders")
 NAMES = [
     "orders",
     'it\'s "quoted"',

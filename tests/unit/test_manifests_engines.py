@@ -8,7 +8,7 @@ from holdfast.decide.resolve import resolve
 from holdfast.manifests import jobs, tasks
 from holdfast.manifests.restore import restore_command
 
-OWNER = jobs.Owner("shop", "orders-1", UID, "orders")
+OWNER = jobs.Owner("DatabaseBackup", "shop", "orders-1", UID, "orders")
 SERVERS = ["mysql", "mariadb"]
 
 

@@ -40,7 +40,7 @@ from holdfast.errors import HoldfastError, Reason
 from holdfast.manifests import jobs, restore_snapshot, tasks
 
 RDS_NAME = re.compile(r"[a-z](-?[a-z0-9])*")
-OWNER = jobs.Owner("shop", "orders-1", UID, "orders")
+OWNER = jobs.Owner("DatabaseBackup", "shop", "orders-1", UID, "orders")
 RUNNER = jobs.Runner("holdfast-runner-aws:1", "IfNotPresent", {})
 SNAPSHOT = Snapshot(
     arn="arn:aws:rds:eu-central-1:123456789012:snapshot:holdfast-backup-1", region="eu-central-1", kind="instance",

@@ -23,7 +23,7 @@ from holdfast.decide.resolve import resolve
 from holdfast.manifests import jobs, restore, shell
 from holdfast.manifests.restore import restore_command
 
-OWNER = jobs.Owner("shop", "orders-1", UID, "orders")
+OWNER = jobs.Owner("DatabaseBackup", "shop", "orders-1", UID, "orders")
 RUNNER = jobs.Runner("holdfast-runner-postgres:17", "IfNotPresent", {"HTTPS_PROXY": "http://proxy:3128"})
 pytestmark = pytest.mark.timeout(90)
 RECIPIENT = "age1zd5883cj64l8849f66m3724fpavwzaq3pau92lr5fvsgwauxt9lq4px9ek"
@@ -81,7 +81,7 @@ def backups(draw: st.DrawFn) -> tuple[Any, Any, Any]:
     status = a_status(draw(st.sampled_from(list(POLICIES.values()))))
     names = {field: draw(st.just(getattr(status, field)) | HOSTILE) for field in ("backup_id", "location")}
     changed = status.model_copy(update={"resolved": poisoned(status.resolved, draw), **names})
-    owner = jobs.Owner(draw(st.just("shop") | HOSTILE), draw(HOSTILE), draw(HOSTILE), draw(HOSTILE))
+    owner = jobs.Owner("DatabaseBackup", draw(st.just("shop") | HOSTILE), draw(HOSTILE), draw(HOSTILE), draw(HOSTILE))
     runner = jobs.Runner(draw(HOSTILE), draw(HOSTILE), {draw(HOSTILE): draw(HOSTILE)})
     return owner, changed, runner
 

@@ -108,7 +108,7 @@ def _after(o: Observation, step: Step, settings: Settings, now: datetime) -> Dec
 def _work(o: Observation) -> Work:
     status = o.backup.status
     return Work(
-        BACKUP, o.backup.uid, _resolved(o).job, status.started_at or o.backup.created, status.pod_wanted,
+        BACKUP, o.backup.ref, _resolved(o).job, status.started_at or o.backup.created, status.pod_wanted,
         ran=status.phase is Phase.RUNNING,
     )  # fmt: skip
 
@@ -153,7 +153,7 @@ def _before_the_job(o: Observation, settings: Settings) -> Do | Failure | None:
     if error := no_image(_resolved(o), settings) or out_of_limits(_resolved(o)):
         return failures.failure_of(error)
     former = o.of(FORMER).job
-    if former is not None and ownership.is_ours(former, o.backup.uid) and not former.finished and not former.deleting:
+    if former is not None and ownership.is_ours(former, o.backup.ref) and not former.finished and not former.deleting:
         return Do(Delete(former))  # a container beside its runner keeps it from its end
     volume = _resolved(o).database.volume
     if volume is None:
@@ -286,7 +286,7 @@ def _after_the_end(o: Observation, settings: Settings, now: datetime) -> Decisio
     status = statuses.kept_current(o.backup)
     if status != o.backup.status:
         return Write(status)
-    return job_life.tidied(o.of(BACKUP), o.backup.uid, LOG_SECONDS) or cleaning.decide(o, settings, now)
+    return job_life.tidied(o.of(BACKUP), o.backup.ref, LOG_SECONDS) or cleaning.decide(o, settings, now)
 
 
 def _resolved(o: Observation) -> BackupPolicySpec:

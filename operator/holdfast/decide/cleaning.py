@@ -24,12 +24,12 @@ def decide(o: Observation, settings: Settings, now: datetime) -> Decision | None
     if cleanup is None:
         return None
     if cleanup.state != statuses.CLEANUP_RUNNING:
-        return job_life.tidied(seen, o.backup.uid, LOG_SECONDS)
+        return job_life.tidied(seen, o.backup.ref, LOG_SECONDS)
     resolved = o.backup.status.resolved
     assert isinstance(resolved, BackupPolicySpec)
     if seen.job is None and (waits := _waits(o, resolved, settings, now)):
         return waits
-    work = Work(CLEANUP, o.backup.uid, resolved.job, wanted=o.backup.status.pod_wanted)
+    work = Work(CLEANUP, o.backup.ref, resolved.job, wanted=o.backup.status.pod_wanted)
     return _after(o, job_life.step(work, seen, o.asked, now))
 
 

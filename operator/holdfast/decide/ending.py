@@ -24,7 +24,7 @@ LONGEST = timedelta(minutes=5)
 
 def job_of(o: Observation) -> JobView | None:
     """Return the backup's Job, if the one that bears its name is this backup's."""
-    return o.job if o.job is not None and ownership.is_ours(o.job, o.backup.uid) else None
+    return o.job if o.job is not None and ownership.is_ours(o.job, o.backup.ref) else None
 
 
 def own_pods(o: Observation) -> tuple[PodView, ...]:
@@ -41,7 +41,7 @@ def unended(o: Observation, now: datetime) -> tuple[PodView, ...]:
     resolved = o.backup.status.resolved
     if not isinstance(resolved, BackupPolicySpec):
         return ()  # nothing has begun
-    former = ownership.strays(o.job, o.of(BACKUP).pods, o.backup.uid)
+    former = ownership.strays(o.job, o.of(BACKUP).pods, o.backup.ref)
     strays = tuple(pod for pod in former if now < job_end.overdue(pod, resolved.job))
     return tuple(pod for pod in {pod.uid: pod for pod in (*own_pods(o), *strays)}.values() if not pod.ended)
 

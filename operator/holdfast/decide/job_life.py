@@ -14,7 +14,7 @@ from holdfast.decide import failures, job_end, outcome, ownership, starting
 from holdfast.decide.decision import Create, Delete, Do, Expire, Learn, What
 from holdfast.decide.outcome import End
 from holdfast.decide.seen import Asked, Seen
-from holdfast.decide.views import JobView
+from holdfast.decide.views import JobView, OwnerRef
 
 LOOK_AGAIN = timedelta(seconds=5)  # where nothing tells when the Job can be made
 
@@ -24,7 +24,7 @@ class Work:
     """A Job that is wanted."""
 
     role: str
-    owner: str  # uid of the resource that is to control it
+    owner: OwnerRef  # the resource that is to control it
     template: JobTemplate  # how long it may take to start, and to work
     since: datetime | None = None  # when it was asked for; None: when it was first waited for
     wanted: PodWanted | None = None  # what the status keeps of its start
@@ -104,7 +104,7 @@ def step(work: Work, seen: Seen, asked: Asked, now: datetime, hindrance: Failure
     return _follow(work, seen, job, asked, now)
 
 
-def tidied(seen: Seen, owner: str, seconds: int) -> Do | None:
+def tidied(seen: Seen, owner: OwnerRef, seconds: int) -> Do | None:
     """End a Job that nobody waits for any more, or let it go when it has ended; None where that is done."""
     job = seen.job
     if job is None or job.deleting or not ownership.is_ours(job, owner):

@@ -4,11 +4,12 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from holdfast import naming
 from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus
 from holdfast.api.policy import BackupPolicySpec
 from holdfast.decide.seen import NOTHING, Asked, Seen
 from holdfast.decide.suspicion import Former
-from holdfast.decide.views import ClaimView, JobView
+from holdfast.decide.views import ClaimView, JobView, OwnerRef
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,11 @@ class BackupView:
     deleting: bool
     spec: DatabaseBackupSpec
     status: DatabaseBackupStatus
+
+    @property
+    def ref(self) -> OwnerRef:
+        """What its Jobs are its own by."""
+        return OwnerRef(naming.BACKUP_KIND, self.uid)
 
 
 # The roles of a backup's Jobs

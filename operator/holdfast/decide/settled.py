@@ -11,7 +11,7 @@ from holdfast.api.job import LOG_SECONDS
 from holdfast.decide import job_life, statuses, verifying
 from holdfast.decide.observation import BackupView
 from holdfast.decide.seen import Seen
-from holdfast.decide.views import JobView
+from holdfast.decide.views import JobView, OwnerRef
 from holdfast.errors import Reason
 
 
@@ -47,6 +47,6 @@ def job_names(status: DatabaseBackupStatus) -> tuple[str, ...]:
     return tuple(filter(None, names))
 
 
-def is_untidied(job: JobView, backup_uid: str) -> bool:
+def is_untidied(job: JobView, owner: OwnerRef) -> bool:
     """Whether a Job of a settled backup is still to be ended, or to be given a time to live."""
-    return job_life.tidied(Seen(job.name, job), backup_uid, LOG_SECONDS) is not None
+    return job_life.tidied(Seen(job.name, job), owner, LOG_SECONDS) is not None

@@ -28,7 +28,7 @@ GONE = (Reason.BACKUP_NOT_FOUND, Reason.BUCKET_NOT_FOUND)
 def after_the_end(o: Observation, now: datetime) -> Decision:
     """Tidy up after the last run, and begin another one where it is asked for."""
     run = o.backup.status.verification_run
-    if run and (tidied := job_life.tidied(o.of(VERIFY), o.backup.uid, LOG_SECONDS)):
+    if run and (tidied := job_life.tidied(o.of(VERIFY), o.backup.ref, LOG_SECONDS)):
         return tidied
     request = asked_for(o.backup.status, o.verify_request)
     return _begin(o, request, now) if request else Rest()
@@ -87,7 +87,7 @@ def follow(o: Observation, settings: Settings, now: datetime) -> Decision:
     assert resolved is not None
     if seen.job is None and (error := no_image(resolved, settings)):  # the chart's images have changed since
         return _end(o, run, failures.failure_of(error), now)
-    work = Work(VERIFY, o.backup.uid, resolved.job, run.started_at, o.backup.status.pod_wanted)
+    work = Work(VERIFY, o.backup.ref, resolved.job, run.started_at, o.backup.status.pod_wanted)
     return _after(o, run, job_life.step(work, seen, o.asked, now), now)
 
 

@@ -7,7 +7,7 @@ may write anything into it: each fact is read as `untrusted`, and what makes no 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from holdfast import clock, naming
 from holdfast.decide import containers
@@ -21,6 +21,13 @@ _MAX_VOLUMES = 1024  # looked at of one Pod
 _MAX_REPORT = 4096  # bytes that the kubelet keeps of a termination message
 
 
+class OwnerRef(NamedTuple):
+    """A resource of ours that Jobs are made for: a name may be used again, and a uid is known of one kind alone."""
+
+    kind: str
+    uid: str
+
+
 @dataclass(frozen=True, slots=True)
 class JobView:
     """A Job of ours (or one that bears a name of ours)."""
@@ -29,8 +36,8 @@ class JobView:
     name: str
     uid: str
     resource_version: str
-    backup_uid: str | None
-    controller: str | None  # uid of the DatabaseBackup that controls it; labels and names anybody may give
+    labelled: OwnerRef | None  # whose its labels say that it is, which anybody may give
+    controller: OwnerRef | None  # the resource of ours that controls it
     created: datetime
     deleting: bool
     failed_pods: int
@@ -63,9 +70,9 @@ class PodView:
     name: str
     uid: str
     resource_version: str
-    backup_uid: str | None
+    labelled: OwnerRef | None  # whose its labels say that it is, which anybody may give
     job_name: str
-    controller: str | None  # uid of the Job that controls it; labels anybody may give
+    controller: str | None  # uid of the Job that controls it
     created: datetime
     deleting: bool
     phase: str
@@ -132,8 +139,8 @@ def job_view(body: Body) -> JobView:
         name=needed(meta, "name"),
         uid=needed(meta, "uid"),
         resource_version=word(meta.get("resourceVersion")) or "0",
-        backup_uid=word(mapping(meta.get("labels")).get(naming.LABEL_BACKUP_UID)) or None,
-        controller=_controller(meta, "DatabaseBackup", naming.GROUP),
+        labelled=_labelled(mapping(meta.get("labels"))),
+        controller=_controller(meta, naming.GROUP),
         created=moment(meta.get("creationTimestamp")) or clock.EPOCH,
         deleting="deletionTimestamp" in meta,
         failed_pods=number(status.get("failed")),
@@ -150,14 +157,15 @@ def pod_view(body: Body) -> PodView:
     labels = mapping(meta.get("labels"))
     state = containers.state_of_the_runner(status)
     waiting, ended = mapping(state.get("waiting")), state.get("terminated")
+    job = _controller(meta, "batch")
     return PodView(
         namespace=needed(meta, "namespace"),
         name=needed(meta, "name"),
         uid=needed(meta, "uid"),
         resource_version=word(meta.get("resourceVersion")) or "0",
-        backup_uid=word(labels.get(naming.LABEL_BACKUP_UID)) or None,
+        labelled=_labelled(labels),
         job_name=word(labels.get("batch.kubernetes.io/job-name")),
-        controller=_controller(meta, "Job", "batch"),
+        controller=job.uid if job and job.kind == "Job" else None,
         created=moment(meta.get("creationTimestamp")) or clock.EPOCH,
         deleting="deletionTimestamp" in meta,
         phase=word(status.get("phase")) or "Pending",
@@ -173,11 +181,18 @@ def pod_view(body: Body) -> PodView:
     )
 
 
-def _controller(meta: Body, kind: str, group: str) -> str | None:
-    """Return the uid of the one owner that says it is the controller, where that is of this kind."""
+def _controller(meta: Body, group: str) -> OwnerRef | None:
+    """Return the one owner that says it is the controller, where that is of this API group."""
     owner = next((each for each in mappings(meta.get("ownerReferences")) if each.get("controller") is True), {})
-    ours = owner.get("kind") == kind and word(owner.get("apiVersion")).startswith(f"{group}/")
-    return word(owner.get("uid")) or None if ours else None
+    kind, uid = word(owner.get("kind")), word(owner.get("uid"))
+    ours = word(owner.get("apiVersion")).startswith(f"{group}/")
+    return OwnerRef(kind, uid) if ours and kind and uid else None
+
+
+def _labelled(labels: Body) -> OwnerRef | None:
+    """Return whose the labels say that it is; of several, the first of our kinds."""
+    said = (OwnerRef(kind, word(labels.get(naming.uid_label(kind)))) for kind in naming.OWNER_LABELS)
+    return next((owner for owner in said if owner.uid), None)
 
 
 def _condition(status: Body, kind: str, value: str) -> Body | None:

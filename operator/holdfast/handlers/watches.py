@@ -100,16 +100,16 @@ def _leave_out(kind: Kind, body: Body, cache: Cache, error: Exception) -> None:
 
 
 def keys_of(kind: Kind, body: Body, cache: Cache) -> Iterator[Key]:
-    """Say what to reconcile when that object has changed: itself, or the backup that it belongs to."""
+    """Say what to reconcile when that object has changed: itself, or the resource that it belongs to."""
     meta = mapping(body.get("metadata"))
     namespace, name = needed(meta, "namespace"), needed(meta, "name")
     if kind in (BACKUPS, POLICIES):
         yield Key(kind.kind, namespace, name)
         return
     child = cache.store(kind).get(namespace, name)
-    backup = child and cache.backup_of(child)
-    if backup:
-        yield Key(BACKUPS.kind, backup.namespace, backup.name)
+    owner = child and cache.owner_of(child)
+    if owner:
+        yield Key(owner[0], namespace, owner[1])
 
 
 @asynccontextmanager

@@ -26,8 +26,8 @@ class Kind:
         return "/".join([root, *scope, self.plural, *filter(None, [name, subresource])])
 
 
-BACKUPS = Kind(naming.GROUP, naming.VERSION, "databasebackups", "DatabaseBackup")
-POLICIES = Kind(naming.GROUP, naming.VERSION, "backuppolicies", "BackupPolicy")
+BACKUPS = Kind(naming.GROUP, naming.VERSION, "databasebackups", naming.BACKUP_KIND)
+POLICIES = Kind(naming.GROUP, naming.VERSION, "backuppolicies", naming.POLICY_KIND)
 JOBS = Kind("batch", "v1", "jobs", "Job")
 PODS = Kind("", "v1", "pods", "Pod")
 CLAIMS = Kind("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")

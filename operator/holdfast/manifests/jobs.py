@@ -1,4 +1,4 @@
-"""The Jobs that act for a backup, as dicts: the backup itself, the cleanup after a killed one, a later verification.
+"""The Jobs that act for a resource, as dicts: a backup, the cleanup after a killed one, a later verification.
 
 Every Pod meets PodSecurity `restricted`, has no API token, and gets Secrets as files only (volumes.py).
 """
@@ -49,31 +49,32 @@ class Runner:
 
 @dataclass(frozen=True)
 class Owner:
-    """The DatabaseBackup that a Job acts for."""
+    """The resource that a Job acts for."""
 
+    kind: str
     namespace: str
     name: str
     uid: str
     policy: str | None
 
-    def labels(self, kind: str, attempt: int) -> dict[str, str]:
+    def labels(self, task: str, attempt: int) -> dict[str, str]:
         """Return the labels that the Job and its Pod are found by."""
-        policy = {naming.LABEL_POLICY: naming.label_value(self.policy)} if self.policy else {}
+        named, policy = naming.OWNER_LABELS[self.kind], self.policy
         return {
             naming.MANAGED_BY: naming.MANAGER,
             naming.COMPONENT: CONTAINER,
-            naming.LABEL_BACKUP: naming.label_value(self.name),
-            naming.LABEL_BACKUP_UID: self.uid,
-            naming.LABEL_TASK: kind,
+            named: naming.label_value(self.name),
+            naming.uid_label(self.kind): self.uid,
+            naming.LABEL_TASK: task,
             naming.LABEL_ATTEMPT: str(attempt),
-            **policy,
+            **({naming.LABEL_POLICY: naming.label_value(policy)} if policy else {}),
         }
 
     def reference(self) -> dict[str, Any]:
-        """Return the ownerReference: deleting the backup ends its Jobs."""
+        """Return the ownerReference: deleting the resource ends its Jobs."""
         return {
             "apiVersion": naming.API_VERSION,
-            "kind": "DatabaseBackup",
+            "kind": self.kind,
             "name": self.name,
             "uid": self.uid,
             "controller": True,

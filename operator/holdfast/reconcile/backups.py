@@ -13,10 +13,12 @@ from typing import Any, Self
 
 from pydantic import ValidationError
 
+from holdfast import naming
 from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus, Phase, is_good
 from holdfast.decide import settled
 from holdfast.decide.observation import BackupView
 from holdfast.decide.suspicion import Former, former_in
+from holdfast.decide.views import OwnerRef
 from holdfast.reconcile.resource import Body, Resource
 from holdfast.untrusted import fingerprint, mapping, moment, number, word
 
@@ -69,6 +71,11 @@ class Backup:
             job_names=names or (),
             whole=resource if names is None else None,
         )
+
+    @property
+    def ref(self) -> OwnerRef:
+        """What its Jobs are its own by."""
+        return OwnerRef(naming.BACKUP_KIND, self.uid)
 
 
 def backup_view(resource: Resource, spec: DatabaseBackupSpec, status: DatabaseBackupStatus) -> BackupView:

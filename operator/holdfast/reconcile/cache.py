@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
 from holdfast.decide import settled
-from holdfast.decide.views import JobView, PodView, job_view, pod_view
+from holdfast.decide.views import JobView, OwnerRef, PodView, job_view, pod_view
 from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES, Kind
 from holdfast.reconcile.backups import Backup
 from holdfast.reconcile.refusals import PodRefusal, Refusals
@@ -121,8 +121,12 @@ def _is_number(version: str) -> bool:
     return version.isascii() and version.isdigit()
 
 
+def _uid_key(resource: _View) -> Iterable[object]:
+    yield ("uid", resource.namespace, resource.uid)
+
+
 def _backup_keys(backup: Backup) -> Iterable[object]:
-    yield ("uid", backup.namespace, backup.uid)
+    yield from _uid_key(backup)
     if backup.policy_name is not None:
         yield ("policy", backup.namespace, backup.policy_name)
     if backup.backup_id is not None:
@@ -137,8 +141,8 @@ class Cache:
     def __init__(self) -> None:
         """Start empty."""
         self.backups: Store[Backup] = Store(Backup.of, _backup_keys)
-        self.policies: Store[Resource] = Store(Resource.of, lambda _: ())
-        self.jobs: Store[JobView] = Store(job_view, lambda it: [(it.namespace, it.backup_uid)])
+        self.policies: Store[Resource] = Store(Resource.of, _uid_key)
+        self.jobs: Store[JobView] = Store(job_view, lambda it: [(it.namespace, it.labelled)])
         self.pods: Store[PodView] = Store(pod_view, lambda it: [(it.namespace, it.job_name)])
         self.refusals = Refusals()
         self._heard: dict[tuple[Kind, str | None], float] = {}
@@ -148,6 +152,7 @@ class Cache:
             JOBS: self.jobs,
             PODS: self.pods,
         }
+        self._owners: dict[str, Store[Any]] = {BACKUPS.kind: self.backups, POLICIES.kind: self.policies}
 
     def store(self, kind: Kind) -> Store[Any]:
         """Return the objects of a kind."""
@@ -185,7 +190,7 @@ class Cache:
     def has_untidied_jobs(self, backup: Backup) -> bool:
         """Whether a Job of a backup that has settled is still to be ended, or to be given a time to live."""
         jobs = (self.job(backup.namespace, name) for name in backup.job_names)
-        return any(job is not None and settled.is_untidied(job, backup.uid) for job in jobs)
+        return any(job is not None and settled.is_untidied(job, backup.ref) for job in jobs)
 
     def policy(self, namespace: str, name: str) -> Resource | None:
         """Return a BackupPolicy."""
@@ -203,13 +208,17 @@ class Cache:
         """Return the succeeded backups of a database that say which server's major version they are of."""
         return self.backups.find(("good", namespace, fingerprint(database)))
 
-    def backup_of(self, child: JobView | PodView) -> Backup | None:
-        """Return the backup of the child's namespace whose uid the child carries as label."""
-        return next(iter(self.backups.find(("uid", child.namespace, child.backup_uid))), None)
+    def owner_of(self, child: JobView | PodView) -> tuple[str, str] | None:
+        """Return kind and name of the resource in the child's namespace that the child's labels say it is for."""
+        owners = self._owners.get(child.labelled.kind) if child.labelled else None
+        if child.labelled is None or owners is None:
+            return None
+        found = owners.find(("uid", child.namespace, child.labelled.uid))
+        return (child.labelled.kind, found[0].name) if found else None
 
-    def jobs_of(self, backup: Backup) -> list[JobView]:
-        """Return the Jobs of the backup's namespace that carry its uid as label, oldest first."""
-        return self.jobs.find((backup.namespace, backup.uid))
+    def jobs_of(self, namespace: str, owner: OwnerRef) -> list[JobView]:
+        """Return the Jobs of the namespace whose labels say that they are for this resource, oldest first."""
+        return self.jobs.find((namespace, owner))
 
     def pods_named(self, namespace: str, job_name: str) -> list[PodView]:
         """Return the Pods that carry the Job's name as label, whoever made them, oldest first."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from holdfast import naming
 from holdfast.api.backup import DatabaseBackupStatus
 from holdfast.decide import claims
 from holdfast.decide.observation import BACKUP, CLEANUP, VERIFY, BackupView, Observation
@@ -14,7 +15,8 @@ from holdfast.settings import Settings
 def owner(backup: BackupView) -> jobs.Owner:
     """Return whom the Jobs belong to."""
     reference = backup.spec.policy_ref
-    return jobs.Owner(backup.namespace, backup.name, backup.uid, reference.name if reference else None)
+    policy = reference.name if reference else None
+    return jobs.Owner(naming.BACKUP_KIND, backup.namespace, backup.name, backup.uid, policy)
 
 
 def runner(status: DatabaseBackupStatus, settings: Settings) -> jobs.Runner:
