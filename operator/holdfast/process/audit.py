@@ -97,7 +97,8 @@ class Audit:
         until = time.monotonic() + seconds
         while missing and time.monotonic() < until:
             await asyncio.sleep(min(0.2, self._grace / 4))
-            missing = [seen for seen in missing if not self._knows(seen)]
+            while missing and self._knows(missing[-1]):  # watches bring them in the list's order: each is asked once
+                missing.pop()
         if missing:  # deleted, perhaps, before a watch could see it
             still = {str(seen) for seen in await self.compare()}
             missing = [seen for seen in missing if str(seen) in still]
