@@ -22,6 +22,7 @@ from holdfast.runner.pod.context import Context, Places
 from holdfast.runner.pod.log import Log
 from holdfast.runner.pod.stop import Stop
 from holdfast.runner.tasks import backup, restore, verify
+from holdfast.runner.tasks.dumps import Dumps
 
 PREFIX = "eu-1/shop/orders/backup-20261122-084500/"
 MANIFEST = f"{PREFIX}manifest.json"
@@ -100,7 +101,7 @@ class Bench:
         task = VerifyTask(**{**fields, "key_prefix": PREFIX, "deadline_seconds": 60, **changes})
         before = dict(self.s3.objects)
         try:
-            return verify.run(task, self.context()).verification
+            return verify.run(task, self.context(), Dumps()).verification
         finally:
             assert self.s3.objects == before, "a verification changes nothing"
             assert list((self.folder / "scratch").iterdir()) == []

@@ -28,8 +28,10 @@ from holdfast.runner.pod.context import Context, Places
 from holdfast.runner.pod.log import Log
 from holdfast.runner.pod.outcome import Done, UncleanError
 from holdfast.runner.pod.stop import Stop
-from holdfast.runner.rds import cleanup, task, verify
+from holdfast.runner.rds import task
+from holdfast.runner.rds.method import Snapshots
 from holdfast.runner.rds.snapshots import Pace
+from holdfast.runner.tasks import cleanup, verify
 
 QUICK = Pace(shortest=0.01, longest=0.02, patience=0.5)
 CREATING = {"action": "DescribeDBSnapshots", "set": {"Status": "creating", "PercentProgress": "40"}}
@@ -97,7 +99,7 @@ class Backup:
             backup_uid=self.uid, backup_id=ID, instance=self.instance, s3=self.s3, key_prefix=self.prefix,
             deadline_seconds=60,
         )  # fmt: skip
-        return cleanup.run(work, self.context("pod-9"), QUICK).message or ""
+        return cleanup.run(work, self.context("pod-9"), Snapshots(QUICK)).message or ""
 
     def verify(self, pod: str = "pod-8") -> Verification:
         """Verify it again; nothing in the account or the bucket may change by it."""
@@ -106,7 +108,7 @@ class Backup:
             deadline_seconds=60,
         )  # fmt: skip
         self.aws.proxy.calls.clear()
-        found = verify.run(work, self.context(pod), QUICK).verification
+        found = verify.run(work, self.context(pod), Snapshots(QUICK)).verification
         assert {call for call in self.aws.proxy.calls if not call.startswith("Describe")} == set()
         assert found is not None
         return found

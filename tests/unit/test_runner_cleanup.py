@@ -16,6 +16,7 @@ from holdfast.runner.pod.context import Context, Places
 from holdfast.runner.pod.log import Log
 from holdfast.runner.pod.stop import Stop
 from holdfast.runner.tasks import cleanup
+from holdfast.runner.tasks.dumps import Dumps
 
 ID = "backup-20261122-084500"
 PREFIX = f"shop/orders/{ID}/"
@@ -61,7 +62,7 @@ def run(s3, monkeypatch, tmp_path, **fields):
     monkeypatch.setattr("holdfast.runner.bucket.store.connect", lambda s3_, _: Store(s3_, s3))
     storage = S3Storage(bucket="backups", **fields)
     task = CleanupTask(backup_uid=UID, s3=storage, key_prefix=PREFIX, deadline_seconds=60)
-    return cleanup.run(task, Context(Places(run=tmp_path), Stop(), Log(io.StringIO()), "pod-1", NOW))
+    return cleanup.run(task, Context(Places(run=tmp_path), Stop(), Log(io.StringIO()), "pod-1", NOW), Dumps())
 
 
 def test_uploads_and_artifacts_without_a_manifest_go_and_the_rest_stays(monkeypatch, tmp_path):

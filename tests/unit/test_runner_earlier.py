@@ -62,8 +62,9 @@ def a_bucket(*manifests: dict[str, Any]) -> FakeS3:
     return s3
 
 
-def look(s3: FakeS3, task: BackupTask | SnapshotTask | None = None) -> earlier.Earlier:
-    return earlier.look(Store(STORAGE, s3), task or a_task())
+def look(s3: FakeS3, task: BackupTask | None = None) -> earlier.Earlier:
+    task = task or a_task()
+    return earlier.look(Store(STORAGE, s3), task, task)
 
 
 def days(number: float) -> datetime:
@@ -105,7 +106,7 @@ def test_a_snapshot_is_compared_with_nothing_but_made_again_all_the_same():
         key_prefix=f"{FOLDER}{OURS}/", deadline_seconds=60,
     )  # fmt: skip
     former = manifest(days(1), name="orders-1", method="aws-rds", snapshot={}, database=None, artifact=None)
-    assert look(a_bucket(former), task) == earlier.Earlier([], former["backup"]["backupID"])
+    assert earlier.look(Store(STORAGE, a_bucket(former)), task) == earlier.Earlier([], former["backup"]["backupID"])
 
 
 NOT_COMPARED = {
@@ -184,7 +185,7 @@ def test_a_list_that_is_denied_is_a_warning_and_no_failure():
         raise client_error("AccessDenied", 403)
 
     s3.faults["list_folders"] = deny
-    told = earlier.told(done(), earlier.looking(Store(STORAGE, s3), a_task()))
+    told = earlier.told(done(), earlier.looking(Store(STORAGE, s3), a_task(), a_task()))
     assert told.backup == done().backup
     assert "not compared with what the bucket has of before" in told.warnings[0]
     assert "AccessDenied" in told.warnings[0]

@@ -252,19 +252,56 @@ def test_a_signal_before_the_slow_imports_ends_the_task_before_it_begins():
 
 
 @pytest.mark.parametrize(
-    ("kind", "module"),
+    ("kind", "module", "method"),
     [
-        ("BackupTask", "holdfast.runner.tasks.backup"),
-        ("RestoreTask", "holdfast.runner.tasks.restore"),
-        ("VerifyTask", "holdfast.runner.tasks.verify"),
-        ("CleanupTask", "holdfast.runner.tasks.cleanup"),
-        ("SnapshotTask", "holdfast.runner.rds.task"),
-        ("SnapshotVerifyTask", "holdfast.runner.rds.verify"),
-        ("SnapshotCleanupTask", "holdfast.runner.rds.cleanup"),
+        ("BackupTask", "tasks.backup", None),
+        ("RestoreTask", "tasks.restore", None),
+        ("VerifyTask", "tasks.verify", "Dumps"),
+        ("CleanupTask", "tasks.cleanup", "Dumps"),
+        ("SnapshotTask", "rds.task", None),
+        ("SnapshotVerifyTask", "tasks.verify", "Snapshots"),
+        ("SnapshotCleanupTask", "tasks.cleanup", "Snapshots"),
     ],
 )
-def test_each_kind_of_task_is_done_by_its_own_module(monkeypatch, context, kind, module):
+def test_each_kind_of_task_is_done_by_one_module_a_verb_with_the_method_of_its_backup(
+    monkeypatch, context, kind, module, method
+):
+    given = []
     done = Done(message=kind)
-    monkeypatch.setattr(f"{module}.run", lambda *given: done if given[1] is context else None)
+    monkeypatch.setattr(f"holdfast.runner.{module}.run", lambda *these: given.append(these) or done)
     task = getattr(tasks, kind).model_construct()
     assert runner._work(task, context, Overrides(None, None)) is done
+    [(said, where, *rest)] = given
+    assert (said is task, where is context) == (True, True)
+    assert [type(each).__name__ for each in rest if method] == ([method] if method else [])
+
+
+IMPORTED = """
+import json, sys
+from holdfast.runner.main import _work
+from holdfast.contract import task as tasks
+known = set(sys.modules)
+try:
+    _work(tasks.{kind}.model_construct(), None, None)
+except AttributeError:
+    pass
+print(json.dumps(sorted(set(sys.modules) - known)))
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "not_needed"),
+    [
+        ("CleanupTask", ["holdfast.runner.engines.choose", "holdfast.runner.rds", "holdfast.runner.tasks.comparing"]),
+        ("VerifyTask", ["holdfast.runner.rds", "holdfast.runner.tasks.backup"]),
+        ("SnapshotVerifyTask", ["holdfast.runner.engines.choose", "holdfast.runner.tasks.comparing"]),
+        ("SnapshotCleanupTask", ["holdfast.runner.engines.choose", "holdfast.runner.tasks.comparing"]),
+    ],
+)
+def test_a_task_imports_nothing_that_it_does_not_need(kind, not_needed):
+    said = subprocess.run(
+        [sys.executable, "-c", IMPORTED.format(kind=kind)], capture_output=True, text=True, check=True
+    ).stdout
+    imported = json.loads(said)
+    assert f"holdfast.runner.tasks.{kind.removeprefix('Snapshot').removesuffix('Task').lower()}" in imported
+    assert [name for name in not_needed if name in imported] == []

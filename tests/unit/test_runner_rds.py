@@ -19,9 +19,11 @@ from holdfast.runner.pod.context import Context, Places
 from holdfast.runner.pod.log import Log
 from holdfast.runner.pod.outcome import UncleanError
 from holdfast.runner.pod.stop import Stop
-from holdfast.runner.rds import cleanup, client, task, verify
+from holdfast.runner.rds import client, task
 from holdfast.runner.rds.errors import classify
+from holdfast.runner.rds.method import Snapshots
 from holdfast.runner.rds.snapshots import Pace
+from holdfast.runner.tasks import cleanup, verify
 
 ID = "backup-20261122-084500"
 NAME = naming.snapshot_name(ID, UID)
@@ -60,10 +62,10 @@ class Pod:
         return task.run(work, self.context(pod), QUICK)
 
     def clean(self) -> str:
-        return cleanup.run(SnapshotCleanupTask(**self.facts()), self.context(), QUICK).message or ""
+        return cleanup.run(SnapshotCleanupTask(**self.facts()), self.context(), Snapshots(QUICK)).message or ""
 
     def verify(self):
-        return verify.run(SnapshotVerifyTask(**self.facts()), self.context(), QUICK).verification
+        return verify.run(SnapshotVerifyTask(**self.facts()), self.context(), Snapshots(QUICK)).verification
 
     def facts(self):
         return {"backup_uid": UID, "backup_id": ID, "instance": self.instance, "s3": S3, "key_prefix": PREFIX,
@@ -92,8 +94,8 @@ def pod(monkeypatch, tmp_path):
     aws.instance("orders")
     made = Pod(aws, tmp_path)
     monkeypatch.setattr("holdfast.runner.bucket.store.connect", lambda s3, _: Store(s3, made.s3))
-    for module in (task, cleanup, verify):
-        monkeypatch.setattr(module, "connect", aws.connect)
+    for module in ("task", "cleanup", "verify"):
+        monkeypatch.setattr(f"holdfast.runner.rds.{module}.connect", aws.connect)
     return made
 
 

@@ -31,22 +31,60 @@ class BackupIdentity(SpecModel):
     retention_days: int = Field(description="Days until it expires, as asked at first.")
 
 
-class BackupTask(SpecModel):
-    """Dump the database, verify it, publish it."""
+class AnyTask(SpecModel):
+    """What every task says: which folder of which bucket it is about, and how long it may take."""
 
     version: Literal[1] = VERSION
-    kind: Literal["backup"] = "backup"
+    s3: S3Storage
+    key_prefix: str = Field(description="Folder of this backup in the bucket, ending in a slash.")
+    deadline_seconds: int = Field(description="How long the work may take, from the runner's start.")
+
+    @property
+    def known_by(self) -> dict[str, str]:
+        """What each line of the log is known by."""
+        return {"prefix": self.key_prefix}
+
+    @property
+    def given_user(self) -> str | None:
+        """The user's name that the policy itself gives: that one is no secret."""
+        return None
+
+
+class AnyBackup(AnyTask):
+    """What every backup says, whatever it is taken by."""
+
     backup: BackupIdentity
+
+    @property
+    def known_by(self) -> dict[str, str]:
+        """A new backup is known by its own names."""
+        return {"backupID": self.backup.backup_id, "namespace": self.backup.namespace, "name": self.backup.name}
+
+
+class AnyVerification(AnyTask):
+    """What every verification says."""
+
+    backup_uid: str
+    level: VerificationLevel | None = Field(None, description="None: what is asked has no levels, as a snapshot.")
+
+
+class AnyCleanup(AnyTask):
+    """What every cleanup says."""
+
+    backup_uid: str
+
+
+class BackupTask(AnyBackup):
+    """Dump the database, verify it, publish it."""
+
+    kind: Literal["backup"] = "backup"
     database: Database
     dump: Dump
-    s3: S3Storage
     encryption: Encryption | None = None
     verification: VerificationLevel = VerificationLevel.CHECKSUM
     identity_secret: str | None = Field(
         None, description="The mounted Secret whose identity a readback decrypts with; none: to the ciphertext."
     )
-    key_prefix: str = Field(description="Folder of this backup in the bucket, ending in a slash.")
-    deadline_seconds: int = Field(description="How long the work may take, from the runner's start.")
     scratch_bytes: int | None = Field(None, description="Limit of the scratch volume; none where there is no volume.")
     spool_bytes: int | None = Field(
         None, description="What the volume for parts of the upload may hold; none where there is no volume."
@@ -58,17 +96,17 @@ class BackupTask(SpecModel):
         [], description="Major versions of servers that another image is made for: those are left to it (ToolTooNew)."
     )
 
+    @property
+    def given_user(self) -> str | None:
+        """The user's name that the policy gives."""
+        return self.database.connection.username if self.database.connection else None
 
-class SnapshotTask(SpecModel):
+
+class SnapshotTask(AnyBackup):
     """Have RDS take a snapshot, wait until it is available, and write its manifest."""
 
-    version: Literal[1] = VERSION
     kind: Literal["rds-snapshot"] = "rds-snapshot"
-    backup: BackupIdentity
     instance: RDSInstance
-    s3: S3Storage
-    key_prefix: str
-    deadline_seconds: int
 
 
 class Pinned(SpecModel):
@@ -83,75 +121,57 @@ class Pinned(SpecModel):
     encryption: Literal["none", "age"] | None = Field(None, description="none: it is not encrypted.")
 
 
-class RestoreTask(SpecModel):
+class RestoreTask(AnyTask):
     """Fetch a backup, check it, and feed it into an empty database."""
 
-    version: Literal[1] = VERSION
     kind: Literal["restore"] = "restore"
     backup_uid: str
     database: Database = Field(description="The target: it must be there and empty.")
     jobs: int = 1
-    s3: S3Storage
-    key_prefix: str
-    deadline_seconds: int
     scratch_bytes: int | None = None
     pinned: Pinned | None = Field(
         None, description="None in a task that was made from the bucket alone, where nothing else is known."
     )
 
+    @property
+    def given_user(self) -> str | None:
+        """The user's name that the task gives."""
+        return self.database.connection.username if self.database.connection else None
 
-class VerifyTask(SpecModel):
-    """Compare a backup that is there with what its manifest says."""
 
-    version: Literal[1] = VERSION
+class VerifyTask(AnyVerification):
+    """Compare a dump that is there with what its manifest says."""
+
     kind: Literal["verify"] = "verify"
-    backup_uid: str
     engine: Engine
     level: VerificationLevel
     pinned: Pinned = Field(Pinned(), description="What the resource remembers: the manifest must say the same.")
     identity_secret: str | None = Field(
         None, description="The mounted Secret, which must be there; none: what is mounted is used, if anything is."
     )
-    s3: S3Storage
-    key_prefix: str
-    deadline_seconds: int
     scratch_bytes: int | None = None
 
 
-class SnapshotVerifyTask(SpecModel):
+class SnapshotVerifyTask(AnyVerification):
     """Ask RDS whether a snapshot is still there and what its manifest says."""
 
-    version: Literal[1] = VERSION
     kind: Literal["rds-verify"] = "rds-verify"
-    backup_uid: str
     backup_id: str = Field(alias="backupID")
     instance: RDSInstance
-    s3: S3Storage
-    key_prefix: str
-    deadline_seconds: int
 
 
-class CleanupTask(SpecModel):
+class CleanupTask(AnyCleanup):
     """Remove what a killed attempt left: uploads under the prefix, and artifacts where no manifest is."""
 
-    version: Literal[1] = VERSION
     kind: Literal["cleanup"] = "cleanup"
-    backup_uid: str
-    s3: S3Storage
-    key_prefix: str
-    deadline_seconds: int
 
 
-class SnapshotCleanupTask(SpecModel):
+class SnapshotCleanupTask(AnyCleanup):
     """Remove what a killed attempt left: the snapshot and its copy, where no manifest is, and what is in the folder."""
 
-    version: Literal[1] = VERSION
     kind: Literal["rds-cleanup"] = "rds-cleanup"
-    backup_uid: str
     backup_id: str = Field(alias="backupID")
     instance: RDSInstance
-    s3: S3Storage
-    key_prefix: str
     deadline_seconds: int = Field(description="RDS deletes no snapshot before it is available: that takes its time.")
 
 

@@ -75,7 +75,8 @@ def run(arguments: Sequence[str] | None = None, places: Places | None = None) ->
         task = tasks.parse(text)
     except HoldfastError as error:
         return _end("unknown", Ended(failure=error), Log(mask=Mask(places.secrets())), places, started, begun)
-    log = _log(task, Mask(places.secrets(), text.replace("\\u0024", "$"), _given_user(task)))
+    mask = Mask(places.secrets(), text.replace("\\u0024", "$"), task.given_user)
+    log = Log(None, mask, **task.known_by)
     log.line("started", kind=task.kind, deadlineSeconds=task.deadline_seconds, landlock=confinement.version())
     context = Context(places, Stop(), log, os.environ.get(POD_UID_VARIABLE, "") or "no-pod-uid", started)
     ended = supervise(lambda: _work(task, context, overrides), context, task.deadline_seconds)
@@ -83,7 +84,7 @@ def run(arguments: Sequence[str] | None = None, places: Places | None = None) ->
 
 
 def _work(task: Task, context: Context, overrides: Overrides) -> Done:
-    # Late: each kind needs libraries that the others do not.
+    # The one place that tells a dump from a snapshot. Late: each kind needs libraries that the others do not.
     match task:
         case BackupTask():
             from holdfast.runner.tasks import backup
@@ -94,25 +95,27 @@ def _work(task: Task, context: Context, overrides: Overrides) -> Done:
 
             return restore.run(task, context, overrides)
         case VerifyTask():
-            from holdfast.runner.tasks import verify
+            from holdfast.runner.tasks import dumps, verify
 
-            return verify.run(task, context)
+            return verify.run(task, context, dumps.Dumps())
         case CleanupTask():
-            from holdfast.runner.tasks import cleanup
+            from holdfast.runner.tasks import cleanup, dumps
 
-            return cleanup.run(task, context)
+            return cleanup.run(task, context, dumps.Dumps())
         case SnapshotTask():
             from holdfast.runner.rds import task as rds_task
 
             return rds_task.run(task, context)
         case SnapshotVerifyTask():
-            from holdfast.runner.rds import verify as rds_verify
+            from holdfast.runner.rds import method
+            from holdfast.runner.tasks import verify
 
-            return rds_verify.run(task, context)
+            return verify.run(task, context, method.Snapshots())
         case SnapshotCleanupTask():
-            from holdfast.runner.rds import cleanup as rds_cleanup
+            from holdfast.runner.rds import method
+            from holdfast.runner.tasks import cleanup
 
-            return rds_cleanup.run(task, context)
+            return cleanup.run(task, context, method.Snapshots())
 
 
 def _peak_memory() -> int:
@@ -157,19 +160,6 @@ def _failure(error: HoldfastError) -> FailureReport:
         remedy=error.remedy,
         server_major=error.server_major,
     )
-
-
-def _log(task: Task, mask: Mask) -> Log:
-    if isinstance(task, BackupTask | SnapshotTask):
-        backup = task.backup
-        return Log(mask=mask, backupID=backup.backup_id, namespace=backup.namespace, name=backup.name)
-    return Log(mask=mask, prefix=task.key_prefix)
-
-
-def _given_user(task: Task) -> str | None:
-    """Return the user's name that the policy itself gives: that one is no secret."""
-    connection = task.database.connection if isinstance(task, BackupTask | RestoreTask) else None
-    return connection.username if connection else None
 
 
 def _parse(arguments: Sequence[str] | None) -> Overrides:

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from holdfast.api.base import StatusModel
 from holdfast.contract.manifest import ManifestDatabase, ManifestDocument, ManifestTable
 from holdfast.contract.report import Count, EarlierReport, Moment
-from holdfast.contract.task import BackupIdentity, BackupTask, SnapshotTask
+from holdfast.contract.task import AnyBackup, BackupIdentity, BackupTask
 from holdfast.errors import HoldfastError
 from holdfast.naming import MANIFEST_NAME
 from holdfast.runner.pod.outcome import Done
@@ -58,10 +58,10 @@ class Earlier:
     made_again: str | None = None  # the id of the newest backup that another resource of this name has made
 
 
-def looking(store: "Store", task: BackupTask | SnapshotTask) -> "Future[Earlier]":
-    """Look in a thread of its own."""
+def looking(store: "Store", task: AnyBackup, dumped: BackupTask | None = None) -> "Future[Earlier]":
+    """Look in a thread of its own; where it is a dump, for those that it is compared with, too."""
     pool = ThreadPoolExecutor(1, thread_name_prefix="earlier")
-    future = pool.submit(look, store, task)
+    future = pool.submit(look, store, task, dumped)
     pool.shutdown(wait=False)
     return future
 
@@ -91,7 +91,7 @@ def _warned(done: Done, why: str) -> Done:
     return replace(done, warnings=[*done.warnings, sentence])
 
 
-def look(store: "Store", task: BackupTask | SnapshotTask) -> Earlier:
+def look(store: "Store", task: AnyBackup, dumped: BackupTask | None = None) -> Earlier:
     """Read the newest manifests of before this backup, and of before all that the cluster knows.
 
     Raises HoldfastError.
@@ -99,7 +99,7 @@ def look(store: "Store", task: BackupTask | SnapshotTask) -> Earlier:
     began = _moment(task.backup.backup_id)
     if began is None:
         return Earlier()
-    known = min(began, getattr(task, "compare_before", None) or began)
+    known = min(began, (dumped and dumped.compare_before) or began)
     folder = task.key_prefix.rsplit("/", 2)[0] + "/"
     heads: dict[str, _Head | None] = {}
     for before in {began, known}:
@@ -112,8 +112,8 @@ def look(store: "Store", task: BackupTask | SnapshotTask) -> Earlier:
         and head.backup.uid != task.backup.uid
     ]  # fmt: skip
     compared = [
-        _report(identifier, head, task) for identifier, head in there.items()
-        if isinstance(task, BackupTask) and _before(identifier, known) and _is_of(head, task)
+        _report(identifier, head, dumped) for identifier, head in there.items()
+        if dumped and _before(identifier, known) and _is_of(head, dumped)
     ]  # fmt: skip
     return Earlier(compared[-NEWEST:], again[-1] if again else None)
 

@@ -7,31 +7,20 @@ that does not carry our tag with this backup's uid.
 from holdfast import naming
 from holdfast.contract.snapshot import SnapshotManifest
 from holdfast.contract.task import SnapshotCleanupTask
-from holdfast.runner.bucket import folder, manifests, store
 from holdfast.runner.pod.context import Context
-from holdfast.runner.pod.outcome import Done
 from holdfast.runner.rds.client import Rds, connect
 from holdfast.runner.rds.snapshots import Pace, patiently, remove
 
 
-def run(task: SnapshotCleanupTask, context: Context, pace: Pace | None = None) -> Done:
-    """Remove what is left over. Raises HoldfastError; ManifestConflict when the folder is another backup's."""
-    prefix = task.key_prefix
-    folder.require_one_backup(prefix)
-    context.log.line("step", phase="cleaning")
-    opened = store.connect(task.s3, context.places)
-    aborted = folder.abort_uploads(opened, prefix, context)
-    manifest = manifests.read(opened, prefix, task.backup_uid, SnapshotManifest)
+def cleaned(task: SnapshotCleanupTask, manifest: SnapshotManifest | None, context: Context, pace: Pace) -> str:
+    """Remove the snapshot in each region where no manifest makes it a backup; go on with the sentence."""
     if manifest is not None:
-        stays = f"the backup {manifest.backup.backup_id} is there and stays"
-        return Done(message=f"aborted {aborted} uploads under {prefix}; {stays}")
+        return f" under {task.key_prefix}; the backup {manifest.backup.backup_id} is there and stays"
     copy = task.instance.copy_to
     # the copy first: RDS may fail a copy whose source is deleted
     regions = [*([copy.region] if copy else []), task.instance.region]
-    removed = [
-        _removed(connect(task.instance, region, context.places), task, context, pace or Pace()) for region in regions
-    ]
-    return Done(message=f"aborted {aborted} uploads under {prefix}; {'; '.join(removed)}")
+    removed = [_removed(connect(task.instance, region, context.places), task, context, pace) for region in regions]
+    return f" under {task.key_prefix}; {'; '.join(removed)}"
 
 
 def _removed(rds: Rds, task: SnapshotCleanupTask, context: Context, pace: Pace) -> str:

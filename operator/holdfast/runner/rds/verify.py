@@ -5,35 +5,25 @@ from holdfast.contract.report import CheckedBy, Verification
 from holdfast.contract.snapshot import SnapshotInRegion, SnapshotManifest
 from holdfast.contract.task import SnapshotVerifyTask
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner.bucket import manifests, store
 from holdfast.runner.pod.context import Context
-from holdfast.runner.pod.outcome import Done
 from holdfast.runner.rds.client import Taken, connect
 from holdfast.runner.rds.snapshots import Pace, present, what_rds_says
 from holdfast.runner.rds.task import UNREADABLE
 
 
-def run(task: SnapshotVerifyTask, context: Context, pace: Pace | None = None) -> Done:
+def verified(task: SnapshotVerifyTask, manifest: SnapshotManifest, context: Context, pace: Pace) -> Verification:
     """Ask. Raises BackupNotFound, ContentMismatch, or what kept it from being asked."""
-    context.log.line("step", phase="verifying")
-    opened = store.connect(task.s3, context.places)
-    manifest = manifests.read(opened, task.key_prefix, task.backup_uid, SnapshotManifest)
-    if manifest is None:
-        raise store.not_found(opened, task.key_prefix + naming.MANIFEST_NAME)
     said = manifest.snapshot
-    pace = pace or Pace()
     taken = _seen(task, said, context, pace)
     copied = _seen(task, said.copy_in, context, pace) if said.copy_in else None
     if taken.encrypted != said.encrypted:
         raise _differs(taken.arn, f"is {'' if taken.encrypted else 'not '}encrypted, and its manifest says otherwise")
-    return Done(
-        verification=Verification(
-            checked_by=CheckedBy.RDS,
-            compared=["arn", "state", "encryption"],
-            integrity_check=what_rds_says(taken, copied),
-            file_readable=UNREADABLE,
-            verified_at=clock.now(),
-        )
+    return Verification(
+        checked_by=CheckedBy.RDS,
+        compared=["arn", "state", "encryption"],
+        integrity_check=what_rds_says(taken, copied),
+        file_readable=UNREADABLE,
+        verified_at=clock.now(),
     )
 
 

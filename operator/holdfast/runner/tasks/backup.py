@@ -51,7 +51,7 @@ def run(task: BackupTask, context: Context) -> Done:
             looking = _looking(task, context)  # while the tool makes its start: see above
             store, manifest = context.stop.result(looking)
             if manifest is None:
-                looked = earlier.looking(store, task)
+                looked = earlier.looking(store, task, task)
                 done = _take(task, context, ready, dump, store, encrypting)
                 return earlier.told(replace(done, warnings=[*source.warnings, *done.warnings]), looked)
     except HoldfastError:
@@ -62,7 +62,7 @@ def run(task: BackupTask, context: Context) -> Done:
             raise
         store, manifest = looking.result()
     assert manifest is not None
-    looked = earlier.looking(store, task)
+    looked = earlier.looking(store, task, task)
     return earlier.told(_found(task, store, manifest, context), looked)
 
 

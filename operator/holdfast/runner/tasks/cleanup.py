@@ -1,33 +1,26 @@
-"""The cleanup task: removes what a killed Pod left in one backup's folder, and never a backup.
+"""The cleanup task: removes what a killed Pod left of one backup, and never a backup.
 
-Uploads that nobody will complete are aborted. Where a manifest is, the artifact that it names stays; where there is
-none, nothing in the folder is a backup. Outside the folder nothing is touched. What Object Lock retains is said, and is
-no failure.
+Uploads that nobody will complete are aborted. What else goes, the method knows; where a manifest is, what it names
+stays. Outside the folder nothing is touched, nor with AWS what does not carry our tag.
 """
 
-from holdfast.contract.task import CleanupTask
-from holdfast.naming import MANIFEST_NAME
+from typing import TypeVar
+
+from holdfast.contract.task import AnyCleanup
 from holdfast.runner.bucket import folder, manifests, store
-from holdfast.runner.bucket.store import retained_until
+from holdfast.runner.bucket.manifest_forms import M
+from holdfast.runner.method import Cleaning
 from holdfast.runner.pod.context import Context
 from holdfast.runner.pod.outcome import Done
 
+C = TypeVar("C", bound=AnyCleanup)
 
-def run(task: CleanupTask, context: Context) -> Done:
+
+def run(task: C, context: Context, method: Cleaning[C, M]) -> Done:
     """Remove what is left over. Raises HoldfastError; ManifestConflict when the folder is another backup's."""
-    prefix = task.key_prefix
-    folder.require_one_backup(prefix)
+    folder.require_one_backup(task.key_prefix)
     context.log.line("step", phase="cleaning")
     opened = store.connect(task.s3, context.places)
-    aborted = folder.abort_uploads(opened, prefix, context)
-    manifest = manifests.find(opened, prefix, task.backup_uid)
-    kept = {prefix + MANIFEST_NAME, manifest.artifact.key} if manifest else set()
-    objects = [key for key in opened.keys(prefix) if key not in kept and folder.holds(key, prefix)]
-    retained = []
-    for key in objects:
-        context.stop.check()
-        until = opened.delete(key)
-        retained += [f"{key} is {retained_until(until)}"] if until else []
-    stays = f"; the backup {manifest.backup.backup_id} is there and stays" if manifest else ""
-    deleted = f"deleted {len(objects) - len(retained)} objects under {prefix}{stays}"
-    return Done(message="; ".join([f"aborted {aborted} uploads and {deleted}", *retained]))
+    aborted = folder.abort_uploads(opened, task.key_prefix, context)
+    manifest = manifests.read(opened, task.key_prefix, task.backup_uid, method.manifest)
+    return Done(message=f"aborted {aborted} uploads{method.clean(task, opened, manifest, context)}")

@@ -1,0 +1,44 @@
+"""What a way of backing up gives to the verbs that all share: a dump and a snapshot each have a method, chosen in main.
+
+tasks/ knows the order of a verification and of a cleanup; a method does in it what only it can. A backup has no order
+that all share (a dump begins its tool before it looks into the bucket), so each method has a module of its own for it.
+"""
+
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from holdfast.contract.report import Verification
+from holdfast.contract.task import AnyCleanup, AnyVerification
+from holdfast.runner.bucket.manifest_forms import M
+from holdfast.runner.pod.context import Context
+
+if TYPE_CHECKING:  # botocore is slow to import: each verb does it when it has to
+    from holdfast.runner.bucket.store import Store
+
+V_contra = TypeVar("V_contra", bound=AnyVerification, contravariant=True)
+C_contra = TypeVar("C_contra", bound=AnyCleanup, contravariant=True)
+
+
+class Verifying(Protocol[V_contra, M]):
+    """How a backup is verified again."""
+
+    @property
+    def manifest(self) -> type[M]:
+        """The form of its manifest."""
+
+    def verify(self, task: V_contra, opened: "Store", manifest: M, context: Context) -> Verification:
+        """Compare the backup with its manifest. Raises HoldfastError: what is wrong, or kept it from being verified."""
+
+
+class Cleaning(Protocol[C_contra, M]):
+    """How what a killed Pod left is removed."""
+
+    @property
+    def manifest(self) -> type[M]:
+        """The form of the manifest that would make it a backup."""
+
+    def clean(self, task: C_contra, opened: "Store", manifest: M | None, context: Context) -> str:
+        """Remove what is no backup, where a manifest says which is one; go on with the sentence: what was done."""
+
+
+class Method(Verifying[V_contra, M], Cleaning[C_contra, M], Protocol[V_contra, C_contra, M]):
+    """One way of backing up."""

@@ -1,0 +1,34 @@
+"""The method of a snapshot: AWS is asked about it, and one without a manifest goes."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from holdfast.contract.report import Verification
+from holdfast.contract.snapshot import SnapshotManifest
+from holdfast.contract.task import SnapshotCleanupTask, SnapshotVerifyTask
+from holdfast.runner.pod.context import Context
+from holdfast.runner.rds import cleanup, verify
+from holdfast.runner.rds.snapshots import Pace
+
+if TYPE_CHECKING:
+    from holdfast.runner.bucket.store import Store
+
+
+@dataclass(frozen=True)
+class Snapshots:
+    """What a snapshot's verification and cleanup do, as patiently as `pace` says."""
+
+    pace: Pace = field(default_factory=Pace)
+    manifest = SnapshotManifest
+
+    def verify(
+        self, task: SnapshotVerifyTask, _opened: "Store", manifest: SnapshotManifest, context: Context
+    ) -> Verification:
+        """Ask RDS whether the snapshot is there, and what its manifest says."""
+        return verify.verified(task, manifest, context, self.pace)
+
+    def clean(
+        self, task: SnapshotCleanupTask, _opened: "Store", manifest: SnapshotManifest | None, context: Context
+    ) -> str:
+        """Remove the snapshot and its copy, unless they are a backup."""
+        return cleanup.cleaned(task, manifest, context, self.pace)
