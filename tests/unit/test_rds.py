@@ -27,13 +27,13 @@ from tests.pasting import Room
 
 from holdfast import naming
 from holdfast.api import aws
-from holdfast.api.backup import Phase, Snapshot, SnapshotInRegion
+from holdfast.api.backup import Phase, Snapshot, SnapshotInRegion, VerificationRun
 from holdfast.api.rds import SAFE_ENDPOINT, RDSInstance
 from holdfast.contract import paths
 from holdfast.contract import snapshot as contract
 from holdfast.contract import task as tasks_contract
 from holdfast.contract.report import BackupReport, Report
-from holdfast.contract.task import SnapshotCleanupTask, SnapshotTask
+from holdfast.contract.task import SnapshotCleanupTask, SnapshotTask, SnapshotVerifyTask
 from holdfast.decide.backup import decide
 from holdfast.decide.resolve import image_of, resolve
 from holdfast.errors import HoldfastError, Reason
@@ -131,6 +131,19 @@ def test_the_cleanup_knows_the_snapshot_and_has_as_long_as_the_backup_had():
     job = jobs.cleanup_job("orders-1-cleanup-x", OWNER, work, backup.status.resolved.job, RUNNER)
     volumes = job["spec"]["template"]["spec"]["volumes"]
     assert [volume["name"] for volume in volumes] == ["run", "database"]
+
+
+def test_a_verification_has_the_secret_that_aws_is_asked_with_and_no_level():
+    resolved = resolve(an_rds_policy(secretName="aws-credentials"), settings())
+    run = VerificationRun(request="1", number=1, state="Running", job_name="orders-1-verify-x", started_at=NOW)
+    status = begun(resolved=resolved).status.model_copy(update={"verification_run": run})
+    work = tasks.verify_task(OWNER, status)
+    job = jobs.verify_job(run, OWNER, work, resolved, RUNNER)
+    told = tasks_contract.parse(job["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"])
+    assert isinstance(told, SnapshotVerifyTask)
+    assert (told.backup_id, told.instance.identifier, told.level) == (status.backup_id, "orders", None)
+    [secret] = [volume for volume in job["spec"]["template"]["spec"]["volumes"] if "secret" in volume]
+    assert secret["secret"]["secretName"] == "aws-credentials"
 
 
 @pytest.mark.parametrize(("report", "size", "sentence"), [

@@ -54,6 +54,12 @@ class AnyBackup(AnyTask):
     """What every backup says, whatever it is taken by."""
 
     backup: BackupIdentity
+    identity_secret: str | None = Field(
+        None, description="The mounted Secret whose identity a readback decrypts with; none: to the ciphertext."
+    )
+    spool_bytes: int | None = Field(
+        None, description="What the volume for parts of the upload may hold; none where there is no volume."
+    )
 
     @property
     def known_by(self) -> dict[str, str]:
@@ -66,12 +72,14 @@ class AnyVerification(AnyTask):
 
     backup_uid: str
     level: VerificationLevel | None = Field(None, description="None: what is asked has no levels, as a snapshot.")
+    instance: RDSInstance | None = Field(None, description="Of a snapshot: what it was taken of, and who may ask.")
 
 
 class AnyCleanup(AnyTask):
     """What every cleanup says."""
 
     backup_uid: str
+    instance: RDSInstance | None = Field(None, description="Of a snapshot: what it was taken of, and who may ask.")
 
 
 class BackupTask(AnyBackup):
@@ -82,13 +90,7 @@ class BackupTask(AnyBackup):
     dump: Dump
     encryption: Encryption | None = None
     verification: VerificationLevel = VerificationLevel.CHECKSUM
-    identity_secret: str | None = Field(
-        None, description="The mounted Secret whose identity a readback decrypts with; none: to the ciphertext."
-    )
     scratch_bytes: int | None = Field(None, description="Limit of the scratch volume; none where there is no volume.")
-    spool_bytes: int | None = Field(
-        None, description="What the volume for parts of the upload may hold; none where there is no volume."
-    )
     compare_before: AwareDatetime | None = Field(
         None, description="When the cluster's knowledge of the policy begins: what is older, only the bucket knows."
     )

@@ -117,9 +117,8 @@ def backup_job(
     """Build the Job that takes a backup; `node` is where its Pod must run, if anywhere."""
     volumes = [*run_volume(), *database_volumes(resolved.database), *storage_volumes(work.s3)]
     volumes += scratch_volume(resolved.job) if needs_scratch(resolved) else []
-    if isinstance(work, task.BackupTask):
-        volumes += spool_volume()
-        volumes += identity_volume(work.identity_secret) if work.identity_secret else []
+    volumes += spool_volume() if work.spool_bytes is not None else []
+    volumes += identity_volume(work.identity_secret) if work.identity_secret else []
     return _owned(name, owner, attempt, work, volumes, resolved.job, runner, seat(resolved.database, node))
 
 
@@ -128,9 +127,7 @@ def cleanup_job(
 ) -> dict[str, Any]:
     """Build the Job that removes what a killed backup left in the bucket, or with AWS."""
     template = template.model_copy(update={"resources": _enough(template.resources or Resources())})
-    volumes = [*run_volume(), *storage_volumes(work.s3)]
-    if isinstance(work, task.SnapshotCleanupTask):
-        volumes += instance_volumes(work.instance)
+    volumes = [*run_volume(), *storage_volumes(work.s3), *instance_volumes(work.instance)]
     return _owned(name, owner, 1, work, volumes, template, runner)
 
 
@@ -143,13 +140,11 @@ def verify_job(
 ) -> dict[str, Any]:
     """Build the Job that verifies a backup again. It knows nothing of the database that was backed up."""
     assert run.job_name is not None
-    volumes = [*run_volume(), *storage_volumes(work.s3)]
-    if isinstance(work, task.SnapshotVerifyTask):
-        volumes += instance_volumes(work.instance)
-    elif work.level is VerificationLevel.READBACK:
+    volumes = [*run_volume(), *storage_volumes(work.s3), *instance_volumes(work.instance)]
+    if work.level is VerificationLevel.READBACK:
         volumes += scratch_volume(resolved.job) if needs_scratch(resolved) else []
         if resolved.storage.encryption is not None:
-            volumes += identity_volume(work.identity_secret or naming.IDENTITY_SECRET)
+            volumes += identity_volume(resolved.verification.identity_secret_name or naming.IDENTITY_SECRET)
     return _owned(run.job_name, owner, run.number, work, volumes, resolved.job, runner)
 
 

@@ -73,9 +73,10 @@ def database_volumes(database: Database) -> Volumes:
     return volumes + _authority("database-ca", connection.tls.authority(), paths.DATABASE_CA)
 
 
-def instance_volumes(instance: RDSInstance) -> Volumes:
+def instance_volumes(instance: RDSInstance | None) -> Volumes:
     """Mount the Secret with AWS credentials, where there is one."""
-    return [_secret("database", instance.secret_name, paths.DATABASE_SECRET)] if instance.secret_name else []
+    secret = instance and instance.secret_name
+    return [_secret("database", secret, paths.DATABASE_SECRET)] if secret else []
 
 
 def storage_volumes(s3: S3Storage) -> Volumes:
