@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.builders import NOW, a_success, policy_dict, settings
 from tests.fake_cluster import FakeCluster
 
-from holdfast.api.backup import Phase
+from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus, Phase
 from holdfast.contract.task import BackupTask
 from holdfast.decide import settled
 from holdfast.kube.errors import Unavailable
@@ -20,6 +20,7 @@ from holdfast.kube.events import EventRecorder
 from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES
 from holdfast.naming import ANNOTATION_VERIFY
 from holdfast.reconcile.backup import BackupReconciler
+from holdfast.reconcile.backups import backup_view
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.faults import PATIENCE, Faults
 from holdfast.reconcile.queue import Key
@@ -249,6 +250,28 @@ async def test_a_job_that_comes_after_its_backup_has_settled_is_given_its_time_t
     assert shop.calls == ["get", "patch"]
     (job,) = shop.all(JOBS)
     assert job["spec"]["ttlSecondsAfterFinished"] > 0
+
+
+@pytest.mark.parametrize(
+    ("role", "status"),
+    [("backup", "as it is"), ("cleanup", "failed, and cleaned up"), ("verify", "verified again")],
+)
+async def test_a_late_job_of_any_task_is_tidied_up(settled_backup: Body, role: str, status: str) -> None:
+    shop = Shop()
+    shop.put(BACKUPS, changed(settled_backup, status, "as it is", None, deleting=False))
+    shop.put(JOBS, a_job(JOBS_OF[role], {"spec": {}, "status": COMPLETE}))
+    cache = shop.cache()
+    assert cache.whole(BACKUPS, "shop", "first") is None
+    await shop.reconcile(cache)
+    assert shop.all(JOBS)[0]["spec"]["ttlSecondsAfterFinished"] > 0
+
+
+def test_what_is_verified_again_has_not_settled(settled_backup: Body) -> None:
+    body = changed(settled_backup, "being verified", "as it is", None, deleting=False)
+    spec, status = (
+        DatabaseBackupSpec.model_validate(body["spec"]), DatabaseBackupStatus.model_validate(body["status"])
+    )  # fmt: skip
+    assert not settled.has_settled(backup_view(Resource.of(body), spec, status), "once")
 
 
 async def test_what_cannot_be_fetched_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,7 +94,7 @@ def backup_view(resource: Resource, spec: DatabaseBackupSpec, status: DatabaseBa
 
 def _job_names_if_settled(resource: Resource) -> tuple[str, ...] | None:
     """Return the names of its Jobs; None where it has not settled, or cannot be read, which is told elsewhere."""
-    if _phase(resource.status) not in (Phase.SUCCEEDED, Phase.FAILED):
+    if not _phase(resource.status).is_final:
         return None  # without reading all of it: under way, it changes often
     try:
         spec = DatabaseBackupSpec.model_validate(resource.spec)
