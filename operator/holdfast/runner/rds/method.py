@@ -7,7 +7,6 @@ from holdfast.contract.report import Verification
 from holdfast.contract.snapshot import SnapshotManifest
 from holdfast.contract.task import SnapshotCleanupTask, SnapshotVerifyTask
 from holdfast.runner.pod.context import Context
-from holdfast.runner.rds import cleanup, verify
 from holdfast.runner.rds.snapshots import Pace
 
 if TYPE_CHECKING:
@@ -25,10 +24,14 @@ class Snapshots:
         self, task: SnapshotVerifyTask, _opened: "Store", manifest: SnapshotManifest, context: Context
     ) -> Verification:
         """Ask RDS whether the snapshot is there, and what its manifest says."""
+        from holdfast.runner.rds import verify  # late: a cleanup takes no snapshot
+
         return verify.verified(task, manifest, context, self.pace)
 
     def clean(
         self, task: SnapshotCleanupTask, _opened: "Store", manifest: SnapshotManifest | None, context: Context
     ) -> str:
         """Remove the snapshot and its copy, unless they are a backup."""
+        from holdfast.runner.rds import cleanup
+
         return cleanup.cleaned(task, manifest, context, self.pace)
