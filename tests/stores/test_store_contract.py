@@ -2,7 +2,7 @@
 
 import hashlib
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,6 @@ from holdfast.runner.pod.stop import Stop
 
 DATA = bytes(range(256)) * (10 * MIB // 256)
 NO_SPOOL = Spool(Path("/nowhere"), None)
-UNTIL = clock.now().replace(microsecond=0) + timedelta(minutes=30)
 
 
 @pytest.fixture
@@ -144,20 +143,25 @@ def test_an_object_is_encrypted_classed_and_tagged_as_it_was_asked_for(kind: Kin
     assert store.read(key, len(DATA)) == (DATA if what == "artifact" else b"{}")
 
 
+def soon() -> datetime:
+    """A time that is still to come when the store is asked, however late in a run that is."""
+    return clock.now().replace(microsecond=0) + timedelta(minutes=30)
+
+
 @pytest.mark.parametrize("mode", ["governance", "compliance"])
 def test_artifact_and_manifest_are_retained_and_deleting_them_says_until_when(
     kind: Kind, prefix: str, mode: str
 ) -> None:
-    store = a_store(kind, objectLock={"mode": mode})
+    store, until = a_store(kind, objectLock={"mode": mode}), soon()
     upload = an_upload(store, f"{prefix}a")
     upload.complete()
-    store.lock(f"{prefix}a", UNTIL)
-    store.create(f"{prefix}m", b"{}", UNTIL)
+    store.lock(f"{prefix}a", until)
+    store.create(f"{prefix}m", b"{}", until)
     for key in (f"{prefix}a", f"{prefix}m"):
         answer = store.client.head_object(Bucket=store.bucket, Key=key)
-        assert (answer["ObjectLockMode"], answer["ObjectLockRetainUntilDate"]) == (mode.upper(), UNTIL)
-    assert upload.discard() == UNTIL
-    assert store.delete(f"{prefix}m") == UNTIL
+        assert (answer["ObjectLockMode"], answer["ObjectLockRetainUntilDate"]) == (mode.upper(), until)
+    assert upload.discard() == until
+    assert store.delete(f"{prefix}m") == until
     assert store.keys(prefix) == []
 
 
@@ -166,6 +170,6 @@ def test_a_bucket_without_object_lock_cannot_retain_and_says_so(kind: Kind, pref
     store = Store(s3, kind.client)
     an_upload(store, f"{prefix}a").complete()
     with pytest.raises(HoldfastError, match="retained by Object Lock") as caught:
-        store.lock(f"{prefix}a", UNTIL)
+        store.lock(f"{prefix}a", soon())
     assert caught.value.reason is Reason.STORAGE_FAILED
     assert store.delete(f"{prefix}a") is None

@@ -93,6 +93,12 @@ CASES = (
         True,
         "the server has no connection left: raise max_connections or end idle ones",
     ),
+    Case(
+        r"server closed the connection unexpectedly",
+        Reason.CONNECTION_FAILED,
+        True,
+        "the server, or what stands before it, ended the connection at once: look in its log; it may be starting",
+    ),
 )
 OTHER = Case("", Reason.CONNECTION_FAILED, False, "check the server's log; the message above is the server's own")
 
