@@ -250,7 +250,7 @@ def test_a_resource_made_again_without_its_status_takes_another_backup_and_says_
     assert (first["phase"], first["rows"], second["phase"], second["rows"]) == ("Succeeded", 500, "Succeeded", 0)
     assert first["backupID"] != second["backupID"]
     (suspicious,) = [each for each in second["conditions"] if each["type"] == "Suspicious"]
-    assert (suspicious["status"], suspicious["reason"]) == ("True", "RowsVanished")
+    assert (suspicious["status"], suspicious["reason"]) == ("True", "RowsVanished"), (export, second)
     assert "0 rows, 100 % less than usual" in suspicious["message"]
     assert f"another resource of this name has made {first['backupID']}" in suspicious["message"]
     assert first["backupID"] in second["warnings"][0]
