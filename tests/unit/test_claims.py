@@ -12,7 +12,7 @@ from holdfast.api.backup import Phase
 from holdfast.api.policy import Format
 from holdfast.contract import paths, task
 from holdfast.decide.backup import decide
-from holdfast.decide.claims import node
+from holdfast.decide.claims import in_use, missing, node
 from holdfast.decide.decision import Create, Learn, What
 from holdfast.decide.observation import BACKUP
 from holdfast.decide.resolve import resolve
@@ -240,3 +240,8 @@ async def test_the_operator_makes_no_job_for_a_claim_that_is_not_there():
 
     assert status["conditions"][0]["reason"] == Reason.CLAIM_NOT_FOUND
     assert cluster.all(JOBS) == []
+
+
+def test_where_no_claim_was_looked_at_none_is_missing_or_in_use():
+    assert missing("app-data", None) is None
+    assert in_use("app-data", None) is None

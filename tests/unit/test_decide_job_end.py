@@ -127,8 +127,12 @@ ORDINARY = [{"name": "setup"}]
         pytest.param(NATIVE, {"state": {"running": {}}, "started": False}, InitContainer("proxy"), id="it starts"),
         pytest.param(NATIVE, {"state": {"waiting": {"reason": "CrashLoopBackOff", "message": "m"}}},
                      InitContainer("proxy", "CrashLoopBackOff", "m"), id="one that crashes"),
+        pytest.param(NATIVE, {"state": {"terminated": {"exitCode": 1}}}, None, id="one that will be run again"),
         pytest.param(ORDINARY, {"state": {"running": {}}, "started": True}, InitContainer("setup"), id="it runs"),
         pytest.param(ORDINARY, {"state": {"waiting": {"reason": "PodInitializing"}}}, None, id="its turn comes"),
+        pytest.param(ORDINARY, {"state": {"waiting": {"reason": "ContainerCreating"}}}, None, id="it is made"),
+        pytest.param(ORDINARY, {"state": {"waiting": {"reason": "x", "message": "m" * 3000}}},
+                     InitContainer("setup", "x", "m" * 2047 + "…"), id="its word is cut"),
         pytest.param(ORDINARY, {"state": {"terminated": {"exitCode": 0}}}, None, id="it is done"),
         pytest.param(ORDINARY, {"state": {"terminated": {"exitCode": 3}}}, InitContainer("setup", exit_code=3),
                      id="it failed"),
@@ -245,6 +249,8 @@ def test_a_pod_on_its_way_out_is_replaced_and_its_failure_is_no_end():
 
 
 def test_an_end_in_the_future_holds_up_nothing():
+    assert running([a_pod(**GOOD, **BESIDE, ended=-300)]).status.phase is Phase.SUCCEEDED
+    assert running([a_pod(**GOOD, **BESIDE, ended=-299)]).status.phase is Phase.RUNNING, "a clock may be ahead"
     assert running([a_pod(**GOOD, **BESIDE, ended=-9000)]).status.phase is Phase.SUCCEEDED
     assert running([a_pod(**GOOD, **BESIDE, ended=None)]).status.phase is Phase.SUCCEEDED
 

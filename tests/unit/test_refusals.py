@@ -171,6 +171,7 @@ NOT_ASKED = {
     "asked just now": replace(WAITS, refusals_read=ago(14)),
     "a Job that has ended": observed(a_begun_backup(), job=a_job(failed="BackoffLimitExceeded")),
     "a Job that is being deleted": observed(a_begun_backup(), job=a_job(deleting=True)),
+    "a backup that is being deleted": observed(replace(a_begun_backup(), deleting=True), job=a_job(age=20)),
     "a backup that has ended": observed(ENDED, job=a_job(age=20)),
     "a verification with its Pod": observed(VERIFYING, job=a_job(), verify_job=a_job(), verify_pods=(a_pod(),)),
 }
@@ -189,4 +190,6 @@ def test_it_is_not_asked_otherwise(o: Observation) -> None:
 def test_it_is_asked_again_though_no_event_comes() -> None:
     assert look_again(observed(a_begun_backup(), job=a_job(age=2))) == ago(2) + PATIENCE
     assert look_again(replace(WAITS, refusals_read=NOW)) == NOW + INTERVAL
+    assert look_again(observed(a_begun_backup(), job=a_job(age=1), refusals_read=ago(60))) == ago(1) + PATIENCE
+    assert timedelta(seconds=4) == PATIENCE, "each second of it is one of everybody who waits"
     assert look_again(observed(a_begun_backup(), job=a_job(age=20), pods=(a_pod(),))) is None

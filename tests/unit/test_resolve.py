@@ -1,11 +1,11 @@
 """What is in force where the policy says nothing, and who wins where several speak."""
 
 import pytest
-from tests.builders import a_policy, policy_dict, settings
+from tests.builders import a_policy, an_rds_policy, policy_dict, settings
 
 from holdfast.api.database import Engine
 from holdfast.api.policy import BackupPolicySpec, Environment
-from holdfast.decide.resolve import fitting_key, other_majors, resolve, runner_image
+from holdfast.decide.resolve import fitting_key, image_of, no_image, other_majors, resolve, runner_image
 from holdfast.errors import HoldfastError, Reason
 
 
@@ -205,3 +205,50 @@ def test_how_objects_are_kept_is_taken_whole():
 
     assert resolved.tags == {"team": "shop"}
     assert resolved.server_side_encryption.kms_key_id is None
+
+
+def test_what_nobody_sets_is_holdfasts_own():
+    resolved = resolve(a_policy(storage={"s3": {}}), settings()).to_dict()
+    assert resolved["storage"] == {
+        "s3": {
+            "bucket": "backups", "addressingStyle": "auto", "caSecretKey": "ca.crt", "checksums": "sha256",
+            "secretKeys": {key: key for key in ("accessKeyID", "secretAccessKey", "sessionToken")},
+        },
+    }  # fmt: skip
+    assert resolved["job"] == {
+        "serviceAccountName": "default", "startTimeoutSeconds": 600, "activeDeadlineSeconds": 21_600,
+        "backoffLimit": 2, "scratch": {"sizeLimit": "10Gi"},
+        "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
+    }  # fmt: skip
+
+
+ENCRYPTION = {"age": {"recipients": [f"age1{'q' * 58}"]}}
+
+
+def test_a_snapshot_has_neither_scratch_nor_encryption_of_ours_and_all_else_as_it_is():
+    chart = {"storage": {"s3": {"bucket": "backups"}, "encryption": ENCRYPTION}}
+    dump, snapshot = (resolve(policy, settings(defaults=chart)) for policy in (a_policy(), an_rds_policy()))
+    assert dump.storage.encryption is not None
+    assert snapshot.storage.encryption is None
+    assert snapshot.job == dump.job.model_copy(update={"scratch": None})
+
+
+def test_a_policys_own_authority_leaves_all_else_of_the_charts_in_force():
+    s3 = {"bucket": "backups", "region": "eu-1", "caSecretName": "a"}
+    chart = {"storage": {"s3": s3, "encryption": ENCRYPTION}, "job": {"backoffLimit": 5}}
+    resolved = resolve(a_policy(storage={"s3": {"caConfigMapName": "mine"}}), settings(defaults=chart))
+    assert (resolved.storage.s3.region, resolved.job.backoff_limit) == ("eu-1", 5)
+    assert resolved.storage.encryption.to_dict() == ENCRYPTION
+
+
+@pytest.mark.parametrize("images", [{"aws-1": "x"}, {}], ids=["another key", "none"])
+def test_a_snapshot_needs_the_image_that_asks_aws(images):
+    assert image_of(an_rds_policy(), settings(images={"aws": "x"})) == ("aws", "x")
+    error = no_image(an_rds_policy(), settings(images=images))
+    assert error.reason is Reason.IMAGE_NOT_SET
+    assert "no key aws" in error.message
+
+
+def test_other_servers_are_told_in_their_order_whatever_that_of_the_chart():
+    images = {"postgres-18": "c", "postgres-15": "a", "postgres-17": "b"}
+    assert other_majors(a_policy().database.engine, settings(images=images), 15) == [17, 18]

@@ -177,7 +177,7 @@ def _asked_again(o: Observation, contradicted: bool, now: datetime) -> Decision:
 def _with_other_image(o: Observation, end: End, settings: Settings, now: datetime) -> Decision | None:
     """Have another Job take the backup where the runner met a server that another image fits, and dumped nothing."""
     told = end.report.failure if end.report else None
-    if told is None or told.reason not in OTHER_IMAGE or told.server_major in (None, o.backup.status.server_major):
+    if told is None or told.reason not in OTHER_IMAGE or told.server_major == o.backup.status.server_major:
         return None
     resolved = o.backup.status.resolved
     assert resolved is not None

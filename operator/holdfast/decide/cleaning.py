@@ -39,7 +39,7 @@ def _waits(o: Observation, resolved: BackupPolicySpec, settings: Settings, now: 
         waits = statuses.cleanup_waits(o.backup, f"the Pod {left[0].name} of the backup has not ended")
         return Write(waits, due=job_end.overdue(left[0], resolved.job))
     if error := no_image(resolved, settings):
-        return Write(statuses.cleanup_waits(o.backup, explain(error, 2000)))
+        return Write(statuses.cleanup_waits(o.backup, explain(error)))
     return None
 
 

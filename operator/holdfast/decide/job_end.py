@@ -40,7 +40,7 @@ class Standing:
 
 def overdue(job: JobView | PodView, template: JobTemplate) -> datetime:
     """Return when a Job, or a Pod of one, that has not finished by itself never will."""
-    seconds = (template.start_timeout_seconds or 0) + max(SHORTEST, template.active_deadline_seconds or 0)
+    seconds = (template.start_timeout_seconds or 0) + max(SHORTEST, template.active_deadline_seconds or SHORTEST)
     return job.created + timedelta(seconds=seconds) + OVERDUE
 
 

@@ -18,6 +18,7 @@ from holdfast.sentences import explain
 State = tuple[C, bool | None, str, str]
 
 HOW_TO_ASK = "the value is a token of at most 128 characters, with checksum/ or readback/ before it where wanted"
+_LONGEST = 4096  # characters of a sentence
 _AGAIN = "ask again by another value of the annotation"
 
 
@@ -37,7 +38,8 @@ def under_way(backup: BackupView, run: VerificationRun, now: datetime, wanted: P
 
 def passed(backup: BackupView, run: VerificationRun, found: Verification, now: datetime) -> Status:
     """It is what its manifest says."""
-    sentence = f"verified again {_how(found)}: {', '.join(found.compared or ())} as recorded; {found.file_readable}"
+    what = f"{', '.join(found.compared or ())} as recorded; {found.file_readable}"
+    sentence = f"verified again {_how(found)}: {what}"[:_LONGEST]
     states: list[State] = [
         (C.VERIFIED, True, "VerificationPassed", sentence),
         (C.RECONCILING, False, "VerificationPassed", "nothing is under way"),
@@ -49,7 +51,7 @@ def passed(backup: BackupView, run: VerificationRun, found: Verification, now: d
             (C.STALLED, False, "VerificationPassed", "nothing is in the way"),
         ]
     ended = _ended(run, "Passed", sentence, now)
-    changes = {"phase": Phase.SUCCEEDED, "message": sentence[:4096], "verification": found, "failure": None}
+    changes = {"phase": Phase.SUCCEEDED, "message": sentence, "verification": found, "failure": None}
     return _with(backup, ended, states, now, changes)
 
 
@@ -73,13 +75,13 @@ def failed(backup: BackupView, run: VerificationRun, failure: Failure, now: date
         (C.STALLED, True, failure.reason, f"nothing was changed or removed; when it is mended, {_AGAIN}"),
     ]
     ended = _ended(run, "Failed", sentence, now, failure)
-    changes = {"phase": Phase.FAILED, "message": sentence[:4096], "failure": failure}
+    changes = {"phase": Phase.FAILED, "message": sentence, "failure": failure}
     return _with(backup, ended, states, now, changes)
 
 
 def not_done(backup: BackupView, run: VerificationRun, failure: Failure, now: datetime) -> Status:
     """It could not be found out; what was known before stays."""
-    sentence = f"not verified: {explain(failure)}; then {_AGAIN}"
+    sentence = f"not verified: {explain(failure)}; then {_AGAIN}"[:_LONGEST]
     known = backup.status.failure
     verified: State = (
         (C.VERIFIED, None, failure.reason, sentence)
@@ -89,7 +91,7 @@ def not_done(backup: BackupView, run: VerificationRun, failure: Failure, now: da
     states: list[State] = [verified, (C.RECONCILING, False, failure.reason, "nothing is under way")]
     ended = _ended(run, "NotDone", sentence, now, failure)
     phase = Phase.SUCCEEDED if known is None else Phase.FAILED
-    return _with(backup, ended, states, now, {"phase": phase, "message": sentence[:4096]})
+    return _with(backup, ended, states, now, {"phase": phase, "message": sentence})
 
 
 def refused(message: str, remedy: str) -> Failure:
@@ -109,7 +111,7 @@ def report_lost() -> Failure:
 def _ended(
     run: VerificationRun, state: str, sentence: str, now: datetime, failure: Failure | None = None
 ) -> VerificationRun:
-    changes = {"state": state, "completed_at": now, "message": sentence[:4096], "failure": failure}
+    changes = {"state": state, "completed_at": now, "message": sentence, "failure": failure}
     return run.model_copy(update=changes)
 
 

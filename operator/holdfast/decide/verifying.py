@@ -134,5 +134,5 @@ def _end(o: Observation, run: VerificationRun, failure: Failure, now: datetime) 
 
 def is_about_the_backup(reason: str) -> bool:
     """Whether a failure says that the backup is not what it was; else only that nobody could find out."""
-    known = {str(each): each for each in Reason}.get(reason)
-    return known in GONE or (known is not None and EXIT_CODES.get(known) is ExitCode.VERIFICATION)
+    about = (str(each) for each in Reason if each in GONE or EXIT_CODES.get(each) is ExitCode.VERIFICATION)
+    return reason in about

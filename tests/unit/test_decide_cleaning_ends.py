@@ -1,0 +1,103 @@
+"""The cleanup after a backup: followed to its end, its word taken only where it is a cleanup's, and tidied away."""
+
+from datetime import timedelta
+
+import pytest
+from tests.builders import NOW, a_backup, a_begun_backup, a_failure, a_job, a_pod, a_success, observed, settings
+
+from holdfast.api.backup import Cleanup, Phase
+from holdfast.api.job import LOG_SECONDS
+from holdfast.decide import job_end
+from holdfast.decide.backup import decide
+from holdfast.decide.decision import Decision, Delete, Expire, Rest
+from holdfast.errors import Reason
+
+CLEANED = a_success().model_copy(update={"kind": "cleanup", "backup": None, "message": "removed 1 upload"})
+BESIDE = {"phase": "Running"}  # a container beside the runner goes on
+
+
+def a_cleaned_backup(state="Running"):
+    failed = a_begun_backup(phase=Phase.FAILED).status
+    return a_backup(status=failed.model_copy(update={"cleanup": Cleanup(job_name="c", state=state, message="")}))
+
+
+def cleaning(job, *pods, state="Running", listed=True) -> Decision:
+    o = observed(a_cleaned_backup(state), cleanup_job=job, cleanup_pods=pods, pods_listed=listed)
+    return decide(o, settings(), NOW)
+
+
+@pytest.mark.parametrize(
+    ("job", "act"),
+    [
+        pytest.param(None, None, id="its Job has expired"),
+        pytest.param(a_job(complete=True, ttl_set=True), None, id="its Job will expire"),
+        pytest.param(a_job(complete=True), Expire, id="its Job may expire now"),
+        pytest.param(a_job(), Delete, id="its Job goes on after its runner's end"),
+        pytest.param(a_job(deleting=True), None, id="its Job is being deleted"),
+        pytest.param(a_job(owner="s", complete=True), None, id="a stranger's Job of that name"),
+    ],
+)
+@pytest.mark.parametrize("state", ["Done", "Failed"])
+def test_what_is_done_is_tidied_away_and_not_done_again(job, act, state):
+    decision = cleaning(job, state=state)
+    assert (decision.status, decision.due) == (None, None)
+    assert type(decision.act) is (act or type(None))
+    assert act is not Expire or decision.act.seconds == LOG_SECONDS
+
+
+def test_one_that_runs_is_waited_for_no_longer_than_it_may_work():
+    job = a_job(age=20)
+    assert cleaning(job, a_pod(phase="Running")).due == job.created + timedelta(seconds=22_200 + 600)
+    late = cleaning(a_job(age=22_800, name="c"), a_pod(phase="Running"))
+    assert late.status.cleanup.state == "Failed"
+    assert "the deadline of Job c is long over" in late.status.cleanup.message
+
+
+def test_a_container_beside_it_has_a_minute_to_end_too():
+    ended = cleaning(a_job(), a_pod(exit_code=0, report=CLEANED, **BESIDE, ended=10))
+    assert ended == Rest(NOW + job_end.SIDECAR_GRACE - timedelta(seconds=10))
+
+
+@pytest.mark.parametrize(
+    ("job", "pod", "says"),
+    [
+        pytest.param({"complete": True}, {"job": "another"}, "left no report that agrees", id="its report is lost"),
+        pytest.param({"failed": "DeadlineExceeded"}, {"exit_code": 0, "report": CLEANED}, "no report that agrees",
+                     id="its Job says otherwise"),
+        pytest.param({"complete": True}, {"exit_code": 0, "report": a_success()}, Reason.REPORT_MISSING,
+                     id="a report of another task"),
+        pytest.param({"failed": "PodFailurePolicy"}, {"exit_code": 6, "report": a_failure(Reason.STORAGE_UNAVAILABLE)},
+                     "refused. What to do: mend it", id="it failed"),
+        pytest.param({"failed": "BackoffLimitExceeded"}, {"exit_code": 137, "end_reason": "OOMKilled"},
+                     ". What to do: raise job.resources", id="it was killed"),
+    ],
+)  # fmt: skip
+def test_one_that_did_not_end_well_says_so(job, pod, says):
+    decision = cleaning(a_job(**job), a_pod(**pod))
+    assert decision.status.cleanup.state == "Failed"
+    assert decision.status.phase is Phase.FAILED
+    assert (decision.announcement.warning, decision.announcement.reason) == (True, "CleanupFailed")
+    said = "neither what was backed up nor what failed" if says == Reason.REPORT_MISSING else says
+    assert said in decision.announcement.message
+    assert decision.status.cleanup.message == decision.announcement.message
+
+
+@pytest.mark.parametrize(("kind", "message"), [("cleanup", "removed 1 upload"), ("rds-cleanup", None)])
+def test_one_that_ended_well_says_what_it_did(kind, message):
+    report = CLEANED.model_copy(update={"kind": kind, "message": message})
+    decision = cleaning(a_job(complete=True), a_pod(exit_code=0, report=report), listed=False)
+    assert (decision.status.cleanup.state, decision.status.cleanup.job_name) == ("Done", "c")
+    assert decision.status.cleanup.message == (message or "")
+    said = decision.announcement
+    assert (said.warning, said.reason, said.message) == (False, "CleanedUp", message or "")
+
+
+def test_it_waits_for_the_last_pod_of_the_backup_and_looks_again_when_that_one_can_work_no_more():
+    pod = a_pod(phase="Running")
+    o = observed(a_cleaned_backup(), job=a_job(deleting=True), pods=(pod,))
+    decision = decide(o, settings(), NOW)
+    assert decision.act is None
+    assert decision.due == pod.created + timedelta(seconds=22_200 + 600)
+    assert f"waiting: the Pod {pod.name} of the backup has not ended" in decision.status.cleanup.message
+    again = decide(observed(a_backup(status=decision.status), job=o.job, pods=(pod,)), settings(), NOW)
+    assert again.due == decision.due

@@ -1,0 +1,127 @@
+"""What a status says where something is absent, too long or held over: nothing is lost, and no more is claimed."""
+
+from datetime import timedelta
+
+import pytest
+from tests.builders import (
+    NOW,
+    a_backup,
+    a_begun_backup,
+    a_failure,
+    a_job,
+    a_pod,
+    a_policy,
+    a_success,
+    ago,
+    an_rds_policy,
+    observed,
+    settings,
+)
+from tests.unit.test_decide_plausible import a_snapshot
+
+from holdfast.api.backup import Cleanup, Ending, Failure, Migrations, Phase, PodWanted
+from holdfast.contract.report import MigrationsReport
+from holdfast.decide import statuses
+from holdfast.decide.backup import decide
+from holdfast.decide.resolve import resolve
+from holdfast.decide.suspicion import Verdict
+from holdfast.errors import Reason
+
+BESIDE = {"phase": "Running", "ended": 60}  # a container beside the runner goes on
+WANTED = PodWanted(since=ago(5), ran=True)
+LONG = Failure(reason=Reason.DUMP_FAILED, message="x" * 4096, remedy="y" * 4096)
+
+
+def the_status(backup, **seen):
+    return decide(observed(backup, **seen), settings(), NOW).status
+
+
+def recorded(**changes):
+    """Its runner has failed beside a container that goes on: its Job is to be ended."""
+    pods = (a_pod(exit_code=3, report=a_failure(server_major=16), **BESIDE),)
+    return the_status(a_begun_backup(**changes), job=a_job(failed_pods=2), pods=pods)
+
+
+def test_what_a_failures_report_told_is_kept_until_its_job_has_ended():
+    status = recorded(pod_wanted=WANTED, phase=Phase.RUNNING)
+    assert (status.server_major, status.completed_at, status.duration) == (16, NOW, "5s")
+    assert (status.pod_wanted, status.retries, status.phase) == (None, 1, Phase.RUNNING)
+    last = the_status(a_backup(status=status, generation=2), pods_listed=True)
+    assert (last.phase, last.server_major, last.duration, last.retries) == (Phase.FAILED, 16, "5s", 1)
+    assert last.observed_generation == 2
+    assert {c.type: c.status for c in last.conditions}["Verified"] == "False"
+    assert recorded(phase=None).phase is Phase.PENDING
+
+
+def test_nothing_is_wanted_any_more_when_it_has_ended():
+    ended = {"job": a_job(complete=True), "pods": (a_pod(exit_code=0, report=a_success()),)}
+    assert the_status(a_begun_backup(pod_wanted=WANTED), **ended).pod_wanted is None
+    failure = LONG.model_copy(update={"message": "m"})
+    begun = a_begun_backup(pod_wanted=WANTED, failure=failure, ending=Ending(since=ago(9), job_uid="job-1"))
+    assert the_status(begun, pods_listed=True).pod_wanted is None
+
+
+def test_what_is_told_is_never_longer_than_the_api_server_takes():
+    backup = a_begun_backup(attempt=2)
+    ending = statuses.ending(backup, LONG, None, "job-1", 1, NOW)
+    failed = statuses.failed(backup, LONG, None, 1, NOW)
+    for status in (ending, failed):
+        assert len(status.message) <= 4096
+        assert all(len(condition.message) <= 4096 for condition in status.conditions)
+    succeeded = statuses.succeeded(backup, a_success(), a_success().backup, Verdict(True, "No", "z" * 5000), 0, NOW)
+    assert len(succeeded.message) == 4096
+    assert ending.message.endswith("… (Job 2) (retry 1)")
+    cleaned = a_begun_backup(cleanup=Cleanup(job_name="c", state="Running"))
+    for status in (statuses.cleanup_waits(cleaned, LONG.message), statuses.cleanup_done(cleaned, LONG.message)):
+        assert len(status.cleanup.message) == 2048
+
+
+def test_a_success_that_says_nothing_of_a_backup_is_a_failure_without_more():
+    report = a_success().model_copy(update={"backup": None})
+    status = the_status(a_begun_backup(), job=a_job(complete=True), pods=(a_pod(exit_code=0, report=report),))
+    assert (status.phase, status.failure.reason, status.duration) == (Phase.FAILED, Reason.REPORT_MISSING, "12s")
+
+
+@pytest.mark.parametrize(
+    ("found", "size", "says"),
+    [
+        (False, 5_000_000, "snapshot of orders (5.0 MB) available after 12s"),
+        (True, 5_000_000, "snapshot of orders (5.0 MB) found and looked at again"),
+        (False, None, "snapshot of orders available after 12s"),
+    ],
+)
+def test_a_snapshot_says_what_it_is_of_and_how_big_where_that_is_known(found, size, says):
+    told = {"snapshot": a_snapshot(), "artifact_key": None, "found": found, "size_bytes": size}
+    report = a_success(**told, uncompressed_bytes=None).model_copy(update={"kind": "rds-snapshot"})
+    backup = a_begun_backup(resolved=resolve(an_rds_policy(), settings()))
+    status = the_status(backup, job=a_job(complete=True), pods=(a_pod(exit_code=0, report=report),))
+    assert (status.message, status.snapshot, status.size_bytes) == (says, a_snapshot(), size)
+    assert (status.size is None, status.compression_ratio) == (size is None, None)
+
+
+@pytest.mark.parametrize("unknown", ["size_bytes", "uncompressed_bytes"])
+def test_a_ratio_is_told_where_both_sizes_are_known(unknown):
+    assert statuses._ratio(a_success(**{unknown: None}).backup) is None
+    assert statuses._ratio(a_success(size=0).backup) == 0
+
+
+def test_migrations_are_those_of_a_status():
+    told = MigrationsReport(tool="flyway", applied_count=7, last="V7", failed=0)
+    ended = {"job": a_job(complete=True), "pods": (a_pod(exit_code=0, report=a_success(migrations=told)),)}
+    assert type(the_status(a_begun_backup(), **ended).migrations) is Migrations
+
+
+def test_an_end_without_its_time_has_no_expiry():
+    status = a_begun_backup(phase=Phase.SUCCEEDED, completed_at=None).status
+    assert the_status(a_backup(status=status, generation=2)).expires_at is None
+
+
+@pytest.mark.parametrize(
+    ("retention", "days"),
+    [({"days": 7}, 7), ({}, 90)],
+    ids=["as was resolved", "by the environment, where an older version resolved it"],
+)
+def test_a_backup_is_kept_for_as_long_as_was_resolved(retention, days):
+    resolved = resolve(a_policy(), settings()).model_copy(update={"retention": a_policy(retention=retention).retention})
+    status = a_begun_backup(phase=Phase.SUCCEEDED, completed_at=ago(60), resolved=resolved).status
+    assert the_status(a_backup(status=status, generation=2)).expires_at == ago(60) + timedelta(days=days)
