@@ -13,6 +13,7 @@ from holdfast.decide.decision import Decision, Delete, Expire, Rest
 from holdfast.errors import Reason
 
 CLEANED = a_success().model_copy(update={"kind": "cleanup", "backup": None, "message": "removed 1 upload"})
+FAILED = a_failure(Reason.STORAGE_UNAVAILABLE).model_copy(update={"kind": "cleanup"})
 BESIDE = {"phase": "Running"}  # a container beside the runner goes on
 
 
@@ -53,6 +54,21 @@ def test_one_that_runs_is_waited_for_no_longer_than_it_may_work():
     assert "the deadline of Job c is long over" in late.status.cleanup.message
 
 
+def test_what_keeps_it_from_starting_is_said_with_what_to_do_however_long_it_is():
+    pod = a_pod(unschedulable="x" * 3000)
+    decision = cleaning(a_job(), pod)
+    assert decision.due == pod.created + timedelta(seconds=600)
+    assert decision.status.cleanup.message.endswith(". What to do: check job.resources, job.nodeSelector and "
+                                                    "job.tolerations against the nodes")  # fmt: skip
+
+
+def test_a_job_that_is_there_is_followed_though_the_chart_has_no_image_for_another_one():
+    o = observed(
+        a_cleaned_backup(), cleanup_job=a_job(complete=True), cleanup_pods=(a_pod(exit_code=0, report=CLEANED),)
+    )
+    assert decide(o, settings(images={}), NOW).status.cleanup.state == "Done"
+
+
 def test_a_container_beside_it_has_a_minute_to_end_too():
     ended = cleaning(a_job(), a_pod(exit_code=0, report=CLEANED, **BESIDE, ended=10))
     assert ended == Rest(NOW + job_end.SIDECAR_GRACE - timedelta(seconds=10))
@@ -68,8 +84,12 @@ def test_a_container_beside_it_has_a_minute_to_end_too():
                      id="a report of another task"),
         pytest.param({"failed": "PodFailurePolicy"}, {"exit_code": 6, "report": a_failure(Reason.STORAGE_UNAVAILABLE)},
                      "refused. What to do: mend it", id="it failed"),
+        pytest.param({"failed": "PodFailurePolicy"}, {"exit_code": 6, "report": FAILED}, "What to do: mend it",
+                     id="it says that it failed"),
         pytest.param({"failed": "BackoffLimitExceeded"}, {"exit_code": 137, "end_reason": "OOMKilled"},
                      ". What to do: raise job.resources", id="it was killed"),
+        pytest.param({"failed": "PodFailurePolicy"}, {"exit_code": 6, "report": a_failure().model_copy(
+                     update={"kind": "cleanup"})}, "refused. What to do: mend it", id="it says so of itself"),
     ],
 )  # fmt: skip
 def test_one_that_did_not_end_well_says_so(job, pod, says):

@@ -70,6 +70,23 @@ def test_the_last_word_of_a_runner_is_told_from_one_that_will_be_tried_again():
     assert "is being replaced" in again.status.message
 
 
+def test_what_was_seen_to_run_and_is_gone_is_being_replaced_before_anybody_has_counted_it():
+    status = the_decision(a_begun_backup(phase=Phase.RUNNING), job=a_job()).status
+    assert "is being replaced" in status.message
+    assert status.pod_wanted == PodWanted(since=NOW, ran=True)
+
+
+def test_a_job_that_is_there_goes_on_though_the_chart_has_no_image_for_another_one():
+    o = observed(a_begun_backup(), job=a_job(), pods=(a_pod(phase="Running"),))
+    assert decide(o, settings(images={}), NOW).status.phase is Phase.RUNNING
+
+
+def test_why_no_job_can_be_made_is_said_without_what_is_to_be_done_about_a_pod():
+    refused = the_decision(a_begun_backup(), refusal="a quota").status
+    assert refused.message == "the API server refuses the Job: a quota"
+    assert refused.pod_wanted is None, "its time counts from the backup's beginning, which is known"
+
+
 # what is kept, and what is said once
 
 
@@ -236,8 +253,9 @@ def test_a_job_that_is_still_there_after_five_minutes_is_told_to_be():
 
 def test_the_success_of_a_pod_whose_job_is_gone_is_taken_and_another_tasks_is_not():
     assert being_ended(a_pod(**GOOD)).status.phase is Phase.SUCCEEDED
-    verified = a_success().model_copy(update={"kind": "verify", "backup": None})
-    assert being_ended(a_pod(exit_code=0, report=verified), pods_listed=True).status.phase is Phase.FAILED
+    for kind in ("verify", "backup"):
+        says_nothing = a_success().model_copy(update={"kind": kind, "backup": None})
+        assert being_ended(a_pod(exit_code=0, report=says_nothing), pods_listed=True).status.phase is Phase.FAILED
 
 
 def test_where_nothing_has_begun_no_pod_is_waited_for():

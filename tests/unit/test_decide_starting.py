@@ -100,6 +100,7 @@ OLD = "history"
         pytest.param(1, [a_pod(phase="Failed", age=100)], None, 1, True, id="it never ran"),
         pytest.param(34, [], GONE, 1, True, id="while one may have ended that is gone"),
         pytest.param(36, [], GONE, 1, False, id="before that"),
+        pytest.param(36, [], PodWanted(since=ago(30), ran=True), 0, False, id="before that, and nobody counted it"),
         pytest.param(36, [a_pod(exit_code=1, age=100, ended=50)], PodWanted(since=ago(30), ran=True, failed_pods=2),
                      2, False, id="one of two is gone"),
         pytest.param(36, [FAILED], GONE, 1, True, id="the only one is there and tells its end"),

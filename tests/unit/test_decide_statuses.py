@@ -58,7 +58,14 @@ def test_nothing_is_wanted_any_more_when_it_has_ended():
     assert the_status(a_begun_backup(pod_wanted=WANTED), **ended).pod_wanted is None
     failure = LONG.model_copy(update={"message": "m"})
     begun = a_begun_backup(pod_wanted=WANTED, failure=failure, ending=Ending(since=ago(9), job_uid="job-1"))
-    assert the_status(begun, pods_listed=True).pod_wanted is None
+    last = the_status(begun, pods_listed=True)
+    assert (last.pod_wanted, last.retries) == (None, None)
+
+
+def test_a_failure_ended_when_its_report_says():
+    report = a_failure().model_copy(update={"completed_at": ago(30)})
+    ended = {"job": a_job(failed="PodFailurePolicy"), "pods": (a_pod(exit_code=3, report=report),)}
+    assert the_status(a_begun_backup(), **ended).completed_at == ago(30)
 
 
 def test_what_is_told_is_never_longer_than_the_api_server_takes():

@@ -69,3 +69,18 @@ def test_a_snapshot_whose_size_nobody_knows_is_not_smaller():
 def test_a_schema_that_was_not_looked_at_has_not_changed():
     assert "schema" not in condition(ended([a_former(ago(60).second)], schema_sha256=None)).message
     assert "schema has changed" in condition(ended([a_former()], schema_sha256="c" * 64)).message
+
+
+@pytest.mark.parametrize(
+    "another",
+    [
+        pytest.param({"connection": {"host": "another-db", "secretName": "orders-db"}}, id="on another host"),
+        pytest.param({"name": "another"}, id="of another name"),
+        pytest.param({"engine": "mysql"}, id="of another engine"),
+    ],
+)
+def test_a_database_of_another_server_is_no_measure_though_it_has_the_same_name(another):
+    status = a_status(10)
+    status["resolved"] = status["resolved"] | {"database": status["resolved"]["database"] | another}
+    assert the_former(status) == []
+    assert the_former(a_status(10)) == ["backup-10"]

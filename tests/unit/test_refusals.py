@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.builders import NOW, a_begun_backup, a_job, a_pod, ago, observed
 
-from holdfast.api.backup import Phase
+from holdfast.api.backup import Cleanup, Phase
 from holdfast.decide.decision import Learn, What
 from holdfast.decide.observation import Observation
 from holdfast.decide.refusals import INTERVAL, PATIENCE, look, look_again
@@ -173,6 +173,10 @@ NOT_ASKED = {
     "a Job that is being deleted": observed(a_begun_backup(), job=a_job(deleting=True)),
     "a backup that is being deleted": observed(replace(a_begun_backup(), deleting=True), job=a_job(age=20)),
     "a backup that has ended": observed(ENDED, job=a_job(age=20)),
+    "a cleanup that is done": observed(
+        a_begun_backup(phase=Phase.FAILED, cleanup=Cleanup(job_name="c", state="Done", message="")),
+        cleanup_job=a_job(age=20),
+    ),
     "a verification with its Pod": observed(VERIFYING, job=a_job(), verify_job=a_job(), verify_pods=(a_pod(),)),
 }
 

@@ -155,6 +155,14 @@ def test_a_signal_ends_the_work_and_is_the_failure_whatever_broke_because_of_it(
     assert number.name in ended.failure.message
 
 
+def test_a_signal_that_came_before_the_work_keeps_it_from_beginning(context, monkeypatch):
+    monkeypatch.setattr("holdfast.runner.signals.noted", [signal.SIGTERM])
+    begun = []
+    ended = runner.supervise(lambda: begun.append(True), context, 5)
+    assert (begun, ended.done, ended.failure.reason) == ([], None, Reason.INTERRUPTED)
+    assert "SIGTERM" in ended.failure.message
+
+
 def test_work_that_does_not_end_is_left_behind_and_called_unclean(context, monkeypatch):
     monkeypatch.setattr("holdfast.runner.supervise.ENDING_SECONDS", 0.05)
     hanging = threading.Event()

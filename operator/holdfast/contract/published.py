@@ -92,7 +92,7 @@ def _walk(path: str, node: Schema, definitions: Schema) -> Iterator[tuple[str, s
 
 def _resolved(node: Schema, definitions: Schema) -> Schema:
     """Put what a reference points to in its place."""
-    return definitions[str(node["$ref"]).rsplit("/", 1)[-1]] | node if "$ref" in node else node
+    return definitions[str(node["$ref"]).rpartition("/")[2]] | node if "$ref" in node else node
 
 
 def _without_null(node: Schema) -> Schema:

@@ -80,7 +80,7 @@ def _with_job(o: Observation, settings: Settings, now: datetime) -> Decision:
     if before is not None:
         return _fail(o, now, before) if isinstance(before, Failure) else before
     volume = _resolved(o).database.volume
-    hindrance = claims.missing(volume.claim_name, o.claim) if volume and o.job is None else None
+    hindrance = claims.missing(volume.claim_name, o.claim) if volume else None
     step = job_life.step(_work(o), o.of(BACKUP), o.asked, now, hindrance)
     return _after(o, step, settings, now)
 
@@ -211,7 +211,7 @@ def _going_on(o: Observation, state: State, due: datetime, wanted: PodWanted | N
 
 
 def _retries(o: Observation) -> int:
-    return outcome.retries(o.job, ending.own_pods(o)) if o.job else 0
+    return outcome.retries(o.job, ending.own_pods(o))
 
 
 def _end_the_job(o: Observation, now: datetime) -> Decision:

@@ -71,6 +71,4 @@ def _ended(o: Observation, end: End) -> Decision:
 
 
 def _failed(o: Observation, sentence: str) -> Decision:
-    status = statuses.cleanup_failed(o.backup, sentence)
-    said = status.cleanup.message if status.cleanup else sentence
-    return Write(status, Announcement(True, "CleanupFailed", said))
+    return Write(statuses.cleanup_failed(o.backup, sentence), Announcement(True, "CleanupFailed", sentence))

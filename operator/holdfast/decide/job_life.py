@@ -134,7 +134,7 @@ def _make(work: Work, seen: Seen, hindrance: Failure | None, now: datetime) -> S
     by = hindrance or (failures.job_refused(seen.refusal) if seen.refusal is not None else None)
     if by is None:
         return Do(Create(work.role))
-    wanted = work.wanted or PodWanted(since=now, ran=False, failed_pods=0)
+    wanted = work.wanted or PodWanted(since=now)
     since = work.since or wanted.since
     if now - since < timedelta(seconds=_timeout(work)):
         return Hindered(by, now + LOOK_AGAIN, None if work.since else wanted)

@@ -1,0 +1,16 @@
+"""What is published of the manifests' form is what the models say, all of it."""
+
+from pathlib import Path
+
+import pytest
+
+from holdfast.contract import published
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    "path", [published.SCHEMA, published.SNAPSHOT_SCHEMA, published.PAGE], ids=lambda path: path.name
+)
+def test_each_published_file_is_as_the_models_are(path: Path) -> None:
+    assert published.files()[path] == (ROOT / path).read_text()
