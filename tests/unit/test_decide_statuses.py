@@ -132,3 +132,15 @@ def test_a_backup_is_kept_for_as_long_as_was_resolved(retention, days):
     resolved = resolve(a_policy(), settings()).model_copy(update={"retention": a_policy(retention=retention).retention})
     status = a_begun_backup(phase=Phase.SUCCEEDED, completed_at=ago(60), resolved=resolved).status
     assert the_status(a_backup(status=status, generation=2)).expires_at == ago(60) + timedelta(days=days)
+
+
+def test_an_end_says_how_often_it_was_tried_again():
+    pods = (a_pod(exit_code=1, uid="first"), a_pod(exit_code=0, report=a_success(), uid="second"))
+    assert the_status(a_begun_backup(), job=a_job(complete=True, failed_pods=1), pods=pods).retries == 1
+    assert the_status(a_begun_backup(retries=2), job=a_job(complete=True), pods=pods[1:]).retries == 2
+
+
+def test_a_cleanup_that_has_ended_wants_nothing_any_more():
+    waited = a_begun_backup(cleanup=Cleanup(job_name="c", state="Running"), pod_wanted=WANTED)
+    assert statuses.cleanup_done(waited, "removed").pod_wanted is None
+    assert statuses.cleanup_failed(waited, "refused").pod_wanted is None

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tests.builders import NOW, UID, a_backup, a_job, a_pod, a_success, ago
+from tests.builders import NOW, UID, a_backup, a_job, a_pod, a_success, ago, settings
 from tests.unit.test_decide_verifying import (
     ALTERED,
     DONE,
@@ -21,6 +21,7 @@ from tests.unit.test_decide_verifying import (
 from holdfast.api.backup import Phase, PodWanted
 from holdfast.decide import job_end
 from holdfast.decide import verification_statuses as words
+from holdfast.decide.backup import decide
 from holdfast.decide.decision import Decision, Learn, Rest, What
 from holdfast.errors import Reason
 
@@ -180,3 +181,17 @@ def test_one_that_nothing_is_resolved_of_is_refused():
 def test_a_job_that_is_not_the_last_runs_or_is_on_its_way_out_is_left_alone():
     assert the_decision(asked(None, verify_job=a_job(owner=UID))) == Rest()
     assert the_decision(asked(None, ended(PASSED).status, verify_job=a_job(deleting=True))) == Rest()
+
+
+def test_a_job_that_is_there_goes_on_though_the_chart_has_no_image_for_another_one():
+    o = asked(status=verifying(), verify_job=a_job(), verify_pods=(a_pod(phase="Running"),))
+    assert decide(o, settings(images={}), NOW).status.phase is Phase.VERIFYING
+
+
+def test_what_to_do_is_said_of_a_pod_that_cannot_start_and_not_of_a_job_that_the_api_server_refuses():
+    stuck = following(a_job(), a_pod(unschedulable="0/1 nodes")).status
+    assert stuck.message.endswith(
+        "0/1 nodes; check job.resources, job.nodeSelector and job.tolerations against the nodes"
+    )
+    refused = the_decision(asked(status=verifying(), refusal="a quota")).status
+    assert refused.message == "waiting: the API server refuses the Job: a quota"

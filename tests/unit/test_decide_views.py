@@ -187,3 +187,10 @@ def test_a_pod_holds_a_claim_from_its_node_to_its_end(phase, volumes, holds):
     pod = {"metadata": BARE, "spec": {"nodeName": "n", "volumes": mounted}, "status": {"phase": phase}}
     assert list(holders("data", [pod])) == ([("x", "n")] if holds else [])
     assert list(holders("data", [pod | {"spec": pod["spec"] | {"nodeName": ""}}])) == []
+
+
+@pytest.mark.parametrize("wrong", [{"kind": 7}, {"kind": ""}, {"uid": None}], ids=str)
+def test_an_owner_without_a_kind_or_a_uid_is_none(wrong):
+    owners = owner("DatabaseBackup", naming.API_VERSION, UID)
+    owners[1] |= wrong
+    assert job_view({"metadata": meta(ownerReferences=owners)}).controller is None
