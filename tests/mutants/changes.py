@@ -164,5 +164,15 @@ def _is_of_types(node: ast.stmt) -> bool:
         return True
     if isinstance(node, ast.Assign):
         first = node.targets[0]
-        return isinstance(first, ast.Name) and (first.id == "__all__" or first.id.startswith(("log", "__")))
+        named = isinstance(first, ast.Name) and (first.id == "__all__" or first.id.startswith(("log", "__")))
+        return named or (isinstance(node.value, ast.BinOp) and _is_a_union(node.value))
     return isinstance(node, ast.AnnAssign) and node.value is None
+
+
+def _is_a_union(node: ast.expr) -> bool:
+    """Whether it is a type made of several: `Write | Rest`."""
+    if isinstance(node, ast.Name):
+        return node.id[:1].isupper() and not node.id.isupper()
+    if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.BitOr):
+        return False
+    return _is_a_union(node.left) and _is_a_union(node.right)

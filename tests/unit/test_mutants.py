@@ -30,6 +30,7 @@ def changes(text: str) -> list[str]:
         pytest.param("x = a < b", ["x = (a <= b)"], id="a boundary"),
         pytest.param("x = a == b", ["x = (a != b)"], id="a comparison"),
         pytest.param("x = a < b < 3", ["x = (a <= b < 3)", "x = (a < b <= 3)", "x = a < b < 4"], id="two in one"),
+        pytest.param("Step = Write | Rest", [], id="a type made of several"),
         pytest.param("x = not a", ["x = bool(a)"], id="a negation"),
         pytest.param("x = True", ["x = False"], id="a truth"),
         pytest.param("x = 3", ["x = 4"], id="a small number"),

@@ -1,0 +1,10 @@
+"""What a policy's status says, whatever stands in the one before it."""
+
+from tests.builders import NOW, policy_dict, settings
+
+from holdfast.decide.policy import status
+
+
+def test_a_status_that_cannot_be_read_is_made_anew():
+    unreadable = {"conditions": "none", "retentionDays": "many"}
+    assert status(policy_dict(), unreadable, 3, settings(), NOW) == status(policy_dict(), {}, 3, settings(), NOW)
