@@ -33,8 +33,17 @@ def a_pod(world: World, task: Task, *hosts: str, kind: str) -> Pod:
     return world.pod(task, database_secret={"url": url})
 
 
-@pytest.mark.parametrize("form", ["sql", "directory"])
-@pytest.mark.parametrize(("kind", "rows"), [("read-write", 2), ("read-only", 1), ("", 1)], ids=["rw", "ro", "any"])
+@pytest.mark.parametrize(
+    ("kind", "rows", "form"),
+    [
+        pytest.param("read-write", 2, "sql", id="rw-sql"),
+        pytest.param("read-write", 2, "directory", id="rw-directory", marks=pytest.mark.matrix),
+        pytest.param("read-only", 1, "sql", id="ro-sql", marks=pytest.mark.matrix),
+        pytest.param("read-only", 1, "directory", id="ro-directory"),
+        pytest.param("", 1, "sql", id="any-sql"),
+        pytest.param("", 1, "directory", id="any-directory", marks=pytest.mark.matrix),
+    ],
+)
 def test_the_first_of_the_kind_that_is_asked_for_is_dumped_and_recorded(
     world: World, replica: Postgres, kind: str, rows: int, form: str
 ) -> None:
