@@ -230,6 +230,7 @@ def test_each_log_line_of_a_reconcile_names_its_object(world: World):
     assert {entry["namespace"] for entry in about} == {world.backups}
 
 
+@pytest.mark.matrix  # fails in 2 of 13 runs, not known why: MadeAgain is told, and rows are not compared
 @pytest.mark.timeout(180)
 def test_a_resource_made_again_without_its_status_takes_another_backup_and_says_what_is_gone(world: World):
     # Given the one backup of a policy, exported as people export it, and deleted; its table is emptied meanwhile
