@@ -38,7 +38,3 @@ class Cleaning(Protocol[C_contra, M]):
 
     def clean(self, task: C_contra, opened: "Store", manifest: M | None, context: Context) -> str:
         """Remove what is no backup, where a manifest says which is one; go on with the sentence: what was done."""
-
-
-class Method(Verifying[V_contra, M], Cleaning[C_contra, M], Protocol[V_contra, C_contra, M]):
-    """One way of backing up."""
