@@ -11,9 +11,9 @@ from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus, Phase
 from holdfast.api.policy import BackupPolicySpec
 from holdfast.contract.report import BackupReport, FailureReport, Report
 from holdfast.contract.task import BackupTask
-from holdfast.decide.backup import decide
+from holdfast.decide.backup.observation import BACKUP, CLEANUP, FORMER, VERIFY, BackupView, Observation
+from holdfast.decide.backup.steps import decide
 from holdfast.decide.containers import InitContainer
-from holdfast.decide.observation import BACKUP, CLEANUP, FORMER, VERIFY, BackupView, Observation
 from holdfast.decide.seen import Seen
 from holdfast.decide.views import JobView, OwnerRef, PodView, Terminated
 from holdfast.errors import EXIT_CODES, Reason

@@ -10,7 +10,7 @@ from tests.fake_cluster import WHEN, FakeCluster
 from holdfast.api.backup import DatabaseBackupSpec
 from holdfast.api.policy import BackupPolicySpec
 from holdfast.api.unreadable import explained
-from holdfast.decide import policy
+from holdfast.decide.policy import statuses
 from holdfast.kube.events import EventRecorder
 from holdfast.kube.kinds import BACKUPS, POLICIES
 from holdfast.reconcile.backup import BackupReconciler
@@ -73,7 +73,7 @@ def test_a_policy_that_cannot_be_read_is_stalled_and_says_why():
     resource = Resource.of({"metadata": metadata("orders"), "spec": spec})
     stalled = next(
         c
-        for c in policy.status(resource.spec, resource.status, resource.generation, settings(), NOW).conditions
+        for c in statuses.status(resource.spec, resource.status, resource.generation, settings(), NOW).conditions
         if c.type == "Stalled"
     )
     assert (stalled.status, stalled.reason) == ("True", "InvalidSpec")

@@ -19,9 +19,9 @@ from tests.builders import (
 )  # fmt: skip
 
 from holdfast.api.backup import Cleanup, Phase, PodWanted
-from holdfast.decide.backup import MAX_ATTEMPTS, decide
+from holdfast.decide.backup.observation import BACKUP, CLEANUP, Observation
+from holdfast.decide.backup.steps import MAX_ATTEMPTS, decide
 from holdfast.decide.decision import RETIRED_SECONDS, Create, Decision, Delete, Do, Expire, Learn, Rest, What
-from holdfast.decide.observation import BACKUP, CLEANUP, Observation
 from holdfast.errors import EXIT_CODES, FINAL_EXIT_CODES, ExitCode, Reason
 
 BACKOFF = "BackoffLimitExceeded"

@@ -4,10 +4,10 @@ import pytest
 from tests.builders import NOW, a_backup, a_begun_backup, a_job, a_pod, ago, observed, settings
 
 from holdfast.api.backup import Cleanup, DatabaseBackupStatus, Phase
-from holdfast.decide import refusals
-from holdfast.decide.backup import decide
+from holdfast.decide.backup import refusals
+from holdfast.decide.backup.observation import CLEANUP, Observation
+from holdfast.decide.backup.steps import decide
 from holdfast.decide.decision import Create, Decision, Delete, Learn, Rest, What
-from holdfast.decide.observation import CLEANUP, Observation
 
 NAME = "orders-1-cleanup-x"
 REFUSED = 'Error creating: pods "x" is forbidden: exceeded quota: pods'

@@ -8,7 +8,7 @@ from tests.builders import NOW, a_backup, a_begun_backup, a_failure, a_job, a_po
 from holdfast.api.backup import Cleanup, Phase
 from holdfast.api.job import LOG_SECONDS
 from holdfast.decide import job_end
-from holdfast.decide.backup import decide
+from holdfast.decide.backup.steps import decide
 from holdfast.decide.decision import Decision, Delete, Expire, Rest
 from holdfast.errors import Reason
 

@@ -23,10 +23,11 @@ from tests.builders import (
 from holdfast.api.backup import DatabaseBackupSpec, Ending, Failure, Phase, PodWanted
 from holdfast.api.conditions import Condition
 from holdfast.api.job import JobTemplate
-from holdfast.decide import ending, failures, job_end
-from holdfast.decide.backup import decide
+from holdfast.decide import failures, job_end
+from holdfast.decide.backup import ending
+from holdfast.decide.backup.observation import BACKUP
+from holdfast.decide.backup.steps import decide
 from holdfast.decide.decision import Announcement, Create, Decision, Delete, Do, Learn, Rest, What
-from holdfast.decide.observation import BACKUP
 from holdfast.decide.resolve import resolve
 from holdfast.decide.views import ClaimView
 from holdfast.errors import ExitCode, Reason

@@ -16,10 +16,11 @@ from tests.builders import BACKUP_REF, NOW, a_begun_backup, a_failure, a_success
 
 from holdfast.api.backup import Phase
 from holdfast.contract.report import Report
-from holdfast.decide import ending, job_end
-from holdfast.decide.backup import decide
+from holdfast.decide import job_end
+from holdfast.decide.backup import ending
+from holdfast.decide.backup.observation import BACKUP, CLEANUP, BackupView, Observation
+from holdfast.decide.backup.steps import decide
 from holdfast.decide.decision import Act, Create, Delete, Expire, Learn, What
-from holdfast.decide.observation import BACKUP, CLEANUP, BackupView, Observation
 from holdfast.decide.starting import latest
 from holdfast.decide.views import JobView, OwnerRef, PodView, Terminated
 from holdfast.errors import FINAL_EXIT_CODES, ExitCode, Reason

@@ -24,11 +24,12 @@ from tests.unit.test_decide_backup import IMAGES
 from holdfast import naming
 from holdfast.api.backup import Cleanup, Ending, Phase, PodWanted
 from holdfast.contract.snapshot import Snapshot
-from holdfast.decide import ending, job_end, ownership
-from holdfast.decide.backup import MAX_ATTEMPTS, decide
+from holdfast.decide import job_end, ownership
+from holdfast.decide.backup import ending
+from holdfast.decide.backup.observation import BACKUP, CLEANUP, Observation
+from holdfast.decide.backup.steps import MAX_ATTEMPTS, decide
 from holdfast.decide.containers import InitContainer
 from holdfast.decide.decision import Create, Decision, Delete, Learn, What
-from holdfast.decide.observation import BACKUP, CLEANUP, Observation
 from holdfast.decide.resolve import resolve
 from holdfast.decide.views import job_view, pod_view
 from holdfast.errors import ExitCode, Reason

@@ -7,7 +7,14 @@ from tests.builders import NOW, UID, a_begun_backup, a_success, an_rds_policy, s
 
 from holdfast import naming
 from holdfast.api.backup import Snapshot, Verification, VerificationRun
-from holdfast.decide.plausible import CLEANUP_KINDS, CLOCKS, KINDS, VERIFY_KINDS, wrong_backup, wrong_verification
+from holdfast.decide.backup.plausible import (
+    CLEANUP_KINDS,
+    CLOCKS,
+    KINDS,
+    VERIFY_KINDS,
+    wrong_backup,
+    wrong_verification,
+)
 from holdfast.decide.resolve import resolve
 
 BACKUP = a_begun_backup()

@@ -2,7 +2,7 @@
 
 from tests.builders import NOW, policy_dict, settings
 
-from holdfast.decide.policy import status
+from holdfast.decide.policy.statuses import status
 
 
 def test_a_status_that_cannot_be_read_is_made_anew():

@@ -5,8 +5,8 @@ from tests.builders import NOW, a_backup, a_begun_backup
 
 from holdfast.api.backup import Failure, Phase
 from holdfast.api.conditions import Condition
-from holdfast.decide import statuses
-from holdfast.decide.settled import has_settled
+from holdfast.decide.backup import statuses
+from holdfast.decide.backup.settled import has_settled
 from holdfast.errors import Reason
 
 FAILED = statuses.failed(a_begun_backup(), Failure(reason=Reason.DUMP_FAILED, message="m", remedy="r"), None, 0, NOW)

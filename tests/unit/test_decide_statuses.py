@@ -21,10 +21,10 @@ from tests.unit.test_decide_plausible import a_snapshot
 
 from holdfast.api.backup import Cleanup, Ending, Failure, Migrations, Phase, PodWanted
 from holdfast.contract.report import MigrationsReport
-from holdfast.decide import statuses
-from holdfast.decide.backup import decide
+from holdfast.decide.backup import statuses
+from holdfast.decide.backup.steps import decide
+from holdfast.decide.backup.suspicion import Verdict
 from holdfast.decide.resolve import resolve
-from holdfast.decide.suspicion import Verdict
 from holdfast.errors import Reason
 
 BESIDE = {"phase": "Running", "ended": 60}  # a container beside the runner goes on

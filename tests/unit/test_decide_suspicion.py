@@ -5,8 +5,8 @@ from tests.builders import NOW, a_success, ago, an_rds_policy, settings
 from tests.unit.test_decide_plausible import a_snapshot
 from tests.unit.test_suspicion import USUAL, a_former, a_status, condition, ended, read, the_former
 
+from holdfast.decide.backup.suspicion import COMPARED, Former, former_of, judge
 from holdfast.decide.resolve import resolve
-from holdfast.decide.suspicion import COMPARED, Former, former_of, judge
 from holdfast.untrusted import fingerprint
 
 RDS = resolve(an_rds_policy(), settings())

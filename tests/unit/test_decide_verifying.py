@@ -27,12 +27,12 @@ from holdfast.api.backup import (
     is_good,
 )
 from holdfast.contract.report import Verification
-from holdfast.decide import reported
-from holdfast.decide.backup import decide
+from holdfast.decide.backup import reported
+from holdfast.decide.backup.observation import CLEANUP, VERIFY, Observation
+from holdfast.decide.backup.steps import decide
+from holdfast.decide.backup.verify import is_about_the_backup
 from holdfast.decide.decision import Create, Decision, Delete, Expire, Learn, Rest, What
-from holdfast.decide.observation import CLEANUP, VERIFY, Observation
 from holdfast.decide.resolve import resolve
-from holdfast.decide.verifying import is_about_the_backup
 from holdfast.errors import EXIT_CODES, ExitCode, Reason
 
 FOUND = Verification.model_validate(

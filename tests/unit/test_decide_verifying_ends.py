@@ -20,8 +20,8 @@ from tests.unit.test_decide_verifying import (
 
 from holdfast.api.backup import Phase, PodWanted
 from holdfast.decide import job_end
-from holdfast.decide import verification_statuses as words
-from holdfast.decide.backup import decide
+from holdfast.decide.backup import verification as words
+from holdfast.decide.backup.steps import decide
 from holdfast.decide.decision import Decision, Learn, Rest, What
 from holdfast.errors import Reason
 

@@ -12,7 +12,7 @@ from tests.builders import a_policy, policy_dict
 from tests.fuzz import Json, mutated
 
 from holdfast import naming
-from holdfast.decide.suspicion import former_of
+from holdfast.decide.backup.suspicion import former_of
 from holdfast.decide.views import OwnerRef, claim_view, holders
 from holdfast.handlers.watches import take
 from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES, Kind

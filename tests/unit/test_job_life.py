@@ -12,9 +12,9 @@ from holdfast.contract.paths import CONTAINER, TASK_VARIABLE
 from holdfast.contract.report import Outcome, Report
 from holdfast.contract.task import CleanupTask, Task
 from holdfast.decide import job_life
+from holdfast.decide.backup.observation import Observation
 from holdfast.decide.decision import Create, Do, Expire
 from holdfast.decide.job_life import GivenUp, Over, Step, Work
-from holdfast.decide.observation import Observation
 from holdfast.decide.resolve import resolve
 from holdfast.decide.seen import Asked, Seen
 from holdfast.decide.views import OwnerRef

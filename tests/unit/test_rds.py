@@ -34,7 +34,7 @@ from holdfast.contract import snapshot as contract
 from holdfast.contract import task as tasks_contract
 from holdfast.contract.report import BackupReport, Report
 from holdfast.contract.task import SnapshotCleanupTask, SnapshotTask, SnapshotVerifyTask
-from holdfast.decide.backup import decide
+from holdfast.decide.backup.steps import decide
 from holdfast.decide.resolve import image_of, resolve
 from holdfast.errors import HoldfastError, Reason
 from holdfast.manifests import jobs, restore_snapshot, tasks

@@ -10,9 +10,9 @@ import pytest
 from tests.builders import NOW, a_begun_backup, a_job, a_pod, ago, observed
 
 from holdfast.api.backup import Cleanup, Phase
+from holdfast.decide.backup.observation import Observation
+from holdfast.decide.backup.refusals import INTERVAL, PATIENCE, look, look_again
 from holdfast.decide.decision import Learn, What
-from holdfast.decide.observation import Observation
-from holdfast.decide.refusals import INTERVAL, PATIENCE, look, look_again
 from holdfast.kube.errors import Refused
 from holdfast.kube.kinds import EVENTS, Kind
 from holdfast.reconcile.refusals import PodRefusal, Refusals

@@ -6,7 +6,7 @@ from tests.builders import a_success
 from holdfast.api import backup
 from holdfast.contract import report, snapshot
 from holdfast.contract.report import CheckedBy, parse
-from holdfast.decide import reported
+from holdfast.decide.backup import reported
 
 ALL = {
     "arn": "arn:aws:rds:eu-central-1:123456789012:snapshot:holdfast-1", "region": "eu-central-1", "kmsKeyID": "alias/x",

@@ -14,7 +14,7 @@ from tests.fake_cluster import FakeCluster
 
 from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus, Phase
 from holdfast.contract.task import BackupTask
-from holdfast.decide import settled
+from holdfast.decide.backup import settled
 from holdfast.kube.errors import Unavailable
 from holdfast.kube.events import EventRecorder
 from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES

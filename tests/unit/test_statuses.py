@@ -11,8 +11,8 @@ from tests.builders import NOW, a_backup, a_begun_backup, a_failure, a_job, a_po
 from holdfast.api.backup import DatabaseBackupStatus, Phase
 from holdfast.api.policy import VerificationLevel
 from holdfast.contract.report import CheckedBy, MigrationsReport, Report
-from holdfast.decide.backup import decide
-from holdfast.decide.observation import BackupView, Observation
+from holdfast.decide.backup.observation import BackupView, Observation
+from holdfast.decide.backup.steps import decide
 from holdfast.errors import Reason
 
 RESOLVED_EARLIER = {"resolved", "backupID", "location", "jobName", "startedAt"}

@@ -19,9 +19,9 @@ from tests.builders import (
 
 from holdfast.api.backup import Phase
 from holdfast.contract.report import EarlierReport
-from holdfast.decide.backup import decide
+from holdfast.decide.backup.steps import decide
+from holdfast.decide.backup.suspicion import Former, former_in, former_of
 from holdfast.decide.resolve import resolve
-from holdfast.decide.suspicion import Former, former_in, former_of
 from holdfast.untrusted import fingerprint
 
 SQL_AND_GZIP = fingerprint(["sql", {"algorithm": "gzip", "level": "fast"}])

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from datetime import datetime
 
 from holdfast.api.backup import DatabaseBackupStatus, Phase
-from holdfast.decide import refusals
-from holdfast.decide.backup import decide
+from holdfast.decide.backup import refusals
+from holdfast.decide.backup.observation import Observation
+from holdfast.decide.backup.steps import decide
 from holdfast.decide.decision import Decision
-from holdfast.decide.observation import Observation
 from holdfast.decide.resolve import no_image
 from holdfast.kube.client import KubeClient
 from holdfast.kube.events import EventRecorder

@@ -15,9 +15,9 @@ from pydantic import ValidationError
 
 from holdfast import naming
 from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus, Phase, is_good
-from holdfast.decide import settled
-from holdfast.decide.observation import BackupView
-from holdfast.decide.suspicion import Former, former_in
+from holdfast.decide.backup import settled
+from holdfast.decide.backup.observation import BackupView
+from holdfast.decide.backup.suspicion import Former, former_in
 from holdfast.decide.views import OwnerRef
 from holdfast.reconcile.resource import Body, Resource
 from holdfast.untrusted import fingerprint, mapping, moment, number, word

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
-from holdfast.decide import settled
+from holdfast.decide.backup import settled
 from holdfast.decide.views import JobView, OwnerRef, PodView, job_view, pod_view
 from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES, Kind
 from holdfast.reconcile.backups import Backup

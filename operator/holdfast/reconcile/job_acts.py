@@ -6,8 +6,8 @@ from datetime import datetime
 
 import structlog
 
+from holdfast.decide.backup.observation import Observation
 from holdfast.decide.decision import Act, Create, Delete, Expire, Learn, What
-from holdfast.decide.observation import Observation
 from holdfast.decide.views import ClaimView, JobView, claim_view, holders
 from holdfast.kube.client import KubeClient
 from holdfast.kube.errors import AlreadyExists, Conflict, NotFound, Refused

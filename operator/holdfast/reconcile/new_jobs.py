@@ -5,8 +5,8 @@ from typing import Any
 
 from holdfast import naming
 from holdfast.api.backup import DatabaseBackupStatus
-from holdfast.decide import claims
-from holdfast.decide.observation import BACKUP, CLEANUP, VERIFY, BackupView, Observation
+from holdfast.decide.backup import claims
+from holdfast.decide.backup.observation import BACKUP, CLEANUP, VERIFY, BackupView, Observation
 from holdfast.decide.resolve import image_of, other_majors
 from holdfast.manifests import jobs, tasks
 from holdfast.settings import Settings

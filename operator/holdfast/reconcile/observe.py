@@ -12,12 +12,12 @@ from holdfast import clock, naming
 from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus, Failure
 from holdfast.api.policy import BackupPolicySpec
 from holdfast.api.unreadable import explained
-from holdfast.decide import ending
+from holdfast.decide.backup import ending
+from holdfast.decide.backup.observation import BACKUP, CLEANUP, FORMER, VERIFY, BackupView, Observation
+from holdfast.decide.backup.suspicion import Former, former_of
 from holdfast.decide.decision import Decision, Rest
-from holdfast.decide.observation import BACKUP, CLEANUP, FORMER, VERIFY, BackupView, Observation
 from holdfast.decide.seen import Seen
 from holdfast.decide.starting import latest
-from holdfast.decide.suspicion import Former, former_of
 from holdfast.decide.views import ClaimView
 from holdfast.errors import Reason
 from holdfast.reconcile.backups import backup_view

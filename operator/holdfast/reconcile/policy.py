@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from holdfast.api.policy import BackupPolicyStatus
-from holdfast.decide import policy
+from holdfast.decide.policy import statuses
 from holdfast.kube.client import KubeClient
 from holdfast.kube.errors import Conflict, NotFound
 from holdfast.kube.kinds import BACKUPS, POLICIES
@@ -33,7 +33,7 @@ class PolicyReconciler:
         for backup in self._cache.backups_of(key.namespace, key.name):
             if backup.backup_id is None:
                 self._queue.add(Key(BACKUPS.kind, backup.namespace, backup.name))
-        status = policy.status(resource.spec, resource.status, resource.generation, self._settings, self._now())
+        status = statuses.status(resource.spec, resource.status, resource.generation, self._settings, self._now())
         await self._write(resource, status)
         return None
 

@@ -8,10 +8,10 @@ waits for a Pod longer than Pods take: once for all Jobs there, and not again be
 from datetime import datetime, timedelta
 
 from holdfast.api.backup import Phase
+from holdfast.decide.backup.observation import BACKUP, CLEANUP, VERIFY, Observation
+from holdfast.decide.backup.statuses import CLEANUP_RUNNING
 from holdfast.decide.decision import Decision, Do, Learn, What
-from holdfast.decide.observation import BACKUP, CLEANUP, VERIFY, Observation
 from holdfast.decide.seen import NOTHING, Seen
-from holdfast.decide.statuses import CLEANUP_RUNNING
 
 PATIENCE = timedelta(seconds=4)  # that a Job may have no Pod without a word
 INTERVAL = timedelta(seconds=15)  # between two looks into one namespace

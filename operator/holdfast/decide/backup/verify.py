@@ -11,11 +11,12 @@ from holdfast import naming
 from holdfast.api.backup import DatabaseBackupStatus, Failure, VerificationRun
 from holdfast.api.job import LOG_SECONDS
 from holdfast.api.policy import VerificationLevel
-from holdfast.decide import failures, job_life, plausible, reported
-from holdfast.decide import verification_statuses as words
+from holdfast.decide import failures, job_life
+from holdfast.decide.backup import plausible, reported
+from holdfast.decide.backup import verification as words
+from holdfast.decide.backup.observation import VERIFY, Observation
 from holdfast.decide.decision import Announcement, Decision, Do, Rest, Write
 from holdfast.decide.job_life import Step, Work
-from holdfast.decide.observation import VERIFY, Observation
 from holdfast.decide.outcome import End
 from holdfast.decide.resolve import no_image
 from holdfast.errors import EXIT_CODES, ExitCode, Reason

@@ -8,8 +8,9 @@ life of their own, and may come later than the backup itself when the operator s
 from holdfast.api.backup import DatabaseBackupStatus, Phase
 from holdfast.api.conditions import ConditionType
 from holdfast.api.job import LOG_SECONDS
-from holdfast.decide import job_life, statuses, verifying
-from holdfast.decide.observation import BackupView
+from holdfast.decide import job_life
+from holdfast.decide.backup import statuses, verify
+from holdfast.decide.backup.observation import BackupView
 from holdfast.decide.seen import Seen
 from holdfast.decide.views import JobView, OwnerRef
 from holdfast.errors import Reason
@@ -23,7 +24,7 @@ def has_settled(backup: BackupView, verify_request: str | None) -> bool:
     return not (
         _lacks_something(status)
         or (status.cleanup is not None and status.cleanup.state == statuses.CLEANUP_RUNNING)
-        or verifying.asked_for(status, verify_request)
+        or verify.asked_for(status, verify_request)
         or _says_that_we_failed(status)
         or statuses.kept_current(backup) != status
     )

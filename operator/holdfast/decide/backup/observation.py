@@ -7,8 +7,8 @@ from datetime import datetime
 from holdfast import naming
 from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus
 from holdfast.api.policy import BackupPolicySpec
+from holdfast.decide.backup.suspicion import Former
 from holdfast.decide.seen import NOTHING, Asked, Seen
-from holdfast.decide.suspicion import Former
 from holdfast.decide.views import ClaimView, JobView, OwnerRef
 
 

@@ -11,7 +11,7 @@ from holdfast.api.backup import VerificationRun
 from holdfast.api.policy import BackupPolicySpec, VerificationLevel
 from holdfast.contract.report import BackupReport, Report
 from holdfast.contract.snapshot import Snapshot
-from holdfast.decide.observation import BackupView
+from holdfast.decide.backup.observation import BackupView
 
 CLOCKS = timedelta(hours=1)  # a store refuses requests of a clock that is wrong by a quarter of that
 KINDS = ("backup", "rds-snapshot")

@@ -14,19 +14,9 @@ from holdfast.api.conditions import ConditionType
 from holdfast.api.job import LOG_SECONDS
 from holdfast.api.policy import BackupPolicySpec
 from holdfast.contract.report import BackupReport, Report
-from holdfast.decide import (
-    claims,
-    cleaning,
-    ending,
-    failures,
-    job_life,
-    outcome,
-    ownership,
-    plausible,
-    statuses,
-    suspicion,
-    verifying,
-)
+from holdfast.decide import failures, job_life, outcome, ownership
+from holdfast.decide.backup import claims, cleanup, ending, plausible, statuses, suspicion, verify
+from holdfast.decide.backup.observation import BACKUP, FORMER, Observation
 from holdfast.decide.decision import (
     RETIRED_SECONDS,
     Announcement,
@@ -40,7 +30,6 @@ from holdfast.decide.decision import (
     Write,
 )
 from holdfast.decide.job_life import State, Step, Work
-from holdfast.decide.observation import BACKUP, FORMER, Observation
 from holdfast.decide.outcome import End
 from holdfast.decide.resolve import fitting_key, image_of, no_image, out_of_limits, resolve
 from holdfast.errors import HoldfastError, Reason
@@ -64,9 +53,9 @@ def decide(o: Observation, settings: Settings, now: datetime) -> Decision:
     if o.backup.deleting:
         return Rest()  # garbage collection ends its Jobs
     if status.phase is Phase.VERIFYING:
-        return verifying.follow(o, settings, now)
+        return verify.follow(o, settings, now)
     if status.phase and status.phase.is_final:
-        return _after_the_end(o, settings, now) or verifying.after_the_end(o, now)
+        return _after_the_end(o, settings, now) or verify.after_the_end(o, now)
     if status.backup_id is None:
         return _begin(o, settings, now)
     if status.ending is not None:
@@ -286,7 +275,7 @@ def _after_the_end(o: Observation, settings: Settings, now: datetime) -> Decisio
     status = statuses.kept_current(o.backup)
     if status != o.backup.status:
         return Write(status)
-    return job_life.tidied(o.of(BACKUP), o.backup.ref, LOG_SECONDS) or cleaning.decide(o, settings, now)
+    return job_life.tidied(o.of(BACKUP), o.backup.ref, LOG_SECONDS) or cleanup.decide(o, settings, now)
 
 
 def _resolved(o: Observation) -> BackupPolicySpec:

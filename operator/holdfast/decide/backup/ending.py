@@ -11,9 +11,10 @@ from datetime import datetime, timedelta
 from holdfast.api.backup import Failure
 from holdfast.api.policy import BackupPolicySpec
 from holdfast.contract.report import Report
-from holdfast.decide import job_end, outcome, ownership, statuses
+from holdfast.decide import job_end, outcome, ownership
+from holdfast.decide.backup import statuses
+from holdfast.decide.backup.observation import BACKUP, Observation
 from holdfast.decide.decision import Announcement, Decision, Delete, Do, Learn, Rest, What, Write
-from holdfast.decide.observation import BACKUP, Observation
 from holdfast.decide.views import JobView, PodView
 from holdfast.sentences import shorten
 

@@ -18,9 +18,9 @@ from holdfast.api.backup import (
 from holdfast.api.conditions import ConditionType as C
 from holdfast.api.conditions import update
 from holdfast.contract.report import BackupReport, Report
-from holdfast.decide import reported
-from holdfast.decide.observation import BackupView
-from holdfast.decide.suspicion import Verdict
+from holdfast.decide.backup import reported
+from holdfast.decide.backup.observation import BackupView
+from holdfast.decide.backup.suspicion import Verdict
 from holdfast.sentences import explain, shorten
 
 Status = DatabaseBackupStatus

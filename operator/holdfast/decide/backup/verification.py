@@ -10,8 +10,8 @@ from holdfast.api.backup import CheckedBy, Failure, Phase, PodWanted, Verificati
 from holdfast.api.conditions import ConditionType as C
 from holdfast.api.conditions import update
 from holdfast.api.policy import VerificationLevel
-from holdfast.decide.observation import BackupView
-from holdfast.decide.statuses import Status
+from holdfast.decide.backup.observation import BackupView
+from holdfast.decide.backup.statuses import Status
 from holdfast.errors import Reason
 from holdfast.sentences import explain
 

@@ -1,0 +1,1 @@
+"""One BackupPolicy: what its status says."""
