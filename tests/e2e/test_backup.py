@@ -230,10 +230,12 @@ def test_each_log_line_of_a_reconcile_names_its_object(world: World):
     assert {entry["namespace"] for entry in about} == {world.backups}
 
 
-@pytest.mark.matrix  # fails in 2 of 13 runs, not known why: MadeAgain is told, and rows are not compared
 @pytest.mark.timeout(180)
 def test_a_resource_made_again_without_its_status_takes_another_backup_and_says_what_is_gone(world: World):
-    # Given the one backup of a policy, exported as people export it, and deleted; its table is emptied meanwhile
+    # Given the one backup of a policy's database, exported as people export it, and deleted; its table is emptied
+    # meanwhile. The policy has had another database before, of which there is a backup still
+    world.apply(world.policy(world.backups, "again"), backup(world.backups, "again-0", "again"))
+    world.finished(world.backups, "again-0")
     database = world.a_database("made_again")
     world.apply(world.policy(world.backups, "again", {"database": {"name": database}}))
     world.apply(backup(world.backups, "again-1", "again"))
@@ -251,7 +253,7 @@ def test_a_resource_made_again_without_its_status_takes_another_backup_and_says_
     assert (first["phase"], first["rows"], second["phase"], second["rows"]) == ("Succeeded", 500, "Succeeded", 0)
     assert first["backupID"] != second["backupID"]
     (suspicious,) = [each for each in second["conditions"] if each["type"] == "Suspicious"]
-    assert (suspicious["status"], suspicious["reason"]) == ("True", "RowsVanished"), (export, second)
+    assert (suspicious["status"], suspicious["reason"]) == ("True", "RowsVanished")
     assert "0 rows, 100 % less than usual" in suspicious["message"]
     assert f"another resource of this name has made {first['backupID']}" in suspicious["message"]
     assert first["backupID"] in second["warnings"][0]

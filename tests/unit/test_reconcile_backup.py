@@ -104,15 +104,24 @@ async def test_the_next_backup_of_that_database_begins_with_the_right_image():
     assert (status["phase"], status["attempt"]) == ("Succeeded", 1)
 
 
-async def test_the_runner_is_told_since_when_the_cluster_knows_of_backups_of_the_policy():
+@pytest.mark.parametrize(
+    ("database", "since"),
+    [({}, "2026-11-20T08:00:00+00:00"), ({"name": "moved"}, "2026-11-21T08:00:00+00:00")],
+    ids=["of the same database", "of another, which the policy named before"],
+)
+async def test_the_runner_is_told_since_when_the_cluster_knows_of_backups_of_the_policy(database, since):
     cluster = a_cluster(18, "first", "second")
     for name, created in (("first", "2026-11-20T08:00:00Z"), ("second", "2026-11-21T08:00:00Z")):
         body = await cluster.get(BACKUPS, "shop", name)
         cluster.put(BACKUPS, {**body, "metadata": {**body["metadata"], "creationTimestamp": created}})
+    await lives_until_the_end(cluster, cluster, "first")
+    spec = policy_dict()
+    spec["database"] |= database
+    cluster.put(POLICIES, {"metadata": {"namespace": "shop", "name": "orders"}, "spec": spec})
 
     await lives_until_the_end(cluster, cluster, "second")
 
-    assert [task.compare_before.isoformat() for _, task in cluster.ran] == ["2026-11-20T08:00:00+00:00"]
+    assert [task.compare_before.isoformat() for _, task in cluster.ran][1:] == [since]
 
 
 @pytest.mark.parametrize(("field", "value"), [("name", "another"), ("connection", {"host": "h", "secretName": "s"})])

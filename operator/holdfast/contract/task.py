@@ -92,7 +92,8 @@ class BackupTask(AnyBackup):
     verification: VerificationLevel = VerificationLevel.CHECKSUM
     scratch_bytes: int | None = Field(None, description="Limit of the scratch volume; none where there is no volume.")
     compare_before: AwareDatetime | None = Field(
-        None, description="When the cluster's knowledge of the policy begins: what is older, only the bucket knows."
+        None,
+        description="Since when the cluster knows of this policy and database: what is older, only the bucket knows.",
     )
     other_majors: list[int] = Field(
         [], description="Major versions of servers that another image is made for: those are left to it (ToolTooNew)."

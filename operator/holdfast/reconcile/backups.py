@@ -17,7 +17,7 @@ from holdfast import naming
 from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus, Phase, is_good
 from holdfast.decide.backup import settled
 from holdfast.decide.backup.observation import BackupView
-from holdfast.decide.backup.suspicion import Former, former_in
+from holdfast.decide.backup.suspicion import Former, former_in, identity
 from holdfast.decide.views import OwnerRef
 from holdfast.reconcile.resource import Body, Resource
 from holdfast.untrusted import fingerprint, mapping, moment, number, word
@@ -40,6 +40,7 @@ class Backup:
     size_bytes: int
     duration_seconds: float
     server_major: int
+    database: str | None  # that it is of (`suspicion.identity`); None where it has not begun
     good_of: str | None  # the database that it is a good backup of, where it says which server's version that had
     former: Former | None  # what later ones are compared with; None where it is not good, or suspicious
     job_names: tuple[str, ...]  # of a settled one: what may still be there of it
@@ -66,6 +67,7 @@ class Backup:
             size_bytes=number(status.get("sizeBytes")),
             duration_seconds=took if isinstance(took, float) else number(took),
             server_major=major,
+            database=identity(mapping(status.get("resolved"))) if "resolved" in status else None,
             good_of=_database(status) if good and major else None,
             former=former_in(status),
             job_names=names or (),

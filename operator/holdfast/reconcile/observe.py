@@ -14,7 +14,7 @@ from holdfast.api.policy import BackupPolicySpec
 from holdfast.api.unreadable import explained
 from holdfast.decide.backup import ending
 from holdfast.decide.backup.observation import BACKUP, CLEANUP, FORMER, VERIFY, BackupView, Observation
-from holdfast.decide.backup.suspicion import Former, former_of
+from holdfast.decide.backup.suspicion import Former, former_of, identity
 from holdfast.decide.decision import Decision, Rest
 from holdfast.decide.seen import Seen
 from holdfast.decide.starting import latest
@@ -23,6 +23,7 @@ from holdfast.errors import Reason
 from holdfast.reconcile.backups import backup_view
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.resource import Resource
+from holdfast.untrusted import mapping
 
 
 @dataclass(frozen=True)
@@ -101,9 +102,13 @@ def _policy(cache: Cache, resource: Resource) -> BackupPolicySpec | None:
 
 
 def _first_known(cache: Cache, resource: Resource) -> datetime:
-    """Return when the first backup was asked for, of those of its policy that the cluster knows."""
+    """Return when the first backup was asked for, of those of its policy and its database that the cluster knows.
+
+    A policy may have named another database before: its backups are compared with nothing of this one.
+    """
     known = cache.backups_of(resource.namespace, resource.policy_name) if resource.policy_name else []
-    return known[0].created if known else resource.created
+    database = identity(mapping(resource.status.get("resolved")))
+    return min((each.created for each in known if each.database == database), default=resource.created)
 
 
 def _former(cache: Cache, resource: Resource, o: Observation) -> tuple[Former, ...]:

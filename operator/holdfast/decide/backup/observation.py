@@ -47,7 +47,7 @@ class Observation:
     claim: ClaimView | None = None  # that its database lies on, where it was looked at just now
     verify_request: str | None = None  # the annotation's value
     taken_ids: Container[str] = frozenset()  # ids of the other backups in the same folder
-    first_known: datetime | None = None  # when the first backup of the policy was asked for, that the cluster knows
+    first_known: datetime | None = None  # when the first backup of its policy and database was asked for, that is known
     former: tuple[Former, ...] = ()  # the last good backups beside which one that ends now is judged
     known_major: int | None = None  # of the server, from the last good backup of the same database
 

@@ -49,7 +49,7 @@ class Verdict:
 
 def former_of(formers: Iterable[Former], resolved: BackupPolicySpec) -> tuple[Former, ...]:
     """Return the last ones of the same database among those of a policy's backups; oldest first."""
-    database = _identity(resolved.to_dict())
+    database = identity(resolved.to_dict())
     same = (former for former in formers if former.database == database)
     return tuple(sorted(same, key=lambda former: former.completed_at)[-COMPARED:])
 
@@ -69,7 +69,7 @@ def former_in(status: Status) -> Former | None:
         rows=_count(status.get("rows")),
         schema_sha256=word(status.get("schemaSha256")) or None,
         versions=(_version(status.get("toolVersion")), _version(status.get("serverVersion"))),
-        database=_identity(resolved),
+        database=identity(resolved),
     )
 
 
@@ -79,7 +79,8 @@ def _is_good(status: Status) -> bool:
     return is_good(status) and not suspicious
 
 
-def _identity(resolved: Mapping[str, Any]) -> str:
+def identity(resolved: Mapping[str, Any]) -> str:
+    """Return the fingerprint of the database that a policy in force is of."""
     database = mapping(resolved.get("database"))
     host = mapping(database.get("connection")).get("host")
     return fingerprint(
