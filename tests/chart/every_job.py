@@ -10,7 +10,7 @@ from tests.chart.rendering import CHART
 from holdfast.api.backup import DatabaseBackupStatus, VerificationRun
 from holdfast.api.policy import BackupPolicySpec
 from holdfast.decide.resolve import image_of, resolve
-from holdfast.manifests import jobs, tasks
+from holdfast.manifests import jobs, methods, tasks
 from holdfast.settings import Settings
 
 Job = dict[str, Any]
@@ -99,14 +99,15 @@ def _of(owner: jobs.Owner, status: DatabaseBackupStatus, spec: Any, chart: Setti
     resolved = tasks.resolved_of(status)
     runner = jobs.Runner(image_of(resolved, chart)[1], chart.image_pull_policy, chart.proxy, chart.own_user)
     node = NODE if resolved.database.volume else None
-    work = tasks.backup_task(owner, spec, status, [])
+    work = methods.of(owner, status).backup(spec, [])
     yield "backup", jobs.backup_job("orders-1-backup", owner, 1, work, resolved, runner, node)
     yield (
         "cleanup",
-        jobs.cleanup_job("orders-1-cleanup", owner, tasks.cleanup_task(owner, status), resolved.job, runner),
+        jobs.cleanup_job("orders-1-cleanup", owner, methods.of(owner, status).cleanup(), resolved.job, runner),
     )
     for level in ("checksum", "readback"):
         run = VerificationRun(request="1", number=1, state="Running", level=level, job_name="orders-1-verify",
                               started_at=NOW)  # fmt: skip
         asked = status.model_copy(update={"verification_run": run})
-        yield f"verify, {level}", jobs.verify_job(run, owner, tasks.verify_task(owner, asked), resolved, runner)
+        work = methods.of(owner, asked).verification(run.level)
+        yield f"verify, {level}", jobs.verify_job(run, owner, work, resolved, runner)

@@ -20,7 +20,7 @@ from holdfast.decide.views import ClaimView, claim_view, holders
 from holdfast.errors import Reason
 from holdfast.kube.events import EventRecorder
 from holdfast.kube.kinds import BACKUPS, CLAIMS, JOBS, PODS
-from holdfast.manifests import jobs, tasks
+from holdfast.manifests import jobs, methods
 from holdfast.manifests.restore import restore_command
 from holdfast.reconcile.backup import BackupReconciler
 from holdfast.reconcile.cache import Cache
@@ -118,7 +118,7 @@ def a_status(policy=None):
 def a_job(node: str | None = None, **policy: Any) -> dict[str, Any]:
     backup = a_begun_backup(inline=a_sqlite_policy())
     status = a_begun_backup().status.model_copy(update={"resolved": resolve(a_sqlite_policy(**policy), settings())})
-    work = tasks.backup_task(OWNER, backup.spec, status, [])
+    work = methods.of(OWNER, status).backup(backup.spec, [])
     return jobs.backup_job("orders-1-backup-x", OWNER, 1, work, status.resolved, RUNNER, node)
 
 
@@ -177,7 +177,7 @@ def test_what_a_policy_asks_of_nodes_still_holds_on_the_claims_node():
 
 
 def test_a_cleanup_has_neither_claim_nor_its_user():
-    job = jobs.cleanup_job("c", OWNER, tasks.cleanup_task(OWNER, a_status()), a_status().resolved.job, RUNNER)
+    job = jobs.cleanup_job("c", OWNER, methods.of(OWNER, a_status()).cleanup(), a_status().resolved.job, RUNNER)
     pod = job["spec"]["template"]["spec"]
 
     assert [v["name"] for v in pod["volumes"]] == ["run"]

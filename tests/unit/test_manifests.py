@@ -11,7 +11,7 @@ from holdfast.api.backup import VerificationRun
 from holdfast.contract import paths, task
 from holdfast.contract.task import Pinned
 from holdfast.decide.resolve import resolve
-from holdfast.manifests import jobs, tasks
+from holdfast.manifests import jobs, methods, tasks
 from holdfast.manifests.restore import restore_command
 
 RUNNER = jobs.Runner("holdfast-runner-postgres:17", "IfNotPresent", {"HTTPS_PROXY": "http://proxy:3128"})
@@ -33,7 +33,7 @@ def a_status(**policy):
 
 def a_job(**policy):
     backup, status = a_begun_backup(), a_status(**policy)
-    work = tasks.backup_task(OWNER, backup.spec, status, [])
+    work = methods.of(OWNER, status).backup(backup.spec, [])
     return jobs.backup_job("orders-1-backup-x", OWNER, 1, work, status.resolved, RUNNER)
 
 
@@ -70,7 +70,7 @@ def test_every_pod_meets_the_restricted_standard_and_has_no_api_token():
 
 
 def test_where_the_cluster_gives_each_namespace_its_user_none_is_named():
-    work = tasks.backup_task(OWNER, a_begun_backup().spec, a_status(), [])
+    work = methods.of(OWNER, a_status()).backup(a_begun_backup().spec, [])
     runner = dataclasses.replace(RUNNER, own_user=False)
 
     job = jobs.backup_job("orders-1-backup-x", OWNER, 1, work, a_status().resolved, runner)
@@ -203,7 +203,7 @@ def test_a_cleanup_never_dies_of_the_memory_limit_that_its_backup_died_of(limit,
     resources = {"limits": {"memory": limit}} if limit else {"requests": {"cpu": "1"}}
     template = resolve(a_policy(job={"resources": resources}), settings()).job
 
-    job = jobs.cleanup_job("c", OWNER, tasks.cleanup_task(OWNER, a_status()), template, RUNNER)
+    job = jobs.cleanup_job("c", OWNER, methods.of(OWNER, a_status()).cleanup(), template, RUNNER)
 
     container = job["spec"]["template"]["spec"]["containers"][0]
     assert container["resources"].get("limits", {}).get("memory") == given
@@ -260,7 +260,7 @@ def a_verification(level, **policy):
     run = VerificationRun(request="1", number=3, state="Running", level=level, job_name="orders-1-verify-x",
                           started_at=NOW)  # fmt: skip
     status = a_status(**policy).model_copy(update={"verification_run": run, "sha256": "a" * 64})
-    work = tasks.verify_task(OWNER, status)
+    work = methods.of(OWNER, status).verification(status.verification_run.level)
     return jobs.verify_job(run, OWNER, work, status.resolved, RUNNER), work
 
 
@@ -329,7 +329,7 @@ def test_a_backups_own_job_holds_an_identity_only_where_the_policy_names_one_to_
 )
 def test_a_backup_is_kept_for_as_long_as_the_nearest_of_three_says(of_the_backup, of_the_policy, days):
     backup = a_begun_backup(retention_days=of_the_backup)
-    work = tasks.backup_task(OWNER, backup.spec, a_status(environment="production", **of_the_policy), [])
+    work = methods.of(OWNER, a_status(environment="production", **of_the_policy)).backup(backup.spec, [])
     assert work.backup.retention_days == days
 
 
@@ -345,7 +345,7 @@ def test_restore_and_verification_are_told_what_the_cluster_remembers(policy, en
     run = VerificationRun(request="1", number=1, state="Running", level="readback", job_name="x", started_at=NOW)
     remembered = {"sha256": "a" * 64, "size_bytes": 7, "uncompressed_bytes": 70, "verification_run": run}
     status = a_status(**policy).model_copy(update=remembered)
-    for work in (tasks.restore_task(OWNER, status), tasks.verify_task(OWNER, status)):
+    for work in (tasks.restore_task(OWNER, status), methods.of(OWNER, status).verification(run.level)):
         assert work.pinned == Pinned(
             sha256="a" * 64, size_bytes=7, uncompressed_bytes=70, engine="postgresql", format="sql", compression="gzip",
             encryption=encryption,

@@ -5,7 +5,7 @@ from tests.builders import UID, a_begun_backup, a_policy, a_sqlite_policy, setti
 
 from holdfast.contract import paths, task
 from holdfast.decide.resolve import resolve
-from holdfast.manifests import jobs, tasks
+from holdfast.manifests import jobs, methods
 from holdfast.manifests.restore import restore_command
 
 OWNER = jobs.Owner("DatabaseBackup", "shop", "orders-1", UID, "orders")
@@ -24,7 +24,7 @@ def a_status(policy):
 def a_job(policy):
     backup, status = a_begun_backup(), a_status(policy)
     runner = jobs.Runner("holdfast-runner:x", "IfNotPresent", {})
-    work = tasks.backup_task(OWNER, backup.spec, status, [])
+    work = methods.of(OWNER, status).backup(backup.spec, [])
     return jobs.backup_job("orders-1-backup-x", OWNER, 1, work, status.resolved, runner), work
 
 

@@ -37,7 +37,7 @@ from holdfast.contract.task import SnapshotCleanupTask, SnapshotTask, SnapshotVe
 from holdfast.decide.backup.steps import decide
 from holdfast.decide.resolve import image_of, resolve
 from holdfast.errors import HoldfastError, Reason
-from holdfast.manifests import jobs, restore_snapshot, tasks
+from holdfast.manifests import jobs, methods, restore_snapshot
 
 RDS_NAME = re.compile(r"[a-z](-?[a-z0-9])*")
 OWNER = jobs.Owner("DatabaseBackup", "shop", "orders-1", UID, "orders")
@@ -105,7 +105,7 @@ def test_what_has_no_effect_is_not_said_to_be_in_force():
 def test_the_job_has_the_task_and_the_secrets_that_the_policy_names():
     backup = begun(resolved=resolve(an_rds_policy(secretName="aws-credentials"), settings()))
     status = backup.status
-    work = tasks.backup_task(OWNER, backup.spec, status, [])
+    work = methods.of(OWNER, status).backup(backup.spec, [])
     job = jobs.backup_job("orders-1-backup-x", OWNER, 1, work, status.resolved, RUNNER)
     pod = job["spec"]["template"]["spec"]
     told = tasks_contract.parse(pod["containers"][0]["env"][0]["value"])
@@ -117,14 +117,14 @@ def test_the_job_has_the_task_and_the_secrets_that_the_policy_names():
 
 def test_without_a_secret_the_jobs_own_identity_is_left_to_work():
     backup = begun()
-    work = tasks.backup_task(OWNER, backup.spec, backup.status, [])
+    work = methods.of(OWNER, backup.status).backup(backup.spec, [])
     job = jobs.backup_job("orders-1-backup-x", OWNER, 1, work, backup.status.resolved, RUNNER)
     assert [volume["name"] for volume in job["spec"]["template"]["spec"]["volumes"]] == ["run"]
 
 
 def test_the_cleanup_knows_the_snapshot_and_has_as_long_as_the_backup_had():
     backup = begun(resolved=resolve(an_rds_policy(secretName="aws-credentials"), settings()))
-    work = tasks.cleanup_task(OWNER, backup.status)
+    work = methods.of(OWNER, backup.status).cleanup()
     assert isinstance(work, SnapshotCleanupTask)
     assert (work.backup_uid, work.backup_id) == (UID, backup.status.backup_id)
     assert work.deadline_seconds == 21600
@@ -137,7 +137,7 @@ def test_a_verification_has_the_secret_that_aws_is_asked_with_and_no_level():
     resolved = resolve(an_rds_policy(secretName="aws-credentials"), settings())
     run = VerificationRun(request="1", number=1, state="Running", job_name="orders-1-verify-x", started_at=NOW)
     status = begun(resolved=resolved).status.model_copy(update={"verification_run": run})
-    work = tasks.verify_task(OWNER, status)
+    work = methods.of(OWNER, status).verification(status.verification_run.level)
     job = jobs.verify_job(run, OWNER, work, resolved, RUNNER)
     told = tasks_contract.parse(job["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"])
     assert isinstance(told, SnapshotVerifyTask)
@@ -327,3 +327,9 @@ def test_an_arn_of_every_partition_is_one(text):
 ])  # fmt: skip
 def test_what_aws_documents_is_taken(word, text):
     assert word.fits(text)
+
+
+def test_without_a_record_of_the_snapshot_nothing_is_pasted_that_does_something():
+    text = restore_snapshot.restore_command("backup-1", None, None)
+    assert "no commands to restore backup-1 with: the record of its snapshot" in text
+    assert text.endswith("\nfalse")

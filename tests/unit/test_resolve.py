@@ -5,7 +5,8 @@ from tests.builders import a_policy, an_rds_policy, policy_dict, settings
 
 from holdfast.api.database import Engine
 from holdfast.api.policy import BackupPolicySpec, Environment
-from holdfast.decide.resolve import fitting_key, image_of, no_image, other_majors, resolve, runner_image
+from holdfast.decide.images import fitting_key, other_majors, runner_image
+from holdfast.decide.resolve import image_of, no_image, resolve
 from holdfast.errors import HoldfastError, Reason
 
 

@@ -253,3 +253,8 @@ class Database(SpecModel):
         """Return the connection, which the API server asks for wherever a server is connected to."""
         assert self.connection is not None
         return self.connection
+
+    def snapshotted(self) -> RDSInstance:
+        """Return the instance, which the API server asks for wherever the method is aws-rds."""
+        assert self.instance is not None
+        return self.instance

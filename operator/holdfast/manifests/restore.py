@@ -1,4 +1,4 @@
-"""What `status.restore` says: shell commands that restore the backup when they are pasted, as they stand.
+"""What `status.restore` says of a dump: shell commands that restore the backup when they are pasted, as they stand.
 
 They make a Job of the runner that fetches the artifact, compares its checksum, and feeds it into an empty database;
 then they follow that Job to its end (restore_script.py). The Job's manifest is JSON in an unquoted here-document,
@@ -13,7 +13,7 @@ from holdfast import naming
 from holdfast.api.backup import MAX_COMMANDS, DatabaseBackupStatus
 from holdfast.api.database import Database
 from holdfast.api.job import LOG_SECONDS
-from holdfast.manifests import restore_snapshot, shell, tasks
+from holdfast.manifests import shell, tasks
 from holdfast.manifests.jobs import Owner, Runner, failure_policy, pod_template, seat
 from holdfast.manifests.restore_script import COMMANDS
 from holdfast.manifests.volumes import (
@@ -37,13 +37,8 @@ _NEEDS_IDENTITY = """\
 
 
 def restore_command(owner: Owner, status: DatabaseBackupStatus, runner: Runner) -> str:
-    """Write what to paste. As it stands, it restores to where the dump came from, and refuses if that is not empty.
-
-    A snapshot is restored by AWS alone, into a new instance.
-    """
+    """Write what to paste. As it stands, it restores to where the dump came from, and refuses if that is not empty."""
     database = tasks.resolved_of(status).database
-    if status.snapshot is not None:
-        return restore_snapshot.restore_command(status.backup_id or "", status.snapshot, database.instance)
     variable, mounted = _mounted(database)
     for what, text in (("the namespace", owner.namespace), ("the name of the Secret or claim", mounted)):
         if not shell.is_name(text):

@@ -25,8 +25,10 @@ _REMEDY = (
 )
 
 
-def restore_command(identifier: str, snapshot: Snapshot, instance: RDSInstance | None) -> str:
+def restore_command(identifier: str, snapshot: Snapshot | None, instance: RDSInstance | None) -> str:
     """Write what to paste: it makes the new instance or cluster, and waits until that is available."""
+    if snapshot is None:
+        return shell.no_commands(identifier, "the record of its snapshot", _REMEDY)
     field = _strange(identifier, snapshot, instance)
     if field is not None:
         return shell.no_commands(identifier, f"{field} of its snapshot", _REMEDY)

@@ -7,7 +7,7 @@ from typing import Any
 
 from holdfast import units
 from holdfast.api.base import Authority
-from holdfast.api.database import Database
+from holdfast.api.database import Connection, Database, Volume
 from holdfast.api.job import JobTemplate
 from holdfast.api.policy import BackupPolicySpec
 from holdfast.api.rds import RDSInstance
@@ -59,16 +59,20 @@ def spool_bytes(template: JobTemplate) -> int:
 
 
 def database_volumes(database: Database) -> Volumes:
-    """Mount the database's Secret, and its certificate authority where there is one; or an SQLite file's claim.
+    """Mount what the policy names to reach the database by: a claim, a server's Secret, AWS credentials."""
+    return _file(database.volume) + _server(database.connection) + instance_volumes(database.instance)
 
-    The claim is writable: SQLite keeps the index of a write-ahead log beside the database.
-    """
-    if database.volume is not None:
-        claim = {"claimName": database.volume.claim_name}
-        return [{"name": CLAIM, "mountPath": paths.VOLUME, "persistentVolumeClaim": claim}]
-    if database.instance is not None:
-        return instance_volumes(database.instance)
-    connection = database.reached()
+
+def _file(volume: Volume | None) -> Volumes:
+    """Mount an SQLite file's claim: writable, since SQLite keeps the index of a write-ahead log beside the database."""
+    claim = volume and {"claimName": volume.claim_name}
+    return [{"name": CLAIM, "mountPath": paths.VOLUME, "persistentVolumeClaim": claim}] if claim else []
+
+
+def _server(connection: Connection | None) -> Volumes:
+    """Mount the Secret with user and password, and the server's certificate authority, where there is one."""
+    if connection is None:
+        return []
     volumes = [_secret("database", connection.secret_name, paths.DATABASE_SECRET)]
     return volumes + _authority("database-ca", connection.tls.authority(), paths.DATABASE_CA)
 

@@ -15,7 +15,7 @@ from holdfast.decide.resolve import no_image
 from holdfast.kube.client import KubeClient
 from holdfast.kube.events import EventRecorder
 from holdfast.kube.kinds import BACKUPS
-from holdfast.manifests import restore, tasks
+from holdfast.manifests import methods, tasks
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.fetch import fetch
 from holdfast.reconcile.job_acts import JobActs
@@ -89,5 +89,5 @@ class BackupReconciler:
             return status
         if no_image(tasks.resolved_of(status), self._settings):
             return status  # that it succeeded is recorded all the same, and the rest once the chart has the image again
-        command = restore.restore_command(owner(observation.backup), status, runner(status, self._settings))
+        command = methods.of(owner(observation.backup), status).commands(runner(status, self._settings))
         return status.model_copy(update={"restore": command})

@@ -7,8 +7,9 @@ from holdfast import naming
 from holdfast.api.backup import DatabaseBackupStatus
 from holdfast.decide.backup import claims
 from holdfast.decide.backup.observation import BACKUP, CLEANUP, VERIFY, BackupView, Observation
-from holdfast.decide.resolve import image_of, other_majors
-from holdfast.manifests import jobs, tasks
+from holdfast.decide.images import other_majors
+from holdfast.decide.resolve import image_of
+from holdfast.manifests import jobs, methods, tasks
 from holdfast.settings import Settings
 
 
@@ -32,7 +33,7 @@ def _backup_job(o: Observation, settings: Settings) -> dict[str, Any]:
     # Only the first Job leaves a server to a better image: whatever the next one meets, it does what it can.
     engine = resolved.database.engine if attempt == 1 else None
     others = other_majors(engine, settings, status.server_major) if engine else []
-    work = tasks.backup_task(owner(o.backup), o.backup.spec, status, others, o.first_known)
+    work = methods.of(owner(o.backup), status).backup(o.backup.spec, others, o.first_known)
     image, node = runner(status, settings), claims.node(o.claim)
     return jobs.backup_job(status.job_name, owner(o.backup), attempt, work, resolved, image, node)
 
@@ -40,15 +41,16 @@ def _backup_job(o: Observation, settings: Settings) -> dict[str, Any]:
 def _cleanup_job(o: Observation, settings: Settings) -> dict[str, Any]:
     status = o.backup.status
     assert status.cleanup is not None
-    template, work = tasks.resolved_of(status).job, tasks.cleanup_task(owner(o.backup), status)
+    template, work = tasks.resolved_of(status).job, methods.of(owner(o.backup), status).cleanup()
     return jobs.cleanup_job(status.cleanup.job_name, owner(o.backup), work, template, runner(status, settings))
 
 
 def _verify_job(o: Observation, settings: Settings) -> dict[str, Any]:
     status = o.backup.status
-    assert status.verification_run is not None
-    resolved, work = tasks.resolved_of(status), tasks.verify_task(owner(o.backup), status)
-    return jobs.verify_job(status.verification_run, owner(o.backup), work, resolved, runner(status, settings))
+    run = status.verification_run
+    assert run is not None
+    resolved, work = tasks.resolved_of(status), methods.of(owner(o.backup), status).verification(run.level)
+    return jobs.verify_job(run, owner(o.backup), work, resolved, runner(status, settings))
 
 
 Builder = Callable[[Observation, Settings], dict[str, Any]]

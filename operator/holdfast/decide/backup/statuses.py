@@ -17,10 +17,12 @@ from holdfast.api.backup import (
 )
 from holdfast.api.conditions import ConditionType as C
 from holdfast.api.conditions import update
+from holdfast.api.policy import BackupPolicySpec
 from holdfast.contract.report import BackupReport, Report
 from holdfast.decide.backup import reported
 from holdfast.decide.backup.observation import BackupView
 from holdfast.decide.backup.suspicion import Verdict
+from holdfast.decide.methods.choose import METHODS
 from holdfast.sentences import explain, shorten
 
 Status = DatabaseBackupStatus
@@ -99,7 +101,8 @@ def succeeded(
 ) -> Status:
     """The backup is there, verified, its manifest written; it may be suspicious all the same."""
     size = None if result.size_bytes is None else units.size_for_people(result.size_bytes)
-    sentence = _achieved(report, result, size)
+    took = units.duration_for_people(report.duration_seconds)
+    sentence = METHODS[_resolved(backup).method].achieved(result, size, took)
     if verdict.suspicious:
         sentence += f"; suspicious: {verdict.sentence}"
     expiry = clock.days_after(report.completed_at, _retention_days(backup))
@@ -119,7 +122,7 @@ def succeeded(
             "sha256": result.sha256,
             "completed_at": report.completed_at,
             "duration_seconds": round(report.duration_seconds, 1),
-            "duration": units.duration_for_people(report.duration_seconds),
+            "duration": took,
             "expires_at": expiry,
             "expires": expiry.strftime("%Y-%m-%d"),
             "tool_version": result.tool_version,
@@ -134,15 +137,6 @@ def succeeded(
             "warnings": report.warnings[:64] or None,
         }
     )
-
-
-def _achieved(report: Report, result: BackupReport, size: str | None) -> str:
-    """Say in a sentence what there is now; of a cluster's snapshot nobody knows the size."""
-    took = units.duration_for_people(report.duration_seconds)
-    if result.snapshot is None:
-        return f"found in the bucket and verified: {size}" if result.found else f"backed up {size} in {took}"
-    what = f"snapshot of {result.snapshot.source}{f' ({size})' if size else ''}"
-    return f"{what} found and looked at again" if result.found else f"{what} available after {took}"
 
 
 def _ratio(result: BackupReport) -> float | None:
@@ -254,6 +248,10 @@ def _cleaned(backup: BackupView, state: Literal["Done", "Failed"], sentence: str
 def _retention_days(backup: BackupView) -> int:
     if backup.spec.retention_days is not None:
         return backup.spec.retention_days
-    resolved = backup.status.resolved
-    assert resolved is not None
+    resolved = _resolved(backup)
     return resolved.retention.days or resolved.environment.retention_days
+
+
+def _resolved(backup: BackupView) -> BackupPolicySpec:
+    assert backup.status.resolved is not None
+    return backup.status.resolved

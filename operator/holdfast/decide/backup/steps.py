@@ -29,9 +29,10 @@ from holdfast.decide.decision import (
     What,
     Write,
 )
+from holdfast.decide.images import fitting_key
 from holdfast.decide.job_life import State, Step, Work
 from holdfast.decide.outcome import End
-from holdfast.decide.resolve import fitting_key, image_of, no_image, out_of_limits, resolve
+from holdfast.decide.resolve import image_of, no_image, out_of_limits, resolve
 from holdfast.errors import HoldfastError, Reason
 from holdfast.settings import Settings
 

@@ -12,7 +12,7 @@ from holdfast.api.conditions import update
 from holdfast.api.policy import VerificationLevel
 from holdfast.decide.backup.observation import BackupView
 from holdfast.decide.backup.statuses import Status
-from holdfast.errors import Reason
+from holdfast.errors import HoldfastError, Reason
 from holdfast.sentences import explain
 
 State = tuple[C, bool | None, str, str]
@@ -94,9 +94,9 @@ def not_done(backup: BackupView, run: VerificationRun, failure: Failure, now: da
     return _with(backup, ended, states, now, {"phase": phase, "message": sentence})
 
 
-def refused(message: str, remedy: str) -> Failure:
+def refused(message: str, remedy: str) -> HoldfastError:
     """The request makes no sense."""
-    return Failure(reason=Reason.VERIFICATION_REFUSED, message=message, remedy=remedy)
+    return HoldfastError(Reason.VERIFICATION_REFUSED, message, remedy)
 
 
 def report_lost() -> Failure:

@@ -17,9 +17,10 @@ from holdfast.decide.backup import verification as words
 from holdfast.decide.backup.observation import VERIFY, Observation
 from holdfast.decide.decision import Announcement, Decision, Do, Rest, Write
 from holdfast.decide.job_life import Step, Work
+from holdfast.decide.methods.choose import METHODS
 from holdfast.decide.outcome import End
 from holdfast.decide.resolve import no_image
-from holdfast.errors import EXIT_CODES, ExitCode, Reason
+from holdfast.errors import EXIT_CODES, ExitCode, HoldfastError, Reason
 from holdfast.settings import Settings
 
 MAX_REQUEST = 128  # characters of the annotation
@@ -44,8 +45,10 @@ def asked_for(status: DatabaseBackupStatus, request: str | None) -> str | None:
 def _begin(o: Observation, request: str, now: datetime) -> Decision:
     former = o.backup.status.verification_run
     number = former.number + 1 if former else 1
-    level, refusal = _read(o)
-    if refusal is not None:
+    try:
+        level = _level(o)
+    except HoldfastError as error:
+        refusal = failures.failure_of(error)
         run = VerificationRun(
             request=request, number=number, state="Refused", started_at=now, completed_at=now, message=refusal.message,
             failure=refusal,
@@ -64,21 +67,17 @@ def _begin(o: Observation, request: str, now: datetime) -> Decision:
     return Write(words.under_way(o.backup, run, now))
 
 
-def _read(o: Observation) -> tuple[VerificationLevel | None, Failure | None]:
-    """Return the level that is asked for, or why the request makes no sense."""
+def _level(o: Observation) -> VerificationLevel | None:
+    """Return the level that is asked for. Raises HoldfastError(VerificationRefused) where that makes no sense."""
     status = o.backup.status
     word, slash, _ = (o.verify_request or "").partition("/")
     if status.verification is None or status.resolved is None:
-        return None, words.refused("there is no backup: this one has failed", "ask it of one that has succeeded")
+        raise words.refused("there is no backup: this one has failed", "ask it of one that has succeeded")
     if len(o.verify_request or "") > MAX_REQUEST:
-        return None, words.refused(f"the request has more than {MAX_REQUEST} characters", words.HOW_TO_ASK)
+        raise words.refused(f"the request has more than {MAX_REQUEST} characters", words.HOW_TO_ASK)
     if slash and word not in list(VerificationLevel):
-        return None, words.refused(f"{word!r} is no level of verification", words.HOW_TO_ASK)
-    if status.snapshot is None:
-        return VerificationLevel(word) if slash else status.resolved.verification.level, None
-    if slash:
-        return None, words.refused("a snapshot has no levels: AWS is asked about its state", "leave the level out")
-    return None, None
+        raise words.refused(f"{word!r} is no level of verification", words.HOW_TO_ASK)
+    return METHODS[status.resolved.method].level(VerificationLevel(word) if slash else None, status.resolved)
 
 
 def follow(o: Observation, settings: Settings, now: datetime) -> Decision:

@@ -1,0 +1,70 @@
+"""What the Jobs of a dump are told: by the database's own tools, through a Pod, into the bucket."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from holdfast.api import policy
+from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus
+from holdfast.api.policy import VerificationLevel
+from holdfast.contract.task import BackupTask, CleanupTask, VerifyTask
+from holdfast.manifests import restore, tasks
+from holdfast.manifests.jobs import Owner, Runner
+from holdfast.manifests.volumes import scratch_bytes, spool_bytes
+
+
+@dataclass(frozen=True)
+class DumpJobs:
+    """The method of a dump."""
+
+    owner: Owner
+    status: DatabaseBackupStatus
+
+    def backup(
+        self, spec: DatabaseBackupSpec, other_majors: list[int], compare_before: datetime | None = None
+    ) -> BackupTask:
+        """Say what to dump and where to."""
+        resolved = tasks.resolved_of(self.status)
+        return BackupTask(
+            backup=tasks.identity(self.owner, spec, self.status),
+            database=resolved.database,
+            dump=resolved.dump or policy.Dump(),
+            s3=resolved.storage.s3,
+            encryption=resolved.storage.encryption,
+            verification=resolved.verification.level,
+            identity_secret=tasks.identity_secret(resolved),
+            key_prefix=tasks.key_prefix(self.status),
+            deadline_seconds=tasks.deadline(resolved),
+            scratch_bytes=scratch_bytes(resolved),
+            spool_bytes=spool_bytes(resolved.job),
+            other_majors=other_majors,
+            compare_before=compare_before,
+        )
+
+    def verification(self, level: VerificationLevel | None) -> VerifyTask:
+        """Say which artifact to compare, and with what."""
+        resolved = tasks.resolved_of(self.status)
+        assert resolved.database.engine is not None
+        return VerifyTask(
+            backup_uid=self.owner.uid,
+            engine=resolved.database.engine,
+            level=level or resolved.verification.level,
+            pinned=tasks.pinned(self.status),
+            identity_secret=resolved.verification.identity_secret_name if resolved.storage.encryption else None,
+            s3=resolved.storage.s3,
+            key_prefix=tasks.key_prefix(self.status),
+            deadline_seconds=tasks.deadline(resolved),
+            scratch_bytes=scratch_bytes(resolved),
+        )
+
+    def cleanup(self) -> CleanupTask:
+        """Say which folder to clean."""
+        return CleanupTask(
+            backup_uid=self.owner.uid,
+            s3=tasks.resolved_of(self.status).storage.s3,
+            key_prefix=tasks.key_prefix(self.status),
+            deadline_seconds=tasks.CLEANUP_SECONDS,
+        )
+
+    def commands(self, runner: Runner) -> str:
+        """Write the commands that make a Job which restores it."""
+        return restore.restore_command(self.owner, self.status, runner)

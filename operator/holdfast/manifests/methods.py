@@ -1,0 +1,56 @@
+"""What the Jobs of a backup are told by how it is taken: the one table of the methods among the builders.
+
+A third one would be a module and one more line here; what is decided of it is in decide/methods/.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Protocol
+
+from holdfast.api import policy
+from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus
+from holdfast.api.policy import VerificationLevel
+from holdfast.contract.task import (
+    BackupTask,
+    CleanupTask,
+    SnapshotCleanupTask,
+    SnapshotTask,
+    SnapshotVerifyTask,
+    VerifyTask,
+)
+from holdfast.manifests import tasks
+from holdfast.manifests.dump_jobs import DumpJobs
+from holdfast.manifests.jobs import Owner, Runner
+from holdfast.manifests.snapshot_jobs import SnapshotJobs
+
+
+class Method(Protocol):
+    """How one way of backing up is asked for."""
+
+    def backup(
+        self, spec: DatabaseBackupSpec, other_majors: list[int], compare_before: datetime | None = None
+    ) -> BackupTask | SnapshotTask:
+        """Say what to back up and where to; and which servers to leave to another image.
+
+        What the bucket has of before `compare_before`, the cluster does not know.
+        """
+
+    def verification(self, level: VerificationLevel | None) -> VerifyTask | SnapshotVerifyTask:
+        """Say what to verify, and how."""
+
+    def cleanup(self) -> CleanupTask | SnapshotCleanupTask:
+        """Say where to look for what a killed backup left."""
+
+    def commands(self, runner: Runner) -> str:
+        """Write what to paste into a shell to get it back."""
+
+
+METHODS: Mapping[policy.Method, Callable[[Owner, DatabaseBackupStatus], Method]] = {
+    policy.Method.DUMP: DumpJobs,
+    policy.Method.AWS_RDS: SnapshotJobs,
+}
+
+
+def of(owner: Owner, status: DatabaseBackupStatus) -> Method:
+    """Return how this backup was asked for."""
+    return METHODS[tasks.resolved_of(status).method](owner, status)
