@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-from holdfast.api import limits
+from holdfast.api import beyond
 from holdfast.api.base import SpecModel
 from holdfast.api.job import JobTemplate
 from holdfast.api.storage import Storage
@@ -45,7 +45,7 @@ def load(path: Path) -> Settings:
         raise HoldfastError(
             Reason.INVALID_SPEC, f"settings {path}: {where}: {first['msg']}", "correct the chart's values"
         ) from error
-    if found := limits.trouble(settings.defaults.storage, settings.defaults.job):
+    if found := beyond.trouble(settings.defaults.storage, settings.defaults.job):
         field, sentence = found
         raise HoldfastError(
             Reason.INVALID_SPEC, f"settings {path}: defaults.{field} {sentence}", "correct the chart's values"

@@ -12,7 +12,7 @@ import pytest
 from tests import structural
 from tests.e2e.kubectl import Kubectl, KubectlError
 
-from holdfast.api import crd, limits
+from holdfast.api import beyond, crd
 from holdfast.api.backup import DatabaseBackupSpec
 from holdfast.api.policy import BackupPolicySpec
 
@@ -94,7 +94,7 @@ def test_what_the_api_server_takes_the_models_take(
     for place, value, _, spec in taken.values():
         read = model.model_validate(structural.stored(root, spec))
         if kind == "BackupPolicy":
-            assert limits.trouble(read.storage, read.job) is None, (place, value)
+            assert beyond.trouble(read.storage, read.job) is None, (place, value)
     assert len(taken) > len(cases) / 10, "most are odd, but not all"
     assert len(refused) > len(cases) / 10
 

@@ -1,34 +1,27 @@
 """Sizes, shares of a processor and the prefix: the form that is asked for, once for the API server and once for us.
 
 The API server refuses by these rules what is written from now on. What it took before they were there, and the chart's
-defaults, which it never sees, `trouble` refuses with the same words when a backup begins. The models themselves read
+defaults, which it never sees, `beyond.py` refuses with the same words when a backup begins. The models themselves read
 more: a status, a task or a manifest of an older version may hold it.
 """
 
-import re
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import Field
 
-from holdfast import units
 from holdfast.api.base import Rule, rules, says
-
-if TYPE_CHECKING:
-    from holdfast.api.job import JobTemplate
-    from holdfast.api.storage import Storage
 
 MIN_SIZE, MAX_SIZE = "1Mi", "1Ei"
 _NUMBER = r"([0-9]+(\.[0-9]*)?|\.[0-9]+)"
-_SIZE = rf"^{_NUMBER}([KMGTPE]i|[kMGTPE]|[eE](\+|-)?[0-9]{{1,2}})?$"
-_CPU = rf"^{_NUMBER}[mk]?$"
+SIZE = rf"^{_NUMBER}([KMGTPE]i|[kMGTPE]|[eE](\+|-)?[0-9]{{1,2}})?$"
+CPU = rf"^{_NUMBER}[mk]?$"
 # As apimachinery's resource.Quantity accepts it, without a sign; no exponent stops whoever computes it.
 _QUANTITY = rf"^{_NUMBER}([KMGTPE]i|[numkMGTPE]|[eE](\+|-)?[0-9]{{1,2}})?$"
 _READ = rf"^{_NUMBER}([KMGTPE]i|[numkMGTPE]|[eE](\+|-)?[0-9]+)?$"
 
-_SIZE_SAYS = f"must be a size from {MIN_SIZE} to {MAX_SIZE}: 512Mi, 10Gi (500m would be half a byte)"
-_CPU_SAYS = "must be a number of processors: 500m, 2, 1.5"
-_PREFIX_SAYS = "must have no empty parts: eu/db instead of eu//db"
+SIZE_SAYS = f"must be a size from {MIN_SIZE} to {MAX_SIZE}: 512Mi, 10Gi (500m would be half a byte)"
+CPU_SAYS = "must be a number of processors: 500m, 2, 1.5"
+PREFIX_SAYS = "must have no empty parts: eu/db instead of eu//db"
 
 Quantity = Annotated[
     Annotated[str, Field(max_length=64, pattern=_READ)] | Annotated[int, Field(ge=0)],
@@ -59,9 +52,9 @@ Size = Annotated[
     Field(
         json_schema_extra={
             "x-kubernetes-int-or-string": True,
-            "pattern": _SIZE,
-            **says(_SIZE_SAYS),
-            **rules(Rule(f"!{_matches('string(self)', _SIZE)} || ({_in_range('string(self)')})", _SIZE_SAYS)),
+            "pattern": SIZE,
+            **says(SIZE_SAYS),
+            **rules(Rule(f"!{_matches('string(self)', SIZE)} || ({_in_range('string(self)')})", SIZE_SAYS)),
         },
     ),
 ]
@@ -71,10 +64,10 @@ def amounts(zero: bool) -> list[Rule]:
     """Return the rules on the amounts of cpu, memory and ephemeral storage; `zero`: whether none is one."""
     text = "string(self[name])"
     right = f"({_in_range(text)})" + (f" || quantity({text}).compareTo(quantity('0')) == 0" if zero else "")
-    sizes = f"each of memory and ephemeral-storage {_SIZE_SAYS}"
+    sizes = f"each of memory and ephemeral-storage {SIZE_SAYS}"
     return [
-        Rule(f"self.all(name, name != 'cpu' || {_matches(text, _CPU)})", f"cpu {_CPU_SAYS}"),
-        Rule(f"self.all(name, name == 'cpu' || ({_matches(text, _SIZE)} && ({right})))", sizes),
+        Rule(f"self.all(name, name != 'cpu' || {_matches(text, CPU)})", f"cpu {CPU_SAYS}"),
+        Rule(f"self.all(name, name == 'cpu' || ({_matches(text, SIZE)} && ({right})))", sizes),
     ]
 
 
@@ -83,35 +76,4 @@ def comparable(text: str) -> str:
     return _matches(text, _QUANTITY)
 
 
-NO_EMPTY_PARTS = Rule("!has(self.prefix) || !self.prefix.contains('//')", f"prefix {_PREFIX_SAYS}", field=".prefix")
-
-
-def trouble(storage: "Storage", job: "JobTemplate") -> tuple[str, str] | None:
-    """Return what these rules say of a policy or of the chart's defaults: the field's path, and the sentence."""
-    return next(_troubles(storage, job), None)
-
-
-def _troubles(storage: "Storage", job: "JobTemplate") -> Iterator[tuple[str, str]]:
-    if "//" in (storage.s3.prefix or ""):
-        yield "storage.s3.prefix", _PREFIX_SAYS
-    if job.scratch is not None and not _is_size(job.scratch.size_limit):
-        yield "job.scratch.sizeLimit", _SIZE_SAYS
-    if job.resources is not None:
-        yield from _of_amounts("job.resources.requests", job.resources.requests or {}, zero=True)
-        yield from _of_amounts("job.resources.limits", job.resources.limits or {}, zero=False)
-
-
-def _of_amounts(path: str, given: Mapping[str, str | int], zero: bool) -> Iterator[tuple[str, str]]:
-    for name, amount in given.items():
-        if name == "cpu":
-            if not re.fullmatch(_CPU, str(amount)):
-                yield f"{path}.cpu", _CPU_SAYS
-        elif not _is_size(amount, zero):
-            yield f"{path}.{name}", _SIZE_SAYS
-
-
-def _is_size(amount: str | int, zero: bool = False) -> bool:
-    if not re.fullmatch(_SIZE, str(amount)):
-        return False
-    size = units.bytes_of_quantity(amount)
-    return (zero and size == 0) or units.bytes_of_quantity(MIN_SIZE) <= size <= units.bytes_of_quantity(MAX_SIZE)
+NO_EMPTY_PARTS = Rule("!has(self.prefix) || !self.prefix.contains('//')", f"prefix {PREFIX_SAYS}", field=".prefix")

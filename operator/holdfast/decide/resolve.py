@@ -6,7 +6,7 @@ The result stands in `status.resolved` from the moment the backup begins; later 
 from collections.abc import Mapping
 from typing import Any
 
-from holdfast.api import limits
+from holdfast.api import beyond
 from holdfast.api.policy import BackupPolicySpec
 from holdfast.decide.methods.choose import METHODS
 from holdfast.errors import HoldfastError, Reason
@@ -48,7 +48,7 @@ def resolve(policy: BackupPolicySpec, settings: Settings) -> BackupPolicySpec:
 
 def out_of_limits(resolved: BackupPolicySpec) -> HoldfastError | None:
     """Return what is to be said of a value that the API server refuses by now, but took once, or never saw."""
-    found = limits.trouble(resolved.storage, resolved.job)
+    found = beyond.trouble(resolved.storage, resolved.job)
     if found is None:
         return None
     path, sentence = found
