@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus, Phase
+from holdfast.api.begun import Begun
 from holdfast.api.policy import BackupPolicySpec
 from holdfast.contract.report import BackupReport, FailureReport, Report
 from holdfast.contract.task import BackupTask
@@ -92,6 +93,11 @@ def a_begun_backup(*, age: float = 30, **changes: Any) -> BackupView:
     begun = decide(Observation(backup, policy=a_policy()), settings(), ago(age)).status
     assert begun is not None
     return BackupView(**{**backup.__dict__, "status": begun.model_copy(update=changes)})
+
+
+def as_begun(status: DatabaseBackupStatus) -> Begun:
+    """A status that something is fixed in, as the builders of Jobs see it."""
+    return Begun.of(UID, ago(60), status)
 
 
 def observed(

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests import yaml_text
-from tests.builders import NOW, UID, a_begun_backup, a_policy, a_sqlite_policy, an_rds_policy, settings
+from tests.builders import NOW, UID, a_begun_backup, a_policy, a_sqlite_policy, an_rds_policy, as_begun, settings
 from tests.chart.rendering import CHART
 
 from holdfast.api.backup import DatabaseBackupStatus, VerificationRun
 from holdfast.api.policy import BackupPolicySpec
 from holdfast.decide.resolve import image_of, resolve
-from holdfast.manifests import jobs, methods, tasks
+from holdfast.manifests import jobs, methods
 from holdfast.settings import Settings
 
 Job = dict[str, Any]
@@ -96,18 +96,16 @@ def every_job(namespace: str = "shop", chart: Settings = SETTINGS) -> Iterator[t
 
 
 def _of(owner: jobs.Owner, status: DatabaseBackupStatus, spec: Any, chart: Settings) -> Iterator[tuple[str, Job]]:
-    resolved = tasks.resolved_of(status)
+    resolved = as_begun(status).resolved
     runner = jobs.Runner(image_of(resolved, chart)[1], chart.image_pull_policy, chart.proxy, chart.own_user)
     node = NODE if resolved.database.volume else None
-    work = methods.of(owner, status).backup(spec, [])
+    work = methods.of(owner, as_begun(status)).backup(spec, [])
     yield "backup", jobs.backup_job("orders-1-backup", owner, 1, work, resolved, runner, node)
-    yield (
-        "cleanup",
-        jobs.cleanup_job("orders-1-cleanup", owner, methods.of(owner, status).cleanup(), resolved.job, runner),
-    )
+    clean = methods.of(owner, as_begun(status)).cleanup()
+    yield "cleanup", jobs.cleanup_job("orders-1-cleanup", owner, clean, resolved.job, runner)
     for level in ("checksum", "readback"):
         run = VerificationRun(request="1", number=1, state="Running", level=level, job_name="orders-1-verify",
                               started_at=NOW)  # fmt: skip
         asked = status.model_copy(update={"verification_run": run})
-        work = methods.of(owner, asked).verification(run.level)
-        yield f"verify, {level}", jobs.verify_job(run, owner, work, resolved, runner)
+        work = methods.of(owner, as_begun(asked)).verification(run.level)
+        yield f"verify, {level}", jobs.verify_job("orders-1-verify", 1, owner, work, resolved, runner)

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.builders import NOW, UID, a_begun_backup, a_sqlite_policy, a_success, observed, settings
+from tests.builders import NOW, UID, a_begun_backup, a_sqlite_policy, a_success, as_begun, observed, settings
 from tests.fake_cluster import WHEN, FakeCluster
 from tests.pasting import Room
 
@@ -118,7 +118,7 @@ def a_status(policy=None):
 def a_job(node: str | None = None, **policy: Any) -> dict[str, Any]:
     backup = a_begun_backup(inline=a_sqlite_policy())
     status = a_begun_backup().status.model_copy(update={"resolved": resolve(a_sqlite_policy(**policy), settings())})
-    work = methods.of(OWNER, status).backup(backup.spec, [])
+    work = methods.of(OWNER, as_begun(status)).backup(backup.spec, [])
     return jobs.backup_job("orders-1-backup-x", OWNER, 1, work, status.resolved, RUNNER, node)
 
 
@@ -177,7 +177,8 @@ def test_what_a_policy_asks_of_nodes_still_holds_on_the_claims_node():
 
 
 def test_a_cleanup_has_neither_claim_nor_its_user():
-    job = jobs.cleanup_job("c", OWNER, methods.of(OWNER, a_status()).cleanup(), a_status().resolved.job, RUNNER)
+    work = methods.of(OWNER, as_begun(a_status())).cleanup()
+    job = jobs.cleanup_job("c", OWNER, work, a_status().resolved.job, RUNNER)
     pod = job["spec"]["template"]["spec"]
 
     assert [v["name"] for v in pod["volumes"]] == ["run"]
@@ -197,7 +198,7 @@ def test_a_cleanup_has_neither_claim_nor_its_user():
     ],
 )
 def test_what_is_pasted_restores_into_the_claim_that_is_meant(tmp_path, set_, claim, arguments):
-    pasted = restore_command(OWNER, a_status(), RUNNER)
+    pasted = restore_command(OWNER, as_begun(a_status()), RUNNER)
     done = Room(tmp_path).paste(pasted, variables=set_)
     assert (done.code, done.job is not None) == (0, True), done.said
 

@@ -107,7 +107,7 @@ def test_what_no_job_could_do_fails_before_one_is_made(config, reason):
 
 @pytest.mark.timeout(2)
 def test_what_an_older_operator_began_with_a_value_that_is_none_fails_in_a_sentence():
-    job = {"resources": {"limits": {"ephemeral-storage": "1e999999"}}}
+    job = {"resources": {"limits": {"ephemeral-storage": "1e999999"}}, "activeDeadlineSeconds": 60}
 
     decision = the_decision(observed(a_begun_backup(resolved=a_policy(job=job))))
 

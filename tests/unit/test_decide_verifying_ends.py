@@ -23,6 +23,7 @@ from holdfast.decide import job_end
 from holdfast.decide.backup import verification as words
 from holdfast.decide.backup.steps import decide
 from holdfast.decide.decision import Decision, Learn, Rest, What
+from holdfast.decide.failures import failure_of
 from holdfast.errors import Reason
 
 WORKS = timedelta(seconds=600 + 21_600) + job_end.OVERDUE  # from a Job's beginning
@@ -147,7 +148,7 @@ def test_that_a_job_was_given_up_is_said_with_the_time():
 
 def test_what_is_told_is_never_longer_than_the_api_server_takes():
     backup, run = a_backup(status=verifying()), verifying().verification_run
-    long = words.refused("x" * 4096, "y" * 4096)
+    long = failure_of(words.refused("x" * 4096, "y" * 4096))
     told = [
         words.passed(backup, run, FOUND.model_copy(update={"file_readable": "x" * 4096}), NOW),
         words.failed(backup, run, long, NOW),

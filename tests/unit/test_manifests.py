@@ -4,7 +4,7 @@ import dataclasses
 import json
 
 import pytest
-from tests.builders import NOW, UID, a_begun_backup, a_policy, policy_dict, settings
+from tests.builders import NOW, UID, a_begun_backup, a_policy, as_begun, policy_dict, settings
 from tests.pasting import Room
 
 from holdfast.api.backup import VerificationRun
@@ -33,7 +33,7 @@ def a_status(**policy):
 
 def a_job(**policy):
     backup, status = a_begun_backup(), a_status(**policy)
-    work = methods.of(OWNER, status).backup(backup.spec, [])
+    work = methods.of(OWNER, as_begun(status)).backup(backup.spec, [])
     return jobs.backup_job("orders-1-backup-x", OWNER, 1, work, status.resolved, RUNNER)
 
 
@@ -70,7 +70,7 @@ def test_every_pod_meets_the_restricted_standard_and_has_no_api_token():
 
 
 def test_where_the_cluster_gives_each_namespace_its_user_none_is_named():
-    work = methods.of(OWNER, a_status()).backup(a_begun_backup().spec, [])
+    work = methods.of(OWNER, as_begun(a_status())).backup(a_begun_backup().spec, [])
     runner = dataclasses.replace(RUNNER, own_user=False)
 
     job = jobs.backup_job("orders-1-backup-x", OWNER, 1, work, a_status().resolved, runner)
@@ -148,7 +148,7 @@ def test_a_backup_knows_public_keys_and_mounts_no_identity():
     ("variables", "secret"), [({}, "age-identity"), ({"IDENTITY_SECRET": "mine"}, "mine")], ids=["as it is", "another"]
 )
 def test_the_restore_of_an_encrypted_backup_mounts_the_identity_that_its_reader_names(tmp_path, variables, secret):
-    job = pasted(tmp_path, restore_command(OWNER, a_status(**ENCRYPTED), RUNNER), variables)
+    job = pasted(tmp_path, restore_command(OWNER, as_begun(a_status(**ENCRYPTED)), RUNNER), variables)
     pod = job["spec"]["template"]["spec"]
     volume = next(v for v in pod["volumes"] if v["name"] == "age-identity")
     mount = next(m for m in pod["containers"][0]["volumeMounts"] if m["name"] == "age-identity")
@@ -158,8 +158,9 @@ def test_the_restore_of_an_encrypted_backup_mounts_the_identity_that_its_reader_
 
 
 def test_only_the_restore_of_an_encrypted_backup_speaks_of_an_identity():
-    assert "identity" not in restore_command(OWNER, a_status(), RUNNER)
-    assert "kubectl -n shop create secret generic age-identity" in restore_command(OWNER, a_status(**ENCRYPTED), RUNNER)
+    assert "identity" not in restore_command(OWNER, as_begun(a_status()), RUNNER)
+    encrypted = restore_command(OWNER, as_begun(a_status(**ENCRYPTED)), RUNNER)
+    assert "kubectl -n shop create secret generic age-identity" in encrypted
 
 
 def test_only_a_directory_dump_has_a_scratch_volume_and_it_is_limited():
@@ -203,7 +204,7 @@ def test_a_cleanup_never_dies_of_the_memory_limit_that_its_backup_died_of(limit,
     resources = {"limits": {"memory": limit}} if limit else {"requests": {"cpu": "1"}}
     template = resolve(a_policy(job={"resources": resources}), settings()).job
 
-    job = jobs.cleanup_job("c", OWNER, methods.of(OWNER, a_status()).cleanup(), template, RUNNER)
+    job = jobs.cleanup_job("c", OWNER, methods.of(OWNER, as_begun(a_status())).cleanup(), template, RUNNER)
 
     container = job["spec"]["template"]["spec"]["containers"][0]
     assert container["resources"].get("limits", {}).get("memory") == given
@@ -241,7 +242,7 @@ def test_a_task_survives_the_environment_whatever_the_database_is_called(name):
     ],
 )
 def test_what_is_pasted_to_restore_makes_the_job_that_is_meant(tmp_path, name, target, secret, arguments):
-    job = pasted(tmp_path, restore_command(OWNER, a_status(**with_database(name)), RUNNER), target)
+    job = pasted(tmp_path, restore_command(OWNER, as_begun(a_status(**with_database(name))), RUNNER), target)
     pod = job["spec"]["template"]["spec"]
     work = task.parse(pod["containers"][0]["env"][0]["value"])
     assert work.kind == "restore"
@@ -260,8 +261,8 @@ def a_verification(level, **policy):
     run = VerificationRun(request="1", number=3, state="Running", level=level, job_name="orders-1-verify-x",
                           started_at=NOW)  # fmt: skip
     status = a_status(**policy).model_copy(update={"verification_run": run, "sha256": "a" * 64})
-    work = methods.of(OWNER, status).verification(status.verification_run.level)
-    return jobs.verify_job(run, OWNER, work, status.resolved, RUNNER), work
+    work = methods.of(OWNER, as_begun(status)).verification(status.verification_run.level)
+    return jobs.verify_job("orders-1-verify-x", run.number, OWNER, work, status.resolved, RUNNER), work
 
 
 def secrets_of(job):
@@ -329,7 +330,7 @@ def test_a_backups_own_job_holds_an_identity_only_where_the_policy_names_one_to_
 )
 def test_a_backup_is_kept_for_as_long_as_the_nearest_of_three_says(of_the_backup, of_the_policy, days):
     backup = a_begun_backup(retention_days=of_the_backup)
-    work = methods.of(OWNER, a_status(environment="production", **of_the_policy)).backup(backup.spec, [])
+    work = methods.of(OWNER, as_begun(a_status(environment="production", **of_the_policy))).backup(backup.spec, [])
     assert work.backup.retention_days == days
 
 
@@ -345,7 +346,8 @@ def test_restore_and_verification_are_told_what_the_cluster_remembers(policy, en
     run = VerificationRun(request="1", number=1, state="Running", level="readback", job_name="x", started_at=NOW)
     remembered = {"sha256": "a" * 64, "size_bytes": 7, "uncompressed_bytes": 70, "verification_run": run}
     status = a_status(**policy).model_copy(update=remembered)
-    for work in (tasks.restore_task(OWNER, status), methods.of(OWNER, status).verification(run.level)):
+    begun = as_begun(status)
+    for work in (tasks.restore_task(OWNER, begun), methods.of(OWNER, begun).verification(run.level)):
         assert work.pinned == Pinned(
             sha256="a" * 64, size_bytes=7, uncompressed_bytes=70, engine="postgresql", format="sql", compression="gzip",
             encryption=encryption,

@@ -1,7 +1,7 @@
 """The Jobs of MySQL, MariaDB and SQLite: what is mounted, what the runner is told, what is pasted to restore."""
 
 import pytest
-from tests.builders import UID, a_begun_backup, a_policy, a_sqlite_policy, settings
+from tests.builders import UID, a_begun_backup, a_policy, a_sqlite_policy, as_begun, settings
 
 from holdfast.contract import paths, task
 from holdfast.decide.resolve import resolve
@@ -24,7 +24,7 @@ def a_status(policy):
 def a_job(policy):
     backup, status = a_begun_backup(), a_status(policy)
     runner = jobs.Runner("holdfast-runner:x", "IfNotPresent", {})
-    work = methods.of(OWNER, status).backup(backup.spec, [])
+    work = methods.of(OWNER, as_begun(status)).backup(backup.spec, [])
     return jobs.backup_job("orders-1-backup-x", OWNER, 1, work, status.resolved, runner), work
 
 
@@ -33,7 +33,7 @@ def a_pod(policy):
 
 
 def a_restore(policy):
-    return restore_command(OWNER, a_status(policy), jobs.Runner("holdfast-runner:x", "IfNotPresent", {}))
+    return restore_command(OWNER, as_begun(a_status(policy)), jobs.Runner("holdfast-runner:x", "IfNotPresent", {}))
 
 
 @pytest.mark.parametrize("engine", SERVERS)

@@ -20,6 +20,7 @@ from tests.builders import (
     a_policy,
     ago,
     an_rds_policy,
+    as_begun,
     observed,
     settings,
 )
@@ -105,7 +106,7 @@ def test_what_has_no_effect_is_not_said_to_be_in_force():
 def test_the_job_has_the_task_and_the_secrets_that_the_policy_names():
     backup = begun(resolved=resolve(an_rds_policy(secretName="aws-credentials"), settings()))
     status = backup.status
-    work = methods.of(OWNER, status).backup(backup.spec, [])
+    work = methods.of(OWNER, as_begun(status)).backup(backup.spec, [])
     job = jobs.backup_job("orders-1-backup-x", OWNER, 1, work, status.resolved, RUNNER)
     pod = job["spec"]["template"]["spec"]
     told = tasks_contract.parse(pod["containers"][0]["env"][0]["value"])
@@ -117,14 +118,14 @@ def test_the_job_has_the_task_and_the_secrets_that_the_policy_names():
 
 def test_without_a_secret_the_jobs_own_identity_is_left_to_work():
     backup = begun()
-    work = methods.of(OWNER, backup.status).backup(backup.spec, [])
+    work = methods.of(OWNER, as_begun(backup.status)).backup(backup.spec, [])
     job = jobs.backup_job("orders-1-backup-x", OWNER, 1, work, backup.status.resolved, RUNNER)
     assert [volume["name"] for volume in job["spec"]["template"]["spec"]["volumes"]] == ["run"]
 
 
 def test_the_cleanup_knows_the_snapshot_and_has_as_long_as_the_backup_had():
     backup = begun(resolved=resolve(an_rds_policy(secretName="aws-credentials"), settings()))
-    work = methods.of(OWNER, backup.status).cleanup()
+    work = methods.of(OWNER, as_begun(backup.status)).cleanup()
     assert isinstance(work, SnapshotCleanupTask)
     assert (work.backup_uid, work.backup_id) == (UID, backup.status.backup_id)
     assert work.deadline_seconds == 21600
@@ -137,8 +138,8 @@ def test_a_verification_has_the_secret_that_aws_is_asked_with_and_no_level():
     resolved = resolve(an_rds_policy(secretName="aws-credentials"), settings())
     run = VerificationRun(request="1", number=1, state="Running", job_name="orders-1-verify-x", started_at=NOW)
     status = begun(resolved=resolved).status.model_copy(update={"verification_run": run})
-    work = methods.of(OWNER, status).verification(status.verification_run.level)
-    job = jobs.verify_job(run, OWNER, work, resolved, RUNNER)
+    work = methods.of(OWNER, as_begun(status)).verification(status.verification_run.level)
+    job = jobs.verify_job("orders-1-verify", 1, OWNER, work, resolved, RUNNER)
     told = tasks_contract.parse(job["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"])
     assert isinstance(told, SnapshotVerifyTask)
     assert (told.backup_id, told.instance.identifier, told.level) == (status.backup_id, "orders", None)

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 from tests.budget import examples
-from tests.builders import UID, a_begun_backup, a_policy, a_sqlite_policy
+from tests.builders import UID, a_begun_backup, a_policy, a_sqlite_policy, as_begun
 from tests.builders import settings as chart_settings
 from tests.pasting import DONE, Room
 
@@ -45,7 +45,7 @@ def a_status(policy):
     return a_begun_backup().status.model_copy(update={"resolved": resolve(policy, chart_settings())})
 
 
-PASTE = restore_command(OWNER, a_status(POLICIES["postgresql"]), RUNNER)
+PASTE = restore_command(OWNER, as_begun(a_status(POLICIES["postgresql"])), RUNNER)
 
 UNSHRUNK = (Phase.explicit, Phase.reuse, Phase.generate)  # to shrink what failed takes a shell for each try
 
@@ -88,7 +88,7 @@ def backups(draw: st.DrawFn) -> tuple[Any, Any, Any]:
 
 def meant(owner: Any, status: Any, runner: Any) -> dict[str, Any]:
     """The Job as it is built, before any of it was written for a shell; as nobody names another target."""
-    job = json.loads(json.dumps(restore._job(owner, status, runner)))
+    job = json.loads(json.dumps(restore._job(owner, as_begun(status), runner)))
     database = status.resolved.database
     targets = ("host", "port", "database") if database.volume is None else ("claim", "path")
     job["spec"]["template"]["spec"]["containers"][0]["args"] = [f"--target-{each}=" for each in targets]
@@ -106,7 +106,7 @@ def one_room(tmp_path_factory):
 @settings(max_examples=examples(8, times=3), deadline=None, phases=UNSHRUNK, suppress_health_check=list(HealthCheck))
 def test_no_text_of_a_tenants_runs_and_kubectl_gets_exactly_the_job_that_is_meant(one_room, backup, interpreter, typed):
     owner, status, runner = backup
-    commands = restore_command(owner, status, runner)
+    commands = restore_command(owner, as_begun(status), runner)
     done = one_room.paste(commands, shell=interpreter, typed=typed)
     assert (done.strangers, done.left) == ([], set()), commands
     names = [owner.namespace, restore._mounted(status.resolved.database)[1]]
@@ -125,7 +125,7 @@ def test_a_tenants_text_that_looks_like_a_place_to_fill_in_is_left_as_it_is(room
     texts = {"example.com/a": "@mounted", "example.com/b": "@--target-host=", "example.com/c": "@@@identity",
              "example.com/d": "<manifest>", "example.com/e": "${TARGET_SECRET:-x}"}  # fmt: skip
     status = a_status(a_policy(job={"podAnnotations": texts}))
-    assert room.paste(restore_command(OWNER, status, RUNNER)).job == meant(OWNER, status, RUNNER)
+    assert room.paste(restore_command(OWNER, as_begun(status), RUNNER)).job == meant(OWNER, status, RUNNER)
 
 
 @given(HOSTILE)
@@ -149,7 +149,7 @@ def test_a_paste_into_an_interactive_shell_reads_nothing_into_a_name(tmp_path, n
     status = a_status(POLICIES["postgresql"].model_copy(update={"database": database}))
     room = Room(tmp_path)
     room.prepare([DONE])
-    said = typed_into_a_terminal(restore_command(OWNER, status, RUNNER), room)
+    said = typed_into_a_terminal(restore_command(OWNER, as_begun(status), RUNNER), room)
     done = room.result(0, said)
     assert "ended with 0" in said, said
     assert done.strangers == []
@@ -361,7 +361,7 @@ def test_the_pod_has_all_that_the_policy_gives_to_its_backups(room):
 
 def test_a_job_that_is_longer_than_a_status_may_hold_leaves_the_commands_out_and_the_backup_good():
     job = {"podAnnotations": {f"example.com/{n}": "ü" * 4096 for n in range(16)}}
-    text = restore_command(OWNER, a_status(a_policy(job=job)), RUNNER)
+    text = restore_command(OWNER, as_begun(a_status(a_policy(job=job))), RUNNER)
     assert "the length of its Job (job.podAnnotations, most often) is not as it must be" in text
     assert text.endswith("\nfalse")
     assert len(text) < MAX_COMMANDS

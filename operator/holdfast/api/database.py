@@ -177,6 +177,11 @@ class Volume(SpecModel):
         "fsGroup, which would change the owner of the live files.",
     )
 
+    @property
+    def group(self) -> int:
+        """The group that the Job runs as."""
+        return self.run_as_user if self.run_as_group is None else self.run_as_group
+
 
 _OF_A_DUMP = ("engine", "name")
 
@@ -253,6 +258,11 @@ class Database(SpecModel):
         """Return the connection, which the API server asks for wherever a server is connected to."""
         assert self.connection is not None
         return self.connection
+
+    def dumped_engine(self) -> Engine:
+        """Return the engine, which the API server asks for wherever the method is dump."""
+        assert self.engine is not None
+        return self.engine
 
     def snapshotted(self) -> RDSInstance:
         """Return the instance, which the API server asks for wherever the method is aws-rds."""

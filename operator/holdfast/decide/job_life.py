@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from holdfast.api.backup import Failure, PodWanted
+from holdfast.api.begun import there
 from holdfast.api.job import JobTemplate
 from holdfast.decide import failures, job_end, outcome, ownership, starting
 from holdfast.decide.decision import Create, Delete, Do, Expire, Learn, What
@@ -166,5 +167,4 @@ def _known(read: datetime | None, due: datetime) -> bool:
 
 def _timeout(work: Work) -> int:
     """Return how long it may take to start, seconds; a policy that is resolved always says it."""
-    assert work.template.start_timeout_seconds is not None
-    return work.template.start_timeout_seconds
+    return there(work.template.start_timeout_seconds, "resolved.job.startTimeoutSeconds")

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from holdfast.api import policy
-from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus
+from holdfast.api.backup import DatabaseBackupSpec
+from holdfast.api.begun import Begun
 from holdfast.api.policy import VerificationLevel
 from holdfast.contract.task import BackupTask, CleanupTask, VerifyTask
 from holdfast.manifests import restore, tasks
@@ -17,23 +18,23 @@ class DumpJobs:
     """The method of a dump."""
 
     owner: Owner
-    status: DatabaseBackupStatus
+    begun: Begun
 
     def backup(
         self, spec: DatabaseBackupSpec, other_majors: list[int], compare_before: datetime | None = None
     ) -> BackupTask:
         """Say what to dump and where to."""
-        resolved = tasks.resolved_of(self.status)
+        resolved = self.begun.resolved
         return BackupTask(
-            backup=tasks.identity(self.owner, spec, self.status),
+            backup=tasks.identity(self.owner, spec, self.begun),
             database=resolved.database,
             dump=resolved.dump or policy.Dump(),
             s3=resolved.storage.s3,
             encryption=resolved.storage.encryption,
             verification=resolved.verification.level,
             identity_secret=tasks.identity_secret(resolved),
-            key_prefix=tasks.key_prefix(self.status),
-            deadline_seconds=tasks.deadline(resolved),
+            key_prefix=self.begun.key_prefix,
+            deadline_seconds=self.begun.deadline_seconds,
             scratch_bytes=scratch_bytes(resolved),
             spool_bytes=spool_bytes(resolved.job),
             other_majors=other_majors,
@@ -42,17 +43,16 @@ class DumpJobs:
 
     def verification(self, level: VerificationLevel | None) -> VerifyTask:
         """Say which artifact to compare, and with what."""
-        resolved = tasks.resolved_of(self.status)
-        assert resolved.database.engine is not None
+        resolved = self.begun.resolved
         return VerifyTask(
             backup_uid=self.owner.uid,
-            engine=resolved.database.engine,
+            engine=resolved.database.dumped_engine(),
             level=level or resolved.verification.level,
-            pinned=tasks.pinned(self.status),
+            pinned=tasks.pinned(self.begun),
             identity_secret=resolved.verification.identity_secret_name if resolved.storage.encryption else None,
             s3=resolved.storage.s3,
-            key_prefix=tasks.key_prefix(self.status),
-            deadline_seconds=tasks.deadline(resolved),
+            key_prefix=self.begun.key_prefix,
+            deadline_seconds=self.begun.deadline_seconds,
             scratch_bytes=scratch_bytes(resolved),
         )
 
@@ -60,11 +60,11 @@ class DumpJobs:
         """Say which folder to clean."""
         return CleanupTask(
             backup_uid=self.owner.uid,
-            s3=tasks.resolved_of(self.status).storage.s3,
-            key_prefix=tasks.key_prefix(self.status),
+            s3=self.begun.resolved.storage.s3,
+            key_prefix=self.begun.key_prefix,
             deadline_seconds=tasks.CLEANUP_SECONDS,
         )
 
     def commands(self, runner: Runner) -> str:
         """Write the commands that make a Job which restores it."""
-        return restore.restore_command(self.owner, self.status, runner)
+        return restore.restore_command(self.owner, self.begun, runner)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from holdfast import naming, units
-from holdfast.api.backup import VerificationRun
 from holdfast.api.database import Database
 from holdfast.api.job import JobTemplate, Resources
 from holdfast.api.policy import BackupPolicySpec, VerificationLevel
@@ -101,8 +100,7 @@ def seat(database: Database, node: str | None = None) -> Seat:
     """Return the seat of a task's Pod: the owner of an SQLite file, else the runner's own user."""
     if database.volume is None:
         return Seat(node=node)
-    assert database.volume.run_as_group is not None  # resolved
-    return Seat(database.volume.run_as_user, database.volume.run_as_group, node)
+    return Seat(database.volume.run_as_user, database.volume.group, node)
 
 
 def backup_job(
@@ -132,20 +130,20 @@ def cleanup_job(
 
 
 def verify_job(
-    run: VerificationRun,
+    name: str,
+    number: int,
     owner: Owner,
     work: task.VerifyTask | task.SnapshotVerifyTask,
     resolved: BackupPolicySpec,
     runner: Runner,
 ) -> dict[str, Any]:
     """Build the Job that verifies a backup again. It knows nothing of the database that was backed up."""
-    assert run.job_name is not None
     volumes = [*run_volume(), *storage_volumes(work.s3), *instance_volumes(work.instance)]
     if work.level is VerificationLevel.READBACK:
         volumes += scratch_volume(resolved.job) if needs_scratch(resolved) else []
         if resolved.storage.encryption is not None:
             volumes += identity_volume(resolved.verification.identity_secret_name or naming.IDENTITY_SECRET)
-    return _owned(run.job_name, owner, run.number, work, volumes, resolved.job, runner)
+    return _owned(name, owner, number, work, volumes, resolved.job, runner)
 
 
 def _enough(resources: Resources) -> Resources:

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Protocol
 
 from holdfast.api import policy
-from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus
+from holdfast.api.backup import DatabaseBackupSpec
+from holdfast.api.begun import Begun
 from holdfast.api.policy import VerificationLevel
 from holdfast.contract.task import (
     BackupTask,
@@ -18,7 +19,6 @@ from holdfast.contract.task import (
     SnapshotVerifyTask,
     VerifyTask,
 )
-from holdfast.manifests import tasks
 from holdfast.manifests.dump_jobs import DumpJobs
 from holdfast.manifests.jobs import Owner, Runner
 from holdfast.manifests.snapshot_jobs import SnapshotJobs
@@ -45,12 +45,12 @@ class Method(Protocol):
         """Write what to paste into a shell to get it back."""
 
 
-METHODS: Mapping[policy.Method, Callable[[Owner, DatabaseBackupStatus], Method]] = {
+METHODS: Mapping[policy.Method, Callable[[Owner, Begun], Method]] = {
     policy.Method.DUMP: DumpJobs,
     policy.Method.AWS_RDS: SnapshotJobs,
 }
 
 
-def of(owner: Owner, status: DatabaseBackupStatus) -> Method:
+def of(owner: Owner, begun: Begun) -> Method:
     """Return how this backup was asked for."""
-    return METHODS[tasks.resolved_of(status).method](owner, status)
+    return METHODS[begun.resolved.method](owner, begun)

@@ -10,7 +10,8 @@ import re
 from typing import Any
 
 from holdfast import naming
-from holdfast.api.backup import MAX_COMMANDS, DatabaseBackupStatus
+from holdfast.api.backup import MAX_COMMANDS
+from holdfast.api.begun import Begun
 from holdfast.api.database import Database
 from holdfast.api.job import LOG_SECONDS
 from holdfast.manifests import shell, tasks
@@ -36,27 +37,27 @@ _NEEDS_IDENTITY = """\
 """
 
 
-def restore_command(owner: Owner, status: DatabaseBackupStatus, runner: Runner) -> str:
+def restore_command(owner: Owner, begun: Begun, runner: Runner) -> str:
     """Write what to paste. As it stands, it restores to where the dump came from, and refuses if that is not empty."""
-    database = tasks.resolved_of(status).database
+    database = begun.resolved.database
     variable, mounted = _mounted(database)
     for what, text in (("the namespace", owner.namespace), ("the name of the Secret or claim", mounted)):
         if not shell.is_name(text):
-            return shell.no_commands(status.backup_id, what, _BY_HAND)
-    encrypted = tasks.resolved_of(status).storage.encryption is not None
+            return shell.no_commands(begun.backup_id, what, _BY_HAND)
+    encrypted = begun.resolved.storage.encryption is not None
     variables = list(dict.fromkeys([*(f"TARGET_{target.upper()}" for target in _targets(database)), variable]))
     values = {
-        "backup": shell.shown(status.backup_id or ""),
+        "backup": shell.shown(begun.backup_id),
         "target": _target(database),
         "variables": f"{', '.join(variables[:-1])} or {variables[-1]}",
         "namespace": owner.namespace,
         "needs": _NEEDS_IDENTITY.format(secret=naming.IDENTITY_SECRET, namespace=owner.namespace) if encrypted else "",
-        "manifest": _manifest(_job(owner, status, runner), database),
+        "manifest": _manifest(_job(owner, begun, runner), database),
     }
     commands = re.sub(r"<([a-z]+)>", lambda found: values[found[1]], COMMANDS).rstrip("\n")
     if len(commands) > MAX_COMMANDS:  # the API server would refuse the whole status
         what = "the length of its Job (job.podAnnotations, most often)"
-        return shell.no_commands(status.backup_id, what, _BY_HAND)
+        return shell.no_commands(begun.backup_id, what, _BY_HAND)
     return commands
 
 
@@ -77,9 +78,8 @@ def _target(database: Database) -> str:
         path, claim = shell.document(database.volume.path), database.volume.claim_name
         return f"file {path} of claim {claim}, where nothing must be yet"
     connection = database.reached()
-    assert database.engine is not None
     where = (
-        f"{shell.shown(connection.host)}:{connection.port or database.engine.default_port}"
+        f"{shell.shown(connection.host)}:{connection.port or database.dumped_engine().default_port}"
         if connection.host
         else f"Secret {connection.secret_name}'s server"
     )
@@ -109,16 +109,16 @@ def _manifest(job: dict[str, Any], database: Database) -> str:
     return re.sub(f'"{mark}([a-z=-]+)"', lambda found: f'"{filled[found[1]]}"', shell.document(job))
 
 
-def _job(owner: Owner, status: DatabaseBackupStatus, runner: Runner) -> dict[str, Any]:
+def _job(owner: Owner, begun: Begun, runner: Runner) -> dict[str, Any]:
     """Build the restore's Job. It is the reader's, not the operator's: no owner, and it is not retried.
 
     Its Pod has all that the policy gives to the Pods of its backups. A Pod that was evicted is made again, as theirs.
     """
-    resolved = tasks.resolved_of(status)
+    resolved = begun.resolved
     volumes = [*run_volume(), *database_volumes(resolved.database), *storage_volumes(resolved.storage.s3)]
     volumes += scratch_volume(resolved.job) if needs_scratch(resolved) else []
     volumes += identity_volume(naming.IDENTITY_SECRET) if resolved.storage.encryption else []
-    work = tasks.restore_task(owner, status)
+    work = tasks.restore_task(owner, begun)
     labels: dict[str, str] = {naming.LABEL_TASK: work.kind}
     template = pod_template(labels, work, volumes, resolved.job, runner, seated=seat(resolved.database))
     return {

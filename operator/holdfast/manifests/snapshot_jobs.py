@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus
+from holdfast.api.backup import DatabaseBackupSpec
+from holdfast.api.begun import Begun
 from holdfast.api.policy import VerificationLevel
 from holdfast.contract.task import SnapshotCleanupTask, SnapshotTask, SnapshotVerifyTask
 from holdfast.manifests import restore_snapshot, tasks
@@ -15,46 +16,46 @@ class SnapshotJobs:
     """The method of a snapshot."""
 
     owner: Owner
-    status: DatabaseBackupStatus
+    begun: Begun
 
     def backup(
         self, spec: DatabaseBackupSpec, _other_majors: list[int], _compare_before: datetime | None = None
     ) -> SnapshotTask:
         """Say of what to have a snapshot taken, and where its manifest goes."""
-        resolved = tasks.resolved_of(self.status)
+        resolved = self.begun.resolved
         return SnapshotTask(
-            backup=tasks.identity(self.owner, spec, self.status),
+            backup=tasks.identity(self.owner, spec, self.begun),
             instance=resolved.database.snapshotted(),
             s3=resolved.storage.s3,
-            key_prefix=tasks.key_prefix(self.status),
-            deadline_seconds=tasks.deadline(resolved),
+            key_prefix=self.begun.key_prefix,
+            deadline_seconds=self.begun.deadline_seconds,
         )
 
     def verification(self, _level: VerificationLevel | None) -> SnapshotVerifyTask:
         """Say which snapshot to ask AWS about."""
-        resolved = tasks.resolved_of(self.status)
+        resolved = self.begun.resolved
         return SnapshotVerifyTask(
             backup_uid=self.owner.uid,
-            backup_id=tasks.backup_id(self.status),
+            backup_id=self.begun.backup_id,
             instance=resolved.database.snapshotted(),
             s3=resolved.storage.s3,
-            key_prefix=tasks.key_prefix(self.status),
-            deadline_seconds=tasks.deadline(resolved),
+            key_prefix=self.begun.key_prefix,
+            deadline_seconds=self.begun.deadline_seconds,
         )
 
     def cleanup(self) -> SnapshotCleanupTask:
         """Say which snapshot to look for; there is as long for it as taking it had."""
-        resolved = tasks.resolved_of(self.status)
+        resolved = self.begun.resolved
         return SnapshotCleanupTask(
             backup_uid=self.owner.uid,
-            backup_id=tasks.backup_id(self.status),
+            backup_id=self.begun.backup_id,
             instance=resolved.database.snapshotted(),
             s3=resolved.storage.s3,
-            key_prefix=tasks.key_prefix(self.status),
-            deadline_seconds=max(tasks.CLEANUP_SECONDS, tasks.deadline(resolved)),
+            key_prefix=self.begun.key_prefix,
+            deadline_seconds=max(tasks.CLEANUP_SECONDS, self.begun.deadline_seconds),
         )
 
     def commands(self, _runner: Runner) -> str:
         """Write commands of AWS's own client."""
-        instance = tasks.resolved_of(self.status).database.instance
-        return restore_snapshot.restore_command(tasks.backup_id(self.status), self.status.snapshot, instance)
+        instance = self.begun.resolved.database.instance
+        return restore_snapshot.restore_command(self.begun.backup_id, self.begun.status.snapshot, instance)

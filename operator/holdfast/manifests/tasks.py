@@ -1,6 +1,7 @@
 """What the tasks of a backup say, whatever it is taken by, made from the resource as it was resolved."""
 
-from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus
+from holdfast.api.backup import DatabaseBackupSpec
+from holdfast.api.begun import Begun
 from holdfast.api.policy import BackupPolicySpec, Dump, Format, VerificationLevel
 from holdfast.contract.task import BackupIdentity, Pinned, RestoreTask
 from holdfast.manifests.jobs import Owner
@@ -9,33 +10,15 @@ from holdfast.manifests.volumes import scratch_bytes
 CLEANUP_SECONDS = 600
 
 
-def key_prefix(status: DatabaseBackupStatus) -> str:
-    """Return the backup's folder in its bucket, ending in a slash."""
-    assert status.location is not None
-    return status.location.removeprefix("s3://").partition("/")[2]
-
-
-def deadline(resolved: BackupPolicySpec) -> int:
-    """Return how long a task may take, seconds."""
-    assert resolved.job.active_deadline_seconds is not None
-    return resolved.job.active_deadline_seconds
-
-
-def backup_id(status: DatabaseBackupStatus) -> str:
-    """Return the backup's id."""
-    assert status.backup_id is not None
-    return status.backup_id
-
-
-def identity(owner: Owner, spec: DatabaseBackupSpec, status: DatabaseBackupStatus) -> BackupIdentity:
+def identity(owner: Owner, spec: DatabaseBackupSpec, begun: Begun) -> BackupIdentity:
     """Say which backup it is."""
-    resolved = resolved_of(status)
+    resolved = begun.resolved
     return BackupIdentity(
         uid=owner.uid,
         namespace=owner.namespace,
         name=owner.name,
         policy=owner.policy,
-        backup_id=backup_id(status),
+        backup_id=begun.backup_id,
         environment=resolved.environment,
         label=spec.label,
         reason=spec.reason,
@@ -50,25 +33,25 @@ def identity_secret(resolved: BackupPolicySpec) -> str | None:
     return rules.identity_secret_name if reads else None
 
 
-def restore_task(owner: Owner, status: DatabaseBackupStatus) -> RestoreTask:
+def restore_task(owner: Owner, begun: Begun) -> RestoreTask:
     """Say what to restore; the target is the database that was dumped, until somebody names another."""
-    resolved = resolved_of(status)
+    resolved = begun.resolved
     dump = resolved.dump or Dump()
     return RestoreTask(
         backup_uid=owner.uid,
         database=resolved.database,
         jobs=dump.jobs or 1,
         s3=resolved.storage.s3,
-        key_prefix=key_prefix(status),
-        deadline_seconds=deadline(resolved),
+        key_prefix=begun.key_prefix,
+        deadline_seconds=begun.deadline_seconds,
         scratch_bytes=scratch_bytes(resolved) if dump.format is Format.DIRECTORY else None,
-        pinned=pinned(status),
+        pinned=pinned(begun),
     )
 
 
-def pinned(status: DatabaseBackupStatus) -> Pinned:
+def pinned(begun: Begun) -> Pinned:
     """Say what the resource remembers of its artifact; an older one may lack some of it."""
-    resolved = resolved_of(status)
+    resolved, status = begun.resolved, begun.status
     return Pinned(
         sha256=status.sha256,
         size_bytes=status.size_bytes,
@@ -78,9 +61,3 @@ def pinned(status: DatabaseBackupStatus) -> Pinned:
         compression=resolved.dump and resolved.dump.compression.algorithm,
         encryption="age" if resolved.storage.encryption else "none",
     )
-
-
-def resolved_of(status: DatabaseBackupStatus) -> BackupPolicySpec:
-    """Return the policy as it was when the backup began; only called for backups that have begun."""
-    assert status.resolved is not None
-    return status.resolved

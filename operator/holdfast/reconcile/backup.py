@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from holdfast.api.backup import DatabaseBackupStatus, Phase
+from holdfast.api.begun import Begun
 from holdfast.decide.backup import refusals
 from holdfast.decide.backup.observation import Observation
 from holdfast.decide.backup.steps import decide
@@ -15,7 +16,7 @@ from holdfast.decide.resolve import no_image
 from holdfast.kube.client import KubeClient
 from holdfast.kube.events import EventRecorder
 from holdfast.kube.kinds import BACKUPS
-from holdfast.manifests import methods, tasks
+from holdfast.manifests import methods
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.fetch import fetch
 from holdfast.reconcile.job_acts import JobActs
@@ -87,7 +88,9 @@ class BackupReconciler:
     def _with_restore(self, observation: Observation, status: DatabaseBackupStatus) -> DatabaseBackupStatus:
         if status.phase is not Phase.SUCCEEDED or status.restore is not None or status.job_name is None:
             return status
-        if no_image(tasks.resolved_of(status), self._settings):
+        backup = observation.backup
+        begun = Begun.of(backup.uid, backup.created, status)
+        if no_image(begun.resolved, self._settings):
             return status  # that it succeeded is recorded all the same, and the rest once the chart has the image again
-        command = methods.of(owner(observation.backup), status).commands(runner(status, self._settings))
+        command = methods.of(owner(backup), begun).commands(runner(begun, self._settings))
         return status.model_copy(update={"restore": command})

@@ -6,13 +6,13 @@ from datetime import datetime
 
 import structlog
 
+from holdfast.api.begun import there
 from holdfast.decide.backup.observation import Observation
 from holdfast.decide.decision import Act, Create, Delete, Expire, Learn, What
 from holdfast.decide.views import ClaimView, JobView, claim_view, holders
 from holdfast.kube.client import KubeClient
 from holdfast.kube.errors import AlreadyExists, Conflict, NotFound, Refused
 from holdfast.kube.kinds import CLAIMS, JOBS, PODS
-from holdfast.manifests import tasks
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.new_jobs import BUILDERS, Builder
 from holdfast.reconcile.observe import Known
@@ -78,8 +78,7 @@ class JobActs:
 
     async def _look_at_claim(self, o: Observation) -> ClaimView:
         """Ask for the claim, and for all Pods of its namespace: only their specs say who has it."""
-        volume = tasks.resolved_of(o.backup.status).database.volume
-        assert volume is not None
+        volume = there(o.backup.begun.resolved.database.volume, "resolved.database.volume")
         try:
             claim = await self._client.get(CLAIMS, o.backup.namespace, volume.claim_name)
         except NotFound:

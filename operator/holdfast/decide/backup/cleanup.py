@@ -26,8 +26,9 @@ def decide(o: Observation, settings: Settings, now: datetime) -> Decision | None
         return None
     if cleanup.state != statuses.CLEANUP_RUNNING:
         return job_life.tidied(seen, o.backup.ref, LOG_SECONDS)
-    resolved = o.backup.status.resolved
-    assert isinstance(resolved, BackupPolicySpec)
+    if error := o.backup.lacks:
+        return _failed(o, explain(error))
+    resolved = o.backup.begun.resolved
     if seen.job is None and (waits := _waits(o, resolved, settings, now)):
         return waits
     work = Work(CLEANUP, o.backup.ref, resolved.job, wanted=o.backup.status.pod_wanted)

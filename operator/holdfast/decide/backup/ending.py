@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from holdfast.api.backup import Failure
-from holdfast.api.policy import BackupPolicySpec
+from holdfast.api.begun import there
 from holdfast.contract.report import Report
 from holdfast.decide import job_end, outcome, ownership
 from holdfast.decide.backup import statuses
@@ -40,7 +40,7 @@ def unended(o: Observation, now: datetime) -> tuple[PodView, ...]:
     Whose Job is gone cannot be told from a stranger's, so it counts for no longer than a runner may work.
     """
     resolved = o.backup.status.resolved
-    if not isinstance(resolved, BackupPolicySpec):
+    if resolved is None:
         return ()  # nothing has begun
     former = ownership.strays(o.job, o.of(BACKUP).pods, o.backup.ref)
     strays = tuple(pod for pod in former if now < job_end.overdue(pod, resolved.job))
@@ -67,10 +67,8 @@ def success(o: Observation) -> Report | None:
 
 def follow(o: Observation, now: datetime) -> Decision:
     """Bring the Job to its end, and then call the backup Failed."""
-    ending, failure, job = o.backup.status.ending, o.backup.status.failure, job_of(o)
-    assert ending is not None
-    assert failure is not None
-    left, due = unended(o, now), ending.since + LONGEST
+    ending, failure = there(o.backup.status.ending, "ending"), there(o.backup.status.failure, "failure")
+    job, left, due = job_of(o), unended(o, now), ending.since + LONGEST
     if now >= due:
         return _failed(o, _with_what_is_left(failure, left), now)
     if job is not None and not job.finished:

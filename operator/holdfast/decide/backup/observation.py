@@ -6,10 +6,12 @@ from datetime import datetime
 
 from holdfast import naming
 from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus
+from holdfast.api.begun import Begun
 from holdfast.api.policy import BackupPolicySpec
 from holdfast.decide.backup.suspicion import Former
 from holdfast.decide.seen import NOTHING, Asked, Seen
 from holdfast.decide.views import ClaimView, JobView, OwnerRef
+from holdfast.errors import HoldfastError
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,20 @@ class BackupView:
     def ref(self) -> OwnerRef:
         """What its Jobs are its own by."""
         return OwnerRef(naming.BACKUP_KIND, self.uid)
+
+    @property
+    def begun(self) -> Begun:
+        """What it was fixed to be. Raises HoldfastError(InvalidSpec) where its status does not say so."""
+        return Begun.of(self.uid, self.created, self.status)
+
+    @property
+    def lacks(self) -> HoldfastError | None:
+        """What is to be said of a status that has begun, and lost something of that."""
+        try:
+            self.begun  # noqa: B018
+        except HoldfastError as error:
+            return error
+        return None
 
 
 # The roles of a backup's Jobs

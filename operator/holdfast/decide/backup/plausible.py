@@ -7,11 +7,10 @@ has fixed before the Job was made: the id, the folder, the instance. Each answer
 from datetime import datetime, timedelta
 
 from holdfast.api.backup import VerificationRun
+from holdfast.api.begun import Begun
 from holdfast.api.policy import VerificationLevel
 from holdfast.contract.report import BackupReport, Report
-from holdfast.decide.backup.observation import BackupView
 from holdfast.decide.methods.choose import METHODS
-from holdfast.decide.methods.protocol import Asked
 
 CLOCKS = timedelta(hours=1)  # a store refuses requests of a clock that is wrong by a quarter of that
 KINDS = tuple(method.kinds.backup for method in METHODS.values())
@@ -19,19 +18,15 @@ VERIFY_KINDS = tuple(method.kinds.verification for method in METHODS.values())
 CLEANUP_KINDS = tuple(method.kinds.cleanup for method in METHODS.values())
 
 
-def wrong_backup(report: Report, result: BackupReport, backup: BackupView, now: datetime) -> str | None:
+def wrong_backup(report: Report, result: BackupReport, begun: Begun, now: datetime) -> str | None:
     """Say what is wrong with the report of a backup."""
-    resolved = backup.status.resolved
-    assert resolved is not None
     if report.kind not in KINDS:
         return f"it is about another task, {report.kind}"
-    if result.backup_id != backup.status.backup_id:
+    if result.backup_id != begun.backup_id:
         return f"it is about another backup, {result.backup_id}"
     if max(report.completed_at, result.verified_at) > now + CLOCKS:
         return "its times are in the future"
-    folder = (backup.status.location or "").removeprefix("s3://").partition("/")[2]
-    asked = Asked(backup.uid, result.backup_id, folder, resolved)
-    return METHODS[resolved.method].wrong(result, asked)
+    return METHODS[begun.resolved.method].wrong(result, begun)
 
 
 def wrong_verification(report: Report, run: VerificationRun, now: datetime) -> str | None:

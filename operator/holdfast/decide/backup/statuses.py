@@ -15,9 +15,9 @@ from holdfast.api.backup import (
     Phase,
     PodWanted,
 )
+from holdfast.api.begun import there
 from holdfast.api.conditions import ConditionType as C
 from holdfast.api.conditions import update
-from holdfast.api.policy import BackupPolicySpec
 from holdfast.contract.report import BackupReport, Report
 from holdfast.decide.backup import reported
 from holdfast.decide.backup.observation import BackupView
@@ -102,7 +102,7 @@ def succeeded(
     """The backup is there, verified, its manifest written; it may be suspicious all the same."""
     size = None if result.size_bytes is None else units.size_for_people(result.size_bytes)
     took = units.duration_for_people(report.duration_seconds)
-    sentence = METHODS[_resolved(backup).method].achieved(result, size, took)
+    sentence = METHODS[backup.begun.resolved.method].achieved(result, size, took)
     if verdict.suspicious:
         sentence += f"; suspicious: {verdict.sentence}"
     expiry = clock.days_after(report.completed_at, _retention_days(backup))
@@ -224,8 +224,7 @@ def cleanup_waits(backup: BackupView, what: str, wanted: PodWanted | None = None
 
 
 def _cleaning(backup: BackupView, message: str, wanted: PodWanted | None) -> Status:
-    assert backup.status.cleanup is not None
-    cleanup = backup.status.cleanup.model_copy(update={"message": message})
+    cleanup = there(backup.status.cleanup, "cleanup").model_copy(update={"message": message})
     return backup.status.model_copy(update={"cleanup": cleanup, "pod_wanted": wanted})
 
 
@@ -240,18 +239,13 @@ def cleanup_failed(backup: BackupView, sentence: str) -> Status:
 
 
 def _cleaned(backup: BackupView, state: Literal["Done", "Failed"], sentence: str) -> Status:
-    assert backup.status.cleanup is not None
-    ended = Cleanup(job_name=backup.status.cleanup.job_name, state=state, message=shorten(sentence, 2048))
+    name = there(backup.status.cleanup, "cleanup").job_name
+    ended = Cleanup(job_name=name, state=state, message=shorten(sentence, 2048))
     return backup.status.model_copy(update={"cleanup": ended, "pod_wanted": None})
 
 
 def _retention_days(backup: BackupView) -> int:
     if backup.spec.retention_days is not None:
         return backup.spec.retention_days
-    resolved = _resolved(backup)
+    resolved = there(backup.status.resolved, "resolved")
     return resolved.retention.days or resolved.environment.retention_days
-
-
-def _resolved(backup: BackupView) -> BackupPolicySpec:
-    assert backup.status.resolved is not None
-    return backup.status.resolved

@@ -61,6 +61,8 @@ def decide(o: Observation, settings: Settings, now: datetime) -> Decision:
         return _begin(o, settings, now)
     if status.ending is not None:
         return _end_the_job(o, now)
+    if error := o.backup.lacks:
+        return _fail(o, now, failures.failure_of(error))
     return _with_job(o, settings, now)
 
 
@@ -69,7 +71,7 @@ def _with_job(o: Observation, settings: Settings, now: datetime) -> Decision:
     before = _before_the_job(o, settings) if o.job is None else None
     if before is not None:
         return _fail(o, now, before) if isinstance(before, Failure) else before
-    volume = _resolved(o).database.volume
+    volume = o.backup.begun.resolved.database.volume
     hindrance = claims.missing(volume.claim_name, o.claim) if volume else None
     step = job_life.step(_work(o), o.of(BACKUP), o.asked, now, hindrance)
     return _after(o, step, settings, now)
@@ -96,11 +98,10 @@ def _after(o: Observation, step: Step, settings: Settings, now: datetime) -> Dec
 
 
 def _work(o: Observation) -> Work:
-    status = o.backup.status
+    begun, status = o.backup.begun, o.backup.status
     return Work(
-        BACKUP, o.backup.ref, _resolved(o).job, status.started_at or o.backup.created, status.pod_wanted,
-        ran=status.phase is Phase.RUNNING,
-    )  # fmt: skip
+        BACKUP, o.backup.ref, begun.resolved.job, begun.started_at, status.pod_wanted, ran=status.phase is Phase.RUNNING
+    )
 
 
 def _begin(o: Observation, settings: Settings, now: datetime) -> Decision:
@@ -140,12 +141,13 @@ def _identified(o: Observation, resolved: BackupPolicySpec, now: datetime) -> st
 def _before_the_job(o: Observation, settings: Settings) -> Do | Failure | None:
     """Return what has to be done before the Job is made, or why it never will be."""
     # since it was resolved, the chart's images may have changed, or an operator that took less have come
-    if error := no_image(_resolved(o), settings) or out_of_limits(_resolved(o)):
+    resolved = o.backup.begun.resolved
+    if error := no_image(resolved, settings) or out_of_limits(resolved):
         return failures.failure_of(error)
     former = o.of(FORMER).job
     if former is not None and ownership.is_ours(former, o.backup.ref) and not former.finished and not former.deleting:
         return Do(Delete(former))  # a container beside its runner keeps it from its end
-    volume = _resolved(o).database.volume
+    volume = resolved.database.volume
     if volume is None:
         return None
     if o.claim is None:
@@ -169,9 +171,7 @@ def _with_other_image(o: Observation, end: End, settings: Settings, now: datetim
     told = end.report.failure if end.report else None
     if told is None or told.reason not in OTHER_IMAGE or told.server_major == o.backup.status.server_major:
         return None
-    resolved = o.backup.status.resolved
-    assert resolved is not None
-    engine = resolved.database.engine
+    engine = o.backup.begun.resolved.database.engine
     key = fitting_key(engine, settings, told.server_major) if engine else None
     if key is None:
         return None
@@ -181,12 +181,10 @@ def _with_other_image(o: Observation, end: End, settings: Settings, now: datetim
 
 def _another_job(o: Observation, now: datetime, why: Announcement, changes: dict[str, object]) -> Decision | None:
     """Let the next Job take over, with the same id and folder; None when there were enough of them."""
-    job, status = o.job, o.backup.status
-    assert job is not None
-    attempt = (status.attempt or 1) + 1
+    job, attempt = o.job, o.backup.begun.attempt + 1
     if attempt > MAX_ATTEMPTS:
         return None
-    if job.finished and not job.ttl_set:
+    if job is not None and job.finished and not job.ttl_set:
         return Do(Expire(job, RETIRED_SECONDS))  # while it can still be found by the name in the status
     waiting = _with_cleanup(o, statuses.waiting(o.backup, now, why.reason, why.message))
     name = naming.child_name(o.backup.name, o.backup.uid, "backup", attempt)
@@ -207,9 +205,11 @@ def _retries(o: Observation) -> int:
 def _end_the_job(o: Observation, now: datetime) -> Decision:
     """End the Job of a backup that has failed, unless one of its Pods was faster."""
     report = ending.success(o)
-    if report is not None and report.backup and not plausible.wrong_backup(report, report.backup, o.backup, now):
-        return _succeed(o, report, report.backup, now)
-    return ending.follow(o, now)
+    if report is None or report.backup is None or o.backup.lacks:
+        return ending.follow(o, now)
+    if plausible.wrong_backup(report, report.backup, o.backup.begun, now):
+        return ending.follow(o, now)
+    return _succeed(o, report, report.backup, now)
 
 
 def _finish(o: Observation, end: End, now: datetime) -> Decision:
@@ -217,14 +217,14 @@ def _finish(o: Observation, end: End, now: datetime) -> Decision:
     report = end.report
     if report is None or report.backup is None:
         return _fail(o, now, end.failure or failures.failure_in(report), report)
-    wrong = plausible.wrong_backup(report, report.backup, o.backup, now)
+    wrong = plausible.wrong_backup(report, report.backup, o.backup.begun, now)
     if wrong is not None:
         return _fail(o, now, failures.report_implausible(wrong))
     return _succeed(o, report, report.backup, now)
 
 
 def _succeed(o: Observation, report: Report, result: BackupReport, now: datetime) -> Decision:
-    verdict = suspicion.judge(result, _resolved(o), o.former)
+    verdict = suspicion.judge(result, o.backup.begun.resolved, o.former)
     retries = outcome.retries(ending.job_of(o), ending.own_pods(o))
     done = statuses.succeeded(o.backup, report, result, verdict, retries, now)
     return Write(
@@ -277,8 +277,3 @@ def _after_the_end(o: Observation, settings: Settings, now: datetime) -> Decisio
     if status != o.backup.status:
         return Write(status)
     return job_life.tidied(o.of(BACKUP), o.backup.ref, LOG_SECONDS) or cleanup.decide(o, settings, now)
-
-
-def _resolved(o: Observation) -> BackupPolicySpec:
-    assert o.backup.status.resolved is not None
-    return o.backup.status.resolved

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from holdfast import naming
 from holdfast.api.backup import DatabaseBackupStatus, Failure, VerificationRun
+from holdfast.api.begun import there
 from holdfast.api.job import LOG_SECONDS
 from holdfast.api.policy import VerificationLevel
 from holdfast.decide import failures, job_life
@@ -82,9 +83,10 @@ def _level(o: Observation) -> VerificationLevel | None:
 
 def follow(o: Observation, settings: Settings, now: datetime) -> Decision:
     """Bring a verification that is under way to its end."""
-    run, seen, resolved = o.backup.status.verification_run, o.of(VERIFY), o.backup.status.resolved
-    assert run is not None
-    assert resolved is not None
+    run, seen = there(o.backup.status.verification_run, "verificationRun"), o.of(VERIFY)
+    if error := o.backup.lacks:
+        return _end(o, run, failures.failure_of(error), now)
+    resolved = o.backup.begun.resolved
     if seen.job is None and (error := no_image(resolved, settings)):  # the chart's images have changed since
         return _end(o, run, failures.failure_of(error), now)
     work = Work(VERIFY, o.backup.ref, resolved.job, run.started_at, o.backup.status.pod_wanted)
@@ -114,14 +116,13 @@ def _after(o: Observation, run: VerificationRun, step: Step, now: datetime) -> D
 
 
 def _finish(o: Observation, run: VerificationRun, end: End, now: datetime) -> Decision:
-    found = end.report.verification if end.report else None
-    if found is None:
-        return _end(o, run, end.failure or failures.failure_in(end.report), now)
-    assert end.report is not None
-    wrong = plausible.wrong_verification(end.report, run, now)
+    report = end.report
+    if report is None or report.verification is None:
+        return _end(o, run, end.failure or failures.failure_in(report), now)
+    wrong = plausible.wrong_verification(report, run, now)
     if wrong is not None:
         return _end(o, run, failures.report_implausible(wrong), now)
-    status = words.passed(o.backup, run, reported.verification(found), now)
+    status = words.passed(o.backup, run, reported.verification(report.verification), now)
     return Write(status, Announcement(False, "VerificationPassed", status.message or ""))
 
 

@@ -1,9 +1,10 @@
 """The method of a dump: by the engine's own tools, through a Pod, into the bucket. Pure."""
 
+from holdfast.api.begun import Begun
 from holdfast.api.policy import Algorithm, BackupPolicySpec, Format, Level, VerificationLevel
 from holdfast.contract.report import BackupReport
 from holdfast.decide.images import runner_image
-from holdfast.decide.methods.protocol import Asked, Fields, Kinds
+from holdfast.decide.methods.protocol import Fields, Kinds
 from holdfast.settings import Settings
 
 DIRECTORY_JOBS = 4
@@ -27,14 +28,13 @@ class Dumps:
 
     def image(self, resolved: BackupPolicySpec, settings: Settings, server_major: int | None) -> tuple[str, str]:
         """Return the image whose tools fit the server."""
-        assert resolved.database.engine is not None  # the API server asks for it
-        return runner_image(resolved.database.engine, settings, server_major)
+        return runner_image(resolved.database.dumped_engine(), settings, server_major)
 
-    def wrong(self, result: BackupReport, asked: Asked) -> str | None:
+    def wrong(self, result: BackupReport, begun: Begun) -> str | None:
         """Compare the artifact's place with the backup's folder."""
-        key = result.artifact_key or ""
-        name = key.removeprefix(asked.folder)
-        if not asked.folder or not key.startswith(asked.folder) or not name or "/../" in f"/{name}/":
+        key, folder = result.artifact_key or "", begun.key_prefix
+        name = key.removeprefix(folder)
+        if not folder or not key.startswith(folder) or not name or "/../" in f"/{name}/":
             return f"its artifact is not in the backup's folder: {key}"
         if result.size_bytes is None or result.size_bytes <= 0 or result.sha256 is None:
             return "it lacks the artifact's size or checksum"

@@ -3,9 +3,9 @@
 What a method's Jobs are told is in manifests/methods.py, and what they do is the runner's (runner/method.py).
 """
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
+from holdfast.api.begun import Begun
 from holdfast.api.policy import BackupPolicySpec, VerificationLevel
 from holdfast.contract.report import BackupReport
 from holdfast.settings import Settings
@@ -21,16 +21,6 @@ class Kinds(NamedTuple):
     cleanup: str
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What a backup was fixed to be before its Job was made."""
-
-    uid: str
-    backup_id: str
-    folder: str  # in the bucket, ending in a slash
-    resolved: BackupPolicySpec
-
-
 class Method(Protocol):
     """A way of taking backups."""
 
@@ -44,7 +34,7 @@ class Method(Protocol):
     def image(self, resolved: BackupPolicySpec, settings: Settings, server_major: int | None) -> tuple[str, str]:
         """Return (key, image) of the runner. Raises HoldfastError(ImageNotSet)."""
 
-    def wrong(self, result: BackupReport, asked: Asked) -> str | None:
+    def wrong(self, result: BackupReport, begun: Begun) -> str | None:
         """Say what of a report does not fit what was asked for; None where all does."""
 
     def achieved(self, result: BackupReport, size: str | None, took: str) -> str:

@@ -1,9 +1,10 @@
 """The method of a snapshot: Amazon RDS takes and keeps it; the bucket gets its manifest. Pure."""
 
 from holdfast import naming
+from holdfast.api.begun import Begun
 from holdfast.api.policy import BackupPolicySpec, VerificationLevel
 from holdfast.contract.report import BackupReport
-from holdfast.decide.methods.protocol import Asked, Fields, Kinds
+from holdfast.decide.methods.protocol import Fields, Kinds
 from holdfast.errors import HoldfastError, Reason
 from holdfast.settings import Settings
 
@@ -31,15 +32,15 @@ class Snapshots:
             )
         return _IMAGE, settings.images[_IMAGE]
 
-    def wrong(self, result: BackupReport, asked: Asked) -> str | None:
+    def wrong(self, result: BackupReport, begun: Begun) -> str | None:
         """Compare what was snapshot, and its name and its copy's."""
-        snapshot, instance = result.snapshot, asked.resolved.database.instance
+        snapshot, instance = result.snapshot, begun.resolved.database.instance
         if snapshot is None or instance is None:
             return "it names no snapshot"
         of = (instance.kind.value, instance.identifier.lower(), instance.region)
         if (snapshot.kind, snapshot.source.lower(), snapshot.region) != of:
             return f"its snapshot is of another instance: {snapshot.source} in {snapshot.region}"
-        name = naming.snapshot_name(asked.backup_id, asked.uid)
+        name = naming.snapshot_name(begun.backup_id, begun.uid)
         arns = [snapshot.arn, *([snapshot.copy_in.arn] if snapshot.copy_in else [])]
         if any(arn.rpartition(":")[2].lower() != name.lower() for arn in arns):
             return f"its snapshot has another name than {name}"
