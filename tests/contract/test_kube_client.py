@@ -69,7 +69,7 @@ async def test_a_rule_of_our_own_resource_refuses_with_its_sentence(
 ) -> None:
     body = a_backup(unique)
     body["spec"] = {}
-    with pytest.raises(Refused, match="exactly one of policyRef and policy must be set"):
+    with pytest.raises(Refused, match="set exactly one of policyRef and policy"):
         await client.create(BACKUPS, namespace, body)
 
 

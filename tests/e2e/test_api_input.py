@@ -61,10 +61,10 @@ def said(refusal):
 
 DNS_NAME = "must be the name of an object in Kubernetes: lower-case letters, digits, '-' and '.'"
 SIZE = "must be a size from 1Mi to 1Ei: 512Mi, 10Gi (500m would be half a byte)"
-QUANTITY = "must be a quantity as Kubernetes writes it, not below zero: 500m, 2, 512Mi, 10Gi"
-HOST = "must be one host name or address alone, without a scheme, port or path: orders-db.shop.svc"
+QUANTITY = "must be a Kubernetes quantity of zero or more: 500m, 2, 512Mi, 10Gi"
+HOST = "must be one host name or address, without a scheme, port or path: orders-db.shop.svc"
 URL = "must be a URL without credentials: https://s3.example.com:8333"
-RECIPIENT = "must be a public key of age: age1 and 58 lower-case letters and digits, as age-keygen prints it"
+RECIPIENT = "must be a public key of age, as age-keygen prints it: age1 and 58 lower-case letters and digits"
 TLS = "spec.database.connection.tls.caSecretName: "
 SQLITE = {
     "database/engine": "sqlite",
@@ -72,9 +72,9 @@ SQLITE = {
     "database/volume/claimName": "data",
     "database/volume/path": "a.db",
 }
-NEEDS_CONNECTION = "connection says how to reach a server: every engine needs it but sqlite, which has a volume instead"
-NEEDS_VOLUME = "volume says where an SQLite file lies: engine sqlite needs it, and no other has one"
-WITHIN = "path is relative within the claim, and has no empty parts, '.' or '..': data/orders.db"
+NEEDS_CONNECTION = "set connection for every engine except sqlite; for sqlite, set volume instead"
+NEEDS_VOLUME = "set volume for engine sqlite, and for no other engine"
+WITHIN = "path must be relative to the claim's root, without empty parts, '.' or '..': data/orders.db"
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 NODE_TERM = f"spec.job.affinity.nodeAffinity.{REQUIRED}.nodeSelectorTerms[0]"
 TOLERATION = "spec.job.tolerations[0]"
@@ -100,8 +100,8 @@ WRONG_POLICIES = {
     "instance beside a connection": (
         {"method": "aws-rds", "database/instance": INSTANCE},
         (
-            "spec.database.connection: connection has no effect beside instance, which is snapshot as a whole: "
-            "leave it out"
+            "spec.database.connection: connection has no effect beside instance, since RDS takes a snapshot of the "
+            "whole instance: leave it out"
         ),
     ),
     "dump of a snapshot": (
@@ -111,22 +111,22 @@ WRONG_POLICIES = {
     "encryption of a snapshot": (
         {"method": "aws-rds", "database": {"instance": INSTANCE}, "storage/encryption": TO_ALICE},
         (
-            "spec.storage.encryption: storage.encryption has no effect when method is aws-rds, as a snapshot stays "
-            "with AWS: leave it out"
+            "spec.storage.encryption: storage.encryption has no effect when method is aws-rds, since AWS keeps the "
+            "snapshot: leave it out"
         ),
     ),
     "readback of a snapshot": (
         {"method": "aws-rds", "database": {"instance": INSTANCE}, "verification": {"level": "readback"}},
         (
-            "spec.verification.level: verification.level readback has no effect when method is aws-rds, as a snapshot "
-            "cannot be read: leave it out"
+            "spec.verification.level: verification.level readback has no effect when method is aws-rds, since a "
+            "snapshot cannot be read: leave it out"
         ),
     ),
     "identity for a snapshot": (
         {"method": "aws-rds", "database": {"instance": INSTANCE}, "verification": {"identitySecretName": "keys"}},
         (
             "spec.verification.identitySecretName: verification.identitySecretName has no effect when method is "
-            "aws-rds, as a snapshot cannot be read: leave it out"
+            "aws-rds, since a snapshot cannot be read: leave it out"
         ),
     ),
     "unknown level of verification": (
@@ -147,7 +147,7 @@ WRONG_POLICIES = {
     ),
     "copy to the same region": (
         {"method": "aws-rds", "database": {"instance": {**INSTANCE, "copyTo": {"region": "eu-central-1"}}}},
-        "spec.database.instance.copyTo.region: copyTo is for another region than the instance's own",
+        "spec.database.instance.copyTo.region: copyTo.region must differ from the instance's own region",
     ),
     "keys of no secret": (
         {"method": "aws-rds", "database": {"instance": {**INSTANCE, "secretKeys": {"accessKeyID": "id"}}}},
@@ -185,11 +185,11 @@ WRONG_POLICIES = {
     ),
     "a server's format for sqlite": (
         SQLITE | {"dump/format": "custom"},
-        "spec.dump.format: a backup of engine sqlite is the database's own file: leave format out",
+        "spec.dump.format: the only format of engine sqlite is its own file: leave format out",
     ),
     "sqlite's format for a server": (
         {"dump/format": "sqlite"},
-        "spec.dump.format: format sqlite is the file of engine sqlite: use sql, custom or directory",
+        "spec.dump.format: format sqlite is only for engine sqlite: use sql, custom or directory",
     ),
     "no secret": (
         {"database/connection/secretName": REMOVED},
@@ -211,21 +211,24 @@ WRONG_POLICIES = {
     "verify-ca with mariadb": (
         {"database/engine": "mariadb", "database/connection/tls": {"mode": "verify-ca", "caSecretName": "ca"}},
         (
-            "spec.database.connection.tls.mode: MariaDB's client checks certificate and host name together or not at "
-            "all: use verify-full"
+            "spec.database.connection.tls.mode: engine mariadb has no verify-ca, since MariaDB's client checks "
+            "certificate and host name together: use verify-full"
         ),
     ),
     "custom with mysql": (
         {"database/engine": "mysql", "dump": {"format": "custom"}},
-        "spec.dump.format: custom and directory are formats of pg_dump alone: with mysql and mariadb, use sql",
+        "spec.dump.format: only postgresql has the formats custom and directory: use sql",
     ),
     "two authorities of a server": (
         {"database/connection/tls": {"mode": "verify-full", "caSecretName": "ca", "caConfigMapName": "ca"}},
-        "tls.caConfigMapName: the authority is in a Secret or in a ConfigMap: leave out caSecretName or caConfig",
+        "tls.caConfigMapName: the CA certificate is in a Secret or in a ConfigMap: leave out caSecretName or caConfig",
     ),
     "two authorities of a store": (
         {"storage/s3/caSecretName": "ca", "storage/s3/caConfigMapName": "ca"},
-        "s3.caConfigMapName: the authority is in a Secret or in a ConfigMap: leave out caSecretName or caConfigMapName",
+        (
+            "s3.caConfigMapName: the CA certificate is in a Secret or in a ConfigMap: leave out caSecretName or "
+            "caConfigMapName"
+        ),
     ),
     "an authority in a ConfigMap that nobody asks": (
         {"database/connection/tls": {"caConfigMapName": "ca"}},
@@ -233,11 +236,11 @@ WRONG_POLICIES = {
     ),
     "a priority of Kubernetes' own": (
         {"job": {"priorityClassName": "system-node-critical"}},
-        "spec.job.priorityClassName: system-... are Kubernetes' own: take or make another one",
+        "spec.job.priorityClassName: the PriorityClasses system-... are Kubernetes' own: use another one",
     ),
     "an annotation that unconfines": (
         {"job": {"podAnnotations": {"container.apparmor.security.beta.kubernetes.io/runner": "unconfined"}}},
-        "spec.job.podAnnotations: of Kubernetes' own annotations only those can be set that change nothing of how",
+        "spec.job.podAnnotations: Kubernetes' own annotations are refused, except those that cannot weaken how",
     ),
     "a node's label in nothing": (
         {
@@ -329,7 +332,7 @@ WRONG_POLICIES = {
     ),
     "a level of nothing": (
         {"dump": {"compression": {"algorithm": "none", "level": "fast"}}},
-        "spec.dump.compression.level: level has no effect where the algorithm is none: leave it out",
+        "spec.dump.compression.level: level has no effect if algorithm is none: leave it out",
     ),
     "a KMS key that nothing uses": (
         {"storage/s3/serverSideEncryption": {"algorithm": "AES256", "kmsKeyID": "k"}},
@@ -341,13 +344,13 @@ WRONG_POLICIES = {
     "a class that cannot be read at once": (
         {"storage/s3/storageClass": "DEEP_ARCHIVE"},
         (
-            "spec.storage.s3.storageClass: what lies in GLACIER or DEEP_ARCHIVE can neither be verified nor restored "
-            "at once: use GLACIER_IR or a lifecycle rule"
+            "spec.storage.s3.storageClass: objects in GLACIER and DEEP_ARCHIVE cannot be read at once, so a backup "
+            "there could not be verified: use GLACIER_IR, or a lifecycle rule"
         ),
     ),
     "a tag with an umlaut": (
         {"storage/s3/tags": {"größe": "1"}},
-        "spec.storage.s3.tags: the key of a tag has 1 to 128 letters, digits, spaces and any of + - = . _ : / @",
+        "spec.storage.s3.tags: the key of a tag must have 1 to 128 letters, digits, spaces and any of + - = . _ : / @",
     ),
     "a secret key as a recipient": (
         {"storage/encryption": {"age": {"recipients": ["AGE-SECRET-KEY-1" + "Q" * 46]}}},
@@ -368,17 +371,17 @@ WRONG_POLICIES = {
         {"storage/s3/bucket": "s3://backups"},
         (
             "spec.storage.s3.bucket: must be the name of a bucket: 3 to 63 lower-case letters, digits, '-' and '.', "
-            "without s3:// or a folder (that is prefix)"
+            "without s3:// and without a folder (set prefix for that)"
         ),
     ),
     "bucket with two dots": ({"storage/s3/bucket": "a..b"}, "spec.storage.s3.bucket: bucket must not contain '..'"),
     "prefix that climbs": (
         {"storage/s3/prefix": "../other"},
-        "spec.storage.s3.prefix: prefix has no parts '.' or '..': a key in a bucket is no path",
+        "spec.storage.s3.prefix: prefix must not have the parts '.' or '..': keys in a bucket are not file paths",
     ),
     "prefix with an empty part": (
         {"storage/s3/prefix": "eu//db"},
-        "spec.storage.s3.prefix: prefix must have no empty parts: eu/db instead of eu//db",
+        "spec.storage.s3.prefix: prefix must not have empty parts: eu/db instead of eu//db",
     ),
     "prefix with a space": (
         {"storage/s3/prefix": "my backups"},
@@ -449,7 +452,7 @@ WRONG_POLICIES = {
     ),
     "toleration of nothing": (
         {"job": {"tolerations": [{"effect": "NoSchedule"}]}},
-        f"{TOLERATION}.operator: operator must be Exists when there is no key",
+        f"{TOLERATION}.operator: operator must be Exists when key is left out",
     ),
     "toleration for a time without NoExecute": (
         {"job": {"tolerations": [{"key": "a", "tolerationSeconds": 5}]}},
@@ -484,7 +487,7 @@ WRONG_POLICIES = {
 }
 
 SNAPSHOT = {"method": "aws-rds", "database": {"instance": INSTANCE}}
-BESIDE = "has no effect beside instance, which is snapshot as a whole: leave it out"
+BESIDE = "has no effect beside instance, since RDS takes a snapshot of the whole instance: leave it out"
 OWN_LABELS = ("holdfast.dev/a", "batch.kubernetes.io/a", "app.kubernetes.io/managed-by", "app.kubernetes.io/component")
 WRONG_POLICIES |= {
     "no engine, with the method of a dump": (
@@ -533,7 +536,7 @@ WRONG_POLICIES |= {
     ),
     "a tag's value with an umlaut": (
         {"storage/s3/tags": {"size": "groß"}},
-        "spec.storage.s3.tags[size]: the value of a tag has letters, digits, spaces and any of + - = . _ : / @",
+        "spec.storage.s3.tags[size]: the value of a tag may have letters, digits, spaces and any of + - = . _ : / @",
     ),
     "a node selector that is none": (
         {"job": {"nodeSelector": {"a/b/c": "d"}}},
@@ -582,7 +585,7 @@ WRONG_POLICIES |= {
     f"a label of our own: {key}": (
         {"job": {"podLabels": {key: "a"}}},
         (
-            "spec.job.podLabels: labels that Holdfast or the Job sets itself cannot be set: holdfast.dev/..., "
+            "spec.job.podLabels: Holdfast or the Job sets these labels itself, so leave them out: holdfast.dev/..., "
             "batch.kubernetes.io/..., app.kubernetes.io/managed-by, app.kubernetes.io/component, job-name, "
             "controller-uid"
         ),
@@ -591,8 +594,8 @@ WRONG_POLICIES |= {
 }
 
 WRONG_BACKUPS = {
-    "both policyRef and policy": ({"policy": POLICY_SPEC}, "spec: exactly one of policyRef and policy must be set"),
-    "neither policyRef nor policy": ({"policyRef": REMOVED}, "spec: exactly one of policyRef and policy must be set"),
+    "both policyRef and policy": ({"policy": POLICY_SPEC}, "spec: set exactly one of policyRef and policy"),
+    "neither policyRef nor policy": ({"policyRef": REMOVED}, "spec: set exactly one of policyRef and policy"),
     "policyRef without a name": ({"policyRef": {}}, "spec.policyRef.name: Required value"),
     "policyRef to another namespace": (
         {"policyRef/namespace": "other"},
@@ -702,7 +705,7 @@ def test_a_good_resource_is_accepted(kubectl, shared_namespace, resource):
     assert f"{resource['metadata']['name']} created (server dry run)" in said
 
 
-FORBIDDEN = "Forbidden: {} cannot change: a backup is what it was asked to be; create another one"
+FORBIDDEN = "Forbidden: {} cannot change once the backup is created; create another backup"
 REFERRING = {"policyRef": {"name": "orders"}, "label": "before-v2", "reason": "release 2.0", "retentionDays": 10}
 INLINE = {"policy": POLICY_SPEC}
 

@@ -82,18 +82,21 @@ def test_generate_name_makes_a_backup_each_time(kubectl, namespace):
     ("path", "sentence"),
     [
         ("databasebackups", "A DatabaseBackup is one backup of one database: taken once, when it is created,"),
-        ("databasebackups.spec.policyRef", "Where it does not exist yet, the backup waits for it."),
+        ("databasebackups.spec.policyRef", "If the policy does not exist yet, the backup waits for it."),
         (
             "databasebackups.spec.label",
-            "A word to find the backup by, e.g. before-v2; it becomes the end of the backup's id.",
+            "A word to find the backup by, e.g. before-v2. The backup's id ends with this label.",
         ),
-        ("databasebackups.status.restore", "What to paste into a shell to get it back."),
-        ("backuppolicies", "It starts nothing by itself: a DatabaseBackup refers to it."),
+        ("databasebackups.status.restore", "Commands that restore this backup: paste them into a shell."),
+        ("backuppolicies", "starts no backup by itself: a DatabaseBackup refers to it."),
         ("backuppolicies.spec.environment", "What the database is for: dev, staging or production."),
-        ("backuppolicies.spec.database.connection.tls.mode", "Only verify-ca and verify-full check who answers;"),
+        (
+            "backuppolicies.spec.database.connection.tls.mode",
+            "Only verify-ca and verify-full check the server's certificate.",
+        ),
         (
             "backuppolicies.spec.job.activeDeadlineSeconds",
-            "How long the backup may run, seconds. Default: 21600 (6 hours).",
+            "How long the backup may run, in seconds. Default: 21600 (6 hours).",
         ),
     ],
     ids=lambda value: value if "." in value and " " not in value else None,

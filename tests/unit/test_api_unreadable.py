@@ -44,7 +44,7 @@ SAID: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "an amount": (
         policy_dict(job={"resources": {"limits": {"memory": "lots"}}}),
-        "spec.job.resources.limits.memory: must be a quantity", CORRECT,
+        "spec.job.resources.limits.memory: must be a Kubernetes quantity", CORRECT,
     ),
 }  # fmt: skip
 

@@ -80,7 +80,7 @@ def test_outside_a_cluster_the_namespace_must_be_named(capsys: pytest.CaptureFix
         ('{"images": {}, "watchNamespace": ["shop"]}', "watchNamespace"),
         (
             '{"images": {}, "defaults": {"storage": {"s3": {"prefix": "eu//db"}}}}',
-            "defaults.storage.s3.prefix must have no empty parts",
+            "defaults.storage.s3.prefix must not have empty parts",
         ),
         (None, "No such file"),
     ],

@@ -99,9 +99,9 @@ OUT_OF_LIMITS = {
     "no memory at all": (limits(memory="0"), f"job.resources.limits.memory {SIZE}"),
     "more than there is": (requests(memory="2Ei"), f"job.resources.requests.memory {SIZE}"),
     "an astronomic processor": (requests(cpu="1e999999"), "job.resources.requests.cpu must be a number of processors"),
-    "a prefix with an empty part": ({"storage": {"s3": {"prefix": "eu//db"}}}, "storage.s3.prefix must have no empty"),
-    "a prefix that begins with one": ({"storage": {"s3": {"prefix": "//db"}}}, "storage.s3.prefix must have no empty"),
-    "a prefix that ends with one": ({"storage": {"s3": {"prefix": "db//"}}}, "storage.s3.prefix must have no empty"),
+    "a prefix with an empty part": ({"storage": {"s3": {"prefix": "eu//db"}}}, "storage.s3.prefix must not have empty"),
+    "a prefix that begins with one": ({"storage": {"s3": {"prefix": "//db"}}}, "storage.s3.prefix must not have empty"),
+    "a prefix that ends with one": ({"storage": {"s3": {"prefix": "db//"}}}, "storage.s3.prefix must not have empty"),
 }
 
 

@@ -16,13 +16,13 @@ from holdfast.texts import Plain
 class PolicyReference(SpecModel):
     """A BackupPolicy of the same namespace."""
 
-    name: PolicyName = Field(description="Name of the BackupPolicy: at most 40 characters.")
+    name: PolicyName = Field(description="Name of the BackupPolicy, at most 40 characters.")
 
 
 _IMMUTABLE = [
     Rule(
         f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})",
-        f"{field} cannot change: a backup is what it was asked to be; create another one",
+        f"{field} cannot change once the backup is created; create another backup",
         field=f".{field}",
         reason="FieldValueForbidden",
     )
@@ -31,11 +31,11 @@ _IMMUTABLE = [
 
 
 class DatabaseBackupSpec(SpecModel):
-    """What to back up, and what to remember about it. Everything but retentionDays is immutable."""
+    """What to back up, and notes about this backup. All fields except retentionDays are immutable."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
-            Rule("has(self.policyRef) != has(self.policy)", "exactly one of policyRef and policy must be set"),
+            Rule("has(self.policyRef) != has(self.policy)", "set exactly one of policyRef and policy"),
             *_IMMUTABLE,
         )
     )
@@ -43,13 +43,13 @@ class DatabaseBackupSpec(SpecModel):
     policy_ref: PolicyReference | None = Field(
         None,
         json_schema_extra={"x-kubernetes-map-type": "atomic"},
-        description="The BackupPolicy of this namespace that says what to back up, how and where to. Where it does not "
-        "exist yet, the backup waits for it. Exactly one of policyRef and policy is set; it cannot change.",
+        description="The BackupPolicy in this namespace that says what to back up, how and where to. If the policy "
+        "does not exist yet, the backup waits for it. Set exactly one of policyRef and policy. Immutable.",
     )
     policy: BackupPolicySpec | None = Field(
         None,
-        description="What to back up, how and where to, written here: a backup complete in itself. Exactly one of "
-        "policyRef and policy is set; it cannot change.",
+        description="What to back up, how and where to, for a backup without a BackupPolicy. It takes the fields of a "
+        "BackupPolicy's spec. Set exactly one of policyRef and policy. Immutable.",
     )
     label: str | None = Field(
         None,
@@ -60,20 +60,21 @@ class DatabaseBackupSpec(SpecModel):
             "must be a DNS label: at most 40 lower-case letters, digits and '-', with a letter or digit at both ends: "
             "before-v2"
         ),
-        description="A word to find the backup by, e.g. before-v2; it becomes the end of the backup's id. At most 40 "
-        "lower-case letters, digits and dashes. It cannot change.",
+        description="A word to find the backup by, e.g. before-v2. The backup's id ends with this label. At most 40 "
+        "lower-case letters, digits and dashes. Immutable.",
     )
     reason: str | None = Field(
         None,
         min_length=1,
         max_length=512,
-        description="Why this backup is taken, for people, e.g. release 2.0. It cannot change.",
+        description="Why this backup is taken, in words for people, e.g. release 2.0. Immutable.",
     )
     retention_days: int | None = Field(
         None,
         ge=1,
         le=36500,
-        description="Days until this backup expires, counted from its end. It may change later. Default: the policy's.",
+        description="Days until this backup expires, counted from its completion. You may change this later. Default: "
+        "the policy's retention.",
     )
 
 
@@ -110,10 +111,12 @@ Reported = Annotated[Plain, Field(max_length=4096)]
 class Failure(StatusModel):
     """Why a backup failed, and what to do about it."""
 
-    reason: str = Field(max_length=128, description="One word for machines; docs/reference/failures.md lists them.")
-    exit_code: int | None = Field(None, description="Exit code of the Job's container, where it had one.")
+    reason: str = Field(
+        max_length=128, description="The reason as one word for programs; docs/reference/failures.md lists all reasons."
+    )
+    exit_code: int | None = Field(None, description="Exit code of the Job's container. Absent if there was none.")
     message: Reported = Field(description="What happened, and why.")
-    remedy: Reported = Field(description="What to do about it.")
+    remedy: Reported = Field(description="What to do about the failure.")
 
 
 class CheckedBy(StrEnum):
@@ -125,111 +128,134 @@ class CheckedBy(StrEnum):
 
 
 class Verification(StatusModel):
-    """What was checked before the backup was called one, or when it was last verified again with success."""
+    """The last successful verification: the one before the backup succeeded, or a later one."""
 
     level: VerificationLevel | None = Field(
-        None, description="checksum or readback, as asked for. Absent for a snapshot: its content cannot be read."
+        None,
+        description="Level of verification: checksum or readback. Absent for a snapshot, whose content cannot be read.",
     )
     checked_by: CheckedBy | None = Field(
         None,
-        description="StoreChecksum (the store's own SHA-256 of the parts), Readback (all bytes were read back) or RDS "
-        "(what AWS says).",
+        description="Who confirmed the backup: StoreChecksum (the store, by its own SHA-256 of the parts), Readback "
+        "(the runner, which read all bytes back) or RDS (AWS).",
     )
     compared: list[Annotated[str, Field(max_length=64)]] | None = Field(
         None,
         max_length=16,
-        description="What was found as the manifest says: size, storeChecksum, sha256, uncompressedBytes, rows, "
-        "schema; for a snapshot arn, state, encryption.",
+        description="Which facts were compared with the manifest and agreed: size, storeChecksum, sha256, "
+        "uncompressedBytes, rows, schema; for a snapshot arn, state, encryption.",
     )
     integrity_check: Reported = Field(
-        description="What the checksums said: passed. For a snapshot, what RDS says of it."
+        description="Result of comparing the checksums: passed. For a snapshot: what RDS reports about it."
     )
     file_readable: Reported = Field(
-        description="How the dump was seen to be whole. A snapshot's content cannot be looked at: it says so."
+        description="How the runner made sure that the dump is complete. For a snapshot: that its content was not read."
     )
-    verified_at: datetime = Field(description="When it was checked, UTC.")
+    verified_at: datetime = Field(description="When the backup was verified, UTC.")
 
 
 class VerificationRun(StatusModel):
-    """The last time that it was asked to be verified again, by the annotation holdfast.dev/verify."""
+    """The last verification that the annotation holdfast.dev/verify asked for."""
 
-    request: str = Field(max_length=128, description="The annotation's value: each new one is a new request.")
-    number: int = Field(ge=1, description="Which request this is, counted from 1.")
-    state: Literal["Running", "Passed", "Failed", "NotDone", "Refused"] = Field(
-        description="Running, Passed, Failed (it is not what was backed up), NotDone (that could not be found out) or "
-        "Refused (the request makes no sense)."
+    request: str = Field(
+        max_length=128,
+        description="Value of the annotation holdfast.dev/verify that asked for this verification. Each new value is "
+        "a new request.",
     )
-    level: VerificationLevel | None = Field(None, description="checksum or readback; absent for a snapshot.")
-    job_name: str | None = Field(None, max_length=63, description="Name of its Job.")
-    started_at: datetime = Field(description="When it began, UTC.")
-    completed_at: datetime | None = Field(None, description="When it ended, UTC.")
-    message: Reported = Field("", description="What came of it, in a sentence.")
-    failure: Failure | None = Field(None, description="Why it failed, was not done or was refused, and what to do.")
+    number: int = Field(ge=1, description="Number of this request, counted from 1.")
+    state: Literal["Running", "Passed", "Failed", "NotDone", "Refused"] = Field(
+        description="State of the verification: Running, Passed, Failed (the stored backup differs from what was "
+        "backed up), NotDone (the backup could not be checked) or Refused (the request is not valid)."
+    )
+    level: VerificationLevel | None = Field(
+        None, description="Level of verification: checksum or readback. Absent for a snapshot."
+    )
+    job_name: str | None = Field(None, max_length=63, description="Name of the Job that verifies.")
+    started_at: datetime = Field(description="When the verification began, UTC.")
+    completed_at: datetime | None = Field(None, description="When it completed, UTC.")
+    message: Reported = Field("", description="Result of the verification, in one sentence.")
+    failure: Failure | None = Field(
+        None, description="Why the verification failed, was not done or was refused, and what to do."
+    )
 
 
 class SnapshotInRegion(StatusModel):
-    """A snapshot where it lies."""
+    """A snapshot and its region."""
 
     arn: str = Field(max_length=512, description="The snapshot's ARN.")
-    region: str = Field(max_length=64, description="The region that it lies in.")
+    region: str = Field(max_length=64, description="AWS region of the snapshot.")
     kms_key_id: str | None = Field(
-        None, alias="kmsKeyID", max_length=2048, description="The KMS key that encrypts it; absent where none does."
+        None,
+        alias="kmsKeyID",
+        max_length=2048,
+        description="KMS key that encrypts the snapshot. Absent if the snapshot is not encrypted.",
     )
 
 
 class Snapshot(SnapshotInRegion):
-    """The snapshot that AWS keeps, as RDS describes it, and what restoring it takes."""
+    """The snapshot that AWS keeps, as RDS describes it, and what a restore from it needs."""
 
-    kind: Literal["instance", "cluster"] = Field(description="What it was taken of: instance or cluster.")
-    source: str = Field(max_length=255, description="Identifier of the instance or cluster that it was taken of.")
-    engine: str = Field(max_length=255, description="The database's engine, in RDS's words.")
-    engine_version: str = Field(max_length=255, description="The engine's version.")
-    encrypted: bool = Field(description="Whether it is encrypted, as RDS says.")
-    allocated_bytes: int | None = Field(None, ge=0, description="Storage allocated to it, bytes, as RDS says.")
+    kind: Literal["instance", "cluster"] = Field(description="What the snapshot was taken of: instance or cluster.")
+    source: str = Field(
+        max_length=255, description="Identifier of the instance or cluster that the snapshot was taken of."
+    )
+    engine: str = Field(max_length=255, description="Database engine, as RDS names it.")
+    engine_version: str = Field(max_length=255, description="Version of the database engine.")
+    encrypted: bool = Field(description="Whether the snapshot is encrypted, as RDS reports.")
+    allocated_bytes: int | None = Field(
+        None, ge=0, description="Storage allocated to the instance or cluster, in bytes, as RDS reports."
+    )
     instance_class: str | None = Field(
-        None, max_length=255, description="Class of the instance that it was taken of; a cluster may have none."
+        None, max_length=255, description="Instance class of the source. Absent for a cluster that has none."
     )
-    subnet_group: str | None = Field(None, max_length=512, description="Subnet group of what it was taken of.")
+    subnet_group: str | None = Field(None, max_length=512, description="DB subnet group of the source.")
     security_groups: list[Annotated[str, Field(max_length=255)]] = Field(
-        [], max_length=64, description="VPC security groups of what it was taken of."
+        [], max_length=64, description="VPC security groups of the source."
     )
-    copy_in: SnapshotInRegion | None = Field(None, alias="copy", description="Its copy in another region.")
+    copy_in: SnapshotInRegion | None = Field(None, alias="copy", description="Copy of the snapshot in another region.")
 
 
 class Migrations(StatusModel):
-    """How far the migrations of a tool had come when the dump began. The lists are in the manifest."""
+    """Which migrations of a tool were applied when the dump began. The lists are in the manifest."""
 
-    tool: Reported = Field(description="The tool whose table was found, e.g. Flyway.")
+    tool: Reported = Field(description="Migration tool whose table was found, e.g. Flyway.")
     applied_count: int | None = Field(
-        None, ge=0, description="Migrations applied; absent where the tool records only the current version."
+        None, ge=0, description="Number of applied migrations. Absent if the tool records only the current version."
     )
-    last: Reported | None = Field(None, description="The last applied one.")
-    failed: int | None = Field(None, ge=0, description="Migrations that are recorded as failed or unfinished.")
+    last: Reported | None = Field(None, description="The last applied migration.")
+    failed: int | None = Field(
+        None, ge=0, description="Number of migrations that the tool records as failed or unfinished."
+    )
 
 
 class Cleanup(StatusModel):
-    """The Job that removes what a killed attempt left in the bucket, or with AWS."""
+    """The Job that removes what a killed attempt left in the bucket, or in AWS."""
 
-    job_name: str = Field(max_length=63, description="Name of the Job.")
-    state: Literal["Running", "Done", "Failed"] = Field(description="Running, Done or Failed.")
-    message: Plain = Field("", max_length=2048, description="What it did, or why it could not.")
+    job_name: str = Field(max_length=63, description="Name of the Job that cleans up.")
+    state: Literal["Running", "Done", "Failed"] = Field(description="State of the cleanup: Running, Done or Failed.")
+    message: Plain = Field("", max_length=2048, description="What the cleanup removed, or why it could not.")
 
 
 class PodWanted(StatusModel):
-    """That no Pod of the Job runs, though one is wanted: after one that ran, or where the cluster refuses one."""
+    """The Job should have a running Pod and has none: after a Pod ended, or because the cluster refuses Pods."""
 
-    since: datetime = Field(description="When that was first seen, UTC.")
-    refused: bool = Field(False, description="Whether the cluster refuses it; else the Job makes one by itself.")
-    ran: bool = Field(False, description="Whether a Pod of the Job had run before.")
+    since: datetime = Field(description="Since when the operator has seen the Job without a running Pod, UTC.")
+    refused: bool = Field(
+        False, description="Whether the cluster refuses the Pod. If false, the Job creates a Pod by itself."
+    )
+    ran: bool = Field(False, description="Whether a Pod of the Job has run before.")
     failed_pods: int = Field(0, ge=0, description="How many Pods of the Job had failed by then.")
 
 
 class Ending(StatusModel):
-    """That its Job is ended, or was, before the backup is called Failed: nothing of it may go on then."""
+    """The operator ends the backup's Job before it calls the backup Failed: nothing of it may go on then."""
 
     since: datetime = Field(description="When the failure was recorded, UTC.")
     job_uid: str | None = Field(
-        None, alias="jobUID", max_length=253, description="The uid of the Job that is ended, where it was still there."
+        None,
+        alias="jobUID",
+        max_length=253,
+        description="The uid of the Job that the operator ends. Absent if the Job was gone.",
     )
 
 
@@ -237,13 +263,13 @@ MAX_COMMANDS = 131072
 
 
 class DatabaseBackupStatus(StatusModel):
-    """What happened."""
+    """State and result of the backup."""
 
-    observed_generation: int | None = Field(None, description="Generation of the spec that this status is about.")
+    observed_generation: int | None = Field(None, description="Generation of the spec that this status describes.")
     phase: Phase | None = Field(
-        None, description="Pending, Running, Succeeded, Failed or Verifying: one word for people."
+        None, description="State of the backup in one word: Pending, Running, Succeeded, Failed or Verifying."
     )
-    message: Plain | None = Field(None, max_length=4096, description="The state in a sentence.")
+    message: Plain | None = Field(None, max_length=4096, description="State of the backup in one sentence.")
     backup_id: str | None = Field(
         None,
         alias="backupID",
@@ -253,81 +279,97 @@ class DatabaseBackupStatus(StatusModel):
     location: str | None = Field(
         None,
         max_length=2048,
-        description="Folder of the backup in its bucket; for a snapshot, the folder of its manifest.",
+        description="Folder of the backup in its bucket. For a snapshot: folder of the manifest.",
     )
-    job_name: str | None = Field(None, max_length=63, description="Name of the Job that takes it.")
+    job_name: str | None = Field(None, max_length=63, description="Name of the Job that takes the backup.")
     attempt: int | None = Field(
         None,
         ge=1,
-        description="Which Job this is: another one follows where a report was lost, or another image "
-        "fits the server better.",
+        description="Number of this Job, counted from 1. The operator starts another Job if a report was lost, or if "
+        "another image fits the server better.",
     )
-    retries: int | None = Field(None, ge=0, description="Pods of the Job that failed and were replaced.")
+    retries: int | None = Field(None, ge=0, description="Number of Pods of the Job that failed and were replaced.")
     pod_wanted: PodWanted | None = Field(
-        None, description="Present while a Pod of the Job is wanted and none runs, after one ran or was refused."
+        None,
+        description="Present while the Job should have a running Pod and has none: after a Pod ended, or because "
+        "the cluster refuses Pods.",
     )
     size_bytes: int | None = Field(
         None,
         ge=0,
-        description="Size of the artifact as stored, bytes. For a snapshot: its full size where RDS states one, "
-        "else the storage allocated to it; absent for a cluster, of which RDS states neither reliably.",
+        description="Size of the artifact as stored, in bytes. For a snapshot: its full size if RDS reports one, else "
+        "the storage allocated to the instance. Absent for a cluster: RDS reports neither size reliably.",
     )
-    size: str | None = Field(None, max_length=32, description="The same for people, e.g. 82 MB.")
-    database_size_bytes: int | None = Field(None, ge=0, description="Size of the database on its server, bytes.")
-    uncompressed_bytes: int | None = Field(None, ge=0, description="Size of the dump before compression, bytes.")
-    compression_ratio: float | None = Field(None, ge=0, description="uncompressedBytes / sizeBytes.")
-    sha256: str | None = Field(None, max_length=64, description="SHA-256 of the artifact as stored, hexadecimal.")
+    size: str | None = Field(None, max_length=32, description="sizeBytes in a form for people, e.g. 82 MB.")
+    database_size_bytes: int | None = Field(None, ge=0, description="Size of the database on its server, in bytes.")
+    uncompressed_bytes: int | None = Field(None, ge=0, description="Size of the dump before compression, in bytes.")
+    compression_ratio: float | None = Field(None, ge=0, description="uncompressedBytes divided by sizeBytes.")
+    sha256: str | None = Field(None, max_length=64, description="SHA-256 of the artifact as stored, in hexadecimal.")
     started_at: datetime | None = Field(None, description="When the backup began, UTC.")
-    completed_at: datetime | None = Field(None, description="When it ended, UTC.")
-    duration_seconds: float | None = Field(None, ge=0, description="How long the Job's container worked, seconds.")
-    duration: str | None = Field(None, max_length=32, description="The same for people, e.g. 2m5s.")
-    expires_at: datetime | None = Field(None, description="When it expires, UTC. This version deletes nothing.")
-    expires: str | None = Field(None, max_length=32, description="The day on which it expires, for people.")
-    tool_version: Reported | None = Field(
-        None, description="The dump tool, with its version; for a snapshot, the action of RDS's API."
+    completed_at: datetime | None = Field(None, description="When it completed, UTC.")
+    duration_seconds: float | None = Field(None, ge=0, description="How long the Job's container ran, in seconds.")
+    duration: str | None = Field(None, max_length=32, description="durationSeconds in a form for people, e.g. 2m5s.")
+    expires_at: datetime | None = Field(None, description="When the backup expires, UTC. This version deletes nothing.")
+    expires: str | None = Field(
+        None, max_length=32, description="Day on which the backup expires, in a form for people."
     )
-    server_version: Reported | None = Field(None, description="The server, with its version.")
+    tool_version: Reported | None = Field(
+        None, description="Dump tool and its version. For a snapshot: the action of the RDS API."
+    )
+    server_version: Reported | None = Field(None, description="Database server and its version.")
     server_major: int | None = Field(
         None,
         ge=0,
-        description="The server's major version, by which the runner's image is picked: the last backup's of this "
-        "database, until this one has asked the server.",
+        description="Major version of the database server, which decides the runner's image. Until this backup has "
+        "asked the server, it is the version that the last backup of this database found.",
     )
-    snapshot: Snapshot | None = Field(None, description="With method aws-rds: the snapshot that AWS keeps.")
-    tables: int | None = Field(None, ge=0, description="Tables whose rows are in the dump.")
+    snapshot: Snapshot | None = Field(None, description="The snapshot that AWS keeps. Only with method aws-rds.")
+    tables: int | None = Field(None, ge=0, description="Number of tables whose rows are in the dump.")
     rows: int | None = Field(
-        None, ge=0, description="Rows of all of them, counted in the dump; each is in the manifest."
+        None,
+        ge=0,
+        description="Number of rows in all tables, counted in the dump. The manifest has the number for each table.",
     )
     schema_sha256: Reported | None = Field(
-        None, description="SHA-256 of the schema in the dump: equal for equal schemas dumped by the same versions."
+        None,
+        description="SHA-256 of the schema in the dump. Equal schemas, dumped by the same versions, have equal hashes.",
     )
-    migrations: Migrations | None = Field(None, description="How far migrations had come when the dump began.")
+    migrations: Migrations | None = Field(None, description="Which migrations were applied when the dump began.")
     verification: Verification | None = Field(
         None,
-        description="What was checked before it was called a backup, or when it was last verified again with success.",
+        description="The last successful verification: the one that every backup passes before it succeeds, or a "
+        "later one.",
     )
     verification_run: VerificationRun | None = Field(
-        None, description="The last time that it was asked to be verified again, and what came of it."
+        None, description="The last verification that the annotation holdfast.dev/verify asked for, and its result."
     )
     warnings: list[Reported] | None = Field(
-        None, max_length=64, description="What is worth knowing though it succeeded."
+        None, max_length=64, description="What to know about this backup although it succeeded."
     )
     failure: Failure | None = Field(
         None,
-        description="Why it failed, and what to do; present before the phase is Failed where its Job is ended first.",
+        description="Why the backup failed, and what to do. If its Job must be ended first, this is present before "
+        "the phase is Failed.",
     )
     ending: Ending | None = Field(
-        None, description="How its Job is ended, or was, where it could still run when the failure was recorded."
+        None,
+        description="Present if the Job could still run when the failure was recorded: the operator ends that Job "
+        "before the phase is Failed.",
     )
-    cleanup: Cleanup | None = Field(None, description="The removal of what a killed attempt left behind.")
-    restore: str | None = Field(None, max_length=MAX_COMMANDS, description="What to paste into a shell to get it back.")
+    cleanup: Cleanup | None = Field(
+        None, description="The cleanup of what a killed attempt left in the bucket, or in AWS."
+    )
+    restore: str | None = Field(
+        None, max_length=MAX_COMMANDS, description="Commands that restore this backup: paste them into a shell."
+    )
     resolved: BackupPolicySpec | None = Field(
-        None, description="The policy as it was when the backup began, with every default filled in. No secrets."
+        None,
+        description="The policy as it was when the backup began, with all defaults filled in. It holds no secrets.",
     )
     conditions: list[Condition] = Field(
         [],
         max_length=16,
         json_schema_extra=keyed_by("type"),
-        description="What holds for the backup: Finished, Succeeded, Verified, Suspicious, Ready, Reconciling and "
+        description="Conditions of the backup: Finished, Succeeded, Verified, Suspicious, Ready, Reconciling and "
         "Stalled.",
     )

@@ -27,13 +27,18 @@ class Condition(StatusModel):
     """One condition, as `metav1.Condition`."""
 
     type: str = Field(
-        max_length=316, description="Finished, Succeeded, Verified, Suspicious, Ready, Reconciling or Stalled."
+        max_length=316,
+        description="Type of the condition: Finished, Succeeded, Verified, Suspicious, Ready, Reconciling or Stalled.",
     )
-    status: Literal["True", "False", "Unknown"] = Field(description="True, False or Unknown.")
-    reason: str = Field(max_length=1024, min_length=1, description="One word for machines, in CamelCase.")
-    message: Plain = Field(max_length=4096, description="One sentence for people.")
-    last_transition_time: datetime = Field(description="When status last changed, UTC.")
-    observed_generation: int | None = Field(None, description="Generation of the spec that this is about.")
+    status: Literal["True", "False", "Unknown"] = Field(description="Status of the condition: True, False or Unknown.")
+    reason: str = Field(
+        max_length=1024,
+        min_length=1,
+        description="Why the condition has this status: one word for programs, in CamelCase.",
+    )
+    message: Plain = Field(max_length=4096, description="Why the condition has this status: one sentence for people.")
+    last_transition_time: datetime = Field(description="When the status of the condition last changed, UTC.")
+    observed_generation: int | None = Field(None, description="Generation of the spec that this condition describes.")
 
 
 _WORDS: dict[bool | None, Literal["True", "False", "Unknown"]] = {True: "True", False: "False", None: "Unknown"}

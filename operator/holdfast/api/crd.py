@@ -62,22 +62,22 @@ class Resource:
         return f"{self.plural}.{naming.GROUP}"
 
 
-AGE = Column("Age", ".metadata.creationTimestamp", "How long ago it was created.", type="date")
+AGE = Column("Age", ".metadata.creationTimestamp", "Time since the resource was created.", type="date")
 
 POLICY = Resource(
     kind="BackupPolicy",
     plural="backuppolicies",
     short="bpol",
-    description="A BackupPolicy says which database is backed up, how, where to, and for how long. It starts nothing "
-    "by itself: a DatabaseBackup refers to it.",
+    description="A BackupPolicy says which database to back up, how, where to, and how long to keep the backups. A "
+    "policy starts no backup by itself: a DatabaseBackup refers to it.",
     spec=BackupPolicySpec,
     status=BackupPolicyStatus,
     longest_name=MAX_POLICY_NAME,
     columns=(
         Column("Environment", ".spec.environment", "What the database is for: dev, staging or production."),
-        Column("Engine", ".spec.database.engine", "The database's engine."),
+        Column("Engine", ".spec.database.engine", "Database engine."),
         Column("Database", ".spec.database.name", "Name of the database on its server."),
-        Column("Retention", ".status.retentionDays", "Days that its backups are kept.", type="integer"),
+        Column("Retention", ".status.retentionDays", "Days to keep the policy's backups.", type="integer"),
         Column("Ready", '.status.conditions[?(@.type=="Ready")].status', "Whether backups can be made from it."),
         AGE,
     ),
@@ -88,23 +88,26 @@ BACKUP = Resource(
     kind="DatabaseBackup",
     plural="databasebackups",
     short="dbb",
-    description="A DatabaseBackup is one backup of one database: taken once, when it is created, from a BackupPolicy "
-    "or as written in itself. Its status says what came of it. To take another backup, create another DatabaseBackup.",
+    description="A DatabaseBackup is one backup of one database. Holdfast takes the backup once, when this resource "
+    "is created, as its BackupPolicy or its own spec says. The status has the result. For another backup, create "
+    "another DatabaseBackup.",
     spec=DatabaseBackupSpec,
     status=DatabaseBackupStatus,
     longest_name=naming.MAX_NAME,
     columns=(
-        Column("Policy", ".spec.policyRef.name", "The BackupPolicy that it was taken from."),
+        Column("Policy", ".spec.policyRef.name", "BackupPolicy of the backup."),
         Column("Environment", ".status.resolved.environment", "What the database is for."),
-        Column("Engine", ".status.resolved.database.engine", "The database's engine."),
-        Column("Phase", ".status.phase", "Where it stands: Pending, Running, Succeeded, Failed or Verifying."),
+        Column("Engine", ".status.resolved.database.engine", "Database engine."),
+        Column("Phase", ".status.phase", "State of the backup: Pending, Running, Succeeded, Failed or Verifying."),
         Column("Size", ".status.size", "Size of the artifact as stored."),
-        Column("Duration", ".status.duration", "How long it took."),
-        Column("Expires", ".status.expires", "The day on which it expires."),
+        Column("Duration", ".status.duration", "How long the backup took."),
+        Column("Expires", ".status.expires", "Day on which the backup expires."),
         AGE,
-        Column("Backup ID", ".status.backupID", "The backup's unique id, also the name of its folder.", wide=True),
-        Column("Location", ".status.location", "Its folder in the bucket.", wide=True),
-        Column("Message", ".status.message", "Its state in a sentence.", wide=True),
+        Column(
+            "Backup ID", ".status.backupID", "Unique id of the backup, which is also the name of its folder.", wide=True
+        ),
+        Column("Location", ".status.location", "Folder of the backup in the bucket.", wide=True),
+        Column("Message", ".status.message", "State of the backup in one sentence.", wide=True),
     ),
     selectable=(".spec.policyRef.name", ".status.phase"),
 )

@@ -35,13 +35,15 @@ class TLSMode(StrEnum):
 class SecretKeys(SpecModel):
     """Which keys of the Secret hold what; change them where another tool made the Secret."""
 
-    username: SecretKey = Field("username", description="Key of the user's name. Default: username.")
-    password: SecretKey = Field("password", description="Key of the password. Default: password.")
+    username: SecretKey = Field(
+        "username", description="Key in the Secret that holds the user's name. Default: username."
+    )
+    password: SecretKey = Field("password", description="Key in the Secret that holds the password. Default: password.")
     url: SecretKey = Field(
         "url",
-        description="Key of a connection URL (postgresql://user:password@host:port/..., mysql://... or mariadb://...). "
-        "It is read only where no host is given; where this key is absent, the key `uri` is read, which the Secrets of "
-        "CloudNativePG have. Default: url.",
+        description="Key in the Secret that holds a connection URL (postgresql://user:password@host:port/..., "
+        "mysql://... or mariadb://...). The URL is read only if host is not set. If the Secret lacks this key, the "
+        "key `uri` is read, as in CloudNativePG's Secrets. Default: url.",
     )
 
 
@@ -69,7 +71,7 @@ class TLS(SpecModel):
             ),
             Rule(
                 "!has(self.caConfigMapName) || !has(self.caSecretName)",
-                "the authority is in a Secret or in a ConfigMap: leave out caSecretName or caConfigMapName",
+                "the CA certificate is in a Secret or in a ConfigMap: leave out caSecretName or caConfigMapName",
                 field=".caConfigMapName",
             ),
         )
@@ -77,25 +79,25 @@ class TLS(SpecModel):
 
     mode: TLSMode = Field(
         TLSMode.PREFER,
-        description="How the connection is protected: disable, prefer, require, verify-ca or verify-full, with the "
-        "meaning of libpq's sslmode. Only verify-ca and verify-full check who answers; the engine mariadb has no "
+        description="How TLS protects the connection: disable, prefer, require, verify-ca or verify-full, as in "
+        "libpq's sslmode. Only verify-ca and verify-full check the server's certificate. Engine mariadb has no "
         "verify-ca. Default: prefer.",
     )
     ca_secret_name: ObjectName | None = Field(
         None,
-        description="Name of a Secret in this namespace with the certificate authority, PEM. Required by verify-ca and "
-        "verify-full, and read by no other mode.",
+        description="Name of a Secret in this namespace with the CA certificate in PEM. Modes verify-ca and "
+        "verify-full need it, or caConfigMapName; other modes take neither.",
     )
     ca_secret_key: SecretKey = Field(
-        AUTHORITY_KEY, description="Key of the certificate authority in that Secret. Default: ca.crt."
+        AUTHORITY_KEY, description="Key in the Secret caSecretName that holds the CA certificate. Default: ca.crt."
     )
     ca_config_map_name: ObjectName | None = Field(
         None,
-        description="Name of a ConfigMap in this namespace with the certificate authority, PEM, in place of a Secret: "
-        "as trust-manager writes it.",
+        description="Name of a ConfigMap in this namespace with the CA certificate in PEM, instead of a Secret. "
+        "trust-manager writes such ConfigMaps.",
     )
     ca_config_map_key: SecretKey | None = Field(
-        None, description="Key of the certificate authority in that ConfigMap. Default: ca.crt."
+        None, description="Key in the ConfigMap caConfigMapName that holds the CA certificate. Default: ca.crt."
     )
 
     def authority(self) -> Authority | None:
@@ -111,18 +113,20 @@ class Connection(SpecModel):
         min_length=1,
         max_length=253,
         pattern=rf"^([^{BLANK}/@:,]+|[0-9A-Fa-f]*(:[0-9A-Fa-f.]*){{2,8}}(%[A-Za-z0-9]+)?)$",
-        json_schema_extra=says(
-            "must be one host name or address alone, without a scheme, port or path: orders-db.shop.svc"
-        ),
-        description="Host name or address of the server, e.g. orders-db.shop.svc. Without it, the connection URL in "
-        "the Secret says where the server is.",
+        json_schema_extra=says("must be one host name or address, without a scheme, port or path: orders-db.shop.svc"),
+        description="Host name or address of the server, e.g. orders-db.shop.svc. Default: the host in the Secret's "
+        "connection URL.",
     )
     port: int | None = Field(
-        None, ge=1, le=65535, description="Port of the server. Default: the URL's, else the engine's own: 5432 or 3306."
+        None,
+        ge=1,
+        le=65535,
+        description="Port of the server. Default: the port in the connection URL, else 5432 (postgresql) or 3306 "
+        "(mysql, mariadb).",
     )
     secret_name: ObjectName = Field(
-        description="Name of a Secret in this namespace that holds a user's name and password, or one connection URL. "
-        "It is mounted into the Job as files; the operator never reads it."
+        description="Name of a Secret in this namespace with a user's name and password, or with a connection URL. "
+        "The Job mounts the Secret as files; the operator never reads it."
     )
     username: str | None = Field(
         None,
@@ -130,31 +134,36 @@ class Connection(SpecModel):
         max_length=128,
         pattern=r"^[^\x00-\x1f\x7f]+$",
         json_schema_extra=says("must not contain control characters"),
-        description="The user's name, where it is no secret: it wins over the one in the Secret, and messages show it. "
-        "Without it the name is read from the Secret, and nothing that is in a Secret is ever shown.",
+        description="Name of the user, if it need not be secret. It overrides the name in the Secret, and messages "
+        "show it. Default: the name in the Secret, which is never shown.",
     )
     secret_keys: SecretKeys = Field(
-        SecretKeys(), description="Names of the keys in that Secret. Default: username, password and url."
+        SecretKeys(), description="Names of the keys in the Secret. Default: username, password and url."
     )
-    tls: TLS = Field(TLS(), description="Protection of the connection. Default: TLS where the server offers it.")
+    tls: TLS = Field(
+        TLS(),
+        description="How TLS protects the connection. Default: TLS if the server offers it, without a check of its "
+        "certificate.",
+    )
 
 
 class Volume(SpecModel):
-    """The PersistentVolumeClaim that an SQLite database lies on, and whose file it is."""
+    """The PersistentVolumeClaim with an SQLite database, and the user that owns the database file."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
             Rule(
                 "!self.path.split('/').exists(part, part in ['', '.', '..'])",
-                "path is relative within the claim, and has no empty parts, '.' or '..': data/orders.db",
+                "path must be relative to the claim's root, without empty parts, '.' or '..': data/orders.db",
                 field=".path",
             ),
         )
     )
 
     claim_name: ObjectName = Field(
-        description="Name of a PersistentVolumeClaim in this namespace. The Job mounts it writable, which SQLite's "
-        "write-ahead log needs, and writes nothing but the side files that SQLite itself keeps beside a database."
+        description="Name of the PersistentVolumeClaim in this namespace that holds the database. SQLite's "
+        "write-ahead log needs a writable mount, so the Job mounts the claim writable. The Job writes only the files "
+        "that SQLite itself keeps beside a database."
     )
     path: str = Field(
         min_length=1,
@@ -167,14 +176,15 @@ class Volume(SpecModel):
         65532,
         ge=1,
         le=2147483647,
-        description="Number of the user that the Job runs as: the owner of the file. Root is refused. Default: 65532.",
+        description="Numeric id of the user that the Job runs as. Use the owner of the database file. Root is "
+        "refused. Default: 65532.",
     )
     run_as_group: int | None = Field(
         None,
         ge=0,
         le=2147483647,
-        description="Number of the group that the Job runs as. Default: the number of runAsUser. It is never an "
-        "fsGroup, which would change the owner of the live files.",
+        description="Numeric id of the group that the Job runs as. It is never set as fsGroup, which would change the "
+        "group of the live files. Default: the same number as runAsUser.",
     )
 
     @property
@@ -187,7 +197,7 @@ _OF_A_DUMP = ("engine", "name")
 
 
 class Database(SpecModel):
-    """One database: of a server, or a file on a volume; or a whole instance of Amazon RDS."""
+    """One database on a server, a database file on a volume, or a whole instance of Amazon RDS."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -203,19 +213,20 @@ class Database(SpecModel):
             *(
                 Rule(
                     f"!has(self.instance) || !has(self.{field})",
-                    f"{field} has no effect beside instance, which is snapshot as a whole: leave it out",
+                    f"{field} has no effect beside instance, since RDS takes a snapshot of the whole instance: leave "
+                    "it out",
                     field=f".{field}",
                 )
                 for field in (*_OF_A_DUMP, "connection", "volume")
             ),
             Rule(
                 "has(self.instance) || !has(self.engine) || (self.engine == 'sqlite') != has(self.connection)",
-                "connection says how to reach a server: every engine needs it but sqlite, which has a volume instead",
+                "set connection for every engine except sqlite; for sqlite, set volume instead",
                 field=".connection",
             ),
             Rule(
                 "has(self.instance) || !has(self.engine) || (self.engine == 'sqlite') == has(self.volume)",
-                "volume says where an SQLite file lies: engine sqlite needs it, and no other has one",
+                "set volume for engine sqlite, and for no other engine",
                 field=".volume",
             ),
             Rule(
@@ -227,7 +238,8 @@ class Database(SpecModel):
                 "!has(self.engine) || self.engine != 'mariadb' || !has(self.connection) || "
                 "!has(self.connection.tls) || !has(self.connection.tls.mode) || "
                 "self.connection.tls.mode != 'verify-ca'",
-                "MariaDB's client checks certificate and host name together or not at all: use verify-full",
+                "engine mariadb has no verify-ca, since MariaDB's client checks certificate and host name together: "
+                "use verify-full",
                 field=".connection.tls.mode",
             ),
         )
@@ -235,7 +247,7 @@ class Database(SpecModel):
 
     engine: Engine | None = Field(
         None,
-        description="The database's engine: postgresql, mysql, mariadb or sqlite. Required, unless method is aws-rds.",
+        description="Database engine: postgresql, mysql, mariadb or sqlite. Required, unless method is aws-rds.",
     )
     name: str | None = Field(
         None,
@@ -243,15 +255,22 @@ class Database(SpecModel):
         max_length=64,
         pattern=r"^[^\x00]+$",
         json_schema_extra=says("must not contain a NUL character"),
-        description="Name of the database on its server, as it is, without quotes: at most 64 characters, 63 for "
-        "postgresql. Of an SQLite file: what people call it. Required, unless method is aws-rds.",
+        description="Name of the database on its server, exactly and without quotes. For sqlite: any name that tells "
+        "people which database it is. At most 64 characters, 63 for postgresql. Required, unless method is aws-rds.",
     )
     connection: Connection | None = Field(
-        None, description="How to reach the server. Required by every engine but sqlite; not with method aws-rds."
+        None,
+        description="How to reach the database server. Required, except with engine sqlite and with method "
+        "aws-rds, which do not take it.",
     )
-    volume: Volume | None = Field(None, description="Where the file of an SQLite database lies. Required by sqlite.")
+    volume: Volume | None = Field(
+        None,
+        description="Where the file of an SQLite database is. Required for engine sqlite; no other engine takes it.",
+    )
     instance: RDSInstance | None = Field(
-        None, description="What method aws-rds takes a snapshot of: an instance or a cluster of Amazon RDS."
+        None,
+        description="The instance or cluster of Amazon RDS to take a snapshot of. Required for method aws-rds; "
+        "method dump does not take it.",
     )
 
     def reached(self) -> Connection:

@@ -21,7 +21,7 @@ _RESOURCE_NAMES = Rule(
 _OWN_LABELS = Rule(
     "self.all(key, !key.startsWith('holdfast.dev/') && !key.startsWith('batch.kubernetes.io/') && "
     "!(key in ['app.kubernetes.io/managed-by', 'app.kubernetes.io/component', 'job-name', 'controller-uid']))",
-    "labels that Holdfast or the Job sets itself cannot be set: holdfast.dev/..., batch.kubernetes.io/..., "
+    "Holdfast or the Job sets these labels itself, so leave them out: holdfast.dev/..., batch.kubernetes.io/..., "
     "app.kubernetes.io/managed-by, app.kubernetes.io/component, job-name, controller-uid",
 )
 # Kubernetes takes orders by annotation, too; the chart's admission policy has the same list.
@@ -31,8 +31,8 @@ _OTHERS_ANNOTATIONS = Rule(
     "'descheduler.alpha.kubernetes.io/evict', 'descheduler.alpha.kubernetes.io/prefer-no-eviction', "
     "'kubectl.kubernetes.io/default-container', 'kubernetes.io/description', 'kubernetes.io/egress-bandwidth', "
     "'kubernetes.io/ingress-bandwidth'])",
-    "of Kubernetes' own annotations only those can be set that change nothing of how the Pod is confined: "
-    "cluster-autoscaler.kubernetes.io/safe-to-evict, kubernetes.io/egress-bandwidth and the like",
+    "Kubernetes' own annotations are refused, except those that cannot weaken how the Pod is confined, e.g. "
+    "cluster-autoscaler.kubernetes.io/safe-to-evict and kubernetes.io/egress-bandwidth",
 )
 
 
@@ -56,14 +56,14 @@ class Resources(SpecModel):
         None,
         max_length=8,
         json_schema_extra=rules(_RESOURCE_NAMES, *limits.amounts(zero=True)),
-        description="What the scheduler reserves for the container: cpu, memory, ephemeral-storage. A size is 0, or "
-        "from 1Mi to 1Ei.",
+        description="Resources that the scheduler reserves for the container: cpu, memory, ephemeral-storage. Each "
+        "size is 0, or from 1Mi to 1Ei.",
     )
     limits: dict[str, Quantity] | None = Field(
         None,
         max_length=8,
         json_schema_extra=rules(_RESOURCE_NAMES, *limits.amounts(zero=False)),
-        description="What the container may use at most: cpu, memory, ephemeral-storage. A size is from 1Mi to 1Ei.",
+        description="Most that the container may use: cpu, memory, ephemeral-storage. Each size is from 1Mi to 1Ei.",
     )
 
 
@@ -79,7 +79,7 @@ class Toleration(SpecModel):
             ),
             Rule(
                 "(has(self.key) && self.key != '') || (has(self.operator) && self.operator == 'Exists')",
-                "operator must be Exists when there is no key",
+                "operator must be Exists when key is left out",
                 field=".operator",
             ),
             Rule(
@@ -90,31 +90,41 @@ class Toleration(SpecModel):
         )
     )
 
-    key: ShortText | None = Field(None, description="Key of the taint. Without one, every taint is meant.")
-    operator: Literal["Exists", "Equal"] | None = Field(
-        None, description="How the key is compared: Exists, or Equal to value. Default: Equal."
+    key: ShortText | None = Field(
+        None,
+        description="Key of the taint. If left out, the toleration matches every taint; operator must then be Exists.",
     )
-    value: LabelValue | None = Field(None, description="Value of the taint, where operator is Equal.")
+    operator: Literal["Exists", "Equal"] | None = Field(
+        None,
+        description="How the taint is compared: Exists (the key is enough) or Equal (the value must be equal "
+        "too). Default: Equal.",
+    )
+    value: LabelValue | None = Field(None, description="Value of the taint. Only for operator Equal.")
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
-        None, description="NoSchedule, PreferNoSchedule or NoExecute. Without one, every effect is meant."
+        None,
+        description="Effect of the taint: NoSchedule, PreferNoSchedule or NoExecute. If left out, the toleration "
+        "matches every effect.",
     )
     toleration_seconds: int | None = Field(
-        None, ge=0, le=2**31 - 1, description="How long a NoExecute taint is tolerated, seconds. Default: for ever."
+        None,
+        ge=0,
+        le=2**31 - 1,
+        description="How long the Pod tolerates a NoExecute taint, in seconds. Default: for ever.",
     )
 
 
 class LocalReference(SpecModel):
     """An object of the same namespace."""
 
-    name: ObjectName = Field(description="Name of the object.")
+    name: ObjectName = Field(description="Name of the Secret.")
 
 
 class Scratch(SpecModel):
-    """The volume that a `directory` dump or the copy of an SQLite file is staged on. All else streams."""
+    """The scratch volume for a dump in format directory or the copy of an SQLite file. Other dumps are streamed."""
 
     size_limit: Size = Field(
         "10Gi",
-        description="Largest size of the volume, an emptyDir, from 1Mi to 1Ei: the dump or copy must fit. "
+        description="Size limit of the scratch volume, an emptyDir, from 1Mi to 1Ei. The dump or copy must fit. "
         "Default: 10Gi.",
     )
 
@@ -127,79 +137,85 @@ PriorityClassName = Annotated[
         pattern=DNS_NAME,
         json_schema_extra={
             **says("must be the name of a PriorityClass: lower-case letters, digits, '-' and '.'"),
-            **rules(Rule("!self.startsWith('system-')", "system-... are Kubernetes' own: take or make another one")),
+            **rules(
+                Rule(
+                    "!self.startsWith('system-')", "the PriorityClasses system-... are Kubernetes' own: use another one"
+                )
+            ),
         },
     ),
 ]
 
 
 class JobTemplate(SpecModel):
-    """How the Job of a backup runs. Fields left out are the chart's defaults, else the ones named here."""
+    """How the Job of a backup runs. Fields left out take the chart's defaults, else the defaults named here."""
 
     service_account_name: ObjectName | None = Field(
         None, description="Name of a ServiceAccount in this namespace that the Job runs as. Default: default."
     )
     resources: Resources | None = Field(
         None,
-        description="CPU, memory and ephemeral storage of the Job's container, taken whole from here or from the "
-        "chart. Default: requests of 100m CPU and 128Mi, a limit of 512Mi.",
+        description="CPU, memory and ephemeral storage of the Job's container. If set, this replaces the chart's "
+        "default as a whole. Default: requests 100m CPU and 128Mi memory, limit 512Mi memory.",
     )
     node_selector: dict[str, LabelValue] | None = Field(
         None,
         max_length=16,
         json_schema_extra={**rules(qualified("a label")), "x-kubernetes-map-type": "atomic"},
-        description="Labels that the Job's node must have. Default: none.",
+        description="Labels that a node must have for the Job to run there. Default: none.",
     )
     tolerations: list[Toleration] | None = Field(
         None, max_length=16, description="Taints that the Job's Pod tolerates. Default: none."
     )
     affinity: Affinity | None = Field(
         None,
-        description="Which nodes the Job's Pod may run on, and near to or far from which Pods, as in a Pod, all by "
-        "labels. Taken whole from here or from the chart. Default: none.",
+        description="Which nodes the Job's Pod may run on, and near which Pods, as in a Pod, selected by labels. If "
+        "set, this replaces the chart's default as a whole. Default: none.",
     )
     topology_spread_constraints: list[TopologySpread] | None = Field(
-        None, max_length=8, description="How evenly Pods are spread over nodes or zones, as in a Pod. Default: none."
+        None, max_length=8, description="How to spread Pods over nodes or zones, as in a Pod. Default: none."
     )
     priority_class_name: PriorityClassName | None = Field(
         None,
-        description="PriorityClass of the Job's Pod; none of Kubernetes' own, system-.... Default: the cluster's.",
+        description="PriorityClass of the Job's Pod. Kubernetes' own classes (system-...) are refused. Default: the "
+        "cluster's default.",
     )
     pod_labels: dict[str, LabelValue] | None = Field(
         None,
         max_length=16,
         json_schema_extra=rules(qualified("a label"), _OWN_LABELS),
-        description="Further labels of the Job's Pod. Default: none.",
+        description="More labels for the Job's Pod. Default: none.",
     )
     pod_annotations: dict[str, AnnotationValue] | None = Field(
         None,
         max_length=16,
         json_schema_extra=rules(qualified("an annotation"), _OTHERS_ANNOTATIONS),
-        description="Further annotations of the Job's Pod. Default: none.",
+        description="More annotations for the Job's Pod. Default: none.",
     )
     image_pull_secrets: list[LocalReference] | None = Field(
         None,
         max_length=8,
         json_schema_extra=keyed_by("name"),
-        description="Secrets of this namespace to pull the runner's image with. Default: none.",
+        description="Secrets in this namespace to pull the runner's image with. Default: none.",
     )
     scratch: Scratch | None = Field(
         None,
-        description="The volume for a `directory` dump or the copy of an SQLite file. All else needs none.",
+        description="The scratch volume for a dump in format directory, or for the copy of an SQLite file. Other "
+        "dumps need no such volume.",
     )
     start_timeout_seconds: int | None = Field(
         None,
         ge=10,
         le=86400,
-        description="How long the Job's Pod may take to start before the backup is Failed, seconds. Default: 600.",
+        description="How long the Job's Pod may take to start before the backup fails, in seconds. Default: 600.",
     )
     active_deadline_seconds: int | None = Field(
-        None, ge=10, le=604800, description="How long the backup may run, seconds. Default: 21600 (6 hours)."
+        None, ge=10, le=604800, description="How long the backup may run, in seconds. Default: 21600 (6 hours)."
     )
     backoff_limit: int | None = Field(
         None,
         ge=0,
         le=10,
-        description="How often a Pod that was lost or ran out of memory is replaced. Default: 2. What passes by itself "
-        "(a refused connection, a busy store) is retried within the Pod and is not counted here.",
+        description="How often the Job replaces a Pod that was lost or ran out of memory. The Pod itself retries "
+        "faults that pass, such as a refused connection or a busy store; those retries do not count here. Default: 2.",
     )

@@ -21,7 +21,7 @@ _READ = rf"^{_NUMBER}([KMGTPE]i|[numkMGTPE]|[eE](\+|-)?[0-9]+)?$"
 
 SIZE_SAYS = f"must be a size from {MIN_SIZE} to {MAX_SIZE}: 512Mi, 10Gi (500m would be half a byte)"
 CPU_SAYS = "must be a number of processors: 500m, 2, 1.5"
-PREFIX_SAYS = "must have no empty parts: eu/db instead of eu//db"
+PREFIX_SAYS = "must not have empty parts: eu/db instead of eu//db"
 
 Quantity = Annotated[
     Annotated[str, Field(max_length=64, pattern=_READ)] | Annotated[int, Field(ge=0)],
@@ -29,7 +29,7 @@ Quantity = Annotated[
         json_schema_extra={
             "x-kubernetes-int-or-string": True,
             "pattern": _QUANTITY,
-            **says("must be a quantity as Kubernetes writes it, not below zero: 500m, 2, 512Mi, 10Gi"),
+            **says("must be a Kubernetes quantity of zero or more: 500m, 2, 512Mi, 10Gi"),
         },
     ),
 ]

@@ -68,7 +68,7 @@ class Compression(SpecModel):
         json_schema_extra=rules(
             Rule(
                 "!has(self.level) || self.algorithm != 'none'",
-                "level has no effect where the algorithm is none: leave it out",
+                "level has no effect if algorithm is none: leave it out",
                 field=".level",
             )
         )
@@ -76,17 +76,18 @@ class Compression(SpecModel):
 
     algorithm: Algorithm = Field(
         Algorithm.GZIP,
-        description="gzip (read everywhere), zstd (smaller in less time) or none. Default: gzip.",
+        description="Compression algorithm: gzip (every system can read it), zstd (smaller in less time) or none. "
+        "Default: gzip.",
     )
     level: Level | None = Field(
         None,
-        description="fast (the dump tool is hardly slowed), balanced, or small (takes the longest). Only for gzip and "
-        "zstd. Default: fast.",
+        description="Compression level: fast (hardly slows the dump), balanced, or small (takes the longest). Only "
+        "for gzip and zstd. Default: fast.",
     )
 
 
 class Dump(SpecModel):
-    """What the dump tool writes, and how that is compressed."""
+    """The dump's format, and how the artifact is compressed."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -100,40 +101,46 @@ class Dump(SpecModel):
 
     format: Format = Field(
         Format.SQL,
-        description="sql (a plain script), custom (pg_dump's archive, for selective restores), or directory (pg_dump's "
-        "too, dumped by several jobs at once, onto a scratch volume first). mysql and mariadb have only sql. Default: "
-        "sql. Engine sqlite has one format only, its own file, which is called sqlite: leave it out there.",
+        description="Format of the dump: sql (a plain script), custom (pg_dump's archive, for restoring single "
+        "objects), or directory (pg_dump's archive, written by several connections at once to a scratch volume "
+        "first). Engines mysql and mariadb have only sql. Leave it out for engine sqlite, whose only format is its "
+        "own file, sqlite. Default: sql.",
     )
-    compression: Compression = Field(Compression(), description="How the artifact is compressed. Default: gzip.")
+    compression: Compression = Field(
+        Compression(), description="How the artifact is compressed. Default: gzip, level fast."
+    )
     jobs: int | None = Field(
         None,
         ge=1,
         le=64,
-        description="Parallel connections of a directory dump; other formats use one and take no number. Default: 4.",
+        description="Number of parallel connections for format directory. Other formats use one connection and do not "
+        "take this field. Default: 4.",
     )
 
 
 class Suspicion(SpecModel):
-    """What makes a good backup a suspicious one, beside the last good ones of its policy and database."""
+    """When a good backup is suspicious, compared with the last good ones of its policy and database."""
 
     max_size_loss_percent: int = Field(
         50,
         ge=0,
         le=100,
-        description="Suspicious when the artifact is smaller by more than this share of the usual size. 100: never. "
-        "Default: 50.",
+        description="Call a backup suspicious if its artifact is smaller than usual by more than this percentage. 100 "
+        "turns this check off. Default: 50.",
     )
     max_row_loss_percent: int = Field(
         50,
         ge=0,
         le=100,
-        description="Suspicious when more than this share of the usual rows is gone. 100: never. Default: 50.",
+        description="Call a backup suspicious if more than this percentage of the usual rows is missing. 100 turns "
+        "this check off. Default: 50.",
     )
     max_table_loss: int = Field(
         0,
         ge=0,
         le=1_000_000,
-        description="Suspicious when more tables than this are gone since the last good backup. Default: 0.",
+        description="Call a backup suspicious if more tables than this number are missing since the last good backup. "
+        "Default: 0.",
     )
     since: AwareDatetime | None = Field(
         None,
@@ -143,8 +150,8 @@ class Suspicion(SpecModel):
             "pattern": r"^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?"
             r"(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$",
         },
-        description="Compare with backups completed after this time only: set it when a loss was meant, and the next "
-        "backup is the new measure. Default: no limit.",
+        description="Compare only with backups completed after this time. Set it after data was deleted on purpose: "
+        "the next backup then becomes the new standard. Default: compare with all.",
     )
 
 
@@ -156,23 +163,24 @@ class VerificationLevel(StrEnum):
 
 
 class VerificationRules(SpecModel):
-    """What is looked at once a backup is there."""
+    """How backups are verified, and when one is called suspicious."""
 
     level: VerificationLevel = Field(
         VerificationLevel.CHECKSUM,
-        description="checksum (what the store holds is what was sent, by the store's own checksums of the parts) or "
-        "readback (the artifact is downloaded, decrypted where there is an identity, decompressed and read to its "
-        "end; its SHA-256, rows and schema are compared). In force for new backups, and for one that is verified again "
-        "without naming a level. For the method aws-rds, AWS is asked for the snapshot's state. Default: checksum.",
+        description="How to verify a backup: checksum (compare the store's own checksums with what was sent) or "
+        "readback (download the artifact, decrypt it if there is an identity, decompress it, read it to its end, and "
+        "compare its SHA-256, rows and schema). It applies to new backups, and to a repeated verification that names "
+        "no level. With method aws-rds there are no levels: the Job asks RDS for the snapshot's state. Default: "
+        "checksum.",
     )
     identity_secret_name: ObjectName | None = Field(
         None,
-        description="Name of a Secret in this namespace with an age identity, with which a readback decrypts encrypted "
-        "backups. Default: none: a readback then goes as far as the ciphertext, but one that is asked for later takes "
-        "a Secret named age-identity where there is one.",
+        description="Name of a Secret in this namespace with an age identity, so that a readback can decrypt "
+        "encrypted backups. Without an identity, a readback compares only the encrypted bytes. Default: none; a "
+        "repeated verification uses the Secret age-identity, if there is one.",
     )
     suspicion: Suspicion = Field(
-        Suspicion(), description="When a backup that succeeded is called suspicious: its condition Suspicious is True."
+        Suspicion(), description="When to call a successful backup suspicious. Its condition Suspicious is then True."
     )
 
 
@@ -183,8 +191,8 @@ class Retention(SpecModel):
         None,
         ge=1,
         le=36500,
-        description="Days until a backup expires. Default by environment: dev 30, staging 60, production 90. "
-        "The expiry is recorded and shown; this version deletes nothing.",
+        description="Days until a backup expires. This version records and shows the expiry, and deletes nothing. "
+        "Default by environment: dev 30, staging 60, production 90.",
     )
 
 
@@ -196,20 +204,20 @@ _READING = (
 
 
 class BackupPolicySpec(SpecModel):
-    """What is backed up, how, where to, and for how long."""
+    """What to back up, how, where to, and how long to keep the backups."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
             Rule(  # the API server fills in sql before it asks, so that cannot be told from nothing
                 "!has(self.database.engine) || self.database.engine != 'sqlite' || !has(self.dump) || "
                 "self.dump.format in ['sql', 'sqlite']",
-                "a backup of engine sqlite is the database's own file: leave format out",
+                "the only format of engine sqlite is its own file: leave format out",
                 field=".dump.format",
             ),
             Rule(
                 "!has(self.dump) || self.dump.format != 'sqlite' || "
                 "(has(self.database.engine) && self.database.engine == 'sqlite')",
-                "format sqlite is the file of engine sqlite: use sql, custom or directory",
+                "format sqlite is only for engine sqlite: use sql, custom or directory",
                 field=".dump.format",
             ),
             Rule(
@@ -230,13 +238,13 @@ class BackupPolicySpec(SpecModel):
             ),
             Rule(
                 "self.method != 'aws-rds' || !has(self.storage) || !has(self.storage.encryption)",
-                "storage.encryption has no effect when method is aws-rds, as a snapshot stays with AWS: leave it out",
+                "storage.encryption has no effect when method is aws-rds, since AWS keeps the snapshot: leave it out",
                 field=".storage.encryption",
             ),
             *(
                 Rule(
                     f"self.method != 'aws-rds' || !has(self.verification) || !({given})",
-                    f"{what} has no effect when method is aws-rds, as a snapshot cannot be read: leave it out",
+                    f"{what} has no effect when method is aws-rds, since a snapshot cannot be read: leave it out",
                     field=f".verification.{field}",
                 )
                 for field, what, given in _READING
@@ -249,50 +257,56 @@ class BackupPolicySpec(SpecModel):
             Rule(
                 "!has(self.database.engine) || !(self.database.engine in ['mysql', 'mariadb']) || !has(self.dump) || "
                 "self.dump.format in ['sql', 'sqlite']",
-                "custom and directory are formats of pg_dump alone: with mysql and mariadb, use sql",
+                "only postgresql has the formats custom and directory: use sql",
                 field=".dump.format",
             ),
         )
     )
 
     environment: Environment = Field(
-        description="What the database is for: dev, staging or production. It gives the default retention."
+        description="What the database is for: dev, staging or production. The environment decides the default "
+        "retention."
     )
     method: Method = Field(
         Method.DUMP,
-        description="How a backup is taken: dump (by the engine's own dump tool) or aws-rds (a snapshot that Amazon "
-        "RDS takes of a whole instance or cluster). Default: dump.",
+        description="How to take a backup: dump (run the engine's own dump tool) or aws-rds (let Amazon RDS take a "
+        "snapshot of a whole instance or cluster). Default: dump.",
     )
     database: Database = Field(description="The database to back up.")
     dump: Dump | None = Field(
-        None, description="What the dump tool writes; not with method aws-rds. Default: plain SQL, gzip."
+        None,
+        description="Format and compression of the dump. Method aws-rds does not take it. Default: format sql, "
+        "compressed with gzip.",
     )
     storage: Storage = Field(
         Storage(),
-        description="Where backups are kept: of a dump the artifact and its manifest, of a snapshot, which stays with "
-        "AWS, the manifest. Fields left out are the chart's defaults, where it has them.",
+        description="Where to keep backups: the artifact and manifest of a dump, or the manifest of a snapshot, which "
+        "AWS keeps itself. Fields left out take the chart's defaults, if the chart has any.",
     )
     retention: Retention = Field(
-        Retention(), description="How long backups are kept. Default: by environment, 30, 60 or 90 days."
+        Retention(),
+        description="How long to keep backups. Default by environment: dev 30, staging 60, production 90 days.",
     )
     verification: VerificationRules = Field(
         VerificationRules(),
-        description="What is looked at once a backup is there. Default: checksums; a loss is suspicious.",
+        description="How to verify backups, and when to call one suspicious. Default: compare checksums; a large loss "
+        "is suspicious.",
     )
     job: JobTemplate = Field(
         JobTemplate(),
-        description="How the Job of a backup runs. Fields left out are the chart's defaults, else the ones named here.",
+        description="How the Job of a backup runs. Fields left out take the chart's defaults, else the defaults named "
+        "here.",
     )
 
 
 class BackupPolicyStatus(StatusModel):
-    """What the operator makes of the policy."""
+    """What the operator has found about the policy."""
 
-    observed_generation: int | None = Field(None, description="Generation of the spec that this status is about.")
-    retention_days: int | None = Field(None, description="Days that its backups are kept, as resolved.")
+    observed_generation: int | None = Field(None, description="Generation of the spec that this status describes.")
+    retention_days: int | None = Field(None, description="Days to keep the policy's backups, with defaults applied.")
     conditions: list[Condition] = Field(
         [],
         max_length=16,
         json_schema_extra=keyed_by("type"),
-        description="What holds for the policy: Ready, Reconciling, Stalled.",
+        description="Conditions of the policy: Ready, Reconciling, Stalled.",
     )

@@ -27,7 +27,7 @@ class SnapshotCopy(SpecModel):
         max_length=32,
         pattern=_REGION,
         json_schema_extra=_REGION_SAYS,
-        description="Region that the snapshot is copied to when it is there, e.g. eu-west-1.",
+        description="AWS region to copy the finished snapshot to, e.g. eu-west-1.",
     )
     kms_key_id: str | None = Field(
         None,
@@ -36,7 +36,7 @@ class SnapshotCopy(SpecModel):
         max_length=2048,
         pattern=r"^[A-Za-z0-9][A-Za-z0-9:/_-]*$",
         json_schema_extra=says("must be the id, the ARN or the alias of a KMS key: alias/backups"),
-        description="KMS key of that region which encrypts the copy: its id, ARN or alias. Required by AWS where the "
+        description="KMS key in the copy's region that encrypts the copy: id, ARN or alias. AWS requires a key if the "
         "snapshot is encrypted. Default: none.",
     )
 
@@ -48,7 +48,7 @@ class RDSInstance(SpecModel):
         json_schema_extra=rules(
             Rule(
                 "!has(self.copyTo) || self.copyTo.region != self.region",
-                "copyTo is for another region than the instance's own",
+                "copyTo.region must differ from the instance's own region",
                 field=".copyTo.region",
             ),
             Rule(
@@ -66,38 +66,38 @@ class RDSInstance(SpecModel):
         json_schema_extra=says(
             "must be the identifier of an RDS instance or cluster: letters, digits and single '-', a letter first"
         ),
-        description="Identifier of the instance or cluster, as the RDS console shows it: at most 63 characters.",
+        description="Identifier of the instance or cluster, as the RDS console shows it. At most 63 characters.",
     )
     kind: InstanceKind = Field(
         InstanceKind.INSTANCE,
-        description="instance, or cluster for Aurora and for Multi-AZ clusters, which are snapshot as a whole. "
-        "Default: instance.",
+        description="instance or cluster. Use cluster for Aurora and for Multi-AZ DB clusters: RDS takes a snapshot "
+        "of the whole cluster. Default: instance.",
     )
     region: str = Field(
         max_length=32,
         pattern=_REGION,
         json_schema_extra=_REGION_SAYS,
-        description="AWS region that it is in, e.g. eu-central-1.",
+        description="AWS region of the instance or cluster, e.g. eu-central-1.",
     )
     copy_to: SnapshotCopy | None = Field(
         None,
-        description="Copy the snapshot to another region too; the backup has succeeded when both are available. "
-        "Default: no copy.",
+        description="Also copy the snapshot to another region. The backup succeeds when snapshot and copy are "
+        "available. Default: no copy.",
     )
     secret_name: ObjectName | None = Field(
         None,
-        description="Name of a Secret in this namespace with AWS credentials. Without one, the Job's own identity is "
-        "used, for instance IAM roles for service accounts.",
+        description="Name of a Secret in this namespace with AWS credentials. Default: the Job uses the identity of "
+        "its ServiceAccount, e.g. IAM roles for service accounts.",
     )
     secret_keys: S3SecretKeys | None = Field(
         None,
-        description="Names of the keys in that Secret. Default: accessKeyID, secretAccessKey and sessionToken.",
+        description="Names of the keys in the Secret. Default: accessKeyID, secretAccessKey and sessionToken.",
     )
     endpoint: str | None = Field(
         None,
         max_length=512,
         pattern=SAFE_ENDPOINT,
         json_schema_extra=says("must be a URL of host, port and path, without credentials: https://rds.example.com"),
-        description="URL that answers RDS's API instead of AWS's own, for all regions: a VPC endpoint, or a stand-in "
-        "for tests. Default: AWS.",
+        description="URL of the RDS API, used for all regions, instead of AWS's public one: a VPC endpoint, or a "
+        "stand-in for tests. Default: AWS's public endpoints.",
     )

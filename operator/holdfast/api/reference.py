@@ -12,11 +12,11 @@ WHOLE_POLICY = ("spec.policy", "status.resolved")
 _HEAD = """<!-- Generated from operator/holdfast/api; do not edit: run `make generate`. -->
 # Resources
 
-Every field of Holdfast's resources, as `kubectl explain` tells them. A field in **bold** is required. Fields of
-`status` are written by the operator. Durations and sizes have their unit in their name; times are UTC.
+All fields of Holdfast's resources, as `kubectl explain` shows them. A field in **bold** is required. The operator
+writes the fields of `status`. Fields for durations and sizes have the unit in their name; times are UTC.
 
-A wrong field is refused by the API server, with a sentence that names the field and what it takes. Unknown fields
-are refused too, as long as kubectl validates strictly, which is its default.
+The API server refuses a wrong value with a sentence that names the field and what it takes. It refuses unknown fields
+too, as long as kubectl validates strictly, which is its default.
 """
 
 

@@ -32,7 +32,7 @@ Weight = Annotated[int, Field(ge=1, le=100)]
 
 
 class NodeRequirement(SpecModel):
-    """What a node's label has to be."""
+    """A requirement on a label of a node."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -46,40 +46,49 @@ class NodeRequirement(SpecModel):
         )
     )
 
-    key: LabelKey = Field(description="Key of the label.")
+    key: LabelKey = Field(description="Key of the node's label.")
     operator: Literal["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"] = Field(
-        description="In, NotIn, Exists, DoesNotExist, Gt or Lt."
+        description="How the label is compared with the values: In, NotIn, Exists, DoesNotExist, Gt or Lt."
     )
-    values: list[LabelValue] | None = Field(None, max_length=16, description="What it is compared with.")
+    values: list[LabelValue] | None = Field(
+        None,
+        max_length=16,
+        description="Values to compare with the label's value. One number for Gt and Lt; none for Exists and "
+        "DoesNotExist.",
+    )
 
 
 class NodeTerm(SpecModel):
-    """Requirements that a node meets all of."""
+    """Requirements: a node must meet all of them."""
 
-    match_expressions: list[NodeRequirement] = Field(min_length=1, max_length=8, description="What its labels are.")
+    match_expressions: list[NodeRequirement] = Field(
+        min_length=1, max_length=8, description="Requirements on the node's labels. The node must meet all of them."
+    )
 
 
 class NodeSelection(SpecModel):
-    """Terms of which a node meets one."""
+    """Terms: a node must meet at least one of them."""
 
-    node_selector_terms: list[NodeTerm] = Field(min_length=1, max_length=8, description="Terms; one is enough.")
+    node_selector_terms: list[NodeTerm] = Field(
+        min_length=1, max_length=8, description="Terms that describe nodes. A node must meet at least one of them."
+    )
 
 
 class PreferredNode(SpecModel):
-    """A term that counts for a node which meets it."""
+    """A preference, and how much it counts."""
 
-    weight: Weight = Field(description="How much it counts, 1 to 100.")
-    preference: NodeTerm = Field(description="What the node should be like.")
+    weight: Weight = Field(description="How much this preference counts, 1 to 100.")
+    preference: NodeTerm = Field(description="Term that describes preferred nodes.")
 
 
 class NodeAffinity(SpecModel):
-    """Which nodes the Job's Pod may run on, and which it rather should."""
+    """Which nodes the Job's Pod may run on, and which nodes it prefers."""
 
     required_during_scheduling_ignored_during_execution: NodeSelection | None = Field(
-        None, description="What the node must be like."
+        None, description="Rules that a node must meet for the Job's Pod to be scheduled there."
     )
     preferred_during_scheduling_ignored_during_execution: list[PreferredNode] | None = Field(
-        None, max_length=8, description="What it should be like."
+        None, max_length=8, description="Rules that the scheduler prefers nodes to meet."
     )
 
 
@@ -87,49 +96,63 @@ class LabelSelector(SpecModel):
     """Pods of the Job's namespace, by their labels."""
 
     match_labels: dict[str, LabelValue] = Field(
-        min_length=1, max_length=8, json_schema_extra=rules(qualified("a label")), description="Labels that they have."
+        min_length=1,
+        max_length=8,
+        json_schema_extra=rules(qualified("a label")),
+        description="Labels that a Pod must have to be selected.",
     )
 
 
 class PodTerm(SpecModel):
-    """Pods to be near to, or far from, and what near means."""
+    """Pods to be near to or far from, and what counts as near."""
 
-    label_selector: LabelSelector = Field(description="Which Pods, of the Job's namespace.")
-    topology_key: LabelKey = Field(description="Label of nodes that are one place, e.g. kubernetes.io/hostname.")
+    label_selector: LabelSelector = Field(description="Selects Pods in the Job's namespace.")
+    topology_key: LabelKey = Field(
+        description="Key of a node label, e.g. kubernetes.io/hostname. Nodes with the same value count as one place."
+    )
 
 
 class PreferredPods(SpecModel):
-    """A term that counts for a node which meets it."""
+    """A preference, and how much it counts."""
 
-    weight: Weight = Field(description="How much it counts, 1 to 100.")
-    pod_affinity_term: PodTerm = Field(description="Which Pods.")
+    weight: Weight = Field(description="How much this preference counts, 1 to 100.")
+    pod_affinity_term: PodTerm = Field(description="Which Pods to be near to or far from, and what counts as near.")
 
 
 class PodAffinity(SpecModel):
     """Pods that must, or should, be in the same place; or, as anti-affinity, must or should not."""
 
     required_during_scheduling_ignored_during_execution: list[PodTerm] | None = Field(
-        None, max_length=8, description="What must be so."
+        None, max_length=8, description="Rules that must be met for the Job's Pod to be scheduled."
     )
     preferred_during_scheduling_ignored_during_execution: list[PreferredPods] | None = Field(
-        None, max_length=8, description="What should be so."
+        None, max_length=8, description="Rules that the scheduler prefers to meet."
     )
 
 
 class Affinity(SpecModel):
-    """Which nodes, and near to or far from which Pods."""
+    """Which nodes the Job's Pod runs on, and which Pods it is near to or far from."""
 
-    node_affinity: NodeAffinity | None = Field(None, description="Which nodes, by label.")
-    pod_affinity: PodAffinity | None = Field(None, description="Near to which Pods of its namespace.")
-    pod_anti_affinity: PodAffinity | None = Field(None, description="Far from which Pods of its namespace.")
+    node_affinity: NodeAffinity | None = Field(
+        None, description="Which nodes the Job's Pod may run on, and which nodes it prefers."
+    )
+    pod_affinity: PodAffinity | None = Field(
+        None, description="Which Pods in its namespace the Job's Pod runs near to."
+    )
+    pod_anti_affinity: PodAffinity | None = Field(
+        None, description="Which Pods in its namespace the Job's Pod keeps away from."
+    )
 
 
 class TopologySpread(SpecModel):
     """How evenly Pods are spread over nodes or zones."""
 
-    max_skew: int = Field(ge=1, le=1000, description="By how many Pods places may differ.")
-    topology_key: LabelKey = Field(description="Label of nodes that are one place, e.g. topology.kubernetes.io/zone.")
-    when_unsatisfiable: Literal["DoNotSchedule", "ScheduleAnyway"] = Field(
-        description="DoNotSchedule (the Pod waits where it cannot be so) or ScheduleAnyway."
+    max_skew: int = Field(ge=1, le=1000, description="Largest difference in the number of Pods between two places.")
+    topology_key: LabelKey = Field(
+        description="Key of a node label, e.g. topology.kubernetes.io/zone. Nodes with the same value count as one "
+        "place."
     )
-    label_selector: LabelSelector = Field(description="Which Pods are counted.")
+    when_unsatisfiable: Literal["DoNotSchedule", "ScheduleAnyway"] = Field(
+        description="What to do if maxSkew cannot be met: DoNotSchedule (the Pod waits) or ScheduleAnyway."
+    )
+    label_selector: LabelSelector = Field(description="Selects the Pods to count.")

@@ -38,7 +38,8 @@ class ServerSideEncryption(SpecModel):
     )
 
     algorithm: EncryptionAlgorithm = Field(
-        description="AES256 (SSE-S3: keys of the store's own) or aws:kms (SSE-KMS: a key in a key management service)."
+        description="Algorithm of the encryption at rest: AES256 (SSE-S3, with the store's own keys) or aws:kms "
+        "(SSE-KMS, with a key in a key management service)."
     )
     kms_key_id: str | None = Field(
         None,
@@ -47,7 +48,8 @@ class ServerSideEncryption(SpecModel):
         max_length=2048,
         pattern=r"^[\x21-\x7e]+$",
         json_schema_extra=says("must be the id, ARN or alias of a key, without spaces"),
-        description="Key of aws:kms: its id, ARN or alias. Default: the bucket's or the account's own.",
+        description="KMS key for algorithm aws:kms: id, ARN or alias. Default: the default key of the bucket, else of "
+        "the account.",
     )
 
 
@@ -62,12 +64,13 @@ class ObjectLock(SpecModel):
     """Retention by the store itself."""
 
     mode: LockMode = Field(
-        description="governance (who has s3:BypassGovernanceRetention may still remove it) or compliance (nobody may)."
+        description="Mode of Object Lock: governance (users with s3:BypassGovernanceRetention may still delete the "
+        "objects) or compliance (nobody may)."
     )
 
 
 class Checksums(StrEnum):
-    """How it is made sure that the store holds what was sent."""
+    """How the Job makes sure that the store holds what was sent."""
 
     SHA256 = "sha256"
     READBACK = "readback"
@@ -77,14 +80,17 @@ class S3SecretKeys(SpecModel):
     """Which keys of the Secret hold the store's credentials."""
 
     access_key_id: SecretKey = Field(
-        "accessKeyID", alias="accessKeyID", description="Key of the access key's id. Default: accessKeyID."
+        "accessKeyID",
+        alias="accessKeyID",
+        description="Key in the Secret that holds the access key ID. Default: accessKeyID.",
     )
     secret_access_key: SecretKey = Field(
-        "secretAccessKey", description="Key of the secret access key. Default: secretAccessKey."
+        "secretAccessKey", description="Key in the Secret that holds the secret access key. Default: secretAccessKey."
     )
     session_token: SecretKey = Field(
         "sessionToken",
-        description="Key of the session token; the Secret need not have it. Default: sessionToken.",
+        description="Key in the Secret that holds the session token. The Secret may lack this key. Default: "
+        "sessionToken.",
     )
 
 
@@ -93,13 +99,13 @@ TagValue = Annotated[
     Field(
         max_length=256,
         pattern=r"^[A-Za-z0-9 +=._:/@-]*$",
-        json_schema_extra=says("the value of a tag has letters, digits, spaces and any of + - = . _ : / @"),
+        json_schema_extra=says("the value of a tag may have letters, digits, spaces and any of + - = . _ : / @"),
     ),
 ]
 
 
 class S3Storage(SpecModel):
-    """A bucket on AWS S3 or on a compatible store. Fields left out are the chart's defaults, where it has them."""
+    """A bucket on AWS S3 or on an S3-compatible store. Fields left out take the chart's defaults, if it has any."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -115,12 +121,12 @@ class S3Storage(SpecModel):
             ),
             Rule(
                 "!has(self.caConfigMapName) || !has(self.caSecretName)",
-                "the authority is in a Secret or in a ConfigMap: leave out caSecretName or caConfigMapName",
+                "the CA certificate is in a Secret or in a ConfigMap: leave out caSecretName or caConfigMapName",
                 field=".caConfigMapName",
             ),
             Rule(
                 "!has(self.prefix) || !self.prefix.split('/').exists(part, part in ['.', '..'])",
-                "prefix has no parts '.' or '..': a key in a bucket is no path",
+                "prefix must not have the parts '.' or '..': keys in a bucket are not file paths",
                 field=".prefix",
             ),
             limits.NO_EMPTY_PARTS,
@@ -131,8 +137,8 @@ class S3Storage(SpecModel):
             ),
             Rule(
                 "!has(self.storageClass) || !(self.storageClass in ['GLACIER', 'DEEP_ARCHIVE'])",
-                "what lies in GLACIER or DEEP_ARCHIVE can neither be verified nor restored at once: use GLACIER_IR "
-                "or a lifecycle rule",
+                "objects in GLACIER and DEEP_ARCHIVE cannot be read at once, so a backup there could not be verified: "
+                "use GLACIER_IR, or a lifecycle rule",
                 field=".storageClass",
             ),
         )
@@ -144,10 +150,10 @@ class S3Storage(SpecModel):
         max_length=63,
         pattern=r"^[a-z0-9][a-z0-9.-]+[a-z0-9]$",
         json_schema_extra=says(
-            "must be the name of a bucket: 3 to 63 lower-case letters, digits, '-' and '.', without s3:// or a folder "
-            "(that is prefix)"
+            "must be the name of a bucket: 3 to 63 lower-case letters, digits, '-' and '.', without s3:// and without "
+            "a folder (set prefix for that)"
         ),
-        description="Name of the bucket, which must exist. Required here or in the chart's defaults.",
+        description="Name of the bucket. The bucket must exist. Required here or in the chart's defaults.",
     )
     prefix: str | None = Field(
         None,
@@ -155,7 +161,7 @@ class S3Storage(SpecModel):
         max_length=256,
         pattern=r"^[A-Za-z0-9!_.*'()/=-]+$",
         json_schema_extra=says("must be a folder in the bucket: letters, digits, '/' and any of ! - _ . * ' ( ) ="),
-        description="Folder in the bucket under which everything is kept, e.g. eu-1/databases. A '/' at either end "
+        description="Folder in the bucket that holds all backups, e.g. eu-1/databases. A '/' at the start or end "
         "makes no difference. Default: none.",
     )
     region: str | None = Field(
@@ -164,48 +170,50 @@ class S3Storage(SpecModel):
         max_length=64,
         pattern=r"^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$",
         json_schema_extra=says("must be the name of a region: letters, digits and '-': eu-central-1"),
-        description="Region of the bucket, e.g. eu-central-1. Default: us-east-1 where there is an endpoint, else what "
-        "the Job's environment says.",
+        description="Region of the bucket, e.g. eu-central-1. Default: us-east-1 if endpoint is set, else the region "
+        "in the Job's environment.",
     )
     endpoint: str | None = Field(
         None,
         max_length=512,
         pattern=ENDPOINT,
         json_schema_extra=says("must be a URL without credentials: https://s3.example.com:8333"),
-        description="URL of an S3-compatible store, e.g. https://s3.example.com:8333. Default: AWS.",
+        description="URL of an S3-compatible store, e.g. https://s3.example.com:8333. Default: AWS S3.",
     )
     addressing_style: AddressingStyle | None = Field(
         None,
-        description="How requests name the bucket: path, virtual (in the host name) or auto. Most compatible stores "
-        "want path. Default: auto.",
+        description="How requests name the bucket: path, virtual (in the host name) or auto. Most S3-compatible "
+        "stores need path. Default: auto.",
     )
     secret_name: ObjectName | None = Field(
         None,
-        description="Name of a Secret in this namespace with the store's credentials. Without one, the Job's own "
-        "identity is used, for instance IAM roles for service accounts.",
+        description="Name of a Secret in this namespace with the store's credentials. Default: the Job uses the "
+        "identity of its ServiceAccount, e.g. IAM roles for service accounts.",
     )
     secret_keys: S3SecretKeys | None = Field(
         None,
-        description="Names of the keys in that Secret. Default: accessKeyID, secretAccessKey and sessionToken.",
+        description="Names of the keys in the Secret. Default: accessKeyID, secretAccessKey and sessionToken.",
     )
     ca_secret_name: ObjectName | None = Field(
         None,
-        description="Name of a Secret in this namespace with the certificate authority of a private store, PEM. "
-        "Default: the public authorities that the runner's image knows.",
+        description="Name of a Secret in this namespace with the CA certificate of a private store, in PEM. Default: "
+        "the public CAs in the runner's image.",
     )
     ca_secret_key: SecretKey | None = Field(
-        None, description="Key of the certificate authority in that Secret. Default: ca.crt."
+        None, description="Key in the Secret caSecretName that holds the CA certificate. Default: ca.crt."
     )
     ca_config_map_name: ObjectName | None = Field(
         None,
-        description="Name of a ConfigMap in this namespace with the certificate authority, PEM, in place of a Secret: "
-        "as trust-manager writes it.",
+        description="Name of a ConfigMap in this namespace with the CA certificate in PEM, instead of a Secret. "
+        "trust-manager writes such ConfigMaps.",
     )
     ca_config_map_key: SecretKey | None = Field(
-        None, description="Key of the certificate authority in that ConfigMap. Default: ca.crt."
+        None, description="Key in the ConfigMap caConfigMapName that holds the CA certificate. Default: ca.crt."
     )
     server_side_encryption: ServerSideEncryption | None = Field(
-        None, description="Encryption at rest by the store, asked for with each object. Default: the bucket's own."
+        None,
+        description="Server-side encryption that the Job requests for each object. Default: the bucket's default "
+        "encryption.",
     )
     storage_class: str | None = Field(
         None,
@@ -213,8 +221,8 @@ class S3Storage(SpecModel):
         max_length=64,
         pattern=r"^[A-Z0-9_]+$",
         json_schema_extra=says("must be a storage class in the store's own words: STANDARD_IA"),
-        description="Storage class of artifact and manifest, e.g. STANDARD_IA. Classes that cannot be read at once "
-        "(GLACIER, DEEP_ARCHIVE) are refused. Default: the store's own.",
+        description="Storage class of artifact and manifest, e.g. STANDARD_IA. GLACIER and DEEP_ARCHIVE are refused, "
+        "since their objects cannot be read at once. Default: the store's default class.",
     )
     tags: dict[str, TagValue] | None = Field(
         None,
@@ -222,21 +230,23 @@ class S3Storage(SpecModel):
         json_schema_extra=rules(
             Rule(
                 "self.all(key, key.matches('^[A-Za-z0-9 +=._:/@-]{1,128}$'))",
-                "the key of a tag has 1 to 128 letters, digits, spaces and any of + - = . _ : / @",
+                "the key of a tag must have 1 to 128 letters, digits, spaces and any of + - = . _ : / @",
             )
         ),
-        description="Tags of artifact and manifest, at most 10. The Job then needs s3:PutObjectTagging.",
+        description="Object tags of artifact and manifest, at most 10. The Job then needs the right "
+        "s3:PutObjectTagging. Default: none.",
     )
     object_lock: ObjectLock | None = Field(
         None,
-        description="Have the store retain artifact and manifest until the backup expires. The bucket must have Object "
-        "Lock; the Job then needs s3:PutObjectRetention. Default: the bucket's own retention, if it has one.",
+        description="Let the store protect artifact and manifest by Object Lock until the backup expires. The bucket "
+        "must have Object Lock enabled; the Job needs the right s3:PutObjectRetention. Default: the bucket's own "
+        "retention, if it has one.",
     )
     checksums: Checksums | None = Field(
         None,
-        description="sha256 (the store checks the SHA-256 of each part, and what it states is compared) or readback "
-        "(for stores that refuse such: each part carries a Content-MD5, and the artifact is read back whole). Default: "
-        "sha256.",
+        description="How the Job makes sure that the store holds what was sent: sha256 (the store checks and returns "
+        "the SHA-256 of each part) or readback (for stores that refuse these checksums: the Job sends a Content-MD5 "
+        "with each part and reads the whole artifact back). Default: sha256.",
     )
 
     def authority(self) -> Authority | None:
@@ -250,7 +260,7 @@ Recipient = Annotated[
         max_length=62,
         pattern=r"^age1[02-9ac-hj-np-z]{58}$",
         json_schema_extra=says(
-            "must be a public key of age: age1 and 58 lower-case letters and digits, as age-keygen prints it"
+            "must be a public key of age, as age-keygen prints it: age1 and 58 lower-case letters and digits"
         ),
     ),
 ]
@@ -263,15 +273,18 @@ class Age(SpecModel):
         min_length=1,
         max_length=16,
         json_schema_extra={"x-kubernetes-list-type": "set"},
-        description="Public keys, age1…, 1 to 16: whoever has the identity of any one of them can read the backup. "
-        "Keep the identities outside of the cluster: nothing here needs them, except a restore.",
+        description="Public keys of age (age1...), 1 to 16. The identity of any one of them decrypts the backup. Keep "
+        "the identities outside the cluster: only a restore, or a readback of the content, needs one.",
     )
 
 
 class Encryption(SpecModel):
     """How an artifact is encrypted before it leaves the Job."""
 
-    age: Age = Field(description="By age, to public keys: the cluster can write what it cannot read.")
+    age: Age = Field(
+        description="Encrypt with age (https://age-encryption.org) to public keys, so that the cluster cannot read "
+        "what it writes."
+    )
 
 
 class Storage(SpecModel):
@@ -279,11 +292,11 @@ class Storage(SpecModel):
 
     s3: S3Storage = Field(
         S3Storage(),
-        description="A bucket on AWS S3 or on a compatible store. Fields left out are the chart's defaults, where it "
-        "has them.",
+        description="A bucket on AWS S3 or on an S3-compatible store. Fields left out take the chart's defaults, if "
+        "the chart has any.",
     )
     encryption: Encryption | None = Field(
         None,
-        description="Encrypt the artifact to public keys before it leaves the Job; the manifest beside it stays "
-        "readable. Default: the bucket's own encryption alone.",
+        description="Encrypt the artifact to public keys before it leaves the Job. The manifest stays readable. "
+        "Default: only the store's encryption.",
     )

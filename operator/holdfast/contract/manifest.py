@@ -17,14 +17,14 @@ VERSION: Literal[1] = 1
 
 
 class ManifestDatabase(StatusModel):
-    """What was dumped. The host helps a person; the port and user do not matter to a restore."""
+    """The database that was dumped. The host is for people; a restore needs neither the port nor the user."""
 
-    engine: str = Field(description="The database's engine, e.g. postgresql.")
-    name: str = Field(description="The database's name on its server.")
-    host: str = Field(description="The server that was asked.")
-    server_version: str = Field(description="The server, with its version.")
-    server_major: int | None = Field(None, description="The server's major version.")
-    size_bytes: int | None = Field(None, description="Size of the database on its server, bytes.")
+    engine: str = Field(description="Database engine, e.g. postgresql.")
+    name: str = Field(description="Name of the database on its server.")
+    host: str = Field(description="Database server that was dumped.")
+    server_version: str = Field(description="Database server and its version.")
+    server_major: int | None = Field(None, description="Major version of the database server.")
+    size_bytes: int | None = Field(None, description="Size of the database on its server, in bytes.")
 
 
 class ManifestEncryption(StatusModel):
@@ -32,72 +32,88 @@ class ManifestEncryption(StatusModel):
 
     method: str = Field(description="age: https://age-encryption.org/v1.")
     recipients: list[str] = Field(
-        fail_fast=True, description="Public keys; the identity of any one of them decrypts it."
+        fail_fast=True, description="Public keys. The identity of any one of them decrypts the artifact."
     )
 
 
 class ManifestArtifact(StatusModel):
     """The one object that holds the dump."""
 
-    key: str = Field(description="The object's key in the bucket.")
-    format: str = Field(description="What the dump tool wrote: sql, custom or directory.")
-    compression: str = Field(description="How the object is compressed; none where it is not.")
+    key: str = Field(description="Key of the object in the bucket.")
+    format: str = Field(description="Format of the dump: sql, custom, directory or sqlite.")
+    compression: str = Field(description="Compression of the object: gzip, zstd or none.")
     encryption: ManifestEncryption | None = Field(
-        None, description="How it is encrypted, after it was compressed; none where it is not."
+        None,
+        description="Encryption of the object, which comes after compression. Absent if the object is not encrypted.",
     )
-    size_bytes: int = Field(description="Its size as stored, bytes.")
+    size_bytes: int = Field(description="Size of the object as stored, in bytes.")
     uncompressed_bytes: int = Field(
-        description="What the dump tool wrote, bytes; of a directory dump, the tar of its files."
+        description="Size of the dump before compression, in bytes. For format directory: size of the tar of its files."
     )
-    sha256: str = Field(description="SHA-256 of the object as stored, hexadecimal.")
-    parts: int = Field(description="Parts of the multipart upload.")
-    store_checksum: str | None = Field(None, description="The store's own checksum of the object, as it states it.")
+    sha256: str = Field(description="SHA-256 of the object as stored, in hexadecimal.")
+    parts: int = Field(description="Number of parts of the multipart upload.")
+    store_checksum: str | None = Field(
+        None, description="The store's own checksum of the object, as the store returns it."
+    )
 
 
 class ManifestTool(StatusModel):
-    """What wrote the dump."""
+    """The tool that wrote the dump."""
 
-    name: str = Field(description="Its name, e.g. pg_dump.")
-    version: str = Field(description="Its name and version.")
-    arguments: list[str] = Field(fail_fast=True, description="Its arguments as given, without the connection.")
+    name: str = Field(description="Name of the dump tool, e.g. pg_dump.")
+    version: str = Field(description="Name and version of the dump tool.")
+    arguments: list[str] = Field(fail_fast=True, description="Arguments of the dump tool, without the connection.")
 
 
 class ManifestVerification(StatusModel):
-    """What was checked before this manifest was written."""
+    """What the runner checked before it wrote this manifest."""
 
-    integrity_check: str = Field(description="What the checksums said: passed.")
-    file_readable: str = Field(description="How the dump was seen to be whole.")
-    verified_at: datetime = Field(description="When it was checked, UTC.")
-    level: str | None = Field(None, description="How it was compared: checksum or readback; a snapshot's is absent.")
+    integrity_check: str = Field(description="Result of comparing the checksums: passed.")
+    file_readable: str = Field(description="How the runner made sure that the dump is complete.")
+    verified_at: datetime = Field(description="When the backup was verified, UTC.")
+    level: str | None = Field(None, description="Level of verification: checksum or readback. Absent for a snapshot.")
     checked_by: str | None = Field(
-        None, description="StoreChecksum (the store's own), Readback (all bytes were read back) or RDS (AWS's word)."
+        None,
+        description="Who confirmed the backup: StoreChecksum (the store, by its own checksums), Readback (the "
+        "runner, which read all bytes back) or RDS (AWS).",
     )
     compared: list[str] | None = Field(
         None,
         fail_fast=True,
-        description="What was compared: size, storeChecksum, sha256, uncompressedBytes, rows, schema.",
+        description="Which facts were compared: size, storeChecksum, sha256, uncompressedBytes, rows, schema.",
     )
 
 
 class ManifestTable(StatusModel):
     """A table whose rows are in the dump."""
 
-    name: str = Field(description="Its name; in PostgreSQL with its schema and quoted as there, e.g. public.orders.")
-    rows: int = Field(description="Its rows in the dump, counted there.")
+    name: str = Field(
+        description="Name of the table. In PostgreSQL with its schema, quoted where PostgreSQL quotes it, e.g. "
+        "public.orders."
+    )
+    rows: int = Field(description="Number of the table's rows, counted in the dump.")
 
 
 class ManifestMigrations(StatusModel):
-    """The bookkeeping of one migration tool, as it stood just before the dump began."""
+    """The records of one migration tool, read just before the dump began."""
 
-    tool: str = Field(description="The tool whose table this is, e.g. Flyway.")
-    table: str = Field(description="The table that was read; in PostgreSQL with its schema.")
+    tool: str = Field(description="Migration tool that owns the table, e.g. Flyway.")
+    table: str = Field(description="Table that was read. In PostgreSQL with its schema.")
     applied_count: int | None = Field(
-        None, description="How many migrations are applied; absent where the tool records only the current version."
+        None, description="Number of applied migrations. Absent if the tool records only the current version."
     )
-    last: str | None = Field(None, description="The last applied one; absent where none is, or the last one failed.")
-    applied: list[str] = Field([], fail_fast=True, description="All that the table names as applied, in its own order.")
-    failed: list[str] = Field([], fail_fast=True, description="Those that it names as failed, unfinished or dirty.")
-    locked: bool = Field(False, description="Whether the tool's lock was held: a migration ran, or was broken off.")
+    last: str | None = Field(
+        None, description="The last applied migration. Absent if none is applied, or if the last one failed."
+    )
+    applied: list[str] = Field(
+        [], fail_fast=True, description="All migrations that the table records as applied, in the table's order."
+    )
+    failed: list[str] = Field(
+        [], fail_fast=True, description="Migrations that the table records as failed, unfinished or dirty."
+    )
+    locked: bool = Field(
+        False, description="Whether the tool's lock was held: a migration was running, or had been interrupted."
+    )
 
 
 class ManifestDocument(StatusModel):
@@ -119,29 +135,29 @@ class ManifestDocument(StatusModel):
 class Manifest(ManifestDocument):
     """One backup. Readers pass over fields that they do not know: more may be added."""
 
-    version: Literal[1] = Field(VERSION, description="Version of the manifest's form.")
-    backup: BackupIdentity = Field(description="Which backup this is, and who asked for it.")
-    database: ManifestDatabase = Field(description="What was dumped.")
-    artifact: ManifestArtifact = Field(description="The object that holds the dump.")
-    tool: ManifestTool = Field(description="What wrote the dump.")
-    verification: ManifestVerification = Field(description="What was checked before this manifest was written.")
+    version: Literal[1] = Field(VERSION, description="Version of the manifest's format.")
+    backup: BackupIdentity = Field(description="Which backup this is, and which resource asked for it.")
+    database: ManifestDatabase = Field(description="The database that was dumped.")
+    artifact: ManifestArtifact = Field(description="The object in the bucket that holds the dump.")
+    tool: ManifestTool = Field(description="The tool that wrote the dump.")
+    verification: ManifestVerification = Field(description="What the runner checked before it wrote this manifest.")
     tables: list[ManifestTable] | None = Field(
-        None, fail_fast=True, description="Every table whose rows are in the dump; absent where they were not counted."
+        None, fail_fast=True, description="All tables whose rows are in the dump. Absent if the rows were not counted."
     )
-    rows: int | None = Field(None, description="Rows of all of them.")
+    rows: int | None = Field(None, description="Number of rows in all tables.")
     schema_sha256: str | None = Field(
         None,
-        description="SHA-256 of the schema as the dump writes it, hexadecimal: without rows, sequences' values, large "
-        "objects, comments and settings. Equal for equal schemas dumped by the same versions, in every format. Of "
-        "SQLite, that of the statements in sqlite_schema.",
+        description="SHA-256 of the schema as the dump writes it, in hexadecimal: without rows, sequence values, "
+        "large objects, comments and settings. Equal schemas, dumped by the same versions, have equal hashes in every "
+        "format. For SQLite: SHA-256 of the statements in sqlite_schema.",
     )
     migrations: list[ManifestMigrations] | None = Field(
         None,
         fail_fast=True,
-        description="The migration tools whose tables are in the database, the longest history first.",
+        description="Migration tools whose tables are in the database, the longest history first.",
     )
     started_at: datetime = Field(description="When the Pod began, UTC.")
-    completed_at: datetime = Field(description="When the artifact was stored and checked, UTC.")
-    expires_at: datetime = Field(description="When it was to expire as asked at first, UTC.")
-    pod_uid: str = Field(description="The uid of the Pod that took it; it is a part of the artifact's key.")
-    holdfast_version: str = Field(description="Holdfast's version.")
+    completed_at: datetime = Field(description="When the artifact was stored and verified, UTC.")
+    expires_at: datetime = Field(description="When the backup expires as first requested, UTC.")
+    pod_uid: str = Field(description="The uid of the Pod that took the backup. The artifact's key contains this uid.")
+    holdfast_version: str = Field(description="Version of Holdfast.")

@@ -24,27 +24,28 @@ PAGE = Path("docs/reference/manifest.md")
 _HEAD = """<!-- Generated from operator/holdfast/contract/manifest.py; do not edit: run `make generate`. -->
 # The manifest
 
-`manifest.json` lies beside the artifact, in the backup's folder in the bucket. It is written last, with a condition
-that it never overwrites another: **without a manifest there is no backup**. It holds everything that is needed to know,
-check and restore the backup when the cluster is gone, and no secret.
+`manifest.json` is in the backup's folder in the bucket, beside the artifact. The Job writes it last, and only if no
+manifest is there yet: **without a manifest there is no backup**. The manifest holds all that you need to know, check
+and restore the backup when the cluster is gone. It holds no secret.
 
-Its form is stable. There is a [JSON Schema](manifest.schema.json). Fields may be added, optional ones, so pass over
-those that you do not know; none is removed or changes its meaning while `version` is 1. A field that does not apply,
-or is not known, is absent. Times are UTC.
+The format is stable, and has a [JSON Schema](manifest.schema.json). While `version` is 1, optional fields may be added,
+and no field is removed or changes its meaning; so ignore fields that you do not know. A field that does not apply, or
+whose value is not known, is absent. Times are UTC.
 
-Rows are counted in the dump itself as it passes: they are exact, of the dump's own snapshot, and never the server's
-statistics. That needs no second scan and no exported snapshot, so it is the same on a standby. Of SQLite they are
-counted in the copy. Tables are those whose rows are in the dump: in PostgreSQL, a partitioned table's are its
-partitions', and unlogged tables on a standby have none; views, foreign and virtual tables never have.
+Rows are counted in the dump itself while it is streamed, so the numbers are exact for the dump's own snapshot; the
+server's statistics are never used. This needs no second scan and no exported snapshot, and works the same on a standby.
+For SQLite, rows are counted in the copy. The list has the tables whose rows are in the dump. In PostgreSQL, the rows of
+a partitioned table are listed under its partitions, and unlogged tables on a standby are missing. Views, foreign tables
+and virtual tables are never listed.
 
-Migrations are read by the backup's own user just before the dump begins, of SQLite in the copy. One that is applied
-in the moments between is in the dump and not in this list.
+The backup's own user reads the migrations just before the dump begins; for SQLite, they are read in the copy. A
+migration that is applied between that moment and the dump is in the dump, but not in this list.
 """
-_SNAPSHOT = """## Of a snapshot
+_SNAPSHOT = """## Manifest of a snapshot
 
-With method `aws-rds` the data stays with AWS, and `manifest.json` lies alone in the backup's folder. It has a
-`method`, which a dump's has not, and its own [JSON Schema](snapshot-manifest.schema.json); what is said above of times,
-absent fields and stability holds for it, too.
+With method `aws-rds`, AWS keeps the data, and the backup's folder holds only `manifest.json`. This manifest has a field
+`method`, which the manifest of a dump lacks, and its own [JSON Schema](snapshot-manifest.schema.json). Times, absent
+fields and stability are as described above.
 """
 
 

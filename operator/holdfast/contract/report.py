@@ -97,27 +97,30 @@ class CheckedBy(StrEnum):
 
 
 class Verification(StatusModel):
-    """What was checked before the backup was called one, or when it was last verified again with success."""
+    """The last successful verification: the one before the backup succeeded, or a later one."""
 
     level: VerificationLevel | None = Field(
-        None, description="checksum or readback, as asked for. Absent for a snapshot: its content cannot be read."
+        None,
+        description="Level of verification: checksum or readback. Absent for a snapshot, whose content cannot be read.",
     )
     checked_by: CheckedBy | None = Field(
         None,
-        description="StoreChecksum (the store's own SHA-256 of the parts), Readback (all bytes were read back) or RDS "
-        "(what AWS says).",
+        description="Who confirmed the backup: StoreChecksum (the store, by its own SHA-256 of the parts), Readback "
+        "(the runner, which read all bytes back) or RDS (AWS).",
     )
     compared: list[Annotated[str, Field(max_length=64)]] | None = Field(
         None,
         max_length=16,
-        description="What was found as the manifest says: size, storeChecksum, sha256, uncompressedBytes, rows, "
-        "schema; for a snapshot arn, state, encryption.",
+        description="Which facts were compared with the manifest and agreed: size, storeChecksum, sha256, "
+        "uncompressedBytes, rows, schema; for a snapshot arn, state, encryption.",
     )
-    integrity_check: Plain = Field(description="What the checksums said: passed. For a snapshot, what RDS says of it.")
+    integrity_check: Plain = Field(
+        description="Result of comparing the checksums: passed. For a snapshot: what RDS reports about it."
+    )
     file_readable: Plain = Field(
-        description="How the dump was seen to be whole. A snapshot's content cannot be looked at: it says so."
+        description="How the runner made sure that the dump is complete. For a snapshot: that its content was not read."
     )
-    verified_at: Moment = Field(description="When it was checked, UTC.")
+    verified_at: Moment = Field(description="When the backup was verified, UTC.")
 
 
 class BackupReport(StatusModel):

@@ -15,32 +15,39 @@ from holdfast.contract.task import BackupIdentity
 
 
 class SnapshotInRegion(StatusModel):
-    """A snapshot where it lies."""
+    """A snapshot and its region."""
 
     arn: str = Field(max_length=512, description="The snapshot's ARN.")
-    region: str = Field(max_length=64, description="The region that it lies in.")
+    region: str = Field(max_length=64, description="AWS region of the snapshot.")
     kms_key_id: str | None = Field(
-        None, alias="kmsKeyID", max_length=2048, description="The KMS key that encrypts it; absent where none does."
+        None,
+        alias="kmsKeyID",
+        max_length=2048,
+        description="KMS key that encrypts the snapshot. Absent if the snapshot is not encrypted.",
     )
 
 
 class Snapshot(SnapshotInRegion):
-    """The snapshot that AWS keeps, as RDS describes it, and what restoring it takes."""
+    """The snapshot that AWS keeps, as RDS describes it, and what a restore from it needs."""
 
-    kind: Literal["instance", "cluster"] = Field(description="What it was taken of: instance or cluster.")
-    source: str = Field(max_length=255, description="Identifier of the instance or cluster that it was taken of.")
-    engine: str = Field(max_length=255, description="The database's engine, in RDS's words.")
-    engine_version: str = Field(max_length=255, description="The engine's version.")
-    encrypted: bool = Field(description="Whether it is encrypted, as RDS says.")
-    allocated_bytes: int | None = Field(None, ge=0, description="Storage allocated to it, bytes, as RDS says.")
+    kind: Literal["instance", "cluster"] = Field(description="What the snapshot was taken of: instance or cluster.")
+    source: str = Field(
+        max_length=255, description="Identifier of the instance or cluster that the snapshot was taken of."
+    )
+    engine: str = Field(max_length=255, description="Database engine, as RDS names it.")
+    engine_version: str = Field(max_length=255, description="Version of the database engine.")
+    encrypted: bool = Field(description="Whether the snapshot is encrypted, as RDS reports.")
+    allocated_bytes: int | None = Field(
+        None, ge=0, description="Storage allocated to the instance or cluster, in bytes, as RDS reports."
+    )
     instance_class: str | None = Field(
-        None, max_length=255, description="Class of the instance that it was taken of; a cluster may have none."
+        None, max_length=255, description="Instance class of the source. Absent for a cluster that has none."
     )
-    subnet_group: str | None = Field(None, max_length=512, description="Subnet group of what it was taken of.")
+    subnet_group: str | None = Field(None, max_length=512, description="DB subnet group of the source.")
     security_groups: list[Annotated[str, Field(max_length=255)]] = Field(
-        [], max_length=64, description="VPC security groups of what it was taken of."
+        [], max_length=64, description="VPC security groups of the source."
     )
-    copy_in: SnapshotInRegion | None = Field(None, alias="copy", description="Its copy in another region.")
+    copy_in: SnapshotInRegion | None = Field(None, alias="copy", description="Copy of the snapshot in another region.")
 
 
 # Whoever writes to the bucket may write a manifest: what is no word of AWS's makes it none. This is asked of its reader
@@ -49,16 +56,18 @@ ReadSnapshot = Annotated[Snapshot, AfterValidator(aws.checked)]
 
 
 class SnapshotManifest(ManifestDocument):
-    """One backup whose data is a snapshot with AWS."""
+    """One backup whose data is a snapshot that AWS keeps."""
 
-    version: Literal[1] = Field(VERSION, description="Version of the manifest's form.")
-    method: Literal["aws-rds"] = Field("aws-rds", description="Tells it from a dump's manifest, which has no method.")
-    backup: BackupIdentity = Field(description="Which backup this is, and who asked for it.")
-    snapshot: ReadSnapshot = Field(description="What to restore from, and what restoring it takes.")
-    size_bytes: int | None = Field(None, description="Its full size, or the storage allocated to it, as RDS says.")
-    verification: ManifestVerification = Field(description="What RDS said before this manifest was written.")
+    version: Literal[1] = Field(VERSION, description="Version of the manifest's format.")
+    method: Literal["aws-rds"] = Field("aws-rds", description="Always aws-rds. The manifest of a dump has no method.")
+    backup: BackupIdentity = Field(description="Which backup this is, and which resource asked for it.")
+    snapshot: ReadSnapshot = Field(description="The snapshot, and what a restore from it needs.")
+    size_bytes: int | None = Field(
+        None, description="Full size of the snapshot, or the storage allocated to the instance, as RDS reports."
+    )
+    verification: ManifestVerification = Field(description="What RDS reported before the runner wrote this manifest.")
     started_at: datetime = Field(description="When the Pod began, UTC.")
-    completed_at: datetime = Field(description="When RDS said that it is available, UTC.")
-    expires_at: datetime = Field(description="When it was to expire as asked at first, UTC.")
-    pod_uid: str = Field(description="The uid of the Pod that had it taken.")
-    holdfast_version: str = Field(description="Holdfast's version.")
+    completed_at: datetime = Field(description="When RDS reported the snapshot as available, UTC.")
+    expires_at: datetime = Field(description="When the backup expires as first requested, UTC.")
+    pod_uid: str = Field(description="The uid of the Pod that requested the snapshot.")
+    holdfast_version: str = Field(description="Version of Holdfast.")

@@ -20,15 +20,17 @@ VERSION: Literal[1] = 1
 class BackupIdentity(SpecModel):
     """Which backup this is; copied into the manifest, so that the bucket alone can tell."""
 
-    uid: str = Field(description="The DatabaseBackup's uid: a manifest with it is this backup's own.")
-    namespace: str = Field(description="The DatabaseBackup's namespace.")
-    name: str = Field(description="The DatabaseBackup's name.")
-    policy: str | None = Field(None, description="The BackupPolicy that it was taken from.")
-    backup_id: str = Field(alias="backupID", description="The backup's unique id, also the name of its folder.")
+    uid: str = Field(description="The uid of the DatabaseBackup. A manifest with this uid belongs to this backup.")
+    namespace: str = Field(description="Namespace of the DatabaseBackup.")
+    name: str = Field(description="Name of the DatabaseBackup.")
+    policy: str | None = Field(None, description="BackupPolicy of the backup.")
+    backup_id: str = Field(
+        alias="backupID", description="Unique id of the backup, which is also the name of its folder."
+    )
     environment: str = Field(description="What the database is for: dev, staging or production.")
-    label: str | None = Field(None, description="The word to find it by.")
-    reason: str | None = Field(None, description="Why it was taken, for people.")
-    retention_days: int = Field(description="Days until it expires, as asked at first.")
+    label: str | None = Field(None, description="The label to find the backup by.")
+    reason: str | None = Field(None, description="Why the backup was taken, in words for people.")
+    retention_days: int = Field(description="Days until the backup expires, as first requested.")
 
 
 class AnyTask(SpecModel):
