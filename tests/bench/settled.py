@@ -13,8 +13,8 @@ from holdfast.contract.report import Report
 from holdfast.contract.task import BackupTask, Task
 from holdfast.kube.events import EventRecorder
 from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES
-from holdfast.reconcile.backup import BackupReconciler
 from holdfast.reconcile.cache import Cache
+from holdfast.reconcile.loop import BackupReconciler
 from holdfast.reconcile.queue import Key
 
 Body = dict[str, Any]

@@ -23,8 +23,8 @@ from holdfast.kube.client import KubeClient
 from holdfast.kube.errors import Unavailable
 from holdfast.kube.events import EventRecorder
 from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES, Kind
-from holdfast.reconcile.backup import BackupReconciler
 from holdfast.reconcile.cache import Cache
+from holdfast.reconcile.loop import BackupReconciler
 from holdfast.reconcile.queue import Key
 from holdfast.settings import Settings
 

@@ -13,8 +13,8 @@ from holdfast.api.unreadable import explained
 from holdfast.decide.policy import statuses
 from holdfast.kube.events import EventRecorder
 from holdfast.kube.kinds import BACKUPS, POLICIES
-from holdfast.reconcile.backup import BackupReconciler
 from holdfast.reconcile.cache import Cache
+from holdfast.reconcile.loop import BackupReconciler
 from holdfast.reconcile.queue import Key
 from holdfast.reconcile.resource import Resource
 

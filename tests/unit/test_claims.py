@@ -22,8 +22,8 @@ from holdfast.kube.events import EventRecorder
 from holdfast.kube.kinds import BACKUPS, CLAIMS, JOBS, PODS
 from holdfast.manifests import jobs, methods
 from holdfast.manifests.restore import restore_command
-from holdfast.reconcile.backup import BackupReconciler
 from holdfast.reconcile.cache import Cache
+from holdfast.reconcile.loop import BackupReconciler
 from holdfast.reconcile.queue import Key
 
 RUNNER = jobs.Runner("holdfast-runner-sqlite:3", "IfNotPresent", {})

@@ -157,7 +157,7 @@ async def test_the_leader_reconciles_under_that_guard(monkeypatch: pytest.Monkey
     def broken(*_: object) -> None:
         raise ValueError("broken")
 
-    monkeypatch.setattr("holdfast.reconcile.backup.decide", broken)
+    monkeypatch.setattr("holdfast.reconcile.loop.decide", broken)
     world = World()
     operator = Operator(world.cluster, None, Settings(images={}), Health())
     (body,) = world.cluster.all(BACKUPS)

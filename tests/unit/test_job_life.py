@@ -23,7 +23,7 @@ from holdfast.kube.errors import Refused
 from holdfast.kube.kinds import JOBS, PODS
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.job_acts import JobActs
-from holdfast.reconcile.observe import Known
+from holdfast.reconcile.kinds.backup import Known
 
 POLISH = "polish"
 NAME = "orders-1-polish"

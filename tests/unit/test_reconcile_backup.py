@@ -14,8 +14,8 @@ from holdfast.decide.decision import RETIRED_SECONDS
 from holdfast.errors import Reason
 from holdfast.kube.events import EventRecorder
 from holdfast.kube.kinds import BACKUPS, EVENTS, JOBS, PODS, POLICIES
-from holdfast.reconcile.backup import BackupReconciler
 from holdfast.reconcile.cache import Cache
+from holdfast.reconcile.loop import BackupReconciler
 from holdfast.reconcile.queue import Key
 from holdfast.settings import Settings
 

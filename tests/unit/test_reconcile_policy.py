@@ -8,7 +8,7 @@ from tests.fake_cluster import FakeCluster
 
 from holdfast.kube.kinds import BACKUPS, POLICIES
 from holdfast.reconcile.cache import Cache
-from holdfast.reconcile.policy import PolicyReconciler
+from holdfast.reconcile.kinds.policy import PolicyReconciler
 from holdfast.reconcile.queue import Key
 from holdfast.settings import Settings
 

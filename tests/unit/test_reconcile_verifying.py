@@ -14,8 +14,8 @@ from holdfast.kube.errors import Refused
 from holdfast.kube.events import EventRecorder
 from holdfast.kube.kinds import BACKUPS, EVENTS, JOBS, PODS, POLICIES
 from holdfast.naming import ANNOTATION_VERIFY, LABEL_TASK
-from holdfast.reconcile.backup import BackupReconciler
 from holdfast.reconcile.cache import Cache
+from holdfast.reconcile.loop import BackupReconciler
 from holdfast.reconcile.queue import Key
 
 CALLS = 5  # what one verification takes

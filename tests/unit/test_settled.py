@@ -20,10 +20,10 @@ from holdfast.kube.errors import Unavailable
 from holdfast.kube.events import EventRecorder
 from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES
 from holdfast.naming import ANNOTATION_VERIFY
-from holdfast.reconcile.backup import BackupReconciler
 from holdfast.reconcile.backups import backup_view
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.faults import PATIENCE, Faults
+from holdfast.reconcile.loop import BackupReconciler
 from holdfast.reconcile.queue import Key
 from holdfast.reconcile.resource import Resource
 

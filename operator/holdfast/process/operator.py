@@ -17,11 +17,11 @@ from holdfast.process.audit import Audit
 from holdfast.process.health import Health
 from holdfast.process.metrics import BackupCollector
 from holdfast.process.namespaces import Namespaces
-from holdfast.reconcile.backup import BackupReconciler
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.clocktask import ClockTask
 from holdfast.reconcile.faults import Faults
-from holdfast.reconcile.policy import PolicyReconciler
+from holdfast.reconcile.kinds.policy import PolicyReconciler
+from holdfast.reconcile.loop import BackupReconciler
 from holdfast.reconcile.queue import Key, Reconcile, WorkQueue
 from holdfast.settings import Settings
 

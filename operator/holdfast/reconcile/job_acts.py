@@ -14,8 +14,8 @@ from holdfast.kube.client import KubeClient
 from holdfast.kube.errors import AlreadyExists, Conflict, NotFound, Refused
 from holdfast.kube.kinds import CLAIMS, JOBS, PODS
 from holdfast.reconcile.cache import Cache
-from holdfast.reconcile.new_jobs import BUILDERS, Builder
-from holdfast.reconcile.observe import Known
+from holdfast.reconcile.kinds.backup import Known
+from holdfast.reconcile.kinds.backup_jobs import BUILDERS, Builder
 from holdfast.settings import Settings
 
 log = structlog.get_logger(__name__)

@@ -20,8 +20,8 @@ from holdfast.manifests import methods
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.fetch import fetch
 from holdfast.reconcile.job_acts import JobActs
-from holdfast.reconcile.new_jobs import owner, runner
-from holdfast.reconcile.observe import Known, observe
+from holdfast.reconcile.kinds.backup import Known, observe
+from holdfast.reconcile.kinds.backup_jobs import owner, runner
 from holdfast.reconcile.queue import Key
 from holdfast.reconcile.resource import Resource
 from holdfast.reconcile.status_writer import StatusWriter
