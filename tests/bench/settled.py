@@ -7,14 +7,13 @@ from typing import Any
 
 from tests.builders import NOW, a_success, policy_dict, settings
 from tests.fake_cluster import WHEN, FakeCluster
+from tests.reconciling import a_loop
 
 from holdfast import clock
 from holdfast.contract.report import Report
 from holdfast.contract.task import BackupTask, Task
-from holdfast.kube.events import EventRecorder
 from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES
 from holdfast.reconcile.cache import Cache
-from holdfast.reconcile.loop import BackupReconciler
 from holdfast.reconcile.queue import Key
 
 Body = dict[str, Any]
@@ -33,9 +32,8 @@ async def taken() -> Mapping[str, Any]:
         for kind in (POLICIES, BACKUPS, JOBS, PODS):
             for body in cluster.all(kind):
                 cache.put(kind, body)
-        recorder: Any = EventRecorder(cluster)  # type: ignore[arg-type]
-        reconciler = BackupReconciler(cache, cluster, recorder, settings(), lambda: NOW)  # type: ignore[arg-type]
-        await reconciler.reconcile(Key(BACKUPS.kind, NAMESPACE, "b"))
+        loop = a_loop(cache, cluster, settings())  # type: ignore[arg-type]
+        await loop.reconcile(Key(BACKUPS.kind, NAMESPACE, "b"))
         cluster.kubelet()
     status: Body = (await cluster.get(BACKUPS, NAMESPACE, "b"))["status"]
     assert status["phase"] == "Succeeded", status

@@ -15,16 +15,15 @@ import pytest
 from tests.e2e.installation import RUNNER
 from tests.e2e.world import World, backup, until
 from tests.mortal import Killed, Mortal
+from tests.reconciling import a_loop
 
 from holdfast import clock
 from holdfast.decide import job_end
 from holdfast.kube import access
 from holdfast.kube.client import KubeClient
 from holdfast.kube.errors import Unavailable
-from holdfast.kube.events import EventRecorder
 from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES, Kind
 from holdfast.reconcile.cache import Cache
-from holdfast.reconcile.loop import BackupReconciler
 from holdfast.reconcile.queue import Key
 from holdfast.settings import Settings
 
@@ -50,8 +49,8 @@ async def a_life(
         selector = "app.kubernetes.io/managed-by=holdfast" if kind in (JOBS, PODS) else None
         for body in await client.list(kind, world.unwatched, label_selector=selector):
             cache.put(kind, body)
-    reconciler = BackupReconciler(cache, acting, EventRecorder(acting), settings, clock.now)
-    await reconciler.reconcile(Key(BACKUPS.kind, world.unwatched, name))
+    loop = a_loop(cache, acting, settings, now=clock.now)
+    await loop.reconcile(Key(BACKUPS.kind, world.unwatched, name))
     return (await client.get(BACKUPS, world.unwatched, name)).get("status", {})
 
 

@@ -6,15 +6,14 @@ import pytest
 from pydantic import BaseModel, ValidationError
 from tests.builders import NOW, UID, policy_dict, settings
 from tests.fake_cluster import WHEN, FakeCluster
+from tests.reconciling import a_loop
 
 from holdfast.api.backup import DatabaseBackupSpec
 from holdfast.api.policy import BackupPolicySpec
 from holdfast.api.unreadable import explained
 from holdfast.decide.policy import statuses
-from holdfast.kube.events import EventRecorder
 from holdfast.kube.kinds import BACKUPS, POLICIES
 from holdfast.reconcile.cache import Cache
-from holdfast.reconcile.loop import BackupReconciler
 from holdfast.reconcile.queue import Key
 from holdfast.reconcile.resource import Resource
 
@@ -92,9 +91,9 @@ async def reconciled(spec: dict[str, Any], status: dict[str, Any], policy: dict[
     for kind in (POLICIES, BACKUPS):
         for body in cluster.all(kind):
             cache.put(kind, body)
-    reconciler = BackupReconciler(cache, cluster, EventRecorder(cluster), settings(), lambda: NOW)
+    loop = a_loop(cache, cluster, settings())
     for _ in range(2):  # what it wrote, it can read
-        await reconciler.reconcile(Key(BACKUPS.kind, "shop", "first"))
+        await loop.reconcile(Key(BACKUPS.kind, "shop", "first"))
     return (await cluster.get(BACKUPS, "shop", "first")).get("status", {})
 
 

@@ -7,6 +7,7 @@ import pytest
 from tests.builders import NOW, UID, a_begun_backup, a_sqlite_policy, a_success, as_begun, observed, settings
 from tests.fake_cluster import WHEN, FakeCluster
 from tests.pasting import Room
+from tests.reconciling import a_loop
 
 from holdfast.api.backup import Phase
 from holdfast.api.policy import Format
@@ -18,12 +19,10 @@ from holdfast.decide.decision import Create, Learn, What
 from holdfast.decide.resolve import resolve
 from holdfast.decide.views import ClaimView, claim_view, holders
 from holdfast.errors import Reason
-from holdfast.kube.events import EventRecorder
 from holdfast.kube.kinds import BACKUPS, CLAIMS, JOBS, PODS
 from holdfast.manifests import jobs, methods
 from holdfast.manifests.restore import restore_command
 from holdfast.reconcile.cache import Cache
-from holdfast.reconcile.loop import BackupReconciler
 from holdfast.reconcile.queue import Key
 
 RUNNER = jobs.Runner("holdfast-runner-sqlite:3", "IfNotPresent", {})
@@ -217,8 +216,8 @@ async def reconciled(cluster: FakeCluster) -> dict[str, Any]:
     cluster.put(BACKUPS, {"metadata": {"namespace": "shop", "name": "app-1", "creationTimestamp": WHEN}, "spec": spec})
     cache = Cache()
     cache.put(BACKUPS, await cluster.get(BACKUPS, "shop", "app-1"))
-    reconciler = BackupReconciler(cache, cluster, EventRecorder(cluster), settings(), lambda: NOW)
-    await reconciler.reconcile(Key(BACKUPS.kind, "shop", "app-1"))
+    loop = a_loop(cache, cluster, settings())
+    await loop.reconcile(Key(BACKUPS.kind, "shop", "app-1"))
     return (await cluster.get(BACKUPS, "shop", "app-1"))["status"]
 
 

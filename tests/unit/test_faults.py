@@ -7,15 +7,15 @@ import pytest
 from prometheus_client import REGISTRY
 from tests.builders import NOW, policy_dict
 from tests.fake_cluster import FakeCluster
+from tests.reconciling import some_faults
 
 from holdfast.decide.policy import statuses
 from holdfast.kube.errors import Refused, Unavailable
-from holdfast.kube.events import EventRecorder
 from holdfast.kube.kinds import BACKUPS, EVENTS, POLICIES, Kind
 from holdfast.process.health import Health
 from holdfast.process.operator import Operator
 from holdfast.reconcile.cache import Cache
-from holdfast.reconcile.faults import PATIENCE, Faults
+from holdfast.reconcile.faults import PATIENCE
 from holdfast.reconcile.queue import Key
 from holdfast.settings import Settings
 
@@ -31,7 +31,7 @@ class World:
         self.cluster, self.cache, self.kind = FakeCluster(lambda *_: None), Cache(), kind
         body = {"metadata": {"namespace": "shop", "name": "b"}, "spec": {}, "status": {"conditions": [GOOD]} | status}
         self.cache.put(kind, self.cluster.put(kind, body))
-        self.faults = Faults(self.cache, self.cluster, EventRecorder(self.cluster), lambda: NOW)
+        self.faults = some_faults(self.cache, self.cluster)
         self.error: Exception | None = None
 
     async def reconcile(self, times: int = 1) -> None:
@@ -88,7 +88,7 @@ async def test_it_is_taken_back_when_the_resource_goes_on_also_by_the_next_opera
     world = World()
     world.error = ValueError("no")
     await world.reconcile(PATIENCE)
-    world.faults = Faults(world.cache, world.cluster, EventRecorder(world.cluster), lambda: NOW)
+    world.faults = some_faults(world.cache, world.cluster)
     world.error = None
     await world.reconcile()
     assert (world.condition()["status"], world.condition()["reason"]) == ("False", "Recovered")
@@ -157,7 +157,7 @@ async def test_the_leader_reconciles_under_that_guard(monkeypatch: pytest.Monkey
     def broken(*_: object) -> None:
         raise ValueError("broken")
 
-    monkeypatch.setattr("holdfast.reconcile.loop.decide", broken)
+    monkeypatch.setattr("holdfast.reconcile.kinds.backup.decide", broken)
     world = World()
     operator = Operator(world.cluster, None, Settings(images={}), Health())
     (body,) = world.cluster.all(BACKUPS)

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.builders import NOW, UID, a_begun_backup, a_failure, a_job, a_policy, a_success, settings
+from tests.builders import NOW, UID, a_failure, a_job, a_policy, a_success, settings
 from tests.fake_cluster import FakeCluster
 
 from holdfast.api.job import LOG_SECONDS
@@ -12,7 +12,6 @@ from holdfast.contract.paths import CONTAINER, TASK_VARIABLE
 from holdfast.contract.report import Outcome, Report
 from holdfast.contract.task import CleanupTask, Task
 from holdfast.decide import job_life
-from holdfast.decide.backup.observation import Observation
 from holdfast.decide.decision import Create, Do, Expire
 from holdfast.decide.job_life import GivenUp, Over, Step, Work
 from holdfast.decide.resolve import resolve
@@ -23,7 +22,7 @@ from holdfast.kube.errors import Refused
 from holdfast.kube.kinds import JOBS, PODS
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.job_acts import JobActs
-from holdfast.reconcile.kinds.backup import Known
+from holdfast.reconcile.sight import Known, Sight
 
 POLISH = "polish"
 NAME = "orders-1-polish"
@@ -59,7 +58,7 @@ class Life:
 
     def __init__(self, cluster: FakeCluster, owner: OwnerRef = BACKUPS_OWN) -> None:
         self.cluster, self.cache, self.known, self.work = cluster, Cache(), Known(), work_of(owner)
-        self.acts = JobActs(self.cache, cluster, settings(), lambda: NOW, {POLISH: lambda *_: polish_job(owner)})
+        self.acts = JobActs(self.cache, cluster, lambda: NOW)
 
     async def step(self) -> Step:
         for kind in (JOBS, PODS):
@@ -67,10 +66,10 @@ class Life:
                 self.cache.put(kind, body)
         job, pods = self.cache.job("shop", NAME), tuple(self.cache.pods_named("shop", NAME))
         seen = Seen(NAME, job, pods, self.known.refused.get(POLISH))
-        o = Observation(a_begun_backup(), works={POLISH: seen})
         step = job_life.step(self.work, seen, Asked(self.known.pods_listed), NOW)
         if isinstance(step, Do):
-            self.known = await self.acts.act(o, step.act, self.known) or self.known
+            sight = Sight("shop", step, {POLISH: seen}, lambda _: polish_job(self.work.owner))
+            self.known = await self.acts.act(sight, step.act, self.known) or self.known
         return step
 
 
@@ -89,7 +88,7 @@ async def test_it_is_made_followed_read_and_let_go(owner: OwnerRef):
     job = life.cache.job("shop", NAME)
     tidied = job_life.tidied(Seen(NAME, job), owner, LOG_SECONDS)
     assert tidied == Do(Expire(job, LOG_SECONDS))
-    await life.acts.act(Observation(a_begun_backup()), tidied.act, Known())
+    await life.acts.act(Sight("shop", tidied), tidied.act, Known())
     assert cluster.all(JOBS)[0]["spec"]["ttlSecondsAfterFinished"] == LOG_SECONDS
     assert job_life.tidied(Seen(NAME, life.cache.job("shop", NAME)), owner, LOG_SECONDS) is None
 

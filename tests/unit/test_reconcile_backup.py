@@ -4,18 +4,18 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.builders import NOW, a_failure, a_success, policy_dict, settings
+from tests.builders import a_failure, a_success, policy_dict, settings
 from tests.fake_cluster import WHEN, FakeCluster
 from tests.mortal import Killed, Mortal
+from tests.reconciling import a_loop
 
 from holdfast.contract.report import Report
 from holdfast.contract.task import BackupTask, CleanupTask, Task
 from holdfast.decide.decision import RETIRED_SECONDS
 from holdfast.errors import Reason
-from holdfast.kube.events import EventRecorder
 from holdfast.kube.kinds import BACKUPS, EVENTS, JOBS, PODS, POLICIES
 from holdfast.reconcile.cache import Cache
-from holdfast.reconcile.loop import BackupReconciler
+from holdfast.reconcile.loop import Loop
 from holdfast.reconcile.queue import Key
 from holdfast.settings import Settings
 
@@ -56,8 +56,8 @@ async def a_life(
     for kind in (POLICIES, BACKUPS, JOBS, PODS):
         for body in cluster.all(kind):
             cache.put(kind, body)
-    reconciler = BackupReconciler(cache, acting, EventRecorder(acting), operator, lambda: NOW)
-    await reconciler.reconcile(Key(BACKUPS.kind, "shop", name))
+    loop = a_loop(cache, acting, operator)
+    await loop.reconcile(Key(BACKUPS.kind, "shop", name))
     return (await cluster.get(BACKUPS, "shop", name)).get("status", {})
 
 
@@ -201,13 +201,13 @@ async def test_an_operator_that_dies_at_any_call_takes_one_backup_with_two_jobs(
     assert (status["phase"], status["attempt"]) == ("Succeeded", 2)
 
 
-def an_operator(cluster: FakeCluster, acting: Any) -> BackupReconciler:
+def an_operator(cluster: FakeCluster, acting: Any) -> Loop:
     """One whose cache holds what there is now."""
     cache = Cache()
     for kind in (POLICIES, BACKUPS, JOBS, PODS):
         for body in cluster.all(kind):
             cache.put(kind, body)
-    return BackupReconciler(cache, acting, EventRecorder(acting), OPERATOR, lambda: NOW)
+    return a_loop(cache, acting, OPERATOR)
 
 
 FIRST = Key(BACKUPS.kind, "shop", "first")

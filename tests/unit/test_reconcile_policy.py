@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
-from tests.builders import NOW, policy_dict, settings
+from tests.builders import policy_dict, settings
 from tests.fake_cluster import FakeCluster
+from tests.reconciling import a_loop
 
 from holdfast.kube.kinds import BACKUPS, POLICIES
 from holdfast.reconcile.cache import Cache
-from holdfast.reconcile.kinds.policy import PolicyReconciler
 from holdfast.reconcile.queue import Key
 from holdfast.settings import Settings
 
@@ -21,6 +21,18 @@ class Queue:
 
     def add(self, key: Key) -> None:
         self.added.append(key)
+
+
+class Counting:
+    """The API server, and what was asked of it."""
+
+    def __init__(self, cluster: FakeCluster) -> None:
+        self.asked: list[str] = []
+        self._cluster = cluster
+
+    def __getattr__(self, name: str) -> Any:
+        self.asked.append(name)
+        return getattr(self._cluster, name)
 
 
 def a_cluster(**spec: Any) -> FakeCluster:
@@ -36,7 +48,7 @@ async def looked_at(
     for kind in (POLICIES, BACKUPS):
         for body in cluster.all(kind):
             cache.put(kind, body)
-    await PolicyReconciler(cache, cluster, queue or Queue(), operator or settings(), lambda: NOW).reconcile(ORDERS)
+    await a_loop(cache, cluster, operator or settings(), wake=(queue or Queue()).add).reconcile(ORDERS)
     return (await cluster.get(POLICIES, "shop", "orders")).get("status", {})
 
 
@@ -81,15 +93,29 @@ async def test_a_policy_that_says_the_same_is_not_written_again():
     assert (await cluster.get(POLICIES, "shop", "orders"))["metadata"]["resourceVersion"] == before
 
 
-async def test_an_operator_that_is_behind_leaves_the_newer_policy_its_status():
-    cluster, cache = a_cluster(), Cache()
+async def test_an_operator_that_is_behind_judges_the_newer_policy_and_writes_nothing_of_the_older_one():
+    cluster, cache = a_cluster(retention={"days": 12}), Cache()
     for body in cluster.all(POLICIES):
         cache.put(POLICIES, body)
-    await cluster.patch(POLICIES, "shop", "orders", {"status": {"retentionDays": 7}}, subresource="status")
+    (old,) = cluster.all(POLICIES)
+    spec = policy_dict(retention={"days": 7})
+    cluster.put(POLICIES, {"metadata": old["metadata"] | {"generation": 2}, "spec": spec})
+    writes = Counting(cluster)
 
-    await PolicyReconciler(cache, cluster, Queue(), settings(), lambda: NOW).reconcile(ORDERS)
+    await a_loop(cache, writes, settings()).reconcile(ORDERS)
 
-    assert (await cluster.get(POLICIES, "shop", "orders"))["status"] == {"retentionDays": 7}
+    status = (await cluster.get(POLICIES, "shop", "orders"))["status"]
+    assert (status["retentionDays"], status["observedGeneration"]) == (7, 2)
+    assert writes.asked == ["patch", "get", "patch"]  # refused as a conflict, looked at, written
+
+
+async def test_a_policy_that_is_gone_meanwhile_is_left_to_its_deletion():
+    cluster, cache = a_cluster(), Cache()
+    (body,) = cluster.all(POLICIES)
+    cache.put(POLICIES, body)
+    await cluster.delete(POLICIES, "shop", "orders", uid=None)
+
+    assert await a_loop(cache, cluster, settings()).reconcile(ORDERS) is None
 
 
 async def test_backups_that_wait_for_it_are_woken_and_those_that_have_begun_are_not():

@@ -6,16 +6,15 @@ import pytest
 from tests.builders import NOW, a_failure, a_success, policy_dict, settings
 from tests.fake_cluster import WHEN, FakeCluster
 from tests.mortal import Killed, Mortal
+from tests.reconciling import a_loop
 
 from holdfast.contract.report import Report, Verification
 from holdfast.contract.task import BackupTask, Task, VerifyTask
 from holdfast.errors import Reason
 from holdfast.kube.errors import Refused
-from holdfast.kube.events import EventRecorder
 from holdfast.kube.kinds import BACKUPS, EVENTS, JOBS, PODS, POLICIES
 from holdfast.naming import ANNOTATION_VERIFY, LABEL_TASK
 from holdfast.reconcile.cache import Cache
-from holdfast.reconcile.loop import BackupReconciler
 from holdfast.reconcile.queue import Key
 
 CALLS = 5  # what one verification takes
@@ -60,8 +59,8 @@ class Shop(FakeCluster):
         for kind in (POLICIES, BACKUPS, JOBS, PODS):
             for body in self.all(kind):
                 cache.put(kind, body)
-        reconciler = BackupReconciler(cache, acting, EventRecorder(acting), settings(), lambda: NOW)
-        await reconciler.reconcile(Key(BACKUPS.kind, "shop", "first"))
+        loop = a_loop(cache, acting, settings())
+        await loop.reconcile(Key(BACKUPS.kind, "shop", "first"))
         status: dict[str, Any] = (await self.get(BACKUPS, "shop", "first"))["status"]
         return status
 

@@ -9,21 +9,20 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.builders import NOW, a_success, policy_dict, settings
+from tests.builders import a_success, policy_dict, settings
 from tests.fake_cluster import FakeCluster
+from tests.reconciling import a_loop, some_faults
 
 from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus, Phase
 from holdfast.contract.task import BackupTask
 from holdfast.decide.backup import settled
 from holdfast.errors import HoldfastError
 from holdfast.kube.errors import Unavailable
-from holdfast.kube.events import EventRecorder
 from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES
 from holdfast.naming import ANNOTATION_VERIFY
 from holdfast.reconcile.backups import backup_view
 from holdfast.reconcile.cache import Cache
-from holdfast.reconcile.faults import PATIENCE, Faults
-from holdfast.reconcile.loop import BackupReconciler
+from holdfast.reconcile.faults import PATIENCE
 from holdfast.reconcile.queue import Key
 from holdfast.reconcile.resource import Resource
 
@@ -60,8 +59,7 @@ class Shop(FakeCluster):
         return cache
 
     async def reconcile(self, cache: Cache | None = None) -> None:
-        recorder: Any = EventRecorder(self)
-        await BackupReconciler(cache or self.cache(), self, recorder, settings(), lambda: NOW).reconcile(KEY)
+        await a_loop(cache or self.cache(), self, settings()).reconcile(KEY)
 
     def what_is_there(self) -> list[Body]:
         return [body for kind in (BACKUPS, JOBS, PODS) for body in self.all(kind)]
@@ -310,7 +308,7 @@ async def test_what_came_meanwhile_counts_and_not_what_was_kept() -> None:
 async def test_a_fault_of_ours_is_told_in_a_settled_backup_too_and_taken_back() -> None:
     shop = await a_shop()
     cache = shop.cache()
-    faults = Faults(cache, shop, EventRecorder(shop), lambda: NOW)  # type: ignore[arg-type]
+    faults = some_faults(cache, shop)
 
     async def fails(_: Key) -> None:
         raise ValueError("a fault")

@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Generic, TypeVar
 
-from holdfast.api.backup import DatabaseBackupStatus, Failure
+from holdfast.api.backup import Failure
+from holdfast.api.base import StatusModel
 from holdfast.decide.views import JobView
 from holdfast.sentences import EVENT_BYTES, explain
 
+S_co = TypeVar("S_co", bound=StatusModel, covariant=True)  # the status of the kind that is decided about
 RETIRED_SECONDS = 300  # that a finished Job stays which another one follows: nobody is alarmed by a failed Job
 
 
@@ -83,10 +86,10 @@ class Announcement:
 
 
 @dataclass(frozen=True)
-class Write:
+class Write(Generic[S_co]):
     """Write the whole status as it should be; where it says that already, rest until `due`."""
 
-    status: DatabaseBackupStatus
+    status: S_co
     announcement: Announcement | None = None
     due: datetime | None = None  # look again then, even when no event comes
     act: None = None
@@ -112,4 +115,4 @@ class Rest:
     act: None = None
 
 
-Decision = Write | Do | Rest
+Decision = Write[S_co] | Do | Rest

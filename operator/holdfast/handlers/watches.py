@@ -18,8 +18,9 @@ from holdfast import naming
 from holdfast.handlers.login import connection
 from holdfast.handlers.storage import NoDiffBase, NoProgress
 from holdfast.kube.access import Credentials
-from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES, Kind
+from holdfast.kube.kinds import JOBS, PODS, Kind
 from holdfast.reconcile.cache import Cache
+from holdfast.reconcile.kinds.table import KINDS
 from holdfast.reconcile.queue import Key, WorkQueue
 from holdfast.reconcile.resource import Body
 from holdfast.untrusted import mapping, needed, word
@@ -40,8 +41,7 @@ class Watch:
 
 
 WATCHES = (
-    Watch(BACKUPS),
-    Watch(POLICIES),
+    *map(Watch, KINDS),
     Watch(JOBS, label_selector=_OURS),
     Watch(PODS, label_selector=_OURS),
 )
@@ -103,7 +103,7 @@ def keys_of(kind: Kind, body: Body, cache: Cache) -> Iterator[Key]:
     """Say what to reconcile when that object has changed: itself, or the resource that it belongs to."""
     meta = mapping(body.get("metadata"))
     namespace, name = needed(meta, "namespace"), needed(meta, "name")
-    if kind in (BACKUPS, POLICIES):
+    if kind not in (JOBS, PODS):
         yield Key(kind.kind, namespace, name)
         return
     child = cache.store(kind).get(namespace, name)

@@ -1,4 +1,4 @@
-"""The leader's work, put together: watches, cache, queue, reconcilers, clock, audit. One call runs it all."""
+"""The leader's work, put together: watches, cache, queue, loop, clock, audit. One call runs it all."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -12,7 +12,6 @@ from holdfast.handlers import watches
 from holdfast.kube.access import Credentials
 from holdfast.kube.client import KubeClient
 from holdfast.kube.events import EventRecorder
-from holdfast.kube.kinds import BACKUPS, POLICIES
 from holdfast.process.audit import Audit
 from holdfast.process.health import Health
 from holdfast.process.metrics import BackupCollector
@@ -20,9 +19,11 @@ from holdfast.process.namespaces import Namespaces
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.clocktask import ClockTask
 from holdfast.reconcile.faults import Faults
-from holdfast.reconcile.kinds.policy import PolicyReconciler
-from holdfast.reconcile.loop import BackupReconciler
-from holdfast.reconcile.queue import Key, Reconcile, WorkQueue
+from holdfast.reconcile.kinds.table import KINDS, TABLE
+from holdfast.reconcile.loop import Loop
+from holdfast.reconcile.queue import Key, WorkQueue
+from holdfast.reconcile.sight import Sources
+from holdfast.reconcile.status_writer import StatusWriter
 from holdfast.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -38,19 +39,16 @@ class Operator:
     ) -> None:
         """Take the client, what kopf logs in with, the settings, and whom to tell about health. Needs a loop."""
         self._health = health
-        self.cache = Cache()
+        self.cache = Cache(KINDS)
         self._queue = WorkQueue()
         self._client = client
         self._namespaces = Namespaces(client, settings.watch_namespaces)
         self._begun: asyncio.Future[Audit] = asyncio.get_running_loop().create_future()
         self._clock = ClockTask(self._queue, clock.now, self._keys)
         self._registry = watches.registry(self.cache, self._queue, login)
-        recorder = EventRecorder(client)
-        self._faults = Faults(self.cache, client, recorder, clock.now)
-        self._reconcilers: dict[str, Reconcile] = {
-            BACKUPS.kind: BackupReconciler(self.cache, client, recorder, settings, clock.now).reconcile,
-            POLICIES.kind: PolicyReconciler(self.cache, client, self._queue, settings, clock.now).reconcile,
-        }
+        writer = StatusWriter(self.cache, client, EventRecorder(client), clock.now)
+        self._faults = Faults(KINDS, self.cache, client, writer, clock.now)
+        self._loop = Loop(TABLE, Sources(self.cache, writer, settings), client, self._queue.add, clock.now)
 
     async def work(self) -> None:
         """Reconcile, for ever; first when the watches have brought what there is. Raises KubeError, TimeoutError."""
@@ -89,9 +87,9 @@ class Operator:
             raise RuntimeError(f"kopf ended: {', '.join(task.get_name() for task in done)}")
 
     async def _reconcile(self, key: Key) -> datetime | None:
-        return await self._faults.guard(key, self._reconcilers[key.kind])
+        return await self._faults.guard(key, self._loop.reconcile)
 
     def _keys(self) -> Iterator[Key]:
-        for kind in (BACKUPS, POLICIES):
+        for kind in KINDS:
             for resource in self.cache.store(kind).all():
                 yield Key(kind.kind, resource.namespace, resource.name)

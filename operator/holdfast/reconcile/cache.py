@@ -138,21 +138,18 @@ def _backup_keys(backup: Backup) -> Iterable[object]:
 class Cache:
     """What the cluster holds, as far as we have seen."""
 
-    def __init__(self) -> None:
-        """Start empty."""
+    def __init__(self, kinds: Iterable[Kind] = ()) -> None:
+        """Start empty. Take the kinds of ours: each is kept whole but for backups."""
         self.backups: Store[Backup] = Store(Backup.of, _backup_keys)
         self.policies: Store[Resource] = Store(Resource.of, _uid_key)
         self.jobs: Store[JobView] = Store(job_view, lambda it: [(it.namespace, it.labelled)])
         self.pods: Store[PodView] = Store(pod_view, lambda it: [(it.namespace, it.job_name)])
         self.refusals = Refusals()
         self._heard: dict[tuple[Kind, str | None], float] = {}
-        self._stores: dict[Kind, Store[Any]] = {
-            BACKUPS: self.backups,
-            POLICIES: self.policies,
-            JOBS: self.jobs,
-            PODS: self.pods,
-        }
-        self._owners: dict[str, Store[Any]] = {BACKUPS.kind: self.backups, POLICIES.kind: self.policies}
+        ours: dict[Kind, Store[Any]] = {kind: Store(Resource.of, _uid_key) for kind in kinds}
+        ours |= {BACKUPS: self.backups, POLICIES: self.policies}
+        self._stores: dict[Kind, Store[Any]] = {**ours, JOBS: self.jobs, PODS: self.pods}
+        self._owners = {kind.kind: store for kind, store in ours.items()}
 
     def store(self, kind: Kind) -> Store[Any]:
         """Return the objects of a kind."""
@@ -182,10 +179,8 @@ class Cache:
 
     def whole(self, kind: Kind, namespace: str, name: str) -> Resource | None:
         """Return one of our resources as the API gave it; None of a backup that has settled."""
-        if kind == POLICIES:
-            return self.policy(namespace, name)
-        backup = self.backup(namespace, name)
-        return backup.whole if backup else None
+        held: Resource | Backup | None = self._stores[kind].get(namespace, name)
+        return held.whole if isinstance(held, Backup) else held
 
     def has_untidied_jobs(self, backup: Backup) -> bool:
         """Whether a Job of a backup that has settled is still to be ended, or to be given a time to live."""

@@ -4,7 +4,7 @@ A reconcile that raises is tried again with a growing pause, for ever, since the
 get on with it. Whoever waits for the resource must not have to read the operator's log to learn that it stands.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -13,22 +13,22 @@ from prometheus_client import Gauge
 
 from holdfast import clock
 from holdfast.api.conditions import ConditionType
+from holdfast.decide.decision import Announcement
 from holdfast.errors import Reason
 from holdfast.kube.client import KubeClient
 from holdfast.kube.errors import KubeError
-from holdfast.kube.events import EventRecorder, ObjectRef
-from holdfast.kube.kinds import BACKUPS, POLICIES, Kind
+from holdfast.kube.kinds import Kind
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.fetch import fetch
 from holdfast.reconcile.queue import Key, Reconcile
 from holdfast.reconcile.resource import Resource
+from holdfast.reconcile.status_writer import StatusWriter
 from holdfast.untrusted import mappings, sentence
 
 log = structlog.get_logger(__name__)
 
 STUCK = Gauge("holdfast_resources_stuck", "Resources that Holdfast fails over by a fault of its own.")
 PATIENCE = 5  # failures in a row before the resource says so; with the pauses between them, some 8 s
-_KINDS = {kind.kind: kind for kind in (BACKUPS, POLICIES)}
 _STALLED = str(ConditionType.STALLED)
 
 
@@ -42,9 +42,12 @@ class Now(Protocol):
 class Faults:
     """Counts what goes wrong by a fault of ours, key by key, and lets the resource say so."""
 
-    def __init__(self, cache: Cache, client: KubeClient, recorder: EventRecorder, now: Now) -> None:
-        """Take what it reads from, writes to, and the clock."""
-        self._cache, self._client, self._recorder, self._now = cache, client, recorder, now
+    def __init__(
+        self, kinds: Iterable[Kind], cache: Cache, client: KubeClient, writer: StatusWriter, now: Now
+    ) -> None:  # fmt: skip
+        """Take the kinds that are reconciled, what it reads from, writes to, and the clock."""
+        self._kinds = {kind.kind: kind for kind in kinds}
+        self._cache, self._client, self._writer, self._now = cache, client, writer, now
         self._failures: dict[Key, int] = {}
         STUCK.set_function(lambda: sum(failures >= PATIENCE for failures in self._failures.values()))
 
@@ -64,7 +67,7 @@ class Faults:
         return due
 
     async def _tell(self, key: Key, error: Exception) -> None:
-        kind = _KINDS[key.kind]
+        kind = self._kinds[key.kind]
         if self._cache.store(kind).get(key.namespace, key.name) is None:
             self._failures.pop(key)
             return
@@ -78,20 +81,20 @@ class Faults:
         text, told = _explained(error), _complaint(resource)
         if told and told.get("message") == text:
             return
-        await self._write(key, resource, "True", Reason.OPERATOR_FAULT, text)
-        about = ObjectRef(kind, resource.namespace, resource.name, resource.uid)
-        await self._recorder.record(about, "Warning", Reason.OPERATOR_FAULT, text, self._now())
+        await self._write(kind, resource, "True", Reason.OPERATOR_FAULT, text)
+        await self._writer.announce(kind, resource, Announcement(True, Reason.OPERATOR_FAULT, text))
 
     async def _resource(self, kind: Kind, key: Key) -> Resource | None:
         whole = self._cache.whole(kind, key.namespace, key.name)
         return whole or await fetch(self._cache, self._client, kind, key.namespace, key.name)
 
     async def _take_back(self, key: Key) -> None:
-        resource = self._cache.whole(_KINDS[key.kind], key.namespace, key.name)
+        kind = self._kinds[key.kind]
+        resource = self._cache.whole(kind, key.namespace, key.name)
         if resource is not None and _complaint(resource):
-            await self._write(key, resource, "False", "Recovered", "it goes on by itself")
+            await self._write(kind, resource, "False", "Recovered", "it goes on by itself")
 
-    async def _write(self, key: Key, resource: Resource, status: str, reason: str, text: str) -> None:
+    async def _write(self, kind: Kind, resource: Resource, status: str, reason: str, text: str) -> None:
         """Replace the condition Stalled, and touch nothing else: what cannot be read is not ours to lose."""
         others = [each for each in mappings(resource.status.get("conditions")) if each.get("type") != _STALLED]
         stalled = {
@@ -102,17 +105,10 @@ class Faults:
             "lastTransitionTime": clock.to_text(self._now()),
             "observedGeneration": resource.generation,
         }
-        body = {
-            "metadata": {"resourceVersion": resource.resource_version},
-            "status": {"conditions": [*others, stalled]},
-        }
-        kind = _KINDS[key.kind]
         try:
-            answer = await self._client.patch(kind, key.namespace, key.name, body, subresource="status")
+            await self._writer.write(kind, resource, {**resource.status, "conditions": [*others, stalled]})
         except KubeError as refusal:  # it is told again when the reconcile fails again
             log.warning("Not told in the resource", reason=reason, error=refusal.message)
-            return
-        self._cache.put(kind, answer)
 
 
 def _complaint(resource: Resource) -> Mapping[str, Any] | None:

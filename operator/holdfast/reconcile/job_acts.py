@@ -1,22 +1,19 @@
 """The acts on Jobs, and what is asked of the API server about them: the only place that makes, ends or expires one."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
 import structlog
 
 from holdfast.api.begun import there
-from holdfast.decide.backup.observation import Observation
 from holdfast.decide.decision import Act, Create, Delete, Expire, Learn, What
 from holdfast.decide.views import ClaimView, JobView, claim_view, holders
 from holdfast.kube.client import KubeClient
 from holdfast.kube.errors import AlreadyExists, Conflict, NotFound, Refused
 from holdfast.kube.kinds import CLAIMS, JOBS, PODS
 from holdfast.reconcile.cache import Cache
-from holdfast.reconcile.kinds.backup import Known
-from holdfast.reconcile.kinds.backup_jobs import BUILDERS, Builder
-from holdfast.settings import Settings
+from holdfast.reconcile.sight import Known, Sight
 
 log = structlog.get_logger(__name__)
 
@@ -24,30 +21,26 @@ log = structlog.get_logger(__name__)
 class JobActs:
     """Does one thing to the cluster; each may be repeated."""
 
-    def __init__(
-        self, cache: Cache, client: KubeClient, settings: Settings, now: Callable[[], datetime],
-        builders: Mapping[str, Builder] = BUILDERS,
-    ) -> None:  # fmt: skip
-        """Take what it reads from and writes to, and what makes the Job of each role."""
-        self._cache, self._client, self._settings, self._now = cache, client, settings, now
-        self._builders = builders
+    def __init__(self, cache: Cache, client: KubeClient, now: Callable[[], datetime]) -> None:
+        """Take what it reads from and writes to, and the clock."""
+        self._cache, self._client, self._now = cache, client, now
 
-    async def act(self, o: Observation, act: Act, known: Known) -> Known | None:
+    async def act(self, sight: Sight, act: Act, known: Known) -> Known | None:
         """Do it. Returns what is known now, or None when only an event can bring news. Raises KubeError."""
         log.info("Acting", act=str(act))
         match act:
             case Create(role):
-                return await self._create(o, role, known)
+                return await self._create(sight, role, known)
             case Learn(what):
-                return await self._learn(o, what, known)
+                return await self._learn(sight, what, known)
             case Delete(job):
                 return known if await self._delete(job) else None
             case Expire(job, seconds):
                 await self._expire(job, seconds)
                 return known
 
-    async def _create(self, o: Observation, role: str, known: Known) -> Known:
-        body = self._builders[role](o, self._settings)
+    async def _create(self, sight: Sight, role: str, known: Known) -> Known:
+        body = sight.job_of(role)
         namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
         try:
             answer = await self._client.create(JOBS, namespace, body)
@@ -58,33 +51,33 @@ class JobActs:
         self._cache.put(JOBS, answer)
         return known
 
-    async def _learn(self, o: Observation, what: What, known: Known) -> Known:
+    async def _learn(self, sight: Sight, what: What, known: Known) -> Known:
         match what:
             case What.CLAIM:
-                return replace(known, claim=await self._look_at_claim(o))
+                return replace(known, claim=await self._look_at_claim(sight))
             case What.EVENTS:
-                await self._cache.refusals.look(self._client, o.backup.namespace, self._now())
+                await self._cache.refusals.look(self._client, sight.namespace, self._now())
                 return known
             case What.PODS:
-                await self._list_pods(o)
+                await self._list_pods(sight)
                 return replace(known, pods_listed=True)
 
-    async def _list_pods(self, o: Observation) -> None:
-        for seen in o.works.values():
+    async def _list_pods(self, sight: Sight) -> None:
+        for seen in sight.works.values():
             selector = f"batch.kubernetes.io/job-name={seen.name}"
-            async for page in self._client.pages(PODS, o.backup.namespace, label_selector=selector):
+            async for page in self._client.pages(PODS, sight.namespace, label_selector=selector):
                 for pod in page:
                     self._cache.put(PODS, pod)
 
-    async def _look_at_claim(self, o: Observation) -> ClaimView:
+    async def _look_at_claim(self, sight: Sight) -> ClaimView:
         """Ask for the claim, and for all Pods of its namespace: only their specs say who has it."""
-        volume = there(o.backup.begun.resolved.database.volume, "resolved.database.volume")
+        name = there(sight.claim_name, "resolved.database.volume")
         try:
-            claim = await self._client.get(CLAIMS, o.backup.namespace, volume.claim_name)
+            claim = await self._client.get(CLAIMS, sight.namespace, name)
         except NotFound:
             return claim_view(None, ())
-        pages = self._client.pages(PODS, o.backup.namespace)
-        return claim_view(claim, [holder async for page in pages for holder in holders(volume.claim_name, page)])
+        pages = self._client.pages(PODS, sight.namespace)
+        return claim_view(claim, [holder async for page in pages for holder in holders(name, page)])
 
     async def _delete(self, job: JobView) -> bool:
         """Delete the Job, with its Pods before it, by its uid. Returns whether it was gone already, which is news."""

@@ -1,16 +1,21 @@
-"""Writes the status of a DatabaseBackup, only what has changed of it, and the Event that goes with it."""
+"""Writes the status of any kind, only what has changed of it, and the Event that goes with it: the one way to a status.
 
-from collections.abc import Callable
+What the API server answers means the same for all. Conflict: somebody was faster, so nothing is written, and what
+stands there is fetched and decided on anew. NotFound: the resource is gone, and there is nothing left to do. Whatever
+else it answers is raised, and tried again by the queue.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from typing import Any
 
 import structlog
 
-from holdfast.api.backup import DatabaseBackupStatus
 from holdfast.decide.decision import Announcement
 from holdfast.kube.client import KubeClient
 from holdfast.kube.errors import Conflict, NotFound
 from holdfast.kube.events import EventRecorder, ObjectRef
-from holdfast.kube.kinds import BACKUPS
+from holdfast.kube.kinds import Kind
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.fetch import fetch
 from holdfast.reconcile.patches import merge_patch
@@ -20,43 +25,60 @@ log = structlog.get_logger(__name__)
 
 
 class StatusWriter:
-    """The one way to a backup's status."""
+    """The one way to a status."""
 
     def __init__(
         self, cache: Cache, client: KubeClient, recorder: EventRecorder, now: Callable[[], datetime]
     ) -> None:  # fmt: skip
         """Take where it writes to, and the clock."""
         self._cache, self._client, self._recorder, self._now = cache, client, recorder, now
-        self._claimed: dict[str, set[str]] = {}
+        self._under_way: dict[tuple[Kind, str, str], Mapping[str, Any]] = {}
 
-    def claimed(self, namespace: str) -> set[str]:
-        """Return the ids of backups that are on their way into a status, in one namespace."""
-        return self._claimed.get(namespace, set())
+    def under_way(self, kind: Kind, namespace: str) -> Iterator[Mapping[str, Any]]:
+        """Yield what is being written now into statuses of a kind, in one namespace: no other may take an id of it."""
+        for (written, where, _), patch in self._under_way.items():
+            if (written, where) == (kind, namespace):
+                yield patch
 
     async def write(
-        self, resource: Resource, status: DatabaseBackupStatus, said: Announcement | None
-    ) -> Resource | None:  # fmt: skip
-        """Write what changed, and return what stands there then: whoever was faster wins. None: nothing is new."""
-        patch = merge_patch(resource.status, status.to_dict())
+        self, kind: Kind, resource: Resource, status: Mapping[str, Any], said: Announcement | None = None
+    ) -> Resource | None:
+        """Write what changed, and return what stands there then: whoever was faster wins.
+
+        None: nothing is new, or the resource is gone. Raises KubeError.
+        """
+        patch = merge_patch(resource.status, status)
         if not patch:
             return None
-        claimed = self._claimed.setdefault(resource.namespace, set())
-        identifier = patch.get("backupID", "")
-        claimed.add(identifier)  # so that no other backup of this second takes it while it is being written
-        body = {"metadata": {"resourceVersion": resource.resource_version}, "status": patch}
         try:
-            answer = await self._client.patch(BACKUPS, resource.namespace, resource.name, body, subresource="status")
+            answer = await self._patch(kind, resource, patch)
         except Conflict:
-            return await fetch(self._cache, self._client, BACKUPS, resource.namespace, resource.name) or resource
+            return await fetch(self._cache, self._client, kind, resource.namespace, resource.name) or resource
         except NotFound:
             return None
-        finally:
-            claimed.discard(identifier)
-        self._cache.put(BACKUPS, answer)
-        log.info("Status written", phase=status.phase, message=status.message)
+        self._cache.put(kind, answer)
+        log.info("Status written", fields=sorted(patch), **_headline(status))
         if said:
-            about = ObjectRef(BACKUPS, resource.namespace, resource.name, resource.uid)
-            await self._recorder.record(
-                about, "Warning" if said.warning else "Normal", said.reason, said.message, self._now()
-            )
+            await self.announce(kind, resource, said)
         return Resource.of(answer)
+
+    async def announce(self, kind: Kind, resource: Resource, said: Announcement) -> None:
+        """Tell people by an Event about the resource."""
+        about = ObjectRef(kind, resource.namespace, resource.name, resource.uid)
+        await self._recorder.record(
+            about, "Warning" if said.warning else "Normal", said.reason, said.message, self._now()
+        )
+
+    async def _patch(self, kind: Kind, resource: Resource, patch: Mapping[str, Any]) -> dict[str, Any]:
+        name = (kind, resource.namespace, resource.name)
+        body = {"metadata": {"resourceVersion": resource.resource_version}, "status": patch}
+        self._under_way[name] = patch
+        try:
+            return await self._client.patch(*name, body, subresource="status")
+        finally:
+            del self._under_way[name]
+
+
+def _headline(status: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the log says of a status, where it has that."""
+    return {key: status[key] for key in ("phase", "message") if key in status}

@@ -10,8 +10,8 @@ from holdfast.api.policy import BackupPolicySpec
 from holdfast.contract.report import Outcome
 from holdfast.decide import failures, job_end, job_life
 from holdfast.decide.backup import ending, plausible, statuses
-from holdfast.decide.backup.observation import CLEANUP, Observation
-from holdfast.decide.decision import Announcement, Decision, Do, Rest, Write
+from holdfast.decide.backup.observation import CLEANUP, Decision, Observation
+from holdfast.decide.decision import Announcement, Do, Rest, Write
 from holdfast.decide.job_life import Step, Work
 from holdfast.decide.outcome import End
 from holdfast.decide.resolve import no_image

@@ -13,8 +13,8 @@ from holdfast.api.begun import there
 from holdfast.contract.report import Report
 from holdfast.decide import job_end, outcome, ownership
 from holdfast.decide.backup import statuses
-from holdfast.decide.backup.observation import BACKUP, Observation
-from holdfast.decide.decision import Announcement, Decision, Delete, Do, Learn, Rest, What, Write
+from holdfast.decide.backup.observation import BACKUP, Decision, Observation
+from holdfast.decide.decision import Announcement, Delete, Do, Learn, Rest, What, Write
 from holdfast.decide.views import JobView, PodView
 from holdfast.sentences import shorten
 

@@ -1,4 +1,4 @@
-"""What a decision about one backup sees. Nothing here reads or writes anything."""
+"""What a decision about one backup sees, and what it answers. Nothing here reads or writes anything."""
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
@@ -8,10 +8,13 @@ from holdfast import naming
 from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus
 from holdfast.api.begun import Begun
 from holdfast.api.policy import BackupPolicySpec
+from holdfast.decide import decision
 from holdfast.decide.backup.suspicion import Former
 from holdfast.decide.seen import NOTHING, Asked, Seen
 from holdfast.decide.views import ClaimView, JobView, OwnerRef
 from holdfast.errors import HoldfastError
+
+Decision = decision.Decision[DatabaseBackupStatus]
 
 
 @dataclass(frozen=True)

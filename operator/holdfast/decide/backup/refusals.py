@@ -8,9 +8,9 @@ waits for a Pod longer than Pods take: once for all Jobs there, and not again be
 from datetime import datetime, timedelta
 
 from holdfast.api.backup import Phase
-from holdfast.decide.backup.observation import BACKUP, CLEANUP, VERIFY, Observation
+from holdfast.decide.backup.observation import BACKUP, CLEANUP, VERIFY, Decision, Observation
 from holdfast.decide.backup.statuses import CLEANUP_RUNNING
-from holdfast.decide.decision import Decision, Do, Learn, What
+from holdfast.decide.decision import Do, Learn, What
 from holdfast.decide.seen import NOTHING, Seen
 
 PATIENCE = timedelta(seconds=4)  # that a Job may have no Pod without a word

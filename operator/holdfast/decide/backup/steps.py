@@ -1,6 +1,6 @@
 """What to do about one DatabaseBackup now: a pure function of what is observed, the settings and the time.
 
-One decision is one step; the reconciler applies it, observes again and asks again until nothing is left to do.
+One decision is one step; the loop applies it, observes again and asks again until nothing is left to do.
 The order of steps makes every kill of the operator harmless: the id is written before the Job is made, the report
 is recorded before the Job may expire, and what a killed Pod left is cleaned up after the end is recorded.
 """
@@ -16,11 +16,10 @@ from holdfast.api.policy import BackupPolicySpec
 from holdfast.contract.report import BackupReport, Report
 from holdfast.decide import failures, job_life, outcome, ownership
 from holdfast.decide.backup import claims, cleanup, ending, plausible, statuses, suspicion, verify
-from holdfast.decide.backup.observation import BACKUP, FORMER, Observation
+from holdfast.decide.backup.observation import BACKUP, FORMER, Decision, Observation
 from holdfast.decide.decision import (
     RETIRED_SECONDS,
     Announcement,
-    Decision,
     Delete,
     Do,
     Expire,

@@ -15,8 +15,8 @@ from holdfast.api.policy import VerificationLevel
 from holdfast.decide import failures, job_life
 from holdfast.decide.backup import plausible, reported
 from holdfast.decide.backup import verification as words
-from holdfast.decide.backup.observation import VERIFY, Observation
-from holdfast.decide.decision import Announcement, Decision, Do, Rest, Write
+from holdfast.decide.backup.observation import VERIFY, Decision, Observation
+from holdfast.decide.decision import Announcement, Do, Rest, Write
 from holdfast.decide.job_life import Step, Work
 from holdfast.decide.methods.choose import METHODS
 from holdfast.decide.outcome import End

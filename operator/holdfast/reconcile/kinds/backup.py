@@ -1,38 +1,73 @@
-"""What a decision about one DatabaseBackup sees, read from the cache in one go; nothing is asked of the API server."""
+"""A DatabaseBackup: what a decision about it sees, read from the cache in one go, and whom to ask what to do.
 
-from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+Nothing is asked of the API server here, and nothing is decided.
+"""
+
+from collections.abc import Container
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from holdfast import clock, naming
-from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus, Failure
+from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus, Phase
+from holdfast.api.begun import Begun
 from holdfast.api.policy import BackupPolicySpec
-from holdfast.api.unreadable import explained
-from holdfast.decide.backup import ending
-from holdfast.decide.backup.observation import BACKUP, CLEANUP, FORMER, VERIFY, BackupView, Observation
+from holdfast.decide.backup import refusals, unreadable
+from holdfast.decide.backup.observation import BACKUP, CLEANUP, FORMER, VERIFY, BackupView, Decision, Observation
+from holdfast.decide.backup.steps import decide
 from holdfast.decide.backup.suspicion import Former, former_of, identity
-from holdfast.decide.decision import Decision, Rest
+from holdfast.decide.decision import Write
+from holdfast.decide.resolve import no_image
 from holdfast.decide.seen import Seen
 from holdfast.decide.starting import latest
-from holdfast.decide.views import ClaimView
-from holdfast.errors import Reason
+from holdfast.kube.kinds import BACKUPS
+from holdfast.manifests import methods
 from holdfast.reconcile.backups import backup_view
 from holdfast.reconcile.cache import Cache
+from holdfast.reconcile.kinds.backup_jobs import BUILDERS, owner, runner
 from holdfast.reconcile.resource import Resource
+from holdfast.reconcile.sight import Known, Row, Sight, Sources
+from holdfast.settings import Settings
 from holdfast.untrusted import mapping
 
 
-@dataclass(frozen=True)
-class Known:
-    """What this reconcile has learnt beyond the cache."""
+def look(sources: Sources, resource: Resource, known: Known, now: datetime) -> Sight:
+    """Observe one, and ask what to do."""
+    claimed = {patch.get("backupID") for patch in sources.writer.under_way(BACKUPS, resource.namespace)}
+    o, not_read = observe(sources.cache, resource, known, claimed, now)
+    decision = not_read or refusals.look(o, now) or decide(o, sources.settings, now)
+    due = min(filter(None, (decision.due, refusals.look_again(o))), default=None)
+    resolved = o.backup.status.resolved
+    volume = resolved.database.volume if resolved else None
+    return Sight(
+        o.backup.namespace,
+        replace(_with_restore(o, decision, sources.settings), due=due),
+        works=o.works,
+        job_of=lambda role: BUILDERS[role](o, sources.settings),
+        claim_name=volume.claim_name if volume else None,
+    )
 
-    refused: Mapping[str, str] = field(default_factory=dict)  # by role: why the API server refuses the Job
-    pods_listed: bool = False
-    claim: ClaimView | None = None
+
+def is_wanted(sources: Sources, namespace: str, name: str) -> bool:
+    """Whether one that has settled has a Job that is still to be tidied up."""
+    backup = sources.cache.backup(namespace, name)
+    return backup is not None and sources.cache.has_untidied_jobs(backup)
+
+
+ROW = Row(BACKUPS, look, is_wanted)
+
+
+def _with_restore(o: Observation, decision: Decision, settings: Settings) -> Decision:
+    """Have the commands that restore a backup written with its success, or as soon as there is an image for them."""
+    status = decision.status or o.backup.status
+    if status.phase is not Phase.SUCCEEDED or status.restore is not None or status.job_name is None:
+        return decision
+    begun = Begun.of(o.backup.uid, o.backup.created, status)
+    if no_image(begun.resolved, settings):
+        return decision  # that it succeeded is recorded all the same, and the rest once the chart has the image again
+    command = methods.of(owner(o.backup), begun).commands(runner(begun, settings))
+    return Write(status.model_copy(update={"restore": command}), decision.announcement)
 
 
 def job_names(resource: Resource, status: DatabaseBackupStatus) -> dict[str, str | None]:
@@ -52,22 +87,23 @@ class _TakenIDs:
 
     cache: Cache
     namespace: str
-    claimed: AbstractSet[str]
+    claimed: Container[object]
 
     def __contains__(self, identifier: object) -> bool:
         return identifier in self.claimed or bool(self.cache.backups.find(("id", self.namespace, identifier)))
 
 
 def observe(
-    cache: Cache, resource: Resource, known: Known, claimed: AbstractSet[str], now: datetime
+    cache: Cache, resource: Resource, known: Known, claimed: Container[object], now: datetime
 ) -> tuple[Observation, Decision | None]:
-    """Read everything; a spec that cannot be read is a decision of its own."""
+    """Read everything; what cannot be read is a decision of its own."""
     try:
         status = DatabaseBackupStatus.model_validate(resource.status)
         spec, policy = DatabaseBackupSpec.model_validate(resource.spec), _policy(cache, resource)
     except ValidationError as error:
-        view = backup_view(resource, DatabaseBackupSpec(), _as_far_as_it_is_one(resource.status))
-        return _unreadable(_seen(cache, resource, view, known, now), resource, error, now)
+        view = backup_view(resource, DatabaseBackupSpec(), unreadable.as_far_as_it_is_one(resource.status))
+        seen = _seen(cache, resource, view, known, now)
+        return seen, unreadable.decide(seen, resource.policy_name, error, now)
     seen = replace(_seen(cache, resource, backup_view(resource, spec, status), known, now), policy=policy)
     if status.backup_id:
         first = _first_known(cache, resource) if seen.job is None else None
@@ -129,36 +165,3 @@ def _known_major(cache: Cache, resource: Resource, policy: BackupPolicySpec | No
     known = cache.good_backups_of(resource.namespace, policy.database.to_dict())
     newest = max(known, key=lambda backup: backup.completed_at or clock.EPOCH, default=None)
     return newest.server_major if newest else None
-
-
-def _unreadable(
-    seen: Observation, resource: Resource, error: ValidationError, now: datetime
-) -> tuple[Observation, Decision | None]:
-    """Let rest what has ended, end what has failed, and let the rest fail, with the name of what cannot be read."""
-    status = seen.backup.status
-    if status.phase and status.phase.has_ended:
-        return seen, Rest()
-    return seen, None if status.ending else ending.fail(seen, _what_is_wrong(resource, error), None, now)
-
-
-def _what_is_wrong(resource: Resource, error: ValidationError) -> Failure:
-    """Say which of the three objects that a backup is made of cannot be read: pydantic names its model."""
-    root, correct = "spec", "create another backup, with what is allowed there: this one cannot change"
-    model: type[BaseModel] = DatabaseBackupSpec
-    if error.title == BackupPolicySpec.__name__:
-        root, correct = f"BackupPolicy {resource.policy_name}: spec", "correct the policy, and create another backup"
-        model = BackupPolicySpec
-    if error.title == DatabaseBackupStatus.__name__:
-        root, correct = "status", "another release has written it: create another backup"
-        model = DatabaseBackupStatus
-    message, remedy = explained(error, model, root, correct)
-    return Failure(reason=Reason.INVALID_SPEC, message=message, remedy=remedy)
-
-
-def _as_far_as_it_is_one(body: Mapping[str, Any]) -> DatabaseBackupStatus:
-    """Read a status without the fields that cannot be read."""
-    try:
-        return DatabaseBackupStatus.model_validate(body)
-    except ValidationError as error:
-        wrong = {problem["loc"][0] for problem in error.errors(include_input=False, include_url=False)}
-        return DatabaseBackupStatus.model_validate({key: value for key, value in body.items() if key not in wrong})

@@ -1,4 +1,4 @@
-"""The Job of each role: the task and the image that fit what the status has fixed, put into a manifest."""
+"""The Job of each role of a backup: the task and the image that fit what the status has fixed, put into a manifest."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

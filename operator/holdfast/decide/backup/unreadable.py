@@ -1,0 +1,49 @@
+"""What to do about a backup that cannot be read: its spec, its policy, or what stands in its status. Pure."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus, Failure
+from holdfast.api.policy import BackupPolicySpec
+from holdfast.api.unreadable import explained
+from holdfast.decide.backup import ending
+from holdfast.decide.backup.observation import Decision, Observation
+from holdfast.decide.decision import Rest
+from holdfast.errors import Reason
+
+
+def decide(o: Observation, policy_name: str | None, error: ValidationError, now: datetime) -> Decision | None:
+    """Let rest what has ended, and let the rest fail, with the name of what cannot be read.
+
+    None where that is recorded already, and its Job is being ended.
+    """
+    status = o.backup.status
+    if status.phase and status.phase.has_ended:
+        return Rest()
+    return None if status.ending else ending.fail(o, _what_is_wrong(policy_name, error), None, now)
+
+
+def as_far_as_it_is_one(body: Mapping[str, Any]) -> DatabaseBackupStatus:
+    """Read a status without the fields that cannot be read."""
+    try:
+        return DatabaseBackupStatus.model_validate(body)
+    except ValidationError as error:
+        wrong = {problem["loc"][0] for problem in error.errors(include_input=False, include_url=False)}
+        return DatabaseBackupStatus.model_validate({key: value for key, value in body.items() if key not in wrong})
+
+
+def _what_is_wrong(policy_name: str | None, error: ValidationError) -> Failure:
+    """Say which of the three objects that a backup is made of cannot be read: pydantic names its model."""
+    root, correct = "spec", "create another backup, with what is allowed there: this one cannot change"
+    model: type[BaseModel] = DatabaseBackupSpec
+    if error.title == BackupPolicySpec.__name__:
+        root, correct = f"BackupPolicy {policy_name}: spec", "correct the policy, and create another backup"
+        model = BackupPolicySpec
+    if error.title == DatabaseBackupStatus.__name__:
+        root, correct = "status", "another release has written it: create another backup"
+        model = DatabaseBackupStatus
+    message, remedy = explained(error, model, root, correct)
+    return Failure(reason=Reason.INVALID_SPEC, message=message, remedy=remedy)

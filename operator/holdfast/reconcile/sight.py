@@ -1,0 +1,64 @@
+"""What every kind is looked at with, and what a look brings: the loop, the acts and the kinds know each other by this.
+
+A kind that Holdfast reconciles is a `Row`: `kinds/table.py` has them all.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from holdfast.api.base import StatusModel
+from holdfast.decide.decision import Decision
+from holdfast.decide.seen import Seen
+from holdfast.decide.views import ClaimView
+from holdfast.kube.kinds import Kind
+from holdfast.reconcile.cache import Cache
+from holdfast.reconcile.queue import Key
+from holdfast.reconcile.resource import Resource
+from holdfast.reconcile.status_writer import StatusWriter
+from holdfast.settings import Settings
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a kind is observed from; nothing is asked of the API server."""
+
+    cache: Cache
+    writer: StatusWriter  # which knows what is on its way into a status
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class Known:
+    """What this reconcile has learnt beyond the cache."""
+
+    refused: Mapping[str, str] = field(default_factory=dict)  # by role: why the API server refuses the Job
+    pods_listed: bool = False
+    claim: ClaimView | None = None
+
+
+def _no_job(role: str) -> dict[str, Any]:
+    raise NotImplementedError(f"a kind without Jobs has none for {role}")
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a look at one resource has brought: what is to be done, and what it is done with."""
+
+    namespace: str
+    decision: Decision[StatusModel]
+    works: Mapping[str, Seen] = field(default_factory=dict)  # its Jobs, by role
+    job_of: Callable[[str], dict[str, Any]] = _no_job  # makes the Job of a role. Raises HoldfastError(ImageNotSet)
+    claim_name: str | None = None  # of the claim that its database lies on
+    wakes: tuple[Key, ...] = ()  # what waits for this resource, and is to look again
+
+
+@dataclass(frozen=True)
+class Row:
+    """One kind: how a resource of it is observed, and whom to ask what to do."""
+
+    kind: Kind
+    look: Callable[[Sources, Resource, Known, datetime], Sight]
+    # Whether there is something to do about one of which the cache keeps a few facts only: it is fetched for that.
+    is_wanted: Callable[[Sources, str, str], bool] = lambda _sources, _namespace, _name: False
