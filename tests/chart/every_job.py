@@ -1,5 +1,9 @@
-"""Every kind of Job that the operator builds, by its own builders: what the admission policy must allow."""
+"""Every kind of Job that the operator builds, by its own builders: what the admission policy must allow.
 
+Some are of owners that have no Job yet: the policy is ready for them.
+"""
+
+import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,7 +11,9 @@ from tests import yaml_text
 from tests.builders import NOW, UID, a_begun_backup, a_policy, a_sqlite_policy, an_rds_policy, as_begun, settings
 from tests.chart.rendering import CHART
 
+from holdfast import naming
 from holdfast.api.backup import DatabaseBackupStatus, VerificationRun
+from holdfast.api.job import LOG_SECONDS
 from holdfast.api.policy import BackupPolicySpec
 from holdfast.decide.resolve import image_of, resolve
 from holdfast.manifests import jobs, methods
@@ -93,6 +99,30 @@ def every_job(namespace: str = "shop", chart: Settings = SETTINGS) -> Iterator[t
         owner = jobs.Owner("DatabaseBackup", namespace, "orders-1", UID, "orders")
         for kind, job in _of(owner, status, begun.spec, chart):
             yield f"{name}: {kind}", job
+    yield from jobs_to_come(namespace, chart)
+
+
+RESTORES, POLICYS, DELETION = "of a DatabaseRestore", "of a BackupPolicy", "a deletion, of nobody"
+
+
+def jobs_to_come(namespace: str, chart: Settings) -> Iterator[tuple[str, Job]]:
+    """Yield the Jobs of which no builder makes one yet: another owner, or none, and the same Pod."""
+    begun = a_begun_backup()
+    status = begun.status.model_copy(update={"resolved": resolve(a_policy(**ENCRYPTED), chart), "sha256": "a" * 64})
+    for name, kind in ((RESTORES, naming.RESTORE_KIND), (POLICYS, naming.POLICY_KIND)):
+        yield name, dict(_of(jobs.Owner(kind, namespace, "orders", UID, "orders"), status, begun.spec, chart))["backup"]
+    owner = jobs.Owner(naming.BACKUP_KIND, namespace, "orders-1", UID, "orders")
+    yield DELETION, a_deletion(dict(_of(owner, status, begun.spec, chart))["cleanup"])
+
+
+def a_deletion(job: Job) -> Job:
+    """Make a Job without an owner of one that has one."""
+    job = copy.deepcopy(job)
+    for meta in (job["metadata"], job["spec"]["template"]["metadata"]):
+        meta["labels"] = {**meta["labels"], naming.LABEL_TASK: "delete"}
+    del job["metadata"]["ownerReferences"]
+    job["spec"]["ttlSecondsAfterFinished"] = LOG_SECONDS
+    return job
 
 
 def _of(owner: jobs.Owner, status: DatabaseBackupStatus, spec: Any, chart: Settings) -> Iterator[tuple[str, Job]]:

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from tests.chart import mutations
 from tests.chart.direct import Direct, directly
-from tests.chart.every_job import IMAGES, PROXY_VALUES, SETTINGS, every_job
+from tests.chart.every_job import DELETION, IMAGES, POLICYS, PROXY_VALUES, RESTORES, SETTINGS, every_job
 from tests.chart.rendering import SERVED, render
 from tests.e2e.kubectl import Kubectl, KubectlError
 
@@ -29,7 +29,7 @@ RELEASE_SECONDS = 120
 IMAGE, SQLITE_IMAGE = IMAGES["postgres-17"], IMAGES["sqlite-3"]
 KINDS = [name for name, _ in every_job()]
 # Between them they have every volume, every field and every way to be placed; `make matrix` has all.
-WHOLE = ("encrypted, directory: backup", "authorities in a ConfigMap: backup", "sqlite: backup")
+WHOLE = ("encrypted, directory: backup", "authorities in a ConfigMap: backup", "sqlite: backup", DELETION)
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def test_a_user_is_left_to_the_cluster_on_openshift_alone(confined: Confined, on
 
 FREE = [
     "metadata.annotations",
-    "metadata.ownerReferences.0.(name|uid)",
+    "metadata.ownerReferences.0.name",
     "spec.(activeDeadlineSeconds|backoffLimit)",
     "spec.template.metadata.annotations([.].*)?",
     "spec.template.metadata.labels.team",
@@ -349,6 +349,123 @@ def test_the_operator_cannot_create_a_job_with(confined: Confined, change: Calla
     assert message in said
 
 
+def owner(**fields: Any) -> Callable[[Job], None]:
+    return lambda job: job["metadata"]["ownerReferences"][0].update(fields)
+
+
+def without(*path: str | int) -> Callable[[Job], None]:
+    def change(job: Job) -> None:
+        del mutations.at(job, path[:-1])[path[-1]]
+
+    return change
+
+
+def labels(**named: str | None) -> Callable[[Job], None]:
+    """Change labels of ours, of the Job and its Pods alike."""
+
+    def change(job: Job) -> None:
+        for meta in (job["metadata"], job["spec"]["template"]["metadata"]):
+            changed = meta["labels"] | {f"holdfast.dev/{name}": value for name, value in named.items()}
+            meta["labels"] = {name: value for name, value in changed.items() if value is not None}
+
+    return change
+
+
+def a_second_owner(job: Job) -> None:
+    first = job["metadata"]["ownerReferences"][0]
+    job["metadata"]["ownerReferences"].append({**first, "uid": "another", "controller": False})
+
+
+KIND_AND_LABEL = (
+    "with metadata.ownerReferences[].kind: DatabaseBackup, DatabaseRestore or BackupPolicy, and the owner's"
+)
+NONE_OR_ONE = "ownerReferences: that one resource of its own owns, or none where holdfast.dev/task=delete"
+
+
+@pytest.mark.parametrize("kind", ["postgresql, sql: backup", RESTORES, POLICYS])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        pytest.param(owner(apiVersion="example.com/v1alpha1"), "[].apiVersion", id="another-group"),
+        pytest.param(owner(apiVersion="holdfast.dev/v1"), "[].apiVersion", id="another-version"),
+        pytest.param(owner(kind="ConfigMap"), KIND_AND_LABEL, id="a-kind-that-is-not-ours"),
+        pytest.param(owner(uid="another"), KIND_AND_LABEL, id="another-uid-than-the-label's"),
+        pytest.param(owner(controller=False), "[].controller true", id="no-controller"),
+        pytest.param(without("metadata", "ownerReferences", 0, "controller"), "[].controller", id="controller-unsaid"),
+        pytest.param(owner(blockOwnerDeletion=True), "[].blockOwnerDeletion false", id="that-blocks-its-deletion"),
+        pytest.param(a_second_owner, NONE_OR_ONE, id="a-second-one"),
+        pytest.param(without("metadata", "ownerReferences"), "without metadata.ownerReferences", id="none"),
+        pytest.param(labels(task="delete"), NONE_OR_ONE, id="one-though-it-is-a-deletion"),
+        pytest.param(job_spec(ttlSecondsAfterFinished=86400), "spec.ttlSecondsAfterFinished", id="its-time-to-live"),
+    ],
+)
+def test_a_job_of_a_resource_can_have_no_other_owner(
+    confined: Confined, kind: str, change: Callable[[Job], Any], message: str
+):
+    job = copy.deepcopy(confined.jobs[kind])
+    change(job)
+
+    said = confined.direct.refusal(job)
+
+    assert "ValidatingAdmissionPolicy" in said
+    assert message in said
+
+
+OURS = ("DatabaseBackup", "DatabaseRestore", "BackupPolicy")
+
+
+@pytest.mark.parametrize(
+    ("kind", "other"),
+    [
+        (kind, other)
+        for kind, made in zip(("postgresql, sql: backup", RESTORES, POLICYS), OURS, strict=True)
+        for other in OURS
+        if other != made
+    ],
+)
+def test_a_job_cannot_be_owned_by_another_kind_of_ours_than_it_is_labelled_for(
+    confined: Confined, kind: str, other: str
+):
+    job = copy.deepcopy(confined.jobs[kind])
+    owner(kind=other)(job)
+
+    assert KIND_AND_LABEL in confined.direct.refusal(job)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        *(
+            pytest.param(metadata(ownerReferences=[{**OWNER, "kind": kind}]), NONE_OR_ONE, id=f"an-owner-{kind}")
+            for kind in (*OURS, "Pod")
+        ),
+        pytest.param(
+            metadata(ownerReferences=[{**OWNER, "apiVersion": "example.com/v1", "controller": False}]),
+            NONE_OR_ONE,
+            id="an-owner-that-is-not-ours",
+        ),
+        pytest.param(labels(task="cleanup"), "without metadata.ownerReferences", id="another-task"),
+        pytest.param(labels(task=None), "without metadata.ownerReferences", id="no-task"),
+        pytest.param(labels(task="delete2"), "without metadata.ownerReferences", id="a-task-that-begins-alike"),
+        pytest.param(without("spec", "ttlSecondsAfterFinished"), "spec.ttlSecondsAfterFinished", id="no-time-to-live"),
+        pytest.param(job_spec(ttlSecondsAfterFinished=0), "spec.ttlSecondsAfterFinished", id="no-time-for-its-report"),
+        pytest.param(job_spec(ttlSecondsAfterFinished=86401), "spec.ttlSecondsAfterFinished", id="a-longer-life"),
+        pytest.param(container(image="alpine"), "containers[].image", id="another-image"),
+        pytest.param(container(command=["sh"]), "containers[]", id="a-command"),
+        pytest.param(pod(hostNetwork=True), "spec.template.spec.hostNetwork", id="hostNetwork"),
+        pytest.param(volume(hostPath={"path": "/"}), "spec.template.spec.volumes[]", id="hostPath"),
+    ],
+)
+def test_a_deletion_without_an_owner_cannot_have(confined: Confined, change: Callable[[Job], Any], message: str):
+    job = copy.deepcopy(confined.jobs[DELETION])
+    change(job)
+
+    said = confined.direct.refusal(job)
+
+    assert "ValidatingAdmissionPolicy" in said
+    assert message in said
+
+
 def test_a_claim_is_for_the_images_of_sqlite_alone(confined: Confined):
     job = a_sqlite_job(confined.tenant)
     container(image=IMAGE)(job)
@@ -369,7 +486,7 @@ def test_the_refusal_of_an_image_names_the_images_that_are_allowed(confined: Con
 
 @pytest.fixture(scope="module")
 def standing(confined: Confined, crds: None) -> None:
-    """Two suspended Jobs of someone else's making, one of them labelled as the operator's; `orders-1` owns both."""
+    """Suspended Jobs of another's making: two that `orders-1` owns, one labelled as ours, and two that none owns."""
     backup = {
         "apiVersion": "holdfast.dev/v1alpha1",
         "kind": "DatabaseBackup",
@@ -385,16 +502,22 @@ def standing(confined: Confined, crds: None) -> None:
         job["metadata"]["ownerReferences"][0]["uid"] = uid  # an owner that is not there has its Jobs collected
         job["spec"]["suspend"] = True
         confined.kubectl("-n", confined.tenant, "create", "-f", "-", stdin=json.dumps(job))
+    for name, task in (("deletion", "delete"), ("nobodys", "cleanup")):
+        job = copy.deepcopy(confined.jobs[DELETION])
+        job["metadata"].update(name=name, labels=MINE | {"holdfast.dev/task": task})
+        job["spec"]["suspend"] = True
+        confined.kubectl("-n", confined.tenant, "create", "-f", "-", stdin=json.dumps(job))
 
 
 PATCH = ("patch", "--dry-run=server", "--type=merge")
-TTL = '{"spec":{"ttlSecondsAfterFinished":86400}}'
+TTL = '{"spec":{"ttlSecondsAfterFinished":86399}}'
 
 
 @pytest.mark.usefixtures("standing")
-def test_the_operator_patches_and_deletes_a_job_of_its_own(confined: Confined):
-    assert "patched" in confined.as_operator(*PATCH, "job/ours", "-p", TTL)
-    assert "deleted" in confined.as_operator("delete", "--dry-run=server", "job/ours")
+@pytest.mark.parametrize("job", ["ours", "deletion"])
+def test_the_operator_patches_and_deletes_a_job_of_its_own(confined: Confined, job: str):
+    assert "patched" in confined.as_operator(*PATCH, f"job/{job}", "-p", TTL)
+    assert "deleted" in confined.as_operator("delete", "--dry-run=server", f"job/{job}")
 
 
 @pytest.mark.usefixtures("standing")
@@ -408,6 +531,13 @@ def test_the_operator_patches_and_deletes_a_job_of_its_own(confined: Confined):
             id="take-over",
         ),
         pytest.param(("delete", "--dry-run=server", "job/theirs"), "only Jobs labelled", id="delete"),
+        pytest.param(("delete", "--dry-run=server", "job/nobodys"), "only Jobs labelled", id="delete-what-none-owns"),
+        pytest.param((*PATCH, "job/nobodys", "-p", TTL), "only Jobs labelled", id="patch-what-none-owns"),
+        pytest.param(
+            (*PATCH, "job/deletion", "-p", json.dumps({"metadata": {"ownerReferences": [OWNER]}})),
+            "changes nothing of a Job but",
+            id="give-a-deletion-an-owner",
+        ),
         pytest.param(
             (*PATCH, "job/ours", "-p", '{"metadata":{"labels":{"app.kubernetes.io/managed-by":"me"}}}'),
             "changes nothing of a Job but",

@@ -132,3 +132,8 @@ kubeVersion then stands for the API, so that what is rendered for Git is never c
     request.userInfo.username ==
     "system:serviceaccount:{{ .Release.Namespace }}:{{ include "holdfast.serviceAccountName" . }}"
 {{- end -}}
+
+{{- /* Whether a Job says that it deletes what no resource stands for any more, in CEL. */}}
+{{- define "holdfast.deletion" -}}
+{{ . }}.metadata.?labels[?"holdfast.dev/task"].orValue("") == "delete"
+{{- end -}}
