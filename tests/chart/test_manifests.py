@@ -9,6 +9,8 @@ import pytest
 from tests import yaml_text
 from tests.chart.rendering import CHART, NAMESPACE, SERVED, Rendered, render, template
 
+from holdfast import naming
+
 # of the test alone: the first one to need a Helm may wait minutes until it is built
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60, func_only=True)]
 
@@ -273,6 +275,7 @@ def test_the_policy_is_about_the_operator_and_the_images_that_its_settings_name(
     (condition,) = created["matchConditions"]
 
     assert kept["matchConditions"] == created["matchConditions"]
+    assert json.loads(variables["ownerLabels"]) == {kind: naming.uid_label(kind) for kind in naming.OWNER_LABELS}
     assert json.loads(variables["images"]) == sorted(json.loads(rendered.settings)["images"].values())
     assert f'"system:serviceaccount:{NAMESPACE}:{rendered.pod["serviceAccountName"]}"' in condition["expression"]
     assert created["failurePolicy"] == kept["failurePolicy"] == "Fail"
