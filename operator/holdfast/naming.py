@@ -32,6 +32,8 @@ OWNER_LABELS: Mapping[str, str] = {
     POLICY_KIND: LABEL_POLICY,
 }
 
+# On a Job: the user name of who made it. The chart's admission policy sees that nobody writes another's.
+ANNOTATION_MADE_BY = f"{GROUP}/made-by"
 ANNOTATION_VERIFY = f"{GROUP}/verify"  # on a DatabaseBackup: [LEVEL/]TOKEN, each new value asks for a verification
 
 # Of what AWS keeps for us: nothing is ever deleted there that does not carry the first with the backup's uid.

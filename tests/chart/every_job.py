@@ -26,6 +26,7 @@ IMAGES = yaml_text.load((CHART / "values.yaml").read_text())["runner"]["images"]
 SETTINGS = settings(images=IMAGES, proxy=PROXY)
 KEY = "age1zd5883cj64l8849f66m3724fpavwzaq3pau92lr5fvsgwauxt9lq4px9ek"
 NODE = "node-b"
+OPERATOR = "system:serviceaccount:holdfast:hf-holdfast"  # as the API server calls it
 
 S3 = {"bucket": "backups", "secretName": "s3", "endpoint": "https://s3:8333", "caSecretName": "s3-ca"}
 ENCRYPTED = {"storage": {"s3": S3, "encryption": {"age": {"recipients": [KEY]}}},
@@ -91,7 +92,9 @@ def policies() -> dict[str, BackupPolicySpec]:
     }
 
 
-def every_job(namespace: str = "shop", chart: Settings = SETTINGS) -> Iterator[tuple[str, Job]]:
+def every_job(
+    namespace: str = "shop", chart: Settings = SETTINGS, operator: str = OPERATOR
+) -> Iterator[tuple[str, Job]]:
     """Yield each Job with what it is: of each policy the backup, the cleanup and the verifications."""
     for name, policy in policies().items():
         begun = a_begun_backup()
@@ -99,28 +102,33 @@ def every_job(namespace: str = "shop", chart: Settings = SETTINGS) -> Iterator[t
         owner = jobs.Owner("DatabaseBackup", namespace, "orders-1", UID, "orders")
         for kind, job in _of(owner, status, begun.spec, chart):
             yield f"{name}: {kind}", job
-    yield from jobs_to_come(namespace, chart)
+    yield from jobs_to_come(namespace, chart, operator)
 
 
 RESTORES, POLICYS, DELETION = "of a DatabaseRestore", "of a BackupPolicy", "a deletion, of nobody"
+TARGET = ["--target-host=db-restored", "--target-port=", "--target-database=orders=2"]
 
 
-def jobs_to_come(namespace: str, chart: Settings) -> Iterator[tuple[str, Job]]:
+def jobs_to_come(namespace: str, chart: Settings, operator: str) -> Iterator[tuple[str, Job]]:
     """Yield the Jobs of which no builder makes one yet: another owner, or none, and the same Pod."""
     begun = a_begun_backup()
     status = begun.status.model_copy(update={"resolved": resolve(a_policy(**ENCRYPTED), chart), "sha256": "a" * 64})
     for name, kind in ((RESTORES, naming.RESTORE_KIND), (POLICYS, naming.POLICY_KIND)):
-        yield name, dict(_of(jobs.Owner(kind, namespace, "orders", UID, "orders"), status, begun.spec, chart))["backup"]
+        job = dict(_of(jobs.Owner(kind, namespace, "orders", UID, "orders"), status, begun.spec, chart))["backup"]
+        if kind == naming.RESTORE_KIND:
+            job["spec"]["template"]["spec"]["containers"][0]["args"] = TARGET
+        yield name, job
     owner = jobs.Owner(naming.BACKUP_KIND, namespace, "orders-1", UID, "orders")
-    yield DELETION, a_deletion(dict(_of(owner, status, begun.spec, chart))["cleanup"])
+    yield DELETION, a_deletion(dict(_of(owner, status, begun.spec, chart))["cleanup"], operator)
 
 
-def a_deletion(job: Job) -> Job:
+def a_deletion(job: Job, operator: str) -> Job:
     """Make a Job without an owner of one that has one."""
     job = copy.deepcopy(job)
     for meta in (job["metadata"], job["spec"]["template"]["metadata"]):
         meta["labels"] = {**meta["labels"], naming.LABEL_TASK: "delete"}
     del job["metadata"]["ownerReferences"]
+    job["metadata"]["annotations"] = {naming.ANNOTATION_MADE_BY: operator}
     job["spec"]["ttlSecondsAfterFinished"] = LOG_SECONDS
     return job
 

@@ -170,6 +170,8 @@ def at(value: Any, path: Path) -> Any:
 def changes(job: Job) -> Iterator[tuple[Path, Job]]:
     """Yield the Job once for each value in it, changed to another that the API server takes."""
     for path in [each for each in _leaves(job, ()) if each not in IDENTITY]:
+        if path[-3:-2] == ("volumeMounts",) and path[-1] == "name" and len(at(job, POD)["volumes"]) == 1:
+            continue  # there is no other volume to mount
         changed = copy.deepcopy(job)
         if path[-2] == "values":  # which are in order, and none is there twice
             del at(changed, path[:-1])[path[-1]]

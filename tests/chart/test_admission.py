@@ -21,6 +21,8 @@ from tests.chart.every_job import DELETION, IMAGES, POLICYS, PROXY_VALUES, RESTO
 from tests.chart.rendering import SERVED, render
 from tests.e2e.kubectl import Kubectl, KubectlError
 
+from holdfast import naming
+
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300, func_only=True)]
 
 Job = dict[str, Any]
@@ -29,7 +31,7 @@ RELEASE_SECONDS = 120
 IMAGE, SQLITE_IMAGE = IMAGES["postgres-17"], IMAGES["sqlite-3"]
 KINDS = [name for name, _ in every_job()]
 # Between them they have every volume, every field and every way to be placed; `make matrix` has all.
-WHOLE = ("encrypted, directory: backup", "authorities in a ConfigMap: backup", "sqlite: backup", DELETION)
+WHOLE = ("encrypted, directory: backup", "authorities in a ConfigMap: backup", "sqlite: backup", RESTORES, DELETION)
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Confined:
 
     @functools.cached_property
     def jobs(self) -> dict[str, Job]:
-        return dict(every_job(self.tenant))
+        return dict(every_job(self.tenant, operator=self.account))
 
     def refusal(self, *arguments: str, stdin: str | None = None) -> str:
         with pytest.raises(KubectlError) as refused:
@@ -116,7 +118,7 @@ def test_a_job_that_the_operator_builds_passes(confined: Confined, kind: str):
 @pytest.mark.parametrize("kind", KINDS)
 def test_on_openshift_a_job_passes_that_leaves_its_user_to_the_cluster(on_openshift: Confined, kind: str):
     left = SETTINGS.model_copy(update={"own_user": False})
-    job = dict(every_job(on_openshift.tenant, left))[kind]
+    job = dict(every_job(on_openshift.tenant, left, on_openshift.account))[kind]
     named = "runAsUser" in job["spec"]["template"]["spec"]["securityContext"]
 
     assert on_openshift.direct.refusal(job) == ""
@@ -145,7 +147,10 @@ FREE = [
     "spec.template.spec.containers.0.env.0.value",
     "spec.template.spec.volumes.[0-9]+.(secret.secretName|configMap.name|persistentVolumeClaim.claimName)",
 ]
+# By the API server: another for each Job, or in each second.
+GIVEN_TO_EACH = {"uid", "creationTimestamp", "managedFields"}
 FREE_OF_SCRATCH = "spec.template.spec.volumes.[0-9]+.emptyDir.sizeLimit"
+FREE_OF_RESTORES = "spec.template.spec.containers.0.args([.][0-9]+)?"
 FREE_OF_SQLITE = "spec.template.spec.securityContext.(runAsUser|runAsGroup)"
 
 
@@ -155,6 +160,8 @@ def free(job: Job, path: mutations.Path) -> bool:
     patterns = [*FREE]
     if job["spec"]["template"]["spec"]["containers"][0]["image"] == SQLITE_IMAGE:
         patterns.append(FREE_OF_SQLITE)
+    if any(owner["kind"] == naming.RESTORE_KIND for owner in job["metadata"].get("ownerReferences", [])):
+        patterns.append(FREE_OF_RESTORES)
     if "emptyDir" in path and mutations.at(job, path[: path.index("emptyDir")])["name"] == "scratch":
         patterns.append(FREE_OF_SCRATCH)
     return any(re.fullmatch(pattern, dotted) for pattern in patterns)
@@ -171,7 +178,7 @@ def let_through(confined: Confined, job: Job, path: mutations.Path, changed: Job
         return None if "ValidatingAdmissionPolicy" in answer else f"not refused by the policy: {answer[:200]}"
     made = confined.direct.create(job)
     assert not isinstance(made, str)
-    if path == ("metadata", "uid"):  # each gets its own
+    if path[0] == "metadata" and path[-1] in GIVEN_TO_EACH:
         return None if found(answer, path) != found(changed, path) else "let through"
     return None if found(answer, path) in (found(made, path), None) else "let through"
 
@@ -249,8 +256,8 @@ def another_container(where: str) -> Callable[[Job], None]:
     return change
 
 
-def volume(**source: Any) -> Callable[[Job], None]:
-    return lambda job: job["spec"]["template"]["spec"]["volumes"].append({"name": "storage", **source})
+def volume(name: str = "storage", **source: Any) -> Callable[[Job], None]:
+    return lambda job: job["spec"]["template"]["spec"]["volumes"].append({"name": name, **source})
 
 
 def variable(**entry: Any) -> Callable[[Job], None]:
@@ -379,6 +386,7 @@ def a_second_owner(job: Job) -> None:
 KIND_AND_LABEL = (
     "with metadata.ownerReferences[].kind: DatabaseBackup, DatabaseRestore or BackupPolicy, and the owner's"
 )
+MAKER = "metadata.annotations: none of Kubernetes' own, and where holdfast.dev/task=delete its maker's name"
 NONE_OR_ONE = "ownerReferences: that one resource of its own owns, or none where holdfast.dev/task=delete"
 
 
@@ -395,7 +403,7 @@ NONE_OR_ONE = "ownerReferences: that one resource of its own owns, or none where
         pytest.param(owner(blockOwnerDeletion=True), "[].blockOwnerDeletion false", id="that-blocks-its-deletion"),
         pytest.param(a_second_owner, NONE_OR_ONE, id="a-second-one"),
         pytest.param(without("metadata", "ownerReferences"), "without metadata.ownerReferences", id="none"),
-        pytest.param(labels(task="delete"), NONE_OR_ONE, id="one-though-it-is-a-deletion"),
+        pytest.param(labels(task="delete"), "without metadata.annotations", id="the-label-of-a-deletion"),
         pytest.param(job_spec(ttlSecondsAfterFinished=86400), "spec.ttlSecondsAfterFinished", id="its-time-to-live"),
     ],
 )
@@ -447,13 +455,16 @@ def test_a_job_cannot_be_owned_by_another_kind_of_ours_than_it_is_labelled_for(
         pytest.param(labels(task="cleanup"), "without metadata.ownerReferences", id="another-task"),
         pytest.param(labels(task=None), "without metadata.ownerReferences", id="no-task"),
         pytest.param(labels(task="delete2"), "without metadata.ownerReferences", id="a-task-that-begins-alike"),
+        pytest.param(without("metadata", "annotations"), "without metadata.annotations", id="no-annotation"),
+        pytest.param(metadata(annotations={"a": "b"}), MAKER, id="no-maker"),
+        pytest.param(metadata(annotations={naming.ANNOTATION_MADE_BY: "another"}), MAKER, id="another-maker"),
         pytest.param(without("spec", "ttlSecondsAfterFinished"), "spec.ttlSecondsAfterFinished", id="no-time-to-live"),
         pytest.param(job_spec(ttlSecondsAfterFinished=0), "spec.ttlSecondsAfterFinished", id="no-time-for-its-report"),
         pytest.param(job_spec(ttlSecondsAfterFinished=86401), "spec.ttlSecondsAfterFinished", id="a-longer-life"),
         pytest.param(container(image="alpine"), "containers[].image", id="another-image"),
         pytest.param(container(command=["sh"]), "containers[]", id="a-command"),
         pytest.param(pod(hostNetwork=True), "spec.template.spec.hostNetwork", id="hostNetwork"),
-        pytest.param(volume(hostPath={"path": "/"}), "spec.template.spec.volumes[]", id="hostPath"),
+        pytest.param(volume("scratch", hostPath={"path": "/"}), "spec.template.spec.volumes[]", id="hostPath"),
     ],
 )
 def test_a_deletion_without_an_owner_cannot_have(confined: Confined, change: Callable[[Job], Any], message: str):
@@ -464,6 +475,51 @@ def test_a_deletion_without_an_owner_cannot_have(confined: Confined, change: Cal
 
     assert "ValidatingAdmissionPolicy" in said
     assert message in said
+
+
+WHOLE_TARGET = ["--target-host=a", "--target-port=1", "--target-database=b", "--target-claim=c", "--target-path=/d"]
+
+
+@pytest.mark.parametrize("arguments", [[], ["--target-path=-a b"], WHOLE_TARGET], ids=["none", "one", "whole"])
+def test_a_restore_may_have_its_target_as_arguments(confined: Confined, arguments: list[str]):
+    job = copy.deepcopy(confined.jobs[RESTORES])
+    container(args=arguments)(job)
+
+    assert confined.direct.refusal(job) == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments"),
+    [
+        *(
+            pytest.param(kind, ["--target-host=a"], id=f"{kind}: a restore's")
+            for kind in KINDS
+            if kind in (*WHOLE, POLICYS, "sqlite: cleanup", "rds: verify, checksum") and kind != RESTORES
+        ),
+        *(
+            pytest.param(RESTORES, arguments, id=name)
+            for name, arguments in {
+                "a-command": ["sh"],
+                "another-option": ["--version"],
+                "another-target": ["--target-user=root"],
+                "a-target-and-another-option": ["--target-host=a", "--version"],
+                "a-target-and-its-value": ["--target-host", "a"],
+                "behind-something": ["x--target-host=a"],
+                "one-twice": ["--target-host=a", "--target-host=b"],
+                "more-than-there-are": [*WHOLE_TARGET, "--target-host=b"],
+                "a-variable's-value": ["--target-host=$(HOLDFAST_TASK)"],
+            }.items()
+        ),
+    ],
+)
+def test_no_job_can_have_other_arguments(confined: Confined, kind: str, arguments: list[str]):
+    job = copy.deepcopy(confined.jobs[kind])
+    container(args=arguments)(job)
+
+    said = confined.direct.refusal(job)
+
+    assert "ValidatingAdmissionPolicy" in said
+    assert "containers[].args: of a DatabaseRestore alone" in said
 
 
 def test_a_claim_is_for_the_images_of_sqlite_alone(confined: Confined):
@@ -486,7 +542,10 @@ def test_the_refusal_of_an_image_names_the_images_that_are_allowed(confined: Con
 
 @pytest.fixture(scope="module")
 def standing(confined: Confined, crds: None) -> None:
-    """Suspended Jobs of another's making: two that `orders-1` owns, one labelled as ours, and two that none owns."""
+    """Suspended Jobs of another's making: two that `orders-1` owns, one labelled as ours, and one that none owns.
+
+    And a deletion of the operator's own, which finds no node.
+    """
     backup = {
         "apiVersion": "holdfast.dev/v1alpha1",
         "kind": "DatabaseBackup",
@@ -502,11 +561,14 @@ def standing(confined: Confined, crds: None) -> None:
         job["metadata"]["ownerReferences"][0]["uid"] = uid  # an owner that is not there has its Jobs collected
         job["spec"]["suspend"] = True
         confined.kubectl("-n", confined.tenant, "create", "-f", "-", stdin=json.dumps(job))
-    for name, task in (("deletion", "delete"), ("nobodys", "cleanup")):
-        job = copy.deepcopy(confined.jobs[DELETION])
-        job["metadata"].update(name=name, labels=MINE | {"holdfast.dev/task": task})
-        job["spec"]["suspend"] = True
-        confined.kubectl("-n", confined.tenant, "create", "-f", "-", stdin=json.dumps(job))
+    forged = copy.deepcopy(confined.jobs[DELETION])
+    forged["metadata"].update(name="forged", annotations={})
+    forged["spec"]["suspend"] = True
+    confined.kubectl("-n", confined.tenant, "create", "-f", "-", stdin=json.dumps(forged))
+    deletion = copy.deepcopy(confined.jobs[DELETION])
+    deletion["metadata"].update(name="deletion")
+    pod(nodeSelector={"example.com/nowhere": "here"})(deletion)
+    confined.as_operator("create", "-f", "-", stdin=json.dumps(deletion))
 
 
 PATCH = ("patch", "--dry-run=server", "--type=merge")
@@ -531,8 +593,8 @@ def test_the_operator_patches_and_deletes_a_job_of_its_own(confined: Confined, j
             id="take-over",
         ),
         pytest.param(("delete", "--dry-run=server", "job/theirs"), "only Jobs labelled", id="delete"),
-        pytest.param(("delete", "--dry-run=server", "job/nobodys"), "only Jobs labelled", id="delete-what-none-owns"),
-        pytest.param((*PATCH, "job/nobodys", "-p", TTL), "only Jobs labelled", id="patch-what-none-owns"),
+        pytest.param(("delete", "--dry-run=server", "job/forged"), "only Jobs labelled", id="delete-what-none-owns"),
+        pytest.param((*PATCH, "job/forged", "-p", TTL), "only Jobs labelled", id="patch-what-none-owns"),
         pytest.param(
             (*PATCH, "job/deletion", "-p", json.dumps({"metadata": {"ownerReferences": [OWNER]}})),
             "changes nothing of a Job but",
@@ -591,7 +653,74 @@ def test_the_jobs_of_everyone_else_are_none_of_the_policys_business(confined: Co
     )
 
 
-@pytest.mark.parametrize("policy", ["jobs", "jobs-kept"])
+@pytest.fixture(scope="module")
+def editor(confined: Confined) -> str:
+    """Who may do in the tenant's namespace what `edit` allows: make Jobs of any kind, and change them."""
+    confined.kubectl("-n", confined.tenant, "create", "rolebinding", "editor", "--clusterrole=edit", "--user=editor")
+    return "editor"
+
+
+def making(job: Job) -> tuple[tuple[str, ...], str]:
+    return ("create", "--dry-run=server", "-f", "-"), json.dumps(job)
+
+
+def saying(maker: str | None) -> str:
+    return json.dumps({"metadata": {"annotations": {naming.ANNOTATION_MADE_BY: maker}}})
+
+
+@pytest.mark.parametrize("kind", [DELETION, RESTORES, POLICYS, "postgresql, sql: backup"])
+def test_nobody_else_makes_a_job_that_says_the_operator_made_it(confined: Confined, editor: str, kind: str):
+    job = copy.deepcopy(confined.jobs[kind])
+    job["metadata"]["annotations"] = {naming.ANNOTATION_MADE_BY: confined.account}
+    arguments, manifest = making(job)
+
+    for other in ([f"--as={editor}"], []):  # nor an administrator
+        with pytest.raises(KubectlError, match=r"ValidatingAdmissionPolicy.*made-by of a Job is the name of who makes"):
+            confined.kubectl("-n", confined.tenant, *other, *arguments, stdin=manifest)
+
+
+@pytest.mark.parametrize("maker", ["editor", None], ids=["their-own-name", "no-name"])
+def test_what_does_not_say_so_anybody_makes_as_ever(confined: Confined, editor: str, maker: str | None):
+    job = copy.deepcopy(confined.jobs[DELETION])
+    job["metadata"]["annotations"] = {naming.ANNOTATION_MADE_BY: maker} if maker else {}
+    arguments, manifest = making(job)
+
+    assert "created" in confined.kubectl("-n", confined.tenant, f"--as={editor}", *arguments, stdin=manifest)
+
+
+@pytest.mark.usefixtures("standing")
+@pytest.mark.parametrize("options", [(), ("--subresource=status",)], ids=["itself", "with-its-status"])
+@pytest.mark.parametrize(
+    ("job", "maker"),
+    [
+        pytest.param("deletion", None, id="take-the-name-away"),
+        pytest.param("deletion", "editor", id="put-their-own-name"),
+        pytest.param("forged", "OPERATOR", id="put-the-operator's-name"),
+        pytest.param("forged", "editor", id="put-their-own-name-later"),
+    ],
+)
+def test_who_made_a_job_stays_as_it_is(
+    confined: Confined, editor: str, job: str, maker: str | None, options: tuple[str, ...]
+):
+    patch = saying(confined.account if maker == "OPERATOR" else maker)
+    who = () if options else (f"--as={editor}",)  # `edit` does not allow the writing of a status
+
+    with pytest.raises(KubectlError, match=r"ValidatingAdmissionPolicy.*stays so: leave it out, or as it is"):
+        confined.kubectl("-n", confined.tenant, *who, *PATCH, *options, f"job/{job}", "-p", patch)
+
+
+@pytest.mark.usefixtures("standing")
+def test_a_job_that_says_who_made_it_is_anybodys_otherwise(confined: Confined, editor: str):
+    """Kubernetes' own controllers write its status, and who may edit the namespace may label, patch and delete it."""
+    as_editor = functools.partial(confined.kubectl, "-n", confined.tenant, f"--as={editor}")
+    labels = json.dumps({"metadata": {"labels": {"a": "b"}, "annotations": {"c": "d"}}})
+
+    confined.kubectl("-n", confined.tenant, "wait", "--for=jsonpath={.status.active}=1", "job/deletion")
+    assert "patched" in as_editor(*PATCH, "job/deletion", "-p", labels)
+    assert "deleted" in as_editor("delete", "--dry-run=server", "job/deletion")
+
+
+@pytest.mark.parametrize("policy", ["jobs", "jobs-kept", "jobs-made-by"])
 def test_the_api_server_finds_no_fault_in_the_policys_expressions(confined: Confined, kubectl: Kubectl, policy: str):
     """Its type check tells of fields that do not exist, which would otherwise fail only when they are read."""
     name = f"hf-holdfast.{confined.account.split(':')[2]}.{policy}"

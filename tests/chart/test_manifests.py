@@ -270,7 +270,7 @@ def test_the_jobs_are_confined_wherever_the_cluster_can(
 def test_the_policy_is_about_the_operator_and_the_images_that_its_settings_name(helm: Path):
     rendered = render(helm, {"registry": "r.example.com", "runner": {"images": {"postgres-17": "a:17", "b-1": "b:1"}}})
     policies = {each["metadata"]["name"]: each["spec"] for each in rendered.all("ValidatingAdmissionPolicy")}
-    created, kept = policies[f"{WHOLE}.jobs"], policies[f"{WHOLE}.jobs-kept"]
+    created, kept, made_by = (policies[f"{WHOLE}.{name}"] for name in ("jobs", "jobs-kept", "jobs-made-by"))
     variables = {variable["name"]: variable["expression"] for variable in created["variables"]}
     (condition,) = created["matchConditions"]
 
@@ -278,10 +278,13 @@ def test_the_policy_is_about_the_operator_and_the_images_that_its_settings_name(
     assert json.loads(variables["ownerLabels"]) == {kind: naming.uid_label(kind) for kind in naming.OWNER_LABELS}
     assert json.loads(variables["images"]) == sorted(json.loads(rendered.settings)["images"].values())
     assert f'"system:serviceaccount:{NAMESPACE}:{rendered.pod["serviceAccountName"]}"' in condition["expression"]
-    assert created["failurePolicy"] == kept["failurePolicy"] == "Fail"
+    assert naming.ANNOTATION_MADE_BY in made_by["matchConditions"][0]["expression"]
+    assert NAMESPACE not in json.dumps(made_by)  # it asks the same of everybody, so two releases agree
+    assert created["failurePolicy"] == kept["failurePolicy"] == made_by["failurePolicy"] == "Fail"
     bindings = rendered.all("ValidatingAdmissionPolicyBinding")
     assert [each["spec"] for each in bindings] == [
-        {"policyName": f"{WHOLE}.{name}", "validationActions": ["Deny"]} for name in ("jobs", "jobs-kept")
+        {"policyName": f"{WHOLE}.{name}", "validationActions": ["Deny"]}
+        for name in ("jobs", "jobs-kept", "jobs-made-by")
     ]
 
 

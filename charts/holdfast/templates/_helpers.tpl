@@ -137,3 +137,8 @@ kubeVersion then stands for the API, so that what is rendered for Git is never c
 {{- define "holdfast.deletion" -}}
 {{ . }}.metadata.?labels[?"holdfast.dev/task"].orValue("") == "delete"
 {{- end -}}
+
+{{- /* Who made a Job, where it says so, in CEL: an optional text. */}}
+{{- define "holdfast.madeBy" -}}
+{{ . }}.metadata.?annotations[?"holdfast.dev/made-by"]
+{{- end -}}
