@@ -15,7 +15,7 @@ from holdfast.contract.task import BackupTask
 from holdfast.decide.backup.observation import BACKUP, CLEANUP, FORMER, VERIFY, BackupView, Observation
 from holdfast.decide.backup.steps import decide
 from holdfast.decide.containers import InitContainer
-from holdfast.decide.seen import Seen
+from holdfast.decide.seen import Asked, Seen
 from holdfast.decide.views import JobView, OwnerRef, PodView, Terminated
 from holdfast.errors import EXIT_CODES, Reason
 from holdfast.settings import Settings
@@ -103,7 +103,8 @@ def as_begun(status: DatabaseBackupStatus) -> Begun:
 def observed(
     backup: BackupView, *, job: JobView | None = None, pods: Sequence[PodView] = (), former_job: JobView | None = None,
     cleanup_job: JobView | None = None, cleanup_pods: Sequence[PodView] = (), verify_job: JobView | None = None,
-    verify_pods: Sequence[PodView] = (), refusal: str | None = None, refused_at: datetime | None = None, **seen: Any,
+    verify_pods: Sequence[PodView] = (), refusal: str | None = None, refused_at: datetime | None = None,
+    pods_listed: bool = False, refusals_read: datetime | None = None, **seen: Any,
 ) -> Observation:  # fmt: skip
     """What a decision sees of a backup and of its Jobs; a refusal is of the Job that is under way."""
     verifying = backup.status.phase is Phase.VERIFYING
@@ -116,6 +117,7 @@ def observed(
             CLEANUP: Seen(None, cleanup_job, tuple(cleanup_pods), **(told if cleaning(backup) else none)),
             VERIFY: Seen(None, verify_job, tuple(verify_pods), **(told if verifying else none)),
         },
+        asked=Asked(pods_listed, refusals_read),
         **seen,
     )
 

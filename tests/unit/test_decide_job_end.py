@@ -31,6 +31,7 @@ from holdfast.decide.backup.steps import MAX_ATTEMPTS, decide
 from holdfast.decide.containers import InitContainer
 from holdfast.decide.decision import Create, Decision, Delete, Learn, What
 from holdfast.decide.resolve import resolve
+from holdfast.decide.seen import Asked
 from holdfast.decide.views import job_view, pod_view
 from holdfast.errors import ExitCode, Reason
 
@@ -353,7 +354,7 @@ def test_a_pod_of_a_job_that_is_gone_counts_no_longer_than_a_runner_may_work():
 def test_a_former_jobs_pods_are_waited_for_where_a_stranger_has_taken_its_name():
     o = observed(a_begun_backup(), job=a_job(owner="s", uid="theirs"), pods=(a_pod(phase="Running", job="gone"),))
     assert the_decision(o).act == Learn(What.PODS), "the cache may not have seen them"
-    recorded = the_decision(replace(o, pods_listed=True)).status
+    recorded = the_decision(replace(o, asked=Asked(pods=True))).status
     assert (recorded.phase, recorded.failure.reason) == (Phase.PENDING, Reason.JOB_NAME_TAKEN)
     after = observed(a_backup(status=recorded), job=a_job(owner="s", uid="theirs"), pods_listed=True)
     assert the_decision(after).status.phase is Phase.FAILED

@@ -13,6 +13,7 @@ from holdfast.api.backup import Cleanup, Phase
 from holdfast.decide.backup.observation import Observation
 from holdfast.decide.backup.refusals import INTERVAL, PATIENCE, look, look_again
 from holdfast.decide.decision import Learn, What
+from holdfast.decide.seen import Asked
 from holdfast.kube.errors import Refused
 from holdfast.kube.kinds import EVENTS, Kind
 from holdfast.reconcile.refusals import PodRefusal, Refusals
@@ -143,7 +144,7 @@ async def test_a_thousand_jobs_that_wait_in_one_namespace_ask_once() -> None:
     found, cluster = Refusals(), Cluster([an_event()])
 
     async def reconcile() -> None:
-        o = replace(WAITS, refusals_read=found.read("shop"))
+        o = replace(WAITS, asked=Asked(refusals=found.read("shop")))
         if look(o, NOW):
             await found.look(cluster, "shop", NOW)
 
@@ -159,7 +160,7 @@ ASKED = {
     "its Pod has failed and none follows": observed(
         a_begun_backup(), job=a_job(age=20), pods=(a_pod(exit_code=1, age=10),)
     ),
-    "asked a while ago": replace(WAITS, refusals_read=ago(15)),
+    "asked a while ago": replace(WAITS, asked=Asked(refusals=ago(15))),
     "a verification's Job without a Pod": observed(VERIFYING, job=a_job(complete=True), verify_job=a_job(age=20)),
 }
 NOT_ASKED = {
@@ -168,7 +169,7 @@ NOT_ASKED = {
     "a Pod that is starting": observed(a_begun_backup(), job=a_job(age=20), pods=(a_pod(),)),
     "a Pod that runs": observed(a_begun_backup(), job=a_job(age=20), pods=(a_pod(phase="Running"),)),
     "a Pod that failed this moment": observed(a_begun_backup(), job=a_job(age=20), pods=(a_pod(exit_code=1, age=2),)),
-    "asked just now": replace(WAITS, refusals_read=ago(14)),
+    "asked just now": replace(WAITS, asked=Asked(refusals=ago(14))),
     "a Job that has ended": observed(a_begun_backup(), job=a_job(failed="BackoffLimitExceeded")),
     "a Job that is being deleted": observed(a_begun_backup(), job=a_job(deleting=True)),
     "a backup that is being deleted": observed(replace(a_begun_backup(), deleting=True), job=a_job(age=20)),
@@ -193,7 +194,7 @@ def test_it_is_not_asked_otherwise(o: Observation) -> None:
 
 def test_it_is_asked_again_though_no_event_comes() -> None:
     assert look_again(observed(a_begun_backup(), job=a_job(age=2))) == ago(2) + PATIENCE
-    assert look_again(replace(WAITS, refusals_read=NOW)) == NOW + INTERVAL
+    assert look_again(replace(WAITS, asked=Asked(refusals=NOW))) == NOW + INTERVAL
     assert look_again(observed(a_begun_backup(), job=a_job(age=1), refusals_read=ago(60))) == ago(1) + PATIENCE
     assert timedelta(seconds=4) == PATIENCE, "each second of it is one of everybody who waits"
     assert look_again(observed(a_begun_backup(), job=a_job(age=20), pods=(a_pod(),))) is None

@@ -19,8 +19,9 @@ from holdfast.runner.engines.mysql import dumps as mysql_dumps
 from holdfast.runner.engines.mysql import server as mysql_server
 from holdfast.runner.engines.mysql.connection import Target as MySQLTarget
 from holdfast.runner.engines.mysql.flavour import FLAVOURS
-from holdfast.runner.engines.postgres import dumps, server
+from holdfast.runner.engines.postgres import server
 from holdfast.runner.engines.postgres.connection import Target
+from holdfast.runner.engines.silence import asking
 from holdfast.runner.engines.tools import Tool
 from holdfast.runner.pod import confinement
 from holdfast.runner.pod.context import Context, Places
@@ -206,7 +207,7 @@ def a_context(tmp_path, log):
 
 def test_a_silent_dump_whose_server_works_is_logged_with_what_it_waits_for(target_of, tmp_path):
     log = io.StringIO()
-    dumps.asking(target_of(says(b"71 waits for a lock that 42 holds")), a_context(tmp_path, log))(300)
+    asking(server.require_dumping, target_of(says(b"71 waits for a lock that 42 holds")), a_context(tmp_path, log))(300)
     assert '"event": "silent"' in log.getvalue()
     assert "71 waits for a lock that 42 holds" in log.getvalue()
 
@@ -220,7 +221,7 @@ def test_a_silent_dump_whose_server_does_nothing_for_it_has_stalled(target_of, t
     monkeypatch.setattr(server, "ANSWER_SECONDS", 0.15 if answer is mute else 20)
     target = target_of(answer) if answer else Target("127.0.0.1", "1", "u", "orders", "disable", tmp_path / "pgpass")
     with pytest.raises(HoldfastError, match="pg_dump wrote nothing for 300 seconds, and ") as caught:
-        dumps.asking(target, a_context(tmp_path, io.StringIO()))(300)
+        asking(server.require_dumping, target, a_context(tmp_path, io.StringIO()))(300)
     assert caught.value.reason is Reason.DUMP_STALLED
     assert says in caught.value.message
 
@@ -279,7 +280,7 @@ def test_a_stop_does_not_wait_for_a_mysql_server_that_says_nothing(mysql_target)
 def test_a_silent_mysql_dump_whose_server_works_is_logged_with_what_it_waits_for(mysql_target, tmp_path):
     log = io.StringIO()
     rows = [("doing", "71", "299", "Waiting for table metadata lock"), ("doing", "72", "1", "")]
-    mysql_dumps.asking(mysql_target(rows=rows), a_context(tmp_path, log))(300)
+    asking(mysql_server.require_dumping, mysql_target(rows=rows), a_context(tmp_path, log))(300)
     assert '"event": "silent"' in log.getvalue()
     assert '["71 for 299 s: Waiting for table metadata lock", "72 for 1 s: active"]' in log.getvalue()
 
@@ -299,7 +300,7 @@ def test_a_silent_mysql_dump_whose_server_does_nothing_for_it_has_stalled(
     monkeypatch.setattr(mysql_server, "ANSWER_SECONDS", 0.15 if script else 20)
     target = mysql_target(script)
     with pytest.raises(HoldfastError, match="dump wrote nothing for 300 seconds, and ") as caught:
-        mysql_dumps.asking(target, a_context(tmp_path, io.StringIO()))(300)
+        asking(mysql_server.require_dumping, target, a_context(tmp_path, io.StringIO()))(300)
     assert caught.value.reason is Reason.DUMP_STALLED
     assert caught.value.message.startswith(target.flavour.dump)
     assert says in caught.value.message
@@ -310,11 +311,11 @@ def test_what_a_mysql_server_writes_and_never_arrives_is_waited_for_as_long_as_t
     mysql_target, tmp_path, state
 ):
     target = mysql_target(rows=[("doing", "71", "899", state)])
-    mysql_dumps.asking(target, a_context(tmp_path, io.StringIO()))(899)
+    asking(mysql_server.require_dumping, target, a_context(tmp_path, io.StringIO()))(899)
     with pytest.raises(HoldfastError, match="the server still writes to it, but nothing arrives"):
-        mysql_dumps.asking(target, a_context(tmp_path, io.StringIO()))(900)
+        asking(mysql_server.require_dumping, target, a_context(tmp_path, io.StringIO()))(900)
     target = mysql_target(rows=[("doing", "71", "899", state), ("doing", "72", "899", "executing")])
-    mysql_dumps.asking(target, a_context(tmp_path, io.StringIO()))(900)
+    asking(mysql_server.require_dumping, target, a_context(tmp_path, io.StringIO()))(900)
 
 
 def test_a_mysql_dump_that_falls_silent_asks_its_server(mysql_target, tmp_path):

@@ -30,5 +30,5 @@ NOTHING = Seen()
 class Asked:
     """What was asked of the API server beyond the cache: nothing is given up before that."""
 
-    pods: bool = False  # just now
+    pods: bool = False  # just now, for all that bear the names of the owner's Jobs
     refusals: datetime | None = None  # when, why Jobs of this namespace have no Pod

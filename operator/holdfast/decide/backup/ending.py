@@ -51,7 +51,7 @@ def fail(o: Observation, failure: Failure, report: Report | None, now: datetime)
     """Record that the backup has failed; where its Job may go on, that this one is ended first."""
     job, pods, left = job_of(o), own_pods(o), unended(o, now)
     retries = outcome.retries(job, pods)
-    if o.job is not None and job is None and not o.pods_listed:
+    if o.job is not None and job is None and not o.asked.pods:
         return Do(Learn(What.PODS))  # a stranger took the name of a Job whose Pods the cache may not have seen
     if not left and (job is None or job.finished):
         failed = statuses.failed(o.backup, failure, report, retries, now)
@@ -75,7 +75,7 @@ def follow(o: Observation, now: datetime) -> Decision:
         return Rest(due) if job.deleting else Do(Delete(job), due)
     if left:
         return Rest(due)
-    if not o.pods_listed:
+    if not o.asked.pods:
         return Do(Learn(What.PODS), due)
     return _failed(o, failure, now)
 

@@ -61,8 +61,7 @@ class Observation:
     backup: BackupView
     policy: BackupPolicySpec | None = None  # of the BackupPolicy that policyRef names, while there is one
     works: Mapping[str, Seen] = field(default_factory=dict)  # by role
-    pods_listed: bool = False  # whether the Pods were read from the API server just now, not from the cache
-    refusals_read: datetime | None = None  # when the cluster was last asked why Jobs of this namespace have no Pod
+    asked: Asked = field(default_factory=Asked)
     claim: ClaimView | None = None  # that its database lies on, where it was looked at just now
     verify_request: str | None = None  # the annotation's value
     taken_ids: Container[str] = frozenset()  # ids of the other backups in the same folder
@@ -73,11 +72,6 @@ class Observation:
     def of(self, role: str) -> Seen:
         """Return the Job of a role, with its Pods, as they are seen."""
         return self.works.get(role, NOTHING)
-
-    @property
-    def asked(self) -> Asked:
-        """What was asked of the API server beyond the cache."""
-        return Asked(self.pods_listed, self.refusals_read)
 
     @property
     def job(self) -> JobView | None:

@@ -30,7 +30,7 @@ def look_again(o: Observation) -> datetime | None:
     if job is None or job.finished or job.deleting or any(not pod.ended for pod in pods):
         return None
     since = max([job.created, *(pod.created for pod in pods)])
-    read = o.refusals_read
+    read = o.asked.refusals
     return since + PATIENCE if read is None else max(since + PATIENCE, read + INTERVAL)
 
 

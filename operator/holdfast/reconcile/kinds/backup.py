@@ -19,7 +19,7 @@ from holdfast.decide.backup.steps import decide
 from holdfast.decide.backup.suspicion import Former, former_of, identity
 from holdfast.decide.decision import Write
 from holdfast.decide.resolve import no_image
-from holdfast.decide.seen import Seen
+from holdfast.decide.seen import Asked, Seen
 from holdfast.decide.starting import latest
 from holdfast.kube.kinds import BACKUPS
 from holdfast.manifests import methods
@@ -118,8 +118,7 @@ def _seen(cache: Cache, resource: Resource, view: BackupView, known: Known, now:
     return Observation(
         backup=view,
         works={role: _work(cache, view.namespace, name, known.refused.get(role), now) for role, name in names if name},
-        pods_listed=known.pods_listed,
-        refusals_read=cache.refusals.read(view.namespace),
+        asked=Asked(known.pods_listed, cache.refusals.read(view.namespace)),
         claim=known.claim,
         verify_request=resource.verify_request,
     )

@@ -1,6 +1,7 @@
 """The manifest: finding one, writing one last of all, and checking that an artifact is what its manifest says."""
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 from holdfast.contract.manifest import Manifest
@@ -10,6 +11,7 @@ from holdfast.runner.bucket import manifest_forms
 from holdfast.runner.bucket.manifest_forms import M
 from holdfast.runner.bucket.store import Store, Stored, not_found
 from holdfast.runner.pod.context import Context
+from holdfast.runner.pod.outcome import UncleanError
 from holdfast.runner.pod.text import one_line
 
 _SHARED = "two clusters may share this bucket and prefix: give each its own s3.prefix; nothing was overwritten"
@@ -51,6 +53,22 @@ def publish(store: Store, key_prefix: str, manifest: M) -> M:
     if there is None:
         raise not_found(store, key_prefix + MANIFEST_NAME)
     return there
+
+
+def record(store: Store, key_prefix: str, manifest: M, context: Context, discard: Callable[[HoldfastError], None]) -> M:
+    """Publish the manifest, or discard what it is of; return the one that is in force.
+
+    Raises HoldfastError where all is discarded, else UncleanError: the manifest may be there in spite of an error, and
+    then what it is of must be, too. Cleanup tells the two apart.
+    """
+    try:
+        context.stop.check()
+        return publish(store, key_prefix, manifest)
+    except HoldfastError as error:
+        if error.reason is Reason.MANIFEST_CONFLICT or error is context.stop.error:
+            discard(error)
+            raise
+        raise UncleanError(error, error.message) from error
 
 
 def settled(store: Store, key_prefix: str, ours: Manifest, context: Context) -> tuple[Manifest, list[str]]:

@@ -38,9 +38,9 @@ def reading(engine: Engine, manifest: Manifest, context: Context, scratch_bytes:
 
             return postgres.reading(manifest, context, scratch_bytes)
         case Engine.MYSQL | Engine.MARIADB:
-            from holdfast.runner.engines.mysql.reading import ScriptReading
+            from holdfast.runner.engines.mysql import reading as mysql
 
-            return ScriptReading(context)
+            return mysql.reading(context)
         case Engine.SQLITE:
             from holdfast.runner.engines.sqlite.reading import FileReading
 

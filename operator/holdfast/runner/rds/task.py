@@ -212,15 +212,9 @@ def _in_region(copied: Taken, work: _Work) -> SnapshotInRegion:
 
 def _record(work: _Work, manifest: SnapshotManifest) -> Done:
     work.context.log.line("step", phase="recording")
-    try:
-        work.context.stop.check()
-        in_force = manifests.publish(work.store, work.task.key_prefix, manifest)
-    except HoldfastError as error:
-        if error.reason is Reason.MANIFEST_CONFLICT or error is work.context.stop.error:
-            _discard(work, error)
-            raise
-        # The manifest may be there in spite of the error: then its snapshot must be, too. Cleanup tells the two apart.
-        raise UncleanError(error, error.message) from error
+    in_force = manifests.record(
+        work.store, work.task.key_prefix, manifest, work.context, discard=lambda error: _discard(work, error)
+    )
     return _done(in_force, found=in_force.pod_uid != work.context.pod_uid)
 
 

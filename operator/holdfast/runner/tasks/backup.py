@@ -183,8 +183,8 @@ def _read_back(task: BackupTask, context: Context, store: "Store", manifest: Man
 def _verified(task: BackupTask, context: Context, store: "Store", manifest: Manifest) -> Verification:
     from holdfast.runner.tasks import comparing
 
-    assert task.database.engine is not None
-    wanted = comparing.Wanted(task.verification, task.database.engine, task.identity_secret, task.scratch_bytes)
+    engine = task.database.dumped_engine()
+    wanted = comparing.Wanted(task.verification, engine, task.identity_secret, task.scratch_bytes)
     return comparing.verified(store, manifest, wanted, context)
 
 
@@ -193,15 +193,9 @@ def _record(task: BackupTask, context: Context, store: "Store", upload: "Upload"
 
     context.log.line("step", phase="recording")
     manifest, left_out = manifest_forms.fitting(manifest)
-    try:
-        context.stop.check()
-        in_force = manifests.publish(store, task.key_prefix, manifest)
-    except HoldfastError as error:
-        if error.reason is Reason.MANIFEST_CONFLICT or error is context.stop.error:
-            _discard(upload, error)
-            raise
-        # The manifest may be there in spite of the error: then its artifact must be, too. Cleanup tells the two apart.
-        raise UncleanError(error, error.message) from error
+    in_force = manifests.record(
+        store, task.key_prefix, manifest, context, discard=lambda error: _discard(upload, error)
+    )
     others: list[str] = []
     if in_force.pod_uid == context.pod_uid:
         try:

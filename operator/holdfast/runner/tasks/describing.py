@@ -47,12 +47,11 @@ def manifest(
     task: BackupTask, context: Context, ready: Ready, upload: "Upload", dumped: Dumped, now: datetime
 ) -> Manifest:
     """Return the manifest of what was stored and found to be right at `now`, UTC."""
-    assert task.database.engine is not None
     contents, hide = dumped.contents, context.log.mask.hide
     return Manifest(
         backup=task.backup,
         database=ManifestDatabase(
-            engine=task.database.engine.value, name=ready.database, host=hide(ready.host),
+            engine=task.database.dumped_engine().value, name=ready.database, host=hide(ready.host),
             server_version=hide(ready.server_version), server_major=ready.server_major, size_bytes=ready.database_size,
         ),
         artifact=ManifestArtifact(

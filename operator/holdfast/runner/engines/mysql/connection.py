@@ -85,8 +85,7 @@ class Said:
 
 def resolve(database: Database, places: Places) -> Target:
     """Read the Secret and write the option file. Raises SecretMissing, SecretKeyMissing, SecretInvalid."""
-    connection = database.reached()
-    assert database.engine is not None
+    connection, engine = database.reached(), database.dumped_engine()
     assert database.name is not None
     secret = MountedSecret(connection.secret_name, places.database_secret)
     said = _from_keys(connection, secret) if connection.host else _from_url(connection, secret)
@@ -97,9 +96,9 @@ def resolve(database: Database, places: Places) -> Target:
         raise secret.invalid(said.password_key, str(error)) from None
     order = list(TLSMode)
     return Target(
-        flavour=FLAVOURS[database.engine],
+        flavour=FLAVOURS[engine],
         host=said.host,
-        port=str(connection.port or said.port or database.engine.default_port),
+        port=str(connection.port or said.port or engine.default_port),
         user=said.user,
         database=database.name,
         tls=max(connection.tls.mode, said.tls, key=order.index),

@@ -1,10 +1,9 @@
 """A MySQL or MariaDB dump: how it is made, and how it is seen to be whole."""
 
-from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Self
 
-from holdfast.errors import HoldfastError, Reason
+from holdfast.errors import Reason
 from holdfast.runner.artifact.stream import Sink, pump
 from holdfast.runner.engines.mysql import server
 from holdfast.runner.engines.mysql.connection import Target
@@ -13,13 +12,14 @@ from holdfast.runner.engines.mysql.errors import explained
 from holdfast.runner.engines.mysql.flavour import Flavour
 from holdfast.runner.engines.mysql.script import Script
 from holdfast.runner.engines.protocol import Contents
+from holdfast.runner.engines.script_seen import SEEN_TO_END, Seen
+from holdfast.runner.engines.silence import asking
 from holdfast.runner.engines.tool_errors import check
 from holdfast.runner.engines.tools import Tool
 from holdfast.runner.pod.context import Context
 from holdfast.runner.pod.progress import Progress
 
 MAX_PACKET = "--max-allowed-packet=1G"  # the most there is; a client takes only what a row needs
-SEEN_TO_END = "end of dump seen"
 COMMON = (
     "--single-transaction",  # one moment for all tables that know transactions, and no locks
     "--quick",
@@ -39,41 +39,9 @@ def arguments(flavour: Flavour) -> list[str]:
     return [*COMMON, *flavour.dumps]
 
 
-def asking(target: Target, context: Context) -> Callable[[float], None]:
-    """Return what is to be called when a dump is silent: it logs what the server does for it, or raises DumpStalled."""
-
-    def ask(seconds: float) -> None:
-        doing = server.require_dumping(target, context.stop, seconds)
-        context.log.line("silent", seconds=round(seconds), server=doing)
-
-    return ask
-
-
-class Seen:
-    """What is seen of a script as it passes: its end, and what it holds."""
-
-    def __init__(self, warnings: list[str]) -> None:
-        """What is noticed is added to `warnings`."""
-        self._warnings = warnings
-        self._mark = EndMark()
-        self._script = Script()
-
-    def feed(self, data: memoryview) -> None:
-        """Take the next bytes."""
-        self._mark.feed(data)
-        self._script.feed(data)
-
-    @property
-    def ended(self) -> bool:
-        """Whether the script's end mark was the last."""
-        return self._mark.seen
-
-    def contents(self, whose: str) -> Contents | None:
-        """Return what it held; None, with a warning, where that cannot be told."""
-        contents = self._script.contents()
-        if contents is None:
-            self._warnings.append(f"rows were not counted: a statement of {whose}'s has a form that is not known")
-        return contents
+def seen(warnings: list[str]) -> Seen:
+    """Return what sees a script of the dump tool's; `warnings` gets what is worth knowing of it."""
+    return Seen(EndMark(), Script(), "Dump completed", "a statement", warnings)
 
 
 class StreamedDump:
@@ -88,7 +56,7 @@ class StreamedDump:
         self._warnings = warnings
         self._name = target.flavour.dump
         self._stop = context.stop
-        self._silent = asking(target, context)
+        self._silent = asking(server.require_dumping, target, context)
         self._stack = ExitStack()
         self._command = [self._name, *target.arguments(), *self.arguments, "--", target.database]
 
@@ -103,17 +71,11 @@ class StreamedDump:
     def stream(self, sink: Sink, progress: Progress) -> str:
         """See engine.Dumping."""
         progress.phase = "dumping"
-        seen = Seen(self._warnings)
-        pump(self._tool.stdout, (seen.feed, sink.write), self._stop, self._silent)
+        script = seen(self._warnings)
+        pump(self._tool.stdout, (script.feed, sink.write), self._stop, self._silent)
         with explained():
             check(self._tool, self._tool.wait(), Reason.DUMP_FAILED, "dumping")
         # What it calls an error and goes on in spite of is a person's to judge.
         self._warnings += self._tool.warnings(among=f"{self._name}: ")
-        if not seen.ended:
-            raise HoldfastError(
-                Reason.END_MARK_MISSING,
-                f"{self._name} exited 0, but its script does not end in 'Dump completed'",
-                "the dump is not whole: look at the server's log, then create another backup",
-            )
-        self.contents = seen.contents(self._name)
+        self.contents = script.contents(self._name, Reason.END_MARK_MISSING)
         return SEEN_TO_END

@@ -19,6 +19,8 @@ from holdfast.runner.engines.postgres.connection import Target
 from holdfast.runner.engines.postgres.end_mark import EndMark
 from holdfast.runner.engines.postgres.script import Script
 from holdfast.runner.engines.protocol import Contents
+from holdfast.runner.engines.script_seen import SEEN_TO_END, Seen
+from holdfast.runner.engines.silence import asking
 from holdfast.runner.engines.tool_errors import Feed, check
 from holdfast.runner.engines.tools import Tool
 from holdfast.runner.pod.context import Context
@@ -28,7 +30,6 @@ from holdfast.runner.pod.stop import Stop
 COMMON = ("--no-owner", "--no-acl", "--no-password")
 SUFFIX = {Format.SQL: ".sql", Format.CUSTOM: ".dump", Format.DIRECTORY: ".tar"}
 READING = "reading the archive through"
-SEEN_TO_END = "end of dump seen"
 READ_THROUGH = "read through by pg_restore"
 READER = ("pg_restore", "--file=-", "--no-owner", "--no-acl")
 ARCHIVE_FOLDER = "dump"  # in the scratch volume, and in the tar
@@ -44,47 +45,9 @@ def arguments(dump: Dump) -> list[str]:
     return [*form, *COMMON]
 
 
-def asking(target: Target, context: Context) -> Callable[[float], None]:
-    """Return what is to be called when a dump is silent: it logs what the server does for it, or raises DumpStalled."""
-
-    def ask(seconds: float) -> None:
-        doing = server.require_dumping(target, context.stop, seconds)
-        context.log.line("silent", seconds=round(seconds), server=doing)
-
-    return ask
-
-
-class Seen:
-    """What is seen of a script as it passes: its end, and what it holds."""
-
-    def __init__(self, warnings: list[str]) -> None:
-        """`warnings` gets what is worth knowing of it."""
-        self._warnings = warnings
-        self._mark = EndMark()
-        self._script = Script()
-
-    def feed(self, data: memoryview) -> None:
-        """Take the next bytes."""
-        self._mark.feed(data)
-        self._script.feed(data)
-
-    @property
-    def ended(self) -> bool:
-        """Whether the last that passed is the script's end mark."""
-        return self._mark.seen
-
-    def contents(self, tool: str, unseen: Reason) -> Contents | None:
-        """Return what it held; None, with a warning, where that cannot be told. Raises `unseen` without an end."""
-        if not self.ended:
-            raise HoldfastError(
-                unseen,
-                f"{tool} exited 0, but its script does not end in 'PostgreSQL database dump complete'",
-                "the dump is not whole: look at the server's log, then create another backup",
-            )
-        contents = self._script.contents()
-        if contents is None:
-            self._warnings.append(f"rows were not counted: a COPY of {tool}'s has a form that is not known")
-        return contents
+def seen(warnings: list[str]) -> Seen:
+    """Return what sees a script of pg_dump's; `warnings` gets what is worth knowing of it."""
+    return Seen(EndMark(), Script(), "PostgreSQL database dump complete", "a COPY", warnings)
 
 
 class StreamedDump:
@@ -94,10 +57,10 @@ class StreamedDump:
         self.arguments = arguments(dump)
         self.suffix = SUFFIX[dump.format]
         self.contents: Contents | None = None
-        self._seen = Seen(target.warnings)
+        self._seen = seen(target.warnings)
         self._custom = dump.format is Format.CUSTOM
         self._stop = context.stop
-        self._silent = asking(target, context)
+        self._silent = asking(server.require_dumping, target, context)
         self._warnings = target.warnings
         self._stack = ExitStack()
         self._command = ["pg_dump", *self.arguments, f"--dbname={target.conninfo()}"]
@@ -175,7 +138,7 @@ class DirectoryDump:
         self._target = target
         self._stop = context.stop
         self._folder = context.places.scratch / ARCHIVE_FOLDER
-        self._silent = asking(target, context)
+        self._silent = asking(server.require_dumping, target, context)
         self._room = scratch.Room(context.places.scratch, scratch_bytes)
         self._database_size = database_size
         self._stack = ExitStack()
@@ -206,11 +169,11 @@ class DirectoryDump:
         return READ_THROUGH
 
     def _read(self) -> Contents | None:
-        seen = Seen(self._target.warnings)
+        script = seen(self._target.warnings)
         with Tool([*READER, str(self._folder)], stdout=True) as reader, self._stop.calling(reader.kill):
-            pump(reader.stdout, (seen.feed,), self._stop)
+            pump(reader.stdout, (script.feed,), self._stop)
             check(reader, reader.wait(), Reason.ARCHIVE_UNREADABLE, READING)
-        return seen.contents("pg_restore", Reason.ARCHIVE_UNREADABLE)
+        return script.contents("pg_restore", Reason.ARCHIVE_UNREADABLE)
 
     def _store(self, sink: Sink) -> None:
         # A tar stream only ever writes to its file object.

@@ -14,43 +14,17 @@ from holdfast.runner.engines.postgres.dumps import (
     READ_THROUGH,
     READER,
     READING,
-    SEEN_TO_END,
-    Seen,
     listening,
+    seen,
 )
 from holdfast.runner.engines.postgres.restore import unpack
 from holdfast.runner.engines.protocol import Contents, Reading
 from holdfast.runner.engines.scratch import Room, removed_after
+from holdfast.runner.engines.script_seen import ScriptReading
 from holdfast.runner.engines.tool_errors import Feed, check
 from holdfast.runner.engines.tools import Tool
 from holdfast.runner.pod.context import Context
 from holdfast.runner.pod.progress import Progress
-
-
-class ScriptReading:
-    """A plain script."""
-
-    schema_comparable = True
-
-    def __init__(self, context: Context) -> None:
-        self.contents: Contents | None = None
-        self._stop = context.stop
-
-    def read(self, stream: Iterator[bytes], progress: Progress) -> str:
-        """See engine.Reading. Raises EndMarkMissing."""
-        seen = Seen([])
-        for chunk in stream:
-            self._stop.check()
-            seen.feed(memoryview(chunk))
-            progress.uncompressed += len(chunk)
-        if not seen.ended:
-            raise HoldfastError(
-                Reason.END_MARK_MISSING,
-                "the stored script does not end in 'PostgreSQL database dump complete'",
-                "this artifact is not a whole dump: create another backup",
-            )
-        self.contents = seen.contents("the stored script", Reason.END_MARK_MISSING)
-        return SEEN_TO_END
 
 
 class ArchiveReading:
@@ -64,11 +38,11 @@ class ArchiveReading:
 
     def read(self, stream: Iterator[bytes], progress: Progress) -> str:
         """See engine.Reading. Raises ArchiveUnreadable."""
-        seen = Seen([])
+        script = seen([])
         with (
             Tool(READER, stdin=True, stdout=True) as reader,
             self._stop.calling(reader.kill),
-            listening(reader, seen.feed, self._stop),
+            listening(reader, script.feed, self._stop),
         ):
             feed = Feed(reader, Reason.ARCHIVE_UNREADABLE, READING)
             for chunk in stream:
@@ -78,7 +52,7 @@ class ArchiveReading:
                 progress.uncompressed += len(chunk)
             with _killed_apart(reader):
                 check(reader, reader.wait(), Reason.ARCHIVE_UNREADABLE, READING)
-        self.contents = seen.contents("pg_restore", Reason.ARCHIVE_UNREADABLE)
+        self.contents = script.contents("pg_restore", Reason.ARCHIVE_UNREADABLE)
         return READ_THROUGH
 
 
@@ -103,12 +77,12 @@ class DirectoryReading:
         return READ_THROUGH
 
     def _contents(self, folder: Path) -> Contents | None:
-        seen = Seen([])
+        script = seen([])
         with Tool([*READER, str(folder)], stdout=True) as reader, self._stop.calling(reader.kill):
-            pump(reader.stdout, (seen.feed,), self._stop)
+            pump(reader.stdout, (script.feed,), self._stop)
             with _killed_apart(reader):
                 check(reader, reader.wait(), Reason.ARCHIVE_UNREADABLE, READING)
-        return seen.contents("pg_restore", Reason.ARCHIVE_UNREADABLE)
+        return script.contents("pg_restore", Reason.ARCHIVE_UNREADABLE)
 
 
 def reading(manifest: Manifest, context: Context, scratch_bytes: int | None) -> Reading:
@@ -119,7 +93,7 @@ def reading(manifest: Manifest, context: Context, scratch_bytes: int | None) -> 
         case Format.DIRECTORY:
             return DirectoryReading(manifest, context, scratch_bytes)
         case _:
-            return ScriptReading(context)
+            return ScriptReading(context, seen)
 
 
 @contextmanager
