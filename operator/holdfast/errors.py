@@ -117,6 +117,7 @@ class Reason(StrEnum):
     JOB_REFUSED = "JobRefused"
     JOB_NAME_TAKEN = "JobNameTaken"
     INVALID_SPEC = "InvalidSpec"
+    SCHEDULE_INVALID = "ScheduleInvalid"
     VERIFICATION_REFUSED = "VerificationRefused"
     STORAGE_NOT_SET = "StorageNotSet"
     IMAGE_NOT_SET = "ImageNotSet"

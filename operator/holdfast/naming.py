@@ -6,7 +6,7 @@ Names of children are deterministic, so that a restarted operator finds what it 
 import hashlib
 import re
 from collections.abc import Container, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
 GROUP = "holdfast.dev"
 VERSION = "v1alpha1"
@@ -24,6 +24,7 @@ LABEL_POLICY = f"{GROUP}/policy"
 LABEL_RESTORE = f"{GROUP}/restore"
 LABEL_TASK = f"{GROUP}/task"
 LABEL_ATTEMPT = f"{GROUP}/attempt"
+LABEL_SLOT = f"{GROUP}/slot"  # on a DatabaseBackup that a schedule has made: when it was due, UTC
 
 # By the owner's kind, the label that names it on its Jobs and their Pods; beside it stands one with the owner's uid.
 OWNER_LABELS: Mapping[str, str] = {
@@ -34,6 +35,7 @@ OWNER_LABELS: Mapping[str, str] = {
 
 # On a Job: the user name of who made it. The chart's admission policy sees that nobody writes another's.
 ANNOTATION_MADE_BY = f"{GROUP}/made-by"
+ANNOTATION_BACKUP_NOW = f"{GROUP}/backup-now"  # on a BackupPolicy: each new value asks for a backup
 ANNOTATION_VERIFY = f"{GROUP}/verify"  # on a DatabaseBackup: [LEVEL/]TOKEN, each new value asks for a verification
 
 # Of what AWS keeps for us: nothing is ever deleted there that does not carry the first with the backup's uid.
@@ -55,12 +57,37 @@ def child_name(parent: str, uid: str, role: str, attempt: int = 1) -> str:
     return f"{stem}-{role}-{digest}"
 
 
-def label_value(name: str) -> str:
-    """Fit a resource's name into a label's value (63 characters); a longer one keeps its head and a hash."""
-    if len(name) <= MAX_NAME:
+def slot_name(policy: str, slot: datetime) -> str:
+    """Name the backup that a policy's schedule makes at a slot, a whole minute: `orders-20261122-0200`, in UTC.
+
+    In UTC since an hour that comes twice has two slots of one name in any other zone.
+    """
+    stamp = slot_label(slot)
+    return f"{_shortened(policy, MAX_NAME - len(stamp) - 1)}-{stamp}"
+
+
+def slot_label(slot: datetime) -> str:
+    """Write a slot as its label and the end of its backup's name: `20261122-0200`, in UTC."""
+    return slot.astimezone(UTC).strftime("%Y%m%d-%H%M")
+
+
+def asked_name(policy: str, uid: str, request: str, number: int) -> str:
+    """Name the backup that a policy's annotation asks for: the same for the same request of the same policy."""
+    digest = hashlib.sha256(f"{uid}/{number}/{request}".encode()).hexdigest()[:10]
+    return f"{_shortened(policy, MAX_NAME - len(digest) - 5)}-now-{digest}"
+
+
+def _shortened(name: str, most: int) -> str:
+    """Return the name, or where it is longer than that, its head and a hash of it."""
+    if len(name) <= most:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-    return f"{name[: MAX_NAME - 9].rstrip('-.')}-{digest}"
+    return f"{name[: most - 9].rstrip('-.')}-{digest}"
+
+
+def label_value(name: str) -> str:
+    """Fit a resource's name into a label's value (63 characters); a longer one keeps its head and a hash."""
+    return _shortened(name, MAX_NAME)
 
 
 def uid_label(kind: str) -> str:

@@ -64,6 +64,7 @@ def rights(one_helm: Path, kubectl: Kubectl, crds: None, make_namespace: Callabl
         ("get", "persistentvolumeclaims"),
         ("create", "events"),
         ("watch", BACKUPS),
+        ("create", BACKUPS),
         ("list", POLICIES),
     ],
 )
@@ -89,7 +90,7 @@ def test_the_operator_writes_status_everywhere_as_a_terminating_namespace_loses_
         ("delete", "pods"),
         ("update", "jobs"),
         ("deletecollection", "jobs"),
-        ("create", BACKUPS),
+        ("create", POLICIES),
         ("patch", BACKUPS),
         ("delete", BACKUPS),
         ("create", "serviceaccounts/token"),

@@ -65,6 +65,10 @@ QUANTITY = "must be a Kubernetes quantity of zero or more: 500m, 2, 512Mi, 10Gi"
 HOST = "must be one host name or address, without a scheme, port or path: orders-db.shop.svc"
 URL = "must be a URL without credentials: https://s3.example.com:8333"
 RECIPIENT = "must be a public key of age, as age-keygen prints it: age1 and 58 lower-case letters and digits"
+CRON = (
+    "must be five fields with one space between (minute, hour, day of month, month, day of week), or @hourly, @daily, "
+    "@weekly, @monthly or @yearly: 0 2 * * *"
+)
 TLS = "spec.database.connection.tls.caSecretName: "
 SQLITE = {
     "database/engine": "sqlite",
@@ -128,6 +132,23 @@ WRONG_POLICIES = {
             "spec.verification.identitySecretName: verification.identitySecretName has no effect when method is "
             "aws-rds, since a snapshot cannot be read: leave it out"
         ),
+    ),
+    "cron of six fields": ({"schedule": {"cron": "0 0 2 * * *"}}, f"spec.schedule.cron: {CRON}"),
+    "cron with an hour that no day has": ({"schedule": {"cron": "0 24 * * *"}}, f"spec.schedule.cron: {CRON}"),
+    "cron of a word that is no time": ({"schedule": {"cron": "@reboot"}}, f"spec.schedule.cron: {CRON}"),
+    "cron with a zone of its own": ({"schedule": {"cron": "TZ=UTC 0 2 * * *"}}, f"spec.schedule.cron: {CRON}"),
+    "no cron": ({"schedule": {"timeZone": "UTC"}}, "spec.schedule.cron: Required value"),
+    "time zone of the host": (
+        {"schedule": {"cron": "@daily", "timeZone": "localtime"}},
+        "spec.schedule.timeZone: must be a name of the IANA time zone database: Europe/Berlin, UTC",
+    ),
+    "what cannot be had yet while the last one runs": (
+        {"schedule": {"cron": "@daily", "concurrencyPolicy": "Replace"}},
+        'spec.schedule.concurrencyPolicy: Unsupported value: "Replace": supported values: "Forbid", "Allow"',
+    ),
+    "jitter below zero": (
+        {"schedule": {"cron": "@daily", "jitterSeconds": -1}},
+        "spec.schedule.jitterSeconds: Invalid value: -1: spec.schedule.jitterSeconds in body should be greater than or",
     ),
     "unknown level of verification": (
         {"verification": {"level": "full"}},
@@ -594,6 +615,13 @@ WRONG_POLICIES |= {
 }
 
 WRONG_BACKUPS = {
+    "schedule of one backup": (
+        {"policyRef": REMOVED, "policy": {**POLICY_SPEC, "schedule": {"cron": "@daily"}}},
+        (
+            "spec.policy.schedule: schedule has no effect in a backup, which is taken once: leave it out, or create a "
+            "BackupPolicy"
+        ),
+    ),
     "both policyRef and policy": ({"policy": POLICY_SPEC}, "spec: set exactly one of policyRef and policy"),
     "neither policyRef nor policy": ({"policyRef": REMOVED}, "spec: set exactly one of policyRef and policy"),
     "policyRef without a name": ({"policyRef": {}}, "spec.policyRef.name: Required value"),
@@ -671,6 +699,8 @@ GOOD = {
     "longest name of a backup": a_backup(name=NAME_63),
     "name with dots": a_backup(name="orders.v2"),
     "everything from the chart": a_policy({"storage": REMOVED}),
+    "schedule with every form of a field": a_policy({"schedule": {"cron": "*/5,7 0-6/2 1,LW Jan-MAR 5L,mon#2"}}),
+    "schedule by a word": a_policy({"schedule": {"cron": "@midnight", "timeZone": "America/Argentina/Buenos_Aires"}}),
     "server from the Secret's URL": a_policy({"database/connection/host": REMOVED}),
     "IPv6 address": a_policy({"database/connection/host": "2001:db8::1"}),
     "database name of any letters": a_policy({"database/name": "Bestellungen 'ü' $(HOME) \\ $$"}),

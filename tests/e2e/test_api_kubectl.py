@@ -88,7 +88,8 @@ def test_generate_name_makes_a_backup_each_time(kubectl, namespace):
             "A word to find the backup by, e.g. before-v2. The backup's id ends with this label.",
         ),
         ("databasebackups.status.restore", "Commands that restore this backup: paste them into a shell."),
-        ("backuppolicies", "starts no backup by itself: a DatabaseBackup refers to it."),
+        ("backuppolicies", "A schedule creates a DatabaseBackup for each run;"),
+        ("backuppolicies.spec.schedule.timeZone", "Time zone in which cron is read, by its IANA name. Default: UTC."),
         ("backuppolicies.spec.environment", "What the database is for: dev, staging or production."),
         (
             "backuppolicies.spec.database.connection.tls.mode",
@@ -134,7 +135,7 @@ def listed_with_status(kubectl, namespace, seconds=20):
 def test_a_policy_is_listed_with_what_a_person_wants_to_know(kubectl, namespace):
     kubectl("create", "-n", namespace, "-f", "-", stdin=[POLICY])
     head, row = kubectl("get", BPOL, "-n", namespace).splitlines()
-    assert head.split() == ["NAME", "ENVIRONMENT", "ENGINE", "DATABASE", "RETENTION", "READY", "AGE"]
+    assert " ".join(head.split()) == ("NAME ENVIRONMENT ENGINE DATABASE SCHEDULE LAST SUCCESS NEXT RETENTION READY AGE")
     assert row.split()[:4] == ["orders", "dev", "postgresql", "orders"]
 
 

@@ -64,7 +64,7 @@ def test_a_backup_ends_succeeded_or_failed_and_no_other_way(phase):
         ("retention.keepLast", 3),
         ("job.resources", {"limits": {"memory": "-1Gi"}}),
         ("job.image", "mine"),
-        ("schedule", {"cron": "0 2 * * *"}),
+        ("objectives", {"rpo": "26h"}),
     ],
     ids=lambda value: str(value).replace("\x00", "NUL"),
 )

@@ -21,7 +21,7 @@ CORRECT = "correct it"
 NEWER, OLDER = "upgrade the operator", "install the CustomResourceDefinitions of the operator's own release"
 SAID: dict[str, tuple[dict[str, Any], str, str]] = {
     "a field of a newer release": (
-        policy_dict(schedule="@daily"), "spec has the field 'schedule', which this operator does not know", NEWER,
+        policy_dict(objectives={}), "spec has the field 'objectives', which this operator does not know", NEWER,
     ),
     "a field of a newer release, deeper": (
         policy_dict(storage={"s3": {"bucket": "backups", "mirror": 1}}),

@@ -53,7 +53,9 @@ def breaking(holds):
 def at(kind, path):
     node = root_of(kind)
     for name in path.split("."):
-        node = node["properties"][name]
+        field, _, item = name.partition("[")
+        node = node["properties"][field]
+        node = node["items"] if item else node
     return node
 
 

@@ -36,6 +36,11 @@ class DatabaseBackupSpec(SpecModel):
     model_config = ConfigDict(
         json_schema_extra=rules(
             Rule("has(self.policyRef) != has(self.policy)", "set exactly one of policyRef and policy"),
+            Rule(
+                "!has(self.policy) || !has(self.policy.schedule)",
+                "schedule has no effect in a backup, which is taken once: leave it out, or create a BackupPolicy",
+                field=".policy.schedule",
+            ),
             *_IMMUTABLE,
         )
     )

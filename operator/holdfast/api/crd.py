@@ -68,8 +68,8 @@ POLICY = Resource(
     kind="BackupPolicy",
     plural="backuppolicies",
     short="bpol",
-    description="A BackupPolicy says which database to back up, how, where to, and how long to keep the backups. A "
-    "policy starts no backup by itself: a DatabaseBackup refers to it.",
+    description="A BackupPolicy says which database to back up, how, where to, when, and how long to keep the "
+    "backups. A schedule creates a DatabaseBackup for each run; other DatabaseBackups may refer to the policy too.",
     spec=BackupPolicySpec,
     status=BackupPolicyStatus,
     longest_name=MAX_POLICY_NAME,
@@ -77,9 +77,14 @@ POLICY = Resource(
         Column("Environment", ".spec.environment", "What the database is for: dev, staging or production."),
         Column("Engine", ".spec.database.engine", "Database engine."),
         Column("Database", ".spec.database.name", "Name of the database on its server."),
+        Column("Schedule", ".spec.schedule.cron", "When the policy takes backups without being asked."),
+        Column("Last Success", ".status.lastSuccess.completedAt", "Age of the last good backup.", type="date"),
+        # a time that is still to come has no age: as a date it would be printed as <invalid>
+        Column("Next", ".status.nextRuns[0]", "When the next backup begins."),
         Column("Retention", ".status.retentionDays", "Days to keep the policy's backups.", type="integer"),
         Column("Ready", '.status.conditions[?(@.type=="Ready")].status', "Whether backups can be made from it."),
         AGE,
+        Column("Runs", ".status.schedule.message", "The schedule in a sentence.", wide=True),
     ),
     selectable=(".spec.environment",),
 )

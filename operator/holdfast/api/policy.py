@@ -1,5 +1,6 @@
-"""BackupPolicy: this database, this method, this store; how long its backups are kept."""
+"""BackupPolicy: this database, this method, this store; when, and how long its backups are kept."""
 
+from datetime import datetime
 from enum import StrEnum
 
 from pydantic import AwareDatetime, ConfigDict, Field
@@ -8,6 +9,8 @@ from holdfast.api.base import ObjectName, Rule, SpecModel, StatusModel, keyed_by
 from holdfast.api.conditions import Condition
 from holdfast.api.database import Database
 from holdfast.api.job import JobTemplate
+from holdfast.api.runs import Asked, LastFailure, LastRun, LastSuccess
+from holdfast.api.schedule import Schedule, ScheduleStatus
 from holdfast.api.storage import Storage
 
 
@@ -204,7 +207,7 @@ _READING = (
 
 
 class BackupPolicySpec(SpecModel):
-    """What to back up, how, where to, and how long to keep the backups."""
+    """What to back up, how, where to, when, and how long to keep the backups."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -283,6 +286,11 @@ class BackupPolicySpec(SpecModel):
         description="Where to keep backups: the artifact and manifest of a dump, or the manifest of a snapshot, which "
         "AWS keeps itself. Fields left out take the chart's defaults, if the chart has any.",
     )
+    schedule: Schedule | None = Field(
+        None,
+        description="When Holdfast takes backups without being asked. Default: never. A DatabaseBackup that refers to "
+        "the policy starts a backup at any time.",
+    )
     retention: Retention = Field(
         Retention(),
         description="How long to keep backups. Default by environment: dev 30, staging 60, production 90 days.",
@@ -304,6 +312,22 @@ class BackupPolicyStatus(StatusModel):
 
     observed_generation: int | None = Field(None, description="Generation of the spec that this status describes.")
     retention_days: int | None = Field(None, description="Days to keep the policy's backups, with defaults applied.")
+    schedule: ScheduleStatus | None = Field(
+        None, description="How far the schedule has come, and which backups it has missed."
+    )
+    next_runs: list[datetime] | None = Field(
+        None, max_length=3, description="When the next three scheduled backups begin, jitter included, UTC."
+    )
+    last_run: LastRun | None = Field(None, description="The last backup that the schedule has made.")
+    last_success: LastSuccess | None = Field(
+        None, description="The last good backup since the policy was created, scheduled or not."
+    )
+    last_failure: LastFailure | None = Field(
+        None, description="The last failed backup since the policy was created, scheduled or not."
+    )
+    backup_now: Asked | None = Field(
+        None, description="The last request for a backup by the annotation holdfast.dev/backup-now."
+    )
     conditions: list[Condition] = Field(
         [],
         max_length=16,

@@ -67,7 +67,21 @@ class Learn:
         return self.what.value
 
 
-Act = Create | Delete | Expire | Learn
+@dataclass(frozen=True)
+class MakeBackup:
+    """Make the DatabaseBackup of this name: of a slot of a schedule, or of a request by annotation."""
+
+    name: str
+    slot: datetime | None = None
+    request: str = ""
+    number: int = 0
+
+    def __str__(self) -> str:
+        """Say it for the log."""
+        return f"create the DatabaseBackup {self.name}"
+
+
+Act = Create | Delete | Expire | Learn | MakeBackup
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ _WHOLE = {"resources", "nodeSelector", "affinity", "serverSideEncryption", "tags
 def resolve(policy: BackupPolicySpec, settings: Settings) -> BackupPolicySpec:
     """Fill in every default. Raises HoldfastError: StorageNotSet where nobody names a bucket, InvalidSpec."""
     merged = policy.to_dict()
+    merged.pop("schedule", None)  # it says when, and nothing of the backup itself
     for layer in (settings.defaults.to_dict(), BUILT_IN):
         merged = _under(merged, _without_another_authority(layer, merged))
     merged = METHODS[policy.method].filled(merged)

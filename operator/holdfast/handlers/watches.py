@@ -18,7 +18,7 @@ from holdfast import naming
 from holdfast.handlers.login import connection
 from holdfast.handlers.storage import NoDiffBase, NoProgress
 from holdfast.kube.access import Credentials
-from holdfast.kube.kinds import JOBS, PODS, Kind
+from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES, Kind
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.kinds.table import KINDS
 from holdfast.reconcile.queue import Key, WorkQueue
@@ -105,6 +105,9 @@ def keys_of(kind: Kind, body: Body, cache: Cache) -> Iterator[Key]:
     namespace, name = needed(meta, "namespace"), needed(meta, "name")
     if kind not in (JOBS, PODS):
         yield Key(kind.kind, namespace, name)
+        backup = cache.backup(namespace, name) if kind == BACKUPS else None
+        if backup and backup.policy_name and backup.phase.is_final:  # which its policy tells of
+            yield Key(POLICIES.kind, namespace, backup.policy_name)
         return
     child = cache.store(kind).get(namespace, name)
     owner = child and cache.owner_of(child)

@@ -32,9 +32,13 @@ class Backup:
     uid: str
     resource_version: str
     created: datetime
+    deleting: bool
     policy_name: str | None
+    made_by: str | None  # the uid of the policy that it says it was made by
+    by_schedule: bool
     phase: Phase
     good: bool
+    failed_for: str  # the reason, in one word
     backup_id: str | None
     completed_at: datetime | None
     size_bytes: int
@@ -53,15 +57,21 @@ class Backup:
         status, names = resource.status, _job_names_if_settled(resource)
         good, major = is_good(status), number(status.get("serverMajor"))
         policy, took = resource.policy_name, status.get("durationSeconds")
+        labels = mapping(mapping(body.get("metadata")).get("labels"))
+        made_by = word(labels.get(naming.uid_label(naming.POLICY_KIND)))
         return cls(
             namespace=sys.intern(resource.namespace),
             name=resource.name,
             uid=resource.uid,
             resource_version=resource.resource_version,
             created=resource.created,
+            deleting=resource.deleted is not None,
             policy_name=sys.intern(policy) if policy else None,
+            made_by=sys.intern(made_by) if made_by else None,
+            by_schedule=naming.LABEL_SLOT in labels,
             phase=_phase(status),
             good=good,
+            failed_for=sys.intern(word(mapping(status.get("failure")).get("reason"))),
             backup_id=word(status.get("backupID")) or None,
             completed_at=moment(status.get("completedAt")),
             size_bytes=number(status.get("sizeBytes")),

@@ -1,17 +1,18 @@
-"""The acts on Jobs, and what is asked of the API server about them: the only place that makes, ends or expires one."""
+"""The acts: the only place that makes, ends or expires a Job, makes a backup, or asks the API server about them."""
 
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import structlog
 
 from holdfast.api.begun import there
-from holdfast.decide.decision import Act, Create, Delete, Expire, Learn, What
+from holdfast.decide.decision import Act, Create, Delete, Expire, Learn, MakeBackup, What
 from holdfast.decide.views import ClaimView, JobView, claim_view, holders
 from holdfast.kube.client import KubeClient
 from holdfast.kube.errors import AlreadyExists, Conflict, NotFound, Refused
-from holdfast.kube.kinds import CLAIMS, JOBS, PODS
+from holdfast.kube.kinds import BACKUPS, CLAIMS, JOBS, PODS, Kind
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.sight import Known, Sight
 
@@ -31,6 +32,8 @@ class JobActs:
         match act:
             case Create(role):
                 return await self._create(sight, role, known)
+            case MakeBackup():
+                return await self._make_backup(sight, act, known)
             case Learn(what):
                 return await self._learn(sight, what, known)
             case Delete(job):
@@ -40,15 +43,21 @@ class JobActs:
                 return known
 
     async def _create(self, sight: Sight, role: str, known: Known) -> Known:
-        body = sight.job_of(role)
+        return await self._made(JOBS, sight.job_of(role), role, known)
+
+    async def _make_backup(self, sight: Sight, act: MakeBackup, known: Known) -> Known:
+        return await self._made(BACKUPS, sight.child_of(act), act.name, known)
+
+    async def _made(self, kind: Kind, body: dict[str, Any], refused_as: str, known: Known) -> Known:
+        """Have it in the cluster and in the cache; whose it is, is looked at there."""
         namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
         try:
-            answer = await self._client.create(JOBS, namespace, body)
+            answer = await self._client.create(kind, namespace, body)
         except AlreadyExists:  # made by an operator that was killed before it saw the answer, or a stranger's
-            answer = await self._client.get(JOBS, namespace, name)
+            answer = await self._client.get(kind, namespace, name)
         except Refused as refusal:
-            return replace(known, refused={**known.refused, role: refusal.message})
-        self._cache.put(JOBS, answer)
+            return replace(known, refused={**known.refused, refused_as: refusal.message})
+        self._cache.put(kind, answer)
         return known
 
     async def _learn(self, sight: Sight, what: What, known: Known) -> Known:

@@ -26,14 +26,15 @@ class Resource:
     spec: Mapping[str, Any]
     status: Mapping[str, Any]
     verify_request: str | None
+    backup_request: str | None
 
     @classmethod
     def of(cls, body: Body) -> Self:
-        """Read one of our resources; labels, managedFields and all annotations but one are dropped."""
+        """Read one of our resources; labels, managedFields and all annotations but two are dropped."""
         meta = mapping(body.get("metadata"))
         created = moment(meta.get("creationTimestamp")) or clock.EPOCH
         deleted = (moment(meta["deletionTimestamp"]) or created) if "deletionTimestamp" in meta else None
-        request = mapping(meta.get("annotations")).get(naming.ANNOTATION_VERIFY)
+        annotations = mapping(meta.get("annotations"))
         return cls(
             namespace=needed(meta, "namespace"),
             name=needed(meta, "name"),
@@ -44,7 +45,8 @@ class Resource:
             deleted=deleted,
             spec=mapping(body.get("spec")),
             status=mapping(body.get("status")),
-            verify_request=sentence(request, _MAX_REQUEST) or None,
+            verify_request=sentence(annotations.get(naming.ANNOTATION_VERIFY), _MAX_REQUEST) or None,
+            backup_request=sentence(annotations.get(naming.ANNOTATION_BACKUP_NOW), _MAX_REQUEST) or None,
         )
 
     @property

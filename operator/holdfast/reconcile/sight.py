@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from holdfast.api.base import StatusModel
-from holdfast.decide.decision import Decision
+from holdfast.decide.decision import Decision, MakeBackup
 from holdfast.decide.seen import Seen
 from holdfast.decide.views import ClaimView
 from holdfast.kube.kinds import Kind
@@ -33,13 +33,18 @@ class Sources:
 class Known:
     """What this reconcile has learnt beyond the cache."""
 
-    refused: Mapping[str, str] = field(default_factory=dict)  # by role: why the API server refuses the Job
+    # why the API server refuses a Job, by its role, or a backup that a policy makes, by its name
+    refused: Mapping[str, str] = field(default_factory=dict)
     pods_listed: bool = False
     claim: ClaimView | None = None
 
 
 def _no_job(role: str) -> dict[str, Any]:
     raise NotImplementedError(f"a kind without Jobs has none for {role}")
+
+
+def _no_child(act: MakeBackup) -> dict[str, Any]:
+    raise NotImplementedError(f"a kind that makes no backups has none called {act.name}")
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,7 @@ class Sight:
     decision: Decision[StatusModel]
     works: Mapping[str, Seen] = field(default_factory=dict)  # its Jobs, by role
     job_of: Callable[[str], dict[str, Any]] = _no_job  # makes the Job of a role. Raises HoldfastError(ImageNotSet)
+    child_of: Callable[[MakeBackup], dict[str, Any]] = _no_child  # makes the backup that a policy asks for
     claim_name: str | None = None  # of the claim that its database lies on
     wakes: tuple[Key, ...] = ()  # what waits for this resource, and is to look again
 

@@ -8,7 +8,9 @@ from pydantic import ValidationError
 
 from holdfast.api.conditions import ConditionType, update
 from holdfast.api.policy import BackupPolicySpec, BackupPolicyStatus
+from holdfast.api.schedule import Schedule
 from holdfast.api.unreadable import explained
+from holdfast.decide.policy.cron import read as read_cron
 from holdfast.decide.resolve import image_of, resolve
 from holdfast.errors import HoldfastError, Reason
 from holdfast.sentences import explain
@@ -20,10 +22,12 @@ Verdict = tuple[bool, str, str]  # ready, reason, sentence
 def status(
     spec: Mapping[str, Any], former: Mapping[str, Any], generation: int, settings: Settings, now: datetime
 ) -> BackupPolicyStatus:
-    """Return the status that the policy should have."""
-    days, (ready, reason, sentence) = _judge(spec, settings)
+    """Return the status that the policy should have; what became of its schedule and backups stays as it was."""
+    held, read = _former(former), spec_of(spec)
+    verdict, days = _judge(read, settings)
+    ready, reason, sentence = verdict
     conditions = update(
-        _former(former).conditions,
+        held.conditions,
         [
             (ConditionType.READY, ready, reason, sentence),
             (ConditionType.RECONCILING, False, reason, sentence),
@@ -32,25 +36,54 @@ def status(
         generation,
         now,
     )
-    return BackupPolicyStatus(observed_generation=generation, retention_days=days, conditions=conditions)
+    told = {"observed_generation": generation, "retention_days": days, "conditions": conditions}
+    if not isinstance(read, BackupPolicySpec):
+        return held.model_copy(update={**told, "next_runs": None})
+    scheduled = {} if read.schedule else {"schedule": None, "next_runs": None}
+    return held.model_copy(update={**told, **scheduled})
+
+
+def spec_of(spec: Mapping[str, Any]) -> BackupPolicySpec | ValidationError:
+    """Read a spec, or return what is wrong with it."""
+    try:
+        return BackupPolicySpec.model_validate(spec)
+    except ValidationError as error:
+        return error
+
+
+def schedule_of(spec: Mapping[str, Any]) -> Schedule | None:
+    """Return the schedule; None where there is none, or the spec cannot be read."""
+    read = spec_of(spec)
+    return read.schedule if isinstance(read, BackupPolicySpec) else None
 
 
 def _former(status: Mapping[str, Any]) -> BackupPolicyStatus:
-    """Read the status that is there; one that cannot be read holds nothing that is not made anew."""
+    """Read the status that is there, without the fields that cannot be read: they are made anew."""
     try:
         return BackupPolicyStatus.model_validate(status)
-    except ValidationError:
-        return BackupPolicyStatus()
+    except ValidationError as error:
+        wrong = {problem["loc"][0] for problem in error.errors(include_input=False, include_url=False)}
+        return BackupPolicyStatus.model_validate({key: value for key, value in status.items() if key not in wrong})
 
 
-def _judge(spec: Mapping[str, Any], settings: Settings) -> tuple[int | None, Verdict]:
+def _judge(spec: BackupPolicySpec | ValidationError, settings: Settings) -> tuple[Verdict, int | None]:
+    """Return whether backups can be made from it, by schedule too, and for how many days they are kept."""
+    if isinstance(spec, ValidationError):
+        message, remedy = explained(spec, BackupPolicySpec, "spec", "correct it in this policy")
+        return (False, Reason.INVALID_SPEC, f"{message}; {remedy}"), None
     try:
-        resolved = resolve(BackupPolicySpec.model_validate(spec), settings)
+        resolved = resolve(spec, settings)
         image_of(resolved, settings)
     except HoldfastError as error:
-        return None, (False, error.reason, explain(error))
-    except ValidationError as error:
-        message, remedy = explained(error, BackupPolicySpec, "spec", "correct it in this policy")
-        return None, (False, Reason.INVALID_SPEC, f"{message}; {remedy}")
+        return (False, error.reason, explain(error)), None
     days = resolved.retention.days
-    return days, (True, "Ready", f"backups expire after {days} days; this version records that and deletes nothing")
+    if wrong := _wrong_schedule(spec):
+        return (False, wrong.reason, explain(wrong)), days
+    return (True, "Ready", f"backups expire after {days} days; this version records that and deletes nothing"), days
+
+
+def _wrong_schedule(spec: BackupPolicySpec) -> HoldfastError | None:
+    if spec.schedule is None:
+        return None
+    found = read_cron(spec.schedule.cron, spec.schedule.time_zone)
+    return found if isinstance(found, HoldfastError) else None

@@ -1,28 +1,158 @@
-"""What to do about one BackupPolicy now: a pure function of what it says, the settings and the time."""
+"""What to do about one BackupPolicy now: a pure function of what is observed, the settings and the time.
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+A backup is made before it is written down that it was: its name says what it was made for, so that whoever comes next
+finds it. What was written down and not made would be lost.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
+from holdfast import clock, naming
 from holdfast.api.policy import BackupPolicyStatus
-from holdfast.decide.decision import Decision, Rest, Write
-from holdfast.decide.policy import statuses
+from holdfast.api.runs import Asked, LastRun
+from holdfast.api.schedule import Missed, Schedule, ScheduleStatus
+from holdfast.decide.decision import Announcement, Decision, Do, MakeBackup, Rest, Write
+from holdfast.decide.policy import runs, statuses
+from holdfast.decide.policy.cron import read
+from holdfast.decide.policy.runs import Ended
+from holdfast.decide.policy.schedule import Children, Gap, Owner, Plan, plan, says
+from holdfast.errors import HoldfastError
+from holdfast.sentences import EVENT_BYTES, cut
 from holdfast.settings import Settings
+
+Status = BackupPolicyStatus
+AGAIN = timedelta(seconds=60)  # until the API server is asked again for a backup that it has refused
+_MEANT = (Missed.SUSPENDED, Missed.SCHEDULE_CHANGED)  # somebody wanted it so
+_MAX_MESSAGE = 1024
 
 
 @dataclass(frozen=True)
 class Observation:
     """Everything that the decision about one policy rests on. Anybody may have written it: nothing is checked yet."""
 
+    namespace: str
+    name: str
+    uid: str
+    created: datetime
     spec: Mapping[str, Any]
     status: Mapping[str, Any]
     generation: int
     deleting: bool
+    ours: Callable[[str], bool | None] = lambda _: None  # by a backup's name: made by this policy; None: there is none
+    busy: bool = False  # a backup that its schedule has made has not ended
+    good: Ended | None = None  # the last good one since the policy was made
+    failed: Ended | None = None
+    spoilt: bool = False  # the last good one that the status names is none any more
+    request: str | None = None  # the annotation's value that asks for a backup now
+    refused: Mapping[str, str] = field(default_factory=dict)  # by name: why the API server refuses a backup
 
 
-def decide(o: Observation, settings: Settings, now: datetime) -> Decision[BackupPolicyStatus]:
-    """Return the next step for this policy: to say what is true of it. Backups that have begun are never changed."""
+def decide(o: Observation, settings: Settings, now: datetime) -> Decision[Status]:
+    """Return the next step for this policy. Backups that have begun are never changed."""
     if o.deleting:
         return Rest()
-    return Write(statuses.status(o.spec, o.status, o.generation, settings, now))
+    status = statuses.status(o.spec, o.status, o.generation, settings, now)
+    found = _planned(o, status, now)
+    if status.schedule is None and isinstance(found, Plan):
+        status = _with(status, found.before)  # whatever is written first: from when on slots are owed
+    status, news = runs.told(status, o.good, o.failed, o.spoilt)
+    if news is not None:
+        return Write(status, news)
+    return _asked_for(o, status, now) or _by_schedule(o, status, found, now)
+
+
+def _planned(o: Observation, status: Status, now: datetime) -> Plan | Schedule | None:
+    """Return what the schedule asks for; the schedule itself where it makes no sense, None where there is none."""
+    schedule = statuses.schedule_of(o.spec)
+    if schedule is None:
+        return None
+    cron = read(schedule.cron, schedule.time_zone)
+    if isinstance(cron, HoldfastError):
+        return schedule
+    last = status.last_run.slot if status.last_run else None
+    owner = Owner(o.namespace, o.name, o.uid, o.created, known=bool(o.status))
+    return plan(schedule, cron, status.schedule, owner, Children(o.ours, o.busy, last), now)
+
+
+def _asked_for(o: Observation, status: Status, now: datetime) -> Decision[Status] | None:
+    """Return the next step for a backup that the annotation asks for; None where there is nothing to do about one."""
+    held, request = status.backup_now, o.request
+    again = held is not None and held.request == request
+    if request is None or (again and held is not None and held.name is not None):
+        return None
+    number = (held.number if held else 0) + (0 if again else 1)
+    name = naming.asked_name(o.name, o.uid, request, number)
+    ours, refusal = o.ours(name), o.refused.get(name)
+    if ours is None and refusal is None:
+        return Do(MakeBackup(name, request=request, number=number))
+    if ours:
+        asked = Asked(request=request, number=number, name=name)
+        said = Announcement(False, "BackupRequested", f"{name} was made: {naming.ANNOTATION_BACKUP_NOW} asks for it")
+        return Write(status.model_copy(update={"backup_now": asked}), said)
+    sentence = _refusal(refusal) if refusal else f"a DatabaseBackup {name} is there that this policy has not made"
+    asked = Asked(request=request, number=number, message=cut(sentence, _MAX_MESSAGE))
+    if asked == held:
+        return None  # it was said; what the schedule asks for goes on
+    said = Announcement(True, "BackupNotMade", cut(sentence, EVENT_BYTES))
+    return Write(status.model_copy(update={"backup_now": asked}), said, due=now + AGAIN)
+
+
+def _by_schedule(
+    o: Observation, status: Status, found: Plan | Schedule | None, now: datetime
+) -> Decision[Status]:  # fmt: skip
+    """Return the next step that the schedule asks for."""
+    if found is None:
+        return Write(status, due=_again(status, now))
+    if isinstance(found, Schedule):  # it makes no sense, as the conditions say; the last good one is not run on
+        return Write(_with(status, _stopped(status.schedule, found)), due=_again(status, now))
+    due = min(filter(None, (found.due, _again(status, now))), default=None)
+    if found.make is None:
+        return Write(_recorded(o, status, found), _news(o, found), due)
+    name = naming.slot_name(o.name, found.make)
+    if name not in o.refused:
+        return Do(MakeBackup(name, slot=found.make))
+    sentence = f"the slot {clock.to_text(found.make)} waits: {_refusal(o.refused[name])}"
+    waiting = found.before.model_copy(update={"message": cut(sentence, _MAX_MESSAGE)})
+    said = Announcement(True, "BackupNotMade", cut(sentence, EVENT_BYTES))
+    return Write(_with(status, waiting, found.upcoming), said, now + AGAIN)
+
+
+def _again(status: Status, now: datetime) -> datetime | None:
+    """Return when to ask once more for a backup that the annotation asks for and that was refused."""
+    return now + AGAIN if status.backup_now and status.backup_now.name is None else None
+
+
+def _stopped(former: ScheduleStatus | None, schedule: Schedule) -> ScheduleStatus | None:
+    """Return what is remembered of a schedule while it makes no sense: once it does again, it begins then."""
+    if former is None:
+        return None
+    seen = {"cron": schedule.cron, "time_zone": schedule.time_zone, "suspended": False}
+    return former.model_copy(update={**seen, "message": "nothing is run: the schedule makes no sense"})
+
+
+def _recorded(o: Observation, status: Status, found: Plan) -> Status:
+    run = LastRun(name=naming.slot_name(o.name, found.ran), slot=found.ran) if found.ran else status.last_run
+    return _with(status, found.record, found.upcoming).model_copy(update={"last_run": run})
+
+
+def _with(status: Status, record: ScheduleStatus | None, upcoming: tuple[datetime, ...] = ()) -> Status:
+    return status.model_copy(update={"schedule": record, "next_runs": list(upcoming) or None})
+
+
+def _news(o: Observation, found: Plan) -> Announcement | None:
+    """Say what was made and what was missed."""
+    made = f"{naming.slot_name(o.name, found.ran)} was made by schedule" if found.ran else ""
+    if not found.missed:
+        return Announcement(False, "BackupScheduled", made) if made else None
+    sentence = "; ".join([*map(says, found.missed), *filter(None, [made])])
+    return Announcement(not all(map(_is_meant, found.missed)), "SlotsMissed", cut(sentence, EVENT_BYTES))
+
+
+def _is_meant(gap: Gap) -> bool:
+    return gap.reason in _MEANT
+
+
+def _refusal(sentence: str) -> str:
+    return f"the API server refuses the backup, and is asked again each minute: {sentence}"

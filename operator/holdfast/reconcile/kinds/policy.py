@@ -1,26 +1,93 @@
 """A BackupPolicy: what a decision about it sees, whom to ask what to do, and the backups that wait for it."""
 
+from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
+from holdfast.api.backup import Phase
+from holdfast.decide.decision import MakeBackup
+from holdfast.decide.policy import runs
+from holdfast.decide.policy.runs import Ended
 from holdfast.decide.policy.steps import Observation, decide
 from holdfast.kube.kinds import BACKUPS, POLICIES
+from holdfast.manifests import children
+from holdfast.reconcile.backups import Backup
+from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.queue import Key
 from holdfast.reconcile.resource import Resource
 from holdfast.reconcile.sight import Known, Row, Sight, Sources
+from holdfast.untrusted import mapping, word
 
 
-def look(sources: Sources, resource: Resource, _: Known, now: datetime) -> Sight:
+def look(sources: Sources, resource: Resource, known: Known, now: datetime) -> Sight:
     """Observe one, and ask what to do."""
     deleting = resource.deleted is not None
-    o = Observation(resource.spec, resource.status, resource.generation, deleting)
-    wakes = () if deleting else tuple(_waiting(sources, resource))
-    return Sight(resource.namespace, decide(o, sources.settings, now), wakes=wakes)
+    backups = sources.cache.backups_of(resource.namespace, resource.name)
+    decision = decide(observe(sources.cache, resource, backups, known), sources.settings, now)
+    return Sight(
+        resource.namespace,
+        decision,
+        child_of=lambda act: _child(resource, act),
+        wakes=() if deleting else tuple(_waiting(backups)),
+    )
 
 
 ROW = Row(POLICIES, look)
 
 
-def _waiting(sources: Sources, resource: Resource) -> list[Key]:
+def observe(cache: Cache, resource: Resource, backups: Iterable[Backup], known: Known) -> Observation:
+    """Read what is known of the policy and of its backups."""
+    since = [each for each in backups if each.created >= resource.created]
+    ended = [found for each in since if (found := _ended(each)) is not None]
+    last = cache.backup(resource.namespace, word(mapping(resource.status.get("lastSuccess")).get("name")))
+    return Observation(
+        namespace=resource.namespace,
+        name=resource.name,
+        uid=resource.uid,
+        created=resource.created,
+        spec=resource.spec,
+        status=resource.status,
+        generation=resource.generation,
+        deleting=resource.deleted is not None,
+        ours=lambda name: _is_ours(cache.backup(resource.namespace, name), resource),
+        busy=any(_is_busy(each, resource) for each in since),
+        good=runs.newest(ended, good=True),
+        failed=runs.newest(ended, good=False),
+        spoilt=last is not None and last.phase is Phase.FAILED,
+        request=resource.backup_request,
+        refused=known.refused,
+    )
+
+
+def _is_ours(backup: Backup | None, policy: Resource) -> bool | None:
+    """Whether the policy has made it: who may write labels here may make any backup here, too."""
+    return None if backup is None else (backup.made_by, backup.policy_name) == (policy.uid, policy.name)
+
+
+def _is_busy(backup: Backup, policy: Resource) -> bool:
+    under_way = not backup.phase.has_ended and not backup.deleting
+    return backup.by_schedule and under_way and bool(_is_ours(backup, policy))
+
+
+def _ended(backup: Backup) -> Ended | None:
+    if backup.completed_at is None or not (backup.good or backup.phase is Phase.FAILED):
+        return None
+    return Ended(
+        name=backup.name,
+        completed=backup.completed_at,
+        good=backup.good,
+        reason=backup.failed_for,
+        size_bytes=backup.size_bytes,
+        seconds=backup.duration_seconds,
+    )
+
+
+def _child(policy: Resource, act: MakeBackup) -> dict[str, Any]:
+    if act.slot is not None:
+        return children.by_schedule(policy.namespace, policy.name, policy.uid, act.slot)
+    return children.asked_for(policy.namespace, policy.name, policy.uid, act.request, act.number)
+
+
+def _waiting(backups: Iterable[Backup]) -> list[Key]:
     """Return the backups that have not begun: they may have waited for this policy, or for its correction."""
-    backups = sources.cache.backups_of(resource.namespace, resource.name)
     return [Key(BACKUPS.kind, backup.namespace, backup.name) for backup in backups if backup.backup_id is None]

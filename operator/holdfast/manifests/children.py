@@ -1,0 +1,41 @@
+"""The DatabaseBackups that a policy makes: by its schedule, or where its annotation asks for one. Pure.
+
+They carry the policy's name and uid and nothing else of its: no owner, so that no garbage collection follows the
+policy, and none of its labels and annotations, by which a tool for Git would take them for its own and remove them.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from holdfast import clock, naming
+from holdfast.sentences import shorten
+from holdfast.texts import plain
+
+_MAX_REASON = 512  # characters, as the resource allows
+
+
+def by_schedule(namespace: str, policy: str, uid: str, slot: datetime) -> dict[str, Any]:
+    """Return the backup of a slot."""
+    labels = {naming.LABEL_SLOT: naming.slot_label(slot)}
+    reason = f"scheduled for {clock.to_text(slot)}"
+    return _backup(namespace, naming.slot_name(policy, slot), policy, uid, labels, reason)
+
+
+def asked_for(namespace: str, policy: str, uid: str, request: str, number: int) -> dict[str, Any]:
+    """Return the backup that the annotation asks for."""
+    name = naming.asked_name(policy, uid, request, number)
+    reason = f"asked for by the annotation {naming.ANNOTATION_BACKUP_NOW}: {plain(request)}"
+    return _backup(namespace, name, policy, uid, {}, reason)
+
+
+def _backup(
+    namespace: str, name: str, policy: str, uid: str, labels: dict[str, str], reason: str
+) -> dict[str, Any]:  # fmt: skip
+    known = {naming.MANAGED_BY: naming.MANAGER, naming.LABEL_POLICY: naming.label_value(policy)}
+    uid_label = {naming.uid_label(naming.POLICY_KIND): uid}
+    return {
+        "apiVersion": naming.API_VERSION,
+        "kind": naming.BACKUP_KIND,
+        "metadata": {"namespace": namespace, "name": name, "labels": {**known, **uid_label, **labels}},
+        "spec": {"policyRef": {"name": policy}, "reason": shorten(reason, _MAX_REASON)},
+    }

@@ -1,0 +1,163 @@
+"""Which moments a cron means, by daylight saving too, and what is refused, by which field."""
+
+import re
+import time
+from datetime import UTC, datetime, timedelta
+from itertools import islice, takewhile
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.budget import examples
+
+from holdfast.api.schedule import Schedule
+from holdfast.decide.policy.cron import Cron, read
+from holdfast.errors import HoldfastError, Reason
+
+BERLIN = ZoneInfo("Europe/Berlin")
+PATTERN = Schedule.model_json_schema()["properties"]["cron"]["pattern"]
+# Clocks change at other hours, by half an hour, by two, at midnight, in the other half of the year, or never.
+ZONES = [
+    "UTC", "Europe/Berlin", "America/New_York",
+    "Australia/Lord_Howe", "Antarctica/Troll", "Africa/Cairo", "Asia/Beirut",
+    "America/Santiago", "Africa/Casablanca", "Asia/Kolkata", "Pacific/Chatham", "America/Havana",
+]  # fmt: skip
+
+
+def a_cron(cron: str, zone: str = "Europe/Berlin") -> Cron:
+    found = read(cron, zone)
+    assert isinstance(found, Cron), found
+    return found
+
+
+def berlin(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=BERLIN)
+
+
+def runs(cron: str, after: str, count: int, zone: str = "Europe/Berlin") -> list[str]:
+    """The next runs as a clock on the wall shows them, with its offset."""
+    moments = islice(a_cron(cron, zone).after(berlin(after)), count)
+    return [f"{moment.astimezone(ZoneInfo(zone)):%m-%d %H:%M%z}"[:-2] for moment in moments]
+
+
+@pytest.mark.parametrize(
+    ("cron", "after", "expected"),
+    [
+        pytest.param("30 2 * * *", "2027-03-27T12:00", ["03-28 03:00+02", "03-29 02:30+02"], id="gap: right after it"),
+        pytest.param("0,30 2 * * *", "2027-03-27T12:00", ["03-28 03:00+02", "03-29 02:00+02"], id="gap: two are one"),
+        pytest.param(
+            "0 2,3 * * *", "2027-03-27T12:00", ["03-28 03:00+02", "03-29 02:00+02"], id="gap: not beside 3:00"
+        ),
+        pytest.param("30 2 * * *", "2026-10-24T12:00", ["10-25 02:30+02", "10-26 02:30+01"], id="overlap: the first"),
+        pytest.param(
+            "@hourly", "2026-10-25T01:10", ["10-25 02:00+02", "10-25 02:00+01"], id="overlap: each hour is one"
+        ),
+        pytest.param("@hourly", "2027-03-28T01:10", ["03-28 03:00+02", "03-28 04:00+02"], id="gap: each hour is one"),
+        pytest.param("*/30 2 * * *", "2027-03-27T12:00", ["03-29 02:00+02", "03-29 02:30+02"], id="gap: none to pass"),
+        pytest.param("0 0 L * *", "2026-11-22T09:00", ["11-30 00:00+01", "12-31 00:00+01"], id="last day of the month"),
+        pytest.param("0 0 13 * FRI", "2026-11-22T09:00", ["11-27 00:00+01", "12-04 00:00+01"], id="either day will do"),
+        pytest.param("@daily", "2026-11-22T09:00", ["11-23 00:00+01", "11-24 00:00+01"], id="daily"),
+        pytest.param("@weekly", "2026-11-22T09:00", ["11-29 00:00+01", "12-06 00:00+01"], id="weekly: Sundays"),
+        pytest.param("@monthly", "2026-11-22T09:00", ["12-01 00:00+01", "01-01 00:00+01"], id="monthly"),
+        pytest.param("@yearly", "2026-11-22T09:00", ["01-01 00:00+01", "01-01 00:00+01"], id="yearly"),
+    ],
+)
+def test_a_schedule_runs(cron, after, expected):
+    assert runs(cron, after, 2) == expected
+
+
+def test_looked_at_in_the_second_of_two_equal_hours_what_ran_in_the_first_does_not_run_again():
+    second = berlin("2026-10-25T02:10").replace(fold=1)
+    assert next(a_cron("30 2 * * *").after(second)) == berlin("2026-10-26T02:30").astimezone(UTC)
+
+
+@pytest.mark.parametrize(
+    ("cron", "zone", "says"),
+    [
+        pytest.param("0 0 2 * * *", "UTC", "spec.schedule.cron: '0 0 2 * * *' has 6 fields", id="six fields"),
+        pytest.param("0 2 * *", "UTC", "has 4 fields and not five", id="four fields"),
+        pytest.param("0 22-4 * * *", "UTC", "the field hour makes no sense", id="a range backwards"),
+        pytest.param("0 0 30 2 *", "UTC", "the field day of month makes no sense", id="the 30th of February"),
+        pytest.param("0 0 LW * */7", "UTC", "never comes", id="a Sunday that is a weekday"),
+        pytest.param("@reboot", "UTC", "has 1 fields", id="a word of no time"),
+        pytest.param("0 2 * * *", "Europe/Berlln", "spec.schedule.timeZone: 'Europe/Berlln' is no", id="no such zone"),
+        pytest.param("0 2 * * *", "Europe", "spec.schedule.timeZone: 'Europe' is no time zone", id="a folder of zones"),
+        pytest.param("0 2 * * *", "../../etc/passwd", "is no time zone", id="a path"),
+        pytest.param("0 2 * * *", "Local", "is no time zone", id="the host's own"),
+    ],
+)
+def test_what_is_no_schedule_is_refused_by_its_field(cron, zone, says):
+    found = read(cron, zone)
+    assert isinstance(found, HoldfastError)
+    assert (found.reason, says in found.message) == (Reason.SCHEDULE_INVALID, True), found.message
+    assert "nothing is run by schedule" in found.remedy
+
+
+@pytest.mark.parametrize(
+    ("cron", "sentence"),
+    [
+        ("0 2 * * *", "at 02:00 every day, Europe/Berlin"),
+        ("@weekly", "at 00:00 on Sunday, Europe/Berlin"),
+        ("*/15 9-17 * * MON-FRI", "every 15th minute from 09:00 through 17:59 on Monday through Friday, Europe/Berlin"),
+    ],
+)
+def test_a_schedule_is_said_in_a_sentence(cron, sentence):
+    assert a_cron(cron).sentence == sentence
+
+
+def test_of_a_long_time_only_the_newest_slots_are_looked_at_and_it_is_said_that_there_were_more():
+    until = datetime(2026, 11, 22, 8, 45, tzinfo=UTC)
+    found = a_cron("* * * * *").between(until - timedelta(days=3650), until, most=3)
+    assert (found.newest, found.more) == (tuple(until - timedelta(minutes=ago) for ago in (2, 1, 0)), True)
+    whole = a_cron("0 8 * * *", "UTC").between(until - timedelta(days=2), until, most=3)
+    assert (len(whole.newest), whole.more) == (2, False)
+
+
+@pytest.mark.parametrize("cron", ["* * * * *", "* * * 1-6 *", "0 0 29 2 */7", "0 0 LW * */7", "0 0 1 1 *"])
+def test_no_cron_and_no_downtime_takes_long(cron):
+    began = time.process_time()
+    found = Cron.read(cron, "Europe/Berlin") if cron != "0 0 LW * */7" else read(cron, "Europe/Berlin")
+    if isinstance(found, Cron):
+        found.between(datetime(1970, 1, 1, tzinfo=UTC), datetime(2026, 11, 22, tzinfo=UTC))
+    assert time.process_time() - began < 5  # a tenth of a second on a quiet processor; one by one, minutes
+
+
+@given(
+    cron=st.from_regex(PATTERN, fullmatch=True).filter(lambda text: len(text) <= 128),
+    zone=st.sampled_from(ZONES),
+    at=st.integers(0, 14 * 366 * 86400).map(
+        lambda seconds: datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+    ),
+    hours=st.integers(0, 2000),
+)
+@settings(max_examples=examples(60, times=15), deadline=None, suppress_health_check=list(HealthCheck))
+def test_whatever_the_api_server_takes_is_a_schedule_or_is_refused_and_its_slots_are_the_same_from_wherever_one_looks(
+    cron, zone, at, hours
+):
+    found = read(cron, zone)
+    if isinstance(found, HoldfastError):
+        return
+    until, most = at + timedelta(hours=hours), 20
+    slots = list(islice(takewhile(lambda slot: slot <= until, found.after(at)), 5000))
+    assert slots == sorted(set(slots))
+    assert all(slot > at and (slot.second, slot.microsecond) == (0, 0) for slot in slots)
+    newest = found.between(at, until, most)
+    if len(slots) < 5000:
+        assert list(newest.newest) == slots[-most:]
+        assert newest.more or len(slots) <= most
+    assert found.sentence
+
+
+@pytest.mark.parametrize(
+    ("cron", "taken"),
+    [
+        *((cron, True) for cron in ("0 2 * * *", "*/15 9-17 * * MON-FRI", "0 0 L * *", "0 3 * * 7L", "0 0 * * 1#2")),
+        *((cron, True) for cron in ("@daily", "@midnight", "5,10-20/2 0 1,LW jan-Mar sun", "0 22-4 * * *")),
+        *((cron, False) for cron in ("0 0 2 * * *", "0 2 * *", "60 2 * * *", "0 24 * * *", "0 0 0 * *", "0 0 * 13 *")),
+        *((cron, False) for cron in ("0 0 * * 8", "*/0 * * * *", "0 2 * * ?", "H 2 * * *", "@reboot", "@every 1h")),
+        *((cron, False) for cron in ("TZ=UTC 0 2 * * *", "0  2 * * *", " 0 2 * * *", "0 2 * * *\n", "0 2 ** *")),
+    ],
+)
+def test_what_a_rule_can_see_is_refused_before_it_is_stored(cron, taken):
+    assert bool(re.fullmatch(PATTERN, cron)) == taken
