@@ -87,7 +87,7 @@ class _Walk:
     def _expression(self, node: ast.expr, *, decides: bool = False) -> Iterator[Mutant]:
         if isinstance(node, ast.JoinedStr) or rules.is_said(node):
             return
-        if isinstance(node, ast.Slice) or _rounds(node):
+        if isinstance(node, ast.Slice) or _rounds(node) or _is_of_words(node):
             return
         if isinstance(node, ast.Tuple) and isinstance(node.ctx, ast.Load) and _is_a_list(node):
             yield from map(self._mutant, rules.elements(node))
@@ -152,6 +152,13 @@ def _is_a_list(node: ast.Tuple) -> bool:
 
 def _rounds(node: ast.expr) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "round"
+
+
+def _is_of_words(node: ast.expr) -> bool:
+    """A type made of words, or one that stands for others: a checker reads them, and where pydantic does, a schema."""
+    if isinstance(node, ast.Subscript):
+        return isinstance(node.value, ast.Name) and node.value.id == "Literal"
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "TypeVar"
 
 
 def _is_of_types(node: ast.stmt) -> bool:

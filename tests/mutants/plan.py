@@ -33,9 +33,14 @@ class Plan:
 def plan(root: Path, module: str, known: Noticing) -> Plan:
     text = (root / tree.PACKAGE / module).read_text()
     made = Plan(module, Source(text), mutants_of(module, text))
+    has_functions = any(mutant.function for mutant in made.mutants)
     for mutant in made.mutants:
         at_import = mutant.function is None
-        tests = _who_reads(root, mutant, known) if at_import else known.of_lines(module, mutant.lines)
+        tests = (
+            _who_reads(root, mutant, known, has_functions=has_functions)
+            if at_import
+            else known.of_lines(module, mutant.lines)
+        )
         made.tests[mutant.id] = _in_order(module, tests - {""}, known.seconds)
         if not made.tests[mutant.id]:
             made.never.append(mutant)
@@ -51,17 +56,22 @@ def near(module: str, test: str) -> bool:
     return file.endswith(name) or file.startswith(f"test_{folder.replace('/', '_')}_{name}")
 
 
-def _who_reads(root: Path, mutant: Mutant, known: Noticing) -> set[str]:
-    """The tests of all lines, anywhere, that use one of the names that this statement gives."""
+def _who_reads(root: Path, mutant: Mutant, known: Noticing, *, has_functions: bool) -> set[str]:
+    """The tests of all lines, anywhere, that use one of the names that this statement gives, and those named after it.
+
+    A model's field is read by no line of ours where all of the model is read: the tests named after its module know of
+    it all the same. Of a module without functions no test runs a line: who uses the name is asked, whatever else it is.
+    """
     whole = known.of_module(mutant.module)
+    named = {test for test in known.seconds if near(mutant.module, test)} - set(known.failed)
     if not mutant.names:
-        return whole
+        return whole | named
     found: set[str] = set()
     for path in (root / tree.PACKAGE).rglob("*.py"):
         numbered = enumerate(path.read_text().splitlines(), 1)
         lines = frozenset(n for n, line in numbered if any(name in line for name in mutant.names))
         found |= known.of_lines(str(path.relative_to(root / tree.PACKAGE)), lines)
-    return (found & whole) or whole
+    return ((found & whole if has_functions else found) | named) or whole
 
 
 def _in_order(module: str, tests: set[str], seconds: dict[str, float]) -> list[str]:

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 Change = tuple[ast.expr | ast.stmt, str, str]  # what is replaced, by which text, and how to say so
 
 TEXT = {"description", "title", "message", "remedy", "help", "sentence", "examples", "doc", "hint"}
-LOOKS = {"thread_name_prefix", "daemon", "indent", "ensure_ascii", "usedforsecurity"}  # how a thing looks or is named
+# How a thing looks or is named, and how finely a metric tells times apart.
+LOOKS = {"thread_name_prefix", "daemon", "indent", "ensure_ascii", "usedforsecurity", "buckets"}
 TIMES = re.compile(r"\b(now|due|deadline|until|began|started|monotonic|seconds|\w+_at)\b")  # never met to the tick
 LOGGERS = {"log", "logger", "logging", "warnings"}
 SAID = {"print", "say", "tell"}

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from holdfast import texts
 from holdfast.api import generated
@@ -49,6 +50,42 @@ def test_fields_of_a_newer_version_are_passed_over(where):
     newer = json.loads(FIRST)
     (newer[where] if where else newer)["fieldOfALaterVersion"] = {"a": 1}
     assert Manifest.parse(json.dumps(newer).encode()) == Manifest.parse(FIRST)
+
+
+def test_what_a_manifest_does_not_say_of_migrations_is_none():
+    told = json.loads(FIRST) | {"migrations": [{"tool": "Flyway", "table": "public.flyway_schema_history"}]}
+    (read,) = Manifest.parse(json.dumps(told).encode()).migrations
+    assert (read.applied, read.failed, read.locked, read.last, read.applied_count) == ([], [], False, None, None)
+
+
+MIGRATIONS = {"tool": "Flyway", "table": "t"}
+
+
+@pytest.mark.parametrize(
+    ("path", "around"),
+    [
+        ("artifact.encryption.recipients", {"artifact.encryption": {"method": "age"}}),
+        ("tool.arguments", {}),
+        ("verification.compared", {}),
+        ("migrations", {}),
+        ("migrations.0.applied", {"migrations": [MIGRATIONS]}),
+        ("migrations.0.failed", {"migrations": [MIGRATIONS]}),
+        ("tables", {}),
+    ],
+    ids=lambda it: it if isinstance(it, str) else "",
+)
+def test_a_list_of_nothing_but_wrong_things_costs_one_error(path, around):
+    """Whoever may write to the bucket may write a million of them, and each error is a hundred times as big."""
+    hostile = json.loads(FIRST)
+    for place, value in [*around.items(), (path, [None] * 1000)]:
+        *way, last = place.split(".")
+        node = hostile
+        for key in way:
+            node = node[int(key) if key.isdigit() else key]
+        node[last] = json.loads(json.dumps(value))
+    with pytest.raises(ValidationError) as caught:
+        Manifest.parse(json.dumps(hostile).encode())
+    assert caught.value.error_count() == 1
 
 
 @pytest.mark.parametrize("schema", [published.schema(), published.snapshot_schema()], ids=["dump", "snapshot"])

@@ -12,7 +12,15 @@ from holdfast import texts
 from holdfast.contract import report
 from holdfast.contract.manifest import ManifestMigrations
 from holdfast.contract.paths import MAX_REPORT_BYTES
-from holdfast.contract.report import BackupReport, FailureReport, MigrationsReport, Outcome, Report
+from holdfast.contract.report import (
+    BackupReport,
+    EarlierReport,
+    FailureReport,
+    MigrationsReport,
+    Outcome,
+    Report,
+    Verification,
+)
 
 NOW = datetime(2026, 11, 22, 8, 45, tzinfo=UTC)
 TEXT = st.text(st.characters(blacklist_categories=["Cs"]), max_size=6000)
@@ -93,6 +101,10 @@ WHOLE = {
 }  # fmt: skip
 
 
+EARLIER = {"backupID": "backup-20261122-084500", "completedAt": "2026-11-22T08:45:00Z"}
+VERIFICATION = {"integrityCheck": "passed", "fileReadable": "yes", "verifiedAt": "2026-11-22T08:45:00Z"}
+
+
 def changed(path: str, value: object) -> str:
     whole = json.loads(json.dumps(WHOLE))
     *way, last = path.split(".")
@@ -131,9 +143,51 @@ def test_the_report_that_the_next_ones_change_is_one():
     ("failure.reason", "Dump Failed\n"),
     ("failure.exitCode", 1 << 40),
     ("kind", "backup\n"),
+    ("durationSeconds", -0.1),
+    ("durationSeconds", 1.1e9),
+    ("failure.exitCode", -1),
+    ("failure.exitCode", 256),
+    ("backup.serverMajor", -1),
+    ("backup.serverMajor", 10_000),
+    ("completedAt", "1999-12-31T23:59:59Z"),
+    ("completedAt", "2201-01-01T00:00:00Z"),
+    ("backup.compared", ["x"] * 17),
+    ("backup.artifactKey", "x" * 1025),
+    ("backup.madeAgain", "x" * 97),
+    ("backup.earlier", [EARLIER] * 9),
+    ("backup.earlier", [EARLIER | {"backupID": "backup-20261122-084500" + "x" * 75}]),
+    ("backup.earlier", [EARLIER | {"backupID": "../../backup-20261122-084500"}]),
+    ("verification", VERIFICATION | {"compared": ["x"] * 17}),
 ], ids=lambda value: str(value)[:40].encode("unicode_escape").decode())  # fmt: skip
 def test_a_report_with_a_field_that_cannot_be_is_none(path, value):
     assert report.parse(changed(path, value)) is None
+
+
+@pytest.mark.parametrize(("path", "value"), [
+    ("durationSeconds", 0),
+    ("durationSeconds", 1e9),
+    ("failure.exitCode", 0),
+    ("failure.exitCode", 255),
+    ("backup.sizeBytes", 0),
+    ("backup.rows", (1 << 63) - 1),
+    ("backup.serverMajor", 0),
+    ("backup.serverMajor", 9999),
+    ("completedAt", "2000-01-01T00:00:00Z"),
+    ("completedAt", "2200-12-31T23:59:59Z"),
+    ("backup.compared", ["x" * 64] * 16),
+    ("backup.artifactKey", "x" * 1024),
+    ("backup.madeAgain", "x" * 96),
+    ("backup.earlier", [EARLIER] * 8),
+    ("backup.earlier", [EARLIER | {"backupID": "backup-20261122-084500" + "x" * 74}]),
+    ("verification", VERIFICATION | {"compared": ["x" * 64] * 16}),
+], ids=lambda value: str(value)[:40])  # fmt: skip
+def test_a_report_with_the_least_and_the_most_that_can_be_is_one(path, value):
+    assert report.parse(changed(path, value)) is not None
+
+
+def test_what_a_report_does_not_say_of_a_backup_is_not_so():
+    read = report.parse(json.dumps(WHOLE))
+    assert (read.clean, read.backup.found, read.backup.earlier) == (True, False, [])
 
 
 @pytest.mark.parametrize("path", ["failure.message", "failure.remedy", "message", "backup.toolVersion",
@@ -143,6 +197,18 @@ def test_what_deceives_a_reader_is_shown_as_what_it_is(path):
     assert read is not None
     said = functools.reduce(lambda node, key: node[key], path.split("."), read.to_dict())
     assert said == "a\\u001b[2J\\u202eb c\\u009b"
+
+
+def test_every_text_that_repeats_what_others_said_can_be_reworded_and_no_other():
+    read = report.parse(changed("verification", VERIFICATION)).model_copy(update={"message": "m", "warnings": ["w"]})
+    now = read.reworded(lambda text: f"<{text}>").to_dict()
+    was = read.to_dict()
+    assert now["failure"] == was["failure"] | {"message": "<m>", "remedy": "<r>"}
+    said = {"toolVersion": "<t>", "serverVersion": "<s>", "fileReadable": "<f>"}
+    assert now["backup"] == was["backup"] | said
+    assert now["verification"] == was["verification"] | {"fileReadable": "<yes>"}
+    assert (now["message"], now["warnings"]) == ("<m>", ["<w>"])
+    assert a_report().reworded(lambda text: f"<{text}>") == a_report()
 
 
 # what goes where there is no room
@@ -177,6 +243,61 @@ def test_warnings_go_before_a_message_says_nothing_any_more():
     assert cut.shortened(120).warnings == []
     assert len(cut.shortened(120).failure.message) == 120
     assert len(cut.shortened(121).warnings) == 4
+
+
+KUBELET = 4096  # bytes of a termination message that it hands on
+
+
+@pytest.mark.parametrize(("more", "cut"), [(0, False), (1, True)], ids=["it just fits", "a byte too many"])
+def test_a_report_is_cut_by_the_byte_that_the_kubelet_would_cut(more, cut):
+    warnings = ["w" * 1300, "w" * 1300]
+    room = KUBELET - len(a_report(warnings=[*warnings, ""]).to_bytes())
+    whole = a_report(warnings=[*warnings, "w" * (room + more)])
+    written = whole.to_bytes()
+    assert len(written) <= KUBELET
+    assert (report.parse(written.decode()) != whole) is cut
+
+
+def test_a_report_is_written_without_what_is_absent_and_by_its_published_names():
+    written = a_report(failure=a_failure()).to_bytes().decode()
+    assert "null" not in written
+    assert {"startedAt", "durationSeconds", "failure"} <= json.loads(written).keys()
+
+
+def a_talkative_backup(length: int) -> Report:
+    """One whose tools and server say much, with as many earlier ones as there can be; and a verification, too."""
+    words = dict.fromkeys(("tool_version", "server_version", "integrity_check", "file_readable"), "x" * length)
+    earlier = EarlierReport(backup_id="backup-20261122-084500", completed_at=NOW, size_bytes=1, tables=1, rows=1)
+    backup = BackupReport(backup_id="backup-20261122-084500", verified_at=NOW, earlier=[earlier] * 8, **words)
+    found = Verification(integrity_check="x" * length, file_readable="x" * length, verified_at=NOW)
+    return a_report(outcome=Outcome.SUCCEEDED, backup=backup, verification=found)
+
+
+def test_what_tools_and_servers_say_of_themselves_is_cut_like_any_sentence():
+    read = report.parse(a_talkative_backup(2000).to_bytes().decode())
+    said = [
+        read.backup.tool_version,
+        read.backup.server_version,
+        read.backup.integrity_check,
+        read.backup.file_readable,
+    ]
+    said += [read.verification.integrity_check, read.verification.file_readable]
+    assert [len(text) for text in said] == [300] * 6
+    assert len(read.backup.earlier) == 8
+
+
+def test_earlier_backups_go_with_the_warnings():
+    whole = a_talkative_backup(2000)
+    assert len(whole.shortened(121).backup.earlier) == 8
+    assert whole.shortened(120).backup.earlier == []
+
+
+def test_a_report_of_the_most_of_everything_fits():
+    """Its key alone has three quarters of the room: of each sentence 60 characters are left."""
+    backup = a_talkative_backup(2000).backup.model_copy(update={"artifact_key": "桜" * 980, "sha256": "a" * 64})
+    whole = a_talkative_backup(2000).model_copy(update={"backup": backup})
+    read = report.parse(whole.to_bytes().decode())
+    assert (read.backup.artifact_key, len(read.backup.tool_version)) == ("桜" * 980, 60)
 
 
 def test_a_report_without_a_sentence_has_none_when_it_is_cut():

@@ -78,6 +78,35 @@ def test_what_is_no_task_is_refused_with_the_field(text, says):
     assert says in caught.value.message
 
 
+TARGET = {"s3": POLICY.storage.s3, "key_prefix": "a/b/c/", "deadline_seconds": 1}
+
+
+def test_a_log_line_is_known_by_the_backup_and_of_any_other_task_by_its_folder():
+    assert a_task().known_by == {"backupID": "backup-20261122-084500", "namespace": "shop", "name": "orders-1"}
+    assert CleanupTask(backup_uid=UID, **TARGET).known_by == {"prefix": "a/b/c/"}
+
+
+@pytest.mark.parametrize("username", ["reader", None])
+def test_the_users_name_is_no_secret_where_the_policy_gives_it(username):
+    server = {"host": "db", "secretName": "db"} | ({"username": username} if username else {})
+    database = a_policy(database=policy_dict()["database"] | {"connection": server}).database
+    restore = RestoreTask(backup_uid=UID, database=database, **TARGET)
+    assert a_task().model_copy(update={"database": database}).given_user == username
+    assert restore.given_user == username
+    assert CleanupTask(backup_uid=UID, **TARGET).given_user is None
+
+
+def test_a_file_has_no_user():
+    on_a_volume = {"engine": "sqlite", "volume": {"claimName": "data", "path": "orders.db"}}
+    database = a_policy(database=on_a_volume).database
+    assert a_task().model_copy(update={"database": database}).given_user is None
+    assert RestoreTask(backup_uid=UID, database=database, **TARGET).given_user is None
+
+
+def test_one_job_restores_where_nothing_else_is_said():
+    assert RestoreTask(backup_uid=UID, database=POLICY.database, **TARGET).jobs == 1
+
+
 def test_a_task_is_as_short_as_it_can_be():
     written = tasks.to_environment(
         CleanupTask(backup_uid=UID, s3=POLICY.storage.s3, key_prefix="a/", deadline_seconds=1)

@@ -3,12 +3,14 @@
 import asyncio
 import math
 import random
+import re
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 from tests.budget import examples
 from tests.fake_objects import FakeObjects
 from tests.virtual_time import in_virtual_time, now
@@ -18,6 +20,7 @@ from holdfast.kube.kinds import LEASES
 from holdfast.kube.lease import Lease, LeaseLost
 
 DURATION, DEADLINE, PERIOD = 30, 20, 4  # the Lease's own
+MICRO_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
 Fault = Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]
 
 
@@ -101,6 +104,17 @@ def test_times_that_would_let_two_lead_are_refused(times: dict[str, float]) -> N
 
 
 @pytest.mark.parametrize(
+    "times",
+    [
+        pytest.param({"period": 10}, id="two tries just fit"),
+        pytest.param({"duration": 0.9, "deadline": 0.6, "period": 0.1}, id="parts of a second"),
+    ],
+)
+def test_other_times_are_taken(times: dict[str, float]) -> None:
+    Lease(Line(FakeObjects()), "holdfast", "lease", "me", **times)
+
+
+@pytest.mark.parametrize(
     "fault",
     [refuses, hangs, does_and_hangs, does_and_answers_after(DEADLINE), refuses_after(3.3), refuses_after(9.9)],
     ids=["refuses", "hangs", "hangs when it is done", "answers too late", "refuses late", "refuses very late"],
@@ -160,8 +174,10 @@ async def test_a_process_that_stood_still_does_not_write_any_more() -> None:
     await lease.acquire()
     version = (await line.server.get(LEASES, "holdfast", "lease"))["metadata"]["resourceVersion"]
     await asyncio.sleep(DEADLINE + 1)
+    woke = now()
     with pytest.raises(LeaseLost, match="not renewed"):
         await lease.keep()
+    assert now() - woke < 0.5
     assert (await line.server.get(LEASES, "holdfast", "lease"))["metadata"]["resourceVersion"] == version
 
 
@@ -212,7 +228,11 @@ async def test_a_contender_counts_from_the_last_change_that_it_saw() -> None:
     assert now() - stopped > DURATION - PERIOD
 
 
-@pytest.mark.parametrize("fault", [refuses, hangs, does_and_answers_after(11)], ids=["refuses", "hangs", "is slow"])
+@pytest.mark.parametrize(
+    "fault",
+    [refuses, hangs, does_and_answers_after(11), does_and_answers_after(9)],
+    ids=["refuses", "hangs", "is slow", "leaves less than half of the time to lead"],
+)
 @in_virtual_time
 async def test_a_contender_waits_for_a_server_that_does_not_answer(fault: Fault) -> None:
     line = Line(FakeObjects())
@@ -263,6 +283,74 @@ async def test_many_contenders_for_a_lapsed_lease_make_one_leader() -> None:
     assert sum(task.done() for task in tasks) == 1
     for task in tasks:
         task.cancel()
+
+
+@pytest.mark.parametrize("held", [False, True], ids=["a new Lease", "a lapsed Lease"])
+@in_virtual_time
+async def test_who_comes_second_waits_without_a_warning(held: bool) -> None:
+    server = FakeObjects()
+    if held:
+        await a_lease(Line(server), "dead").acquire()
+    with capture_logs() as logs:
+        tasks = [asyncio.create_task(a_lease(Line(server), str(number)).acquire()) for number in range(8)]
+        await asyncio.sleep(DURATION + 3 * PERIOD if held else PERIOD)
+    assert logs == []
+    for task in tasks:
+        task.cancel()
+
+
+@in_virtual_time
+async def test_a_lease_says_who_leads_since_when_and_how_often_that_changed() -> None:
+    server = FakeObjects()
+    first = a_lease(Line(server), "first")
+    await first.acquire()
+    spec = (await server.get(LEASES, "holdfast", "lease"))["spec"]
+    assert (spec["holderIdentity"], spec["leaseTransitions"], spec["leaseDurationSeconds"]) == ("first", 0, DURATION)
+    assert re.fullmatch(MICRO_TIME, spec["acquireTime"])
+    assert re.fullmatch(MICRO_TIME, spec["renewTime"])
+    await first.release()
+    since = "2026-11-22T08:45:00.000000Z"
+    await server.patch(LEASES, "holdfast", "lease", {"spec": {"acquireTime": since, "leaseTransitions": 6}})
+    second = a_lease(Line(server), "second")
+    await second.acquire()
+    taken = (await server.get(LEASES, "holdfast", "lease"))["spec"]
+    assert (taken["holderIdentity"], taken["leaseTransitions"]) == ("second", 7)
+    assert taken["acquireTime"] > since
+    keeping = asyncio.create_task(second.keep())
+    await asyncio.sleep(3 * PERIOD)
+    kept = (await server.get(LEASES, "holdfast", "lease"))["spec"]
+    assert (kept["acquireTime"], kept["leaseTransitions"]) == (taken["acquireTime"], 7)
+    assert kept["renewTime"] != taken["renewTime"]
+    keeping.cancel()
+
+
+@in_virtual_time
+async def test_who_takes_a_lease_that_somebody_emptied_counts_from_one() -> None:
+    server = FakeObjects()
+    await server.create(LEASES, "holdfast", {"metadata": {"name": "lease"}})
+    await a_lease(Line(server)).acquire()
+    assert (await server.get(LEASES, "holdfast", "lease"))["spec"]["leaseTransitions"] == 1
+
+
+@pytest.mark.parametrize("held", [False, True], ids=["a new Lease", "one that was there"])
+@in_virtual_time
+async def test_a_renewal_is_one_call(held: bool) -> None:
+    line = Line(FakeObjects())
+    if held:
+        await line.server.create(LEASES, "holdfast", {"metadata": {"name": "lease"}})
+    lease = a_lease(line)
+    await lease.acquire()
+    keeping, calls = asyncio.create_task(lease.keep()), 0
+
+    async def counts(call: Callable[[], Awaitable[Any]]) -> Any:
+        nonlocal calls
+        calls += 1
+        return await call()
+
+    line.fault = counts
+    await asyncio.sleep(5 * PERIOD + 1)
+    assert calls == 5
+    keeping.cancel()
 
 
 @in_virtual_time

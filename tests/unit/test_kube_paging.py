@@ -49,6 +49,7 @@ SIZES = {
     "big ones after small ones": [10] * 400 + [MB] * 12,
     "small ones after big ones": [MB] * 12 + [10] * 400,
     "one that is bigger than a page": [5 * MB, 10],
+    "two that do not fit together, where two were to fit": [MB // 2] + [4 * MB] * 12,
 }
 
 
@@ -89,7 +90,39 @@ async def test_an_object_that_is_bigger_than_any_can_be_is_an_error_that_says_so
         assert (await client.get(POLICIES, "shop", a_name(0)))["metadata"]["annotations"]
 
 
-@given(objects=st.integers(0, 500), held=st.integers(0, paging.MAX_BYTES))
+@pytest.mark.parametrize(
+    ("size", "objects", "held", "following"),
+    [
+        pytest.param(50, 50, 50 << 10, 200, id="small ones: four times as many at most"),
+        pytest.param(400, 400, 4000, 500, id="tiny ones: never more than that"),
+        pytest.param(500, 100, 10 << 20, 10, id="bigger ones: as many as have a MiB together"),
+        pytest.param(50, 1, 1 << 20, 1, id="one that has a MiB: the next alone"),
+        pytest.param(50, 1, 6 << 20, 1, id="one that is bigger than a page: the next alone"),
+        pytest.param(50, 0, 100, 200, id="none on this page: as if they were small"),
+    ],
+)
+def test_a_page_asks_for_what_a_mib_holds_by_what_the_last_one_held(
+    size: int, objects: int, held: int, following: int
+) -> None:
+    assert paging.next_size(size, objects, held) == following
+
+
+@pytest.mark.parametrize(("size", "following"), [(500, 62), (50, 6), (8, 1), (2, 1)])
+def test_where_it_was_too_much_an_eighth_is_asked_for_and_one_at_least(size: int, following: int) -> None:
+    assert paging.fewer(size) == following
+
+
+async def test_an_answer_may_have_six_mib_and_no_byte_more() -> None:
+    async def chunks(*sizes: int) -> AsyncIterator[bytes]:
+        for size in sizes:
+            yield bytes(size)
+
+    assert len(await paging.read(chunks(5 << 20, 1 << 20))) == 6 << 20
+    with pytest.raises(paging.TooBig, match="more than 6 MiB"):
+        await paging.read(chunks(5 << 20, 1 << 20, 1))
+
+
+@given(objects=st.integers(0, 500), held=st.integers(2, paging.MAX_BYTES))  # {} has two
 def test_a_page_has_one_object_at_least_and_never_too_many(objects: int, held: int) -> None:
     assert 1 <= paging.next_size(500, objects, held) <= 500
     assert 1 <= paging.fewer(paging.next_size(500, objects, held)) <= 62

@@ -51,7 +51,7 @@ fields and stability are as described above.
 
 def schema(model: type[ManifestDocument] = Manifest, title: str = "Holdfast backup manifest") -> Schema:
     """Return the JSON Schema of a manifest, open for fields that are added later."""
-    made = _open(_without_null(model.model_json_schema(by_alias=True)))
+    made = _open(_without_null(model.model_json_schema()))
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made, "title": title}
 
 

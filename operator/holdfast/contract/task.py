@@ -197,7 +197,7 @@ def parse(text: str) -> Task:
     try:
         return _TASK.validate_json(text)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
+        first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the document"
         raise HoldfastError(
             Reason.INVALID_TASK,

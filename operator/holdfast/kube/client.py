@@ -14,6 +14,7 @@ from typing import Any, Literal
 import aiohttp
 from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.configuration import Configuration
+from kubernetes.aio.config import ConfigException
 
 from holdfast import __version__, naming
 from holdfast.kube import access, errors, metrics, paging
@@ -72,7 +73,6 @@ class KubeClient:
             items = page.get("items") or []  # null where a list of metadata is empty
             following = page["metadata"].get("continue")
             size = paging.next_size(size, len(items), held)
-            del page
             yield items
             if not following:
                 return
@@ -171,8 +171,7 @@ class KubeClient:
                     body=body,
                     auth_settings=["BearerToken"],
                 )
-                # Its own limit is 5 minutes; ours must be the one that strikes.
-                response = await self._api.call_api(*request, _request_timeout=aiohttp.ClientTimeout(total=None))
+                response = await self._api.call_api(*request)
                 async with response.response as answer:  # which closes a connection that was not read to its end
                     return answer.status, answer.headers, await paging.read(answer.content.iter_any())
         except paging.TooBig as error:
@@ -181,6 +180,8 @@ class KubeClient:
             raise errors.Unavailable(f"no answer within {self._timeout:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
             raise errors.Unavailable(f"no connection: {error}") from error
+        except ConfigException as error:  # the token's file, which is read again now and then
+            raise errors.Unavailable(f"no credentials: {error}") from error
 
 
 class _TooBig(errors.Unavailable):
@@ -189,7 +190,7 @@ class _TooBig(errors.Unavailable):
 
 def _read(status: int, headers: Mapping[str, str], body: bytes) -> Object:
     """Return the object of a successful answer; raise what any other answer is mapped to."""
-    if not 200 <= status <= 299:
+    if status // 100 != 2:
         raise errors.from_response(status, headers, body)
     try:
         answer = json.loads(body)

@@ -99,7 +99,7 @@ class Lease:
         Raises LeaseLost when another one holds it, KubeError or TimeoutError when it cannot be told.
         """
         async with asyncio.timeout(self._deadline / 2):
-            await self._write_as_holder({"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": self._time()})
+            await self._write_as_holder({"holderIdentity": ""})
 
     async def _try(self) -> bool:
         try:
@@ -117,9 +117,7 @@ class Lease:
 
     async def _create(self) -> bool:
         body = {
-            "apiVersion": LEASES.api_version,
-            "kind": LEASES.kind,
-            "metadata": {"namespace": self._namespace, "name": self._name},
+            "metadata": {"name": self._name},
             "spec": {**self._mine(), "acquireTime": self._time(), "leaseTransitions": 0},
         }
         try:

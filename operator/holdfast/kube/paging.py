@@ -27,7 +27,7 @@ async def read(chunks: AsyncIterable[bytes]) -> bytes:
 
 def next_size(size: int, objects: int, held: int) -> int:
     """Return how many objects to ask for after so many, by how many there were and how many bytes they had."""
-    return max(1, min(_MOST, 4 * size, _WANTED * max(1, objects) // max(1, held)))
+    return max(1, min(_MOST, 4 * size, _WANTED * max(1, objects) // held))
 
 
 def fewer(size: int) -> int:
