@@ -9,8 +9,10 @@ from tests.fake_cluster import WHEN, FakeCluster
 from tests.mortal import Killed, Mortal
 from tests.reconciling import a_loop
 
+from holdfast import clock
 from holdfast.contract.report import Report
 from holdfast.contract.task import BackupTask, CleanupTask, Task
+from holdfast.decide.backup.refusals import PATIENCE
 from holdfast.decide.decision import RETIRED_SECONDS
 from holdfast.errors import Reason
 from holdfast.kube.kinds import BACKUPS, EVENTS, JOBS, PODS, POLICIES
@@ -211,6 +213,15 @@ def an_operator(cluster: FakeCluster, acting: Any) -> Loop:
 
 
 FIRST = Key(BACKUPS.kind, "shop", "first")
+
+
+async def test_a_job_that_has_no_pod_yet_is_looked_at_again_as_soon_as_it_may_be_asked_why():
+    cluster = a_cluster(17)
+
+    due = await an_operator(cluster, cluster).reconcile(FIRST)
+
+    (job,) = cluster.all(JOBS)
+    assert due == clock.from_text(job["metadata"]["creationTimestamp"]) + PATIENCE
 
 
 async def test_an_operator_that_is_behind_overwrites_nothing_that_another_one_has_written():
