@@ -26,7 +26,7 @@ from holdfast.contract.task import BackupIdentity, SnapshotCleanupTask, Snapshot
 from holdfast.errors import ExitCode, HoldfastError, Reason
 from holdfast.runner.pod.context import Context, Places
 from holdfast.runner.pod.log import Log
-from holdfast.runner.pod.outcome import Done, UncleanError
+from holdfast.runner.pod.result import Done, UncleanError
 from holdfast.runner.pod.stop import Stop
 from holdfast.runner.rds import task
 from holdfast.runner.rds.method import Snapshots

@@ -1,7 +1,7 @@
 """Memory stays what it is however much is stored and however slow the store is: the real upload, a real server.
 
 Each upload is a process of its own, so that its peak is its own. Sizes are fewer parts, or smaller ones, of the real
-plan: tests/unit/test_runner_parts.py walks that one to 5 TiB.
+plan: tests/unit/test_runner_part_plan.py walks that one to 5 TiB.
 """
 
 import json
@@ -19,7 +19,7 @@ from tests.integration.runner.servers import BUCKET, Store
 from tests.stores.conftest import Kind
 from tests.stores.slow_line import SlowLine
 
-from holdfast.runner.bucket.parts import MIB, PLAN
+from holdfast.runner.bucket.part_plan import MIB, PLAN
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 

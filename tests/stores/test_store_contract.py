@@ -12,9 +12,9 @@ from tests.stores.conftest import Kind
 from holdfast import clock
 from holdfast.api.storage import S3Storage
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner.bucket import manifests, parts
+from holdfast.runner.bucket import manifests, part_plan
 from holdfast.runner.bucket.part import Spool
-from holdfast.runner.bucket.parts import MIB, Size
+from holdfast.runner.bucket.part_plan import MIB, Size
 from holdfast.runner.bucket.store import Store
 from holdfast.runner.bucket.upload import Upload
 from holdfast.runner.pod.stop import Stop
@@ -61,9 +61,9 @@ def test_parts_from_memory_and_from_the_disk_come_back_in_order(
     kind: Kind, prefix: str, checksums: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Parts as small as S3 allows."""
-    monkeypatch.setattr(parts, "PLAN", (Size(3, 5 * MIB, on_disk=False), Size(9, 6 * MIB, on_disk=True)))
+    monkeypatch.setattr(part_plan, "PLAN", (Size(3, 5 * MIB, on_disk=False), Size(9, 6 * MIB, on_disk=True)))
     store = a_store(kind, checksums=checksums)
-    upload = an_upload(store, f"{prefix}a", DATA * 4, Spool(tmp_path, parts.DISK))
+    upload = an_upload(store, f"{prefix}a", DATA * 4, Spool(tmp_path, part_plan.DISK))
     checksum = upload.complete()
     assert upload.parts == 3 + 5
     manifests.check(store, f"{prefix}a", len(DATA) * 4, checksum, upload.sha256)

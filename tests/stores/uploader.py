@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 
 from holdfast.api.storage import S3Storage
-from holdfast.runner.bucket import manifests, parts, store
+from holdfast.runner.bucket import manifests, part_plan, store
 from holdfast.runner.bucket.part import Spool
-from holdfast.runner.bucket.parts import MIB, Size
+from holdfast.runner.bucket.part_plan import MIB, Size
 from holdfast.runner.bucket.upload import Upload
 from holdfast.runner.pod.context import Places
 from holdfast.runner.pod.stop import Stop
@@ -18,10 +18,10 @@ from holdfast.runner.pod.stop import Stop
 
 def main(endpoint: str, bucket: str, key: str, mebibytes: str, plan: str, folder: str) -> None:
     """`plan` as in parts.py, JSON; `folder` is for the parts on the disk."""
-    parts.PLAN = tuple(Size(*size) for size in json.loads(plan))  # type: ignore[assignment]
+    part_plan.PLAN = tuple(Size(*size) for size in json.loads(plan))  # type: ignore[assignment]
     s3 = S3Storage.model_validate({"bucket": bucket, "endpoint": endpoint, "addressingStyle": "path"})
     opened = store.connect(s3, Places())
-    upload = Upload(opened, key, Stop(), Spool(Path(folder), parts.DISK))
+    upload = Upload(opened, key, Stop(), Spool(Path(folder), part_plan.DISK))
     upload.begin()
     began = time.monotonic()
     block = os.urandom(MIB)

@@ -21,7 +21,7 @@ from holdfast.decide.views import ClaimView, claim_view, holders
 from holdfast.errors import Reason
 from holdfast.kube.kinds import BACKUPS, CLAIMS, JOBS, PODS
 from holdfast.manifests import jobs, methods
-from holdfast.manifests.restore import restore_command
+from holdfast.manifests.restore_dump import restore_command
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.queue import Key
 

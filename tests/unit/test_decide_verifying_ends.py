@@ -20,7 +20,7 @@ from tests.unit.test_decide_verifying import (
 
 from holdfast.api.backup import Phase, PodWanted
 from holdfast.decide import job_end
-from holdfast.decide.backup import verification as words
+from holdfast.decide.backup import verify_statuses as words
 from holdfast.decide.backup.steps import decide
 from holdfast.decide.decision import Decision, Learn, Rest, What
 from holdfast.decide.failures import failure_of

@@ -12,7 +12,7 @@ from holdfast.contract import paths, task
 from holdfast.contract.task import Pinned
 from holdfast.decide.resolve import resolve
 from holdfast.manifests import jobs, methods, tasks
-from holdfast.manifests.restore import restore_command
+from holdfast.manifests.restore_dump import restore_command
 
 RUNNER = jobs.Runner("holdfast-runner-postgres:17", "IfNotPresent", {"HTTPS_PROXY": "http://proxy:3128"})
 OWNER = jobs.Owner("DatabaseBackup", "shop", "orders-1", UID, "orders")

@@ -6,7 +6,7 @@ from tests.builders import UID, a_begun_backup, a_policy, a_sqlite_policy, as_be
 from holdfast.contract import paths, task
 from holdfast.decide.resolve import resolve
 from holdfast.manifests import jobs, methods
-from holdfast.manifests.restore import restore_command
+from holdfast.manifests.restore_dump import restore_command
 
 OWNER = jobs.Owner("DatabaseBackup", "shop", "orders-1", UID, "orders")
 SERVERS = ["mysql", "mariadb"]

@@ -20,8 +20,8 @@ from tests.pasting import DONE, Room
 from holdfast.api.backup import MAX_COMMANDS
 from holdfast.contract import task
 from holdfast.decide.resolve import resolve
-from holdfast.manifests import jobs, restore, shell
-from holdfast.manifests.restore import restore_command
+from holdfast.manifests import jobs, restore_dump, shell
+from holdfast.manifests.restore_dump import restore_command
 
 OWNER = jobs.Owner("DatabaseBackup", "shop", "orders-1", UID, "orders")
 RUNNER = jobs.Runner("holdfast-runner-postgres:17", "IfNotPresent", {"HTTPS_PROXY": "http://proxy:3128"})
@@ -88,7 +88,7 @@ def backups(draw: st.DrawFn) -> tuple[Any, Any, Any]:
 
 def meant(owner: Any, status: Any, runner: Any) -> dict[str, Any]:
     """The Job as it is built, before any of it was written for a shell; as nobody names another target."""
-    job = json.loads(json.dumps(restore._job(owner, as_begun(status), runner)))
+    job = json.loads(json.dumps(restore_dump._job(owner, as_begun(status), runner)))
     database = status.resolved.database
     targets = ("host", "port", "database") if database.volume is None else ("claim", "path")
     job["spec"]["template"]["spec"]["containers"][0]["args"] = [f"--target-{each}=" for each in targets]
@@ -109,7 +109,7 @@ def test_no_text_of_a_tenants_runs_and_kubectl_gets_exactly_the_job_that_is_mean
     commands = restore_command(owner, as_begun(status), runner)
     done = one_room.paste(commands, shell=interpreter, typed=typed)
     assert (done.strangers, done.left) == ([], set()), commands
-    names = [owner.namespace, restore._mounted(status.resolved.database)[1]]
+    names = [owner.namespace, restore_dump._mounted(status.resolved.database)[1]]
     if all(map(shell.is_name, names)):
         assert done.code == 0, done.said
         assert done.job == meant(owner, status, runner)

@@ -21,7 +21,7 @@ from holdfast.runner.bucket.store import Store
 from holdfast.runner.engines.postgres.server import Server
 from holdfast.runner.pod.context import Context, Places
 from holdfast.runner.pod.log import Log
-from holdfast.runner.pod.outcome import UncleanError
+from holdfast.runner.pod.result import UncleanError
 from holdfast.runner.pod.stop import Stop
 from holdfast.runner.tasks import backup
 

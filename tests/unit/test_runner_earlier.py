@@ -18,7 +18,7 @@ from holdfast.contract.report import BackupReport
 from holdfast.contract.task import BackupIdentity, BackupTask, SnapshotTask
 from holdfast.runner.bucket import earlier
 from holdfast.runner.bucket.store import Store
-from holdfast.runner.pod.outcome import Done
+from holdfast.runner.pod.result import Done
 
 FOLDER = "eu-1/shop/orders/"
 STORAGE = S3Storage(bucket="backups")

@@ -22,7 +22,7 @@ from holdfast.runner import main as runner
 from holdfast.runner.engines.protocol import Overrides
 from holdfast.runner.pod.context import Context, Places
 from holdfast.runner.pod.log import Log
-from holdfast.runner.pod.outcome import Done, UncleanError
+from holdfast.runner.pod.result import Done, UncleanError
 from holdfast.runner.pod.stop import Stop
 
 

@@ -17,7 +17,7 @@ from holdfast.errors import ExitCode, HoldfastError, Reason
 from holdfast.runner.bucket.store import Store
 from holdfast.runner.pod.context import Context, Places
 from holdfast.runner.pod.log import Log
-from holdfast.runner.pod.outcome import UncleanError
+from holdfast.runner.pod.result import UncleanError
 from holdfast.runner.pod.stop import Stop
 from holdfast.runner.rds import client, task
 from holdfast.runner.rds.errors import classify

@@ -15,15 +15,15 @@ from tests.patience import ENOUGH
 
 from holdfast.api.storage import S3Storage
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner.bucket import parts
+from holdfast.runner.bucket import part_plan
 from holdfast.runner.bucket import upload as uploads
 from holdfast.runner.bucket.part import Spool
-from holdfast.runner.bucket.parts import DISK, MAX_PARTS, MIB, Size
+from holdfast.runner.bucket.part_plan import DISK, MAX_PARTS, MIB, Size
 from holdfast.runner.bucket.store import Store
 from holdfast.runner.bucket.upload import Upload, composite
 from holdfast.runner.pod.stop import Stop
 
-FIRST = parts.PLAN[0].size
+FIRST = part_plan.PLAN[0].size
 NO_SPOOL = Spool(Path("/nowhere"), None)
 KEY = "shop/orders/backup-1/pod.sql.gz"
 DATA = bytes(range(256)) * (11 * MIB // 256)
@@ -98,12 +98,12 @@ def test_a_checksum_that_the_store_answers_otherwise_is_a_mismatch(s3, operation
 
 def shrink(monkeypatch, *plan):
     """Have parts of other sizes: (number of the last one, bytes, whether on the disk)."""
-    monkeypatch.setattr(parts, "PLAN", tuple(Size(*size) for size in plan))
+    monkeypatch.setattr(part_plan, "PLAN", tuple(Size(*size) for size in plan))
 
 
 def test_the_largest_object_that_s3_knows_fits_into_its_ten_thousand_parts(s3, monkeypatch, tmp_path):
     """The plan of parts as it is, all sizes a millionth (2^20): 5 TiB become 5 MiB."""
-    shrink(monkeypatch, *((last, size >> 20, on_disk) for last, size, on_disk in parts.PLAN))
+    shrink(monkeypatch, *((last, size >> 20, on_disk) for last, size, on_disk in part_plan.PLAN))
     upload = an_upload(s3, spool=Spool(tmp_path, DISK))
     data = random.Random(1).randbytes(5 * MIB)
     for start in range(0, len(data), 3001):

@@ -32,7 +32,7 @@ from holdfast.contract.task import Pinned
 from holdfast.errors import ExitCode, HoldfastError, Reason
 from holdfast.runner.bucket.store import Store
 from holdfast.runner.engines.postgres.server import Server
-from holdfast.runner.pod.outcome import UncleanError
+from holdfast.runner.pod.result import UncleanError
 from holdfast.runner.tasks import comparing
 
 

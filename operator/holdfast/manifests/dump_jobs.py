@@ -8,7 +8,7 @@ from holdfast.api.backup import DatabaseBackupSpec
 from holdfast.api.begun import Begun
 from holdfast.api.policy import VerificationLevel
 from holdfast.contract.task import BackupTask, CleanupTask, VerifyTask
-from holdfast.manifests import restore, tasks
+from holdfast.manifests import restore_dump, tasks
 from holdfast.manifests.jobs import Owner, Runner
 from holdfast.manifests.volumes import scratch_bytes, spool_bytes
 
@@ -67,4 +67,4 @@ class DumpJobs:
 
     def commands(self, runner: Runner) -> str:
         """Write the commands that make a Job which restores it."""
-        return restore.restore_command(self.owner, self.begun, runner)
+        return restore_dump.restore_command(self.owner, self.begun, runner)

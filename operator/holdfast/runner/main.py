@@ -36,7 +36,7 @@ from holdfast.runner.pod import confinement
 from holdfast.runner.pod.context import Context, Places
 from holdfast.runner.pod.log import Log
 from holdfast.runner.pod.masking import Mask
-from holdfast.runner.pod.outcome import Done
+from holdfast.runner.pod.result import Done
 from holdfast.runner.pod.stop import Stop
 from holdfast.runner.supervise import Ended, supervise
 

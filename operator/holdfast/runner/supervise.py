@@ -15,7 +15,7 @@ from holdfast.contract.paths import GRACE_SECONDS
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner import signals
 from holdfast.runner.pod.context import Context
-from holdfast.runner.pod.outcome import Done, UncleanError
+from holdfast.runner.pod.result import Done, UncleanError
 
 ENDING_SECONDS = GRACE_SECONDS - 5  # for the work to end well once it was asked to; then the report goes out without it
 

@@ -14,7 +14,7 @@ from holdfast.api.job import LOG_SECONDS
 from holdfast.api.policy import VerificationLevel
 from holdfast.decide import failures, job_life
 from holdfast.decide.backup import plausible, reported
-from holdfast.decide.backup import verification as words
+from holdfast.decide.backup import verify_statuses as words
 from holdfast.decide.backup.observation import VERIFY, Decision, Observation
 from holdfast.decide.decision import Announcement, Do, Rest, Write
 from holdfast.decide.job_life import Step, Work

@@ -20,7 +20,7 @@ from holdfast.contract.report import Count, EarlierReport, Moment
 from holdfast.contract.task import AnyBackup, BackupIdentity, BackupTask
 from holdfast.errors import HoldfastError
 from holdfast.naming import MANIFEST_NAME
-from holdfast.runner.pod.outcome import Done
+from holdfast.runner.pod.result import Done
 
 if TYPE_CHECKING:  # botocore is slow to import: see backup.py
     from holdfast.runner.bucket.store import Store

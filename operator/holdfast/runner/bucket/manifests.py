@@ -11,7 +11,7 @@ from holdfast.runner.bucket import manifest_forms
 from holdfast.runner.bucket.manifest_forms import M
 from holdfast.runner.bucket.store import Store, Stored, not_found
 from holdfast.runner.pod.context import Context
-from holdfast.runner.pod.outcome import UncleanError
+from holdfast.runner.pod.result import UncleanError
 from holdfast.runner.pod.text import one_line
 
 _SHARED = "two clusters may share this bucket and prefix: give each its own s3.prefix; nothing was overwritten"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner.bucket.parts import DISK, Size
+from holdfast.runner.bucket.part_plan import DISK, Size
 from holdfast.units import size_for_people
 
 

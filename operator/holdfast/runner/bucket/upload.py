@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.bucket.errors import code_of
 from holdfast.runner.bucket.part import Part, Spool
-from holdfast.runner.bucket.parts import MIB, planned
+from holdfast.runner.bucket.part_plan import MIB, planned
 from holdfast.runner.bucket.store import Store
 from holdfast.runner.pod.stop import Stop
 

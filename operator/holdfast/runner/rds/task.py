@@ -20,7 +20,7 @@ from holdfast.runner.bucket import earlier, manifests, store
 from holdfast.runner.bucket.part import Spool
 from holdfast.runner.bucket.upload import Upload
 from holdfast.runner.pod.context import Context
-from holdfast.runner.pod.outcome import Done, UncleanError
+from holdfast.runner.pod.result import Done, UncleanError
 from holdfast.runner.rds.client import AVAILABLE, GIB, Rds, Source, Taken, connect
 from holdfast.runner.rds.snapshots import (
     Pace,

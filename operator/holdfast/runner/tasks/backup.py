@@ -22,12 +22,12 @@ from holdfast.runner.artifact.compress import SUFFIX, compressor
 from holdfast.runner.artifact.stream import Sink
 from holdfast.runner.bucket import earlier, manifest_forms
 from holdfast.runner.bucket.part import Spool
-from holdfast.runner.bucket.parts import IN_MEMORY
+from holdfast.runner.bucket.part_plan import IN_MEMORY
 from holdfast.runner.engines import choose
 from holdfast.runner.engines.protocol import Dumping, Ready, Source
 from holdfast.runner.pod.context import Context
-from holdfast.runner.pod.outcome import Done, UncleanError
 from holdfast.runner.pod.progress import Progress
+from holdfast.runner.pod.result import Done, UncleanError
 from holdfast.runner.pod.secrets import MountedSecret
 from holdfast.runner.tasks import describing
 

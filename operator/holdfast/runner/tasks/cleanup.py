@@ -11,7 +11,7 @@ from holdfast.runner.bucket import folder, manifests, store
 from holdfast.runner.bucket.manifest_forms import M
 from holdfast.runner.method import Cleaning
 from holdfast.runner.pod.context import Context
-from holdfast.runner.pod.outcome import Done
+from holdfast.runner.pod.result import Done
 
 C = TypeVar("C", bound=AnyCleanup)
 

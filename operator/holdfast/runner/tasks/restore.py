@@ -27,8 +27,8 @@ from holdfast.runner.engines.protocol import Overrides
 from holdfast.runner.engines.tool_errors import RESTORING
 from holdfast.runner.pod import confinement
 from holdfast.runner.pod.context import Context
-from holdfast.runner.pod.outcome import Done
 from holdfast.runner.pod.progress import Progress
+from holdfast.runner.pod.result import Done
 from holdfast.runner.pod.secrets import MountedSecret
 from holdfast.runner.tasks import comparing
 from holdfast.runner.tasks.comparing import resumed

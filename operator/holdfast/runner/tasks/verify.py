@@ -8,7 +8,7 @@ from holdfast.runner.bucket import manifests, store
 from holdfast.runner.bucket.manifest_forms import M
 from holdfast.runner.method import Verifying
 from holdfast.runner.pod.context import Context
-from holdfast.runner.pod.outcome import Done
+from holdfast.runner.pod.result import Done
 
 V = TypeVar("V", bound=AnyVerification)
 

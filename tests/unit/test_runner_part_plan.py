@@ -5,7 +5,7 @@ import pytest
 from holdfast.errors import HoldfastError, Reason
 from holdfast.manifests import volumes
 from holdfast.runner.bucket.part import Spooled
-from holdfast.runner.bucket.parts import DISK, GIB, IN_MEMORY, MAX_OBJECT, MAX_PARTS, MIB, planned
+from holdfast.runner.bucket.part_plan import DISK, GIB, IN_MEMORY, MAX_OBJECT, MAX_PARTS, MIB, planned
 from holdfast.runner.bucket.upload import MEMORY
 from holdfast.units import bytes_of_quantity
 
