@@ -26,7 +26,7 @@ from holdfast.contract.task import BackupIdentity, SnapshotCleanupTask, Snapshot
 from holdfast.errors import ExitCode, HoldfastError, Reason
 from holdfast.runner.pod.context import Context, Places
 from holdfast.runner.pod.log import Log
-from holdfast.runner.pod.result import Done, UncleanError
+from holdfast.runner.pod.result import Result, UncleanError
 from holdfast.runner.pod.stop import Stop
 from holdfast.runner.rds import task
 from holdfast.runner.rds.method import Snapshots
@@ -91,7 +91,7 @@ class Backup:
             backup=self.identity, instance=self.instance, s3=self.s3, key_prefix=self.prefix, deadline_seconds=deadline
         )
 
-    def run(self, pod: str = "pod-1", pace: Pace = QUICK) -> Done:
+    def run(self, pod: str = "pod-1", pace: Pace = QUICK) -> Result:
         return task.run(self.task(), self.context(pod), pace)
 
     def clean(self) -> str:

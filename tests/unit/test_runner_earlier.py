@@ -18,7 +18,7 @@ from holdfast.contract.report import BackupReport
 from holdfast.contract.task import BackupIdentity, BackupTask, SnapshotTask
 from holdfast.runner.bucket import earlier
 from holdfast.runner.bucket.store import Store
-from holdfast.runner.pod.result import Done
+from holdfast.runner.pod.result import Result
 
 FOLDER = "eu-1/shop/orders/"
 STORAGE = S3Storage(bucket="backups")
@@ -161,12 +161,12 @@ def test_no_manifest_that_others_write_does_more_than_be_left_out(data):
     assert len(look(s3).compared) <= 1
 
 
-def done() -> Done:
+def done() -> Result:
     report = {
         "backupID": OURS, "toolVersion": "t", "serverVersion": "s", "integrityCheck": "passed", "fileReadable": "x",
         "verifiedAt": "2026-11-22T08:45:00Z",
     }  # fmt: skip
-    return Done(backup=BackupReport.model_validate(report))
+    return Result(backup=BackupReport.model_validate(report))
 
 
 def test_what_was_found_is_reported_and_a_resource_made_again_is_warned_of():

@@ -22,7 +22,7 @@ from holdfast.runner import main as runner
 from holdfast.runner.engines.protocol import Overrides
 from holdfast.runner.pod.context import Context, Places
 from holdfast.runner.pod.log import Log
-from holdfast.runner.pod.result import Done, UncleanError
+from holdfast.runner.pod.result import Result, UncleanError
 from holdfast.runner.pod.stop import Stop
 
 
@@ -81,7 +81,7 @@ def test_a_failure_is_reported_and_logged_with_its_remedy(monkeypatch, places, c
 
 def test_the_servers_version_goes_into_the_report_of_a_failure_that_another_image_mends(places, log):
     failure = HoldfastError(Reason.TOOL_TOO_OLD, "too old", "add the image", server_major=18)
-    runner._end("backup", runner.Ended(failure=failure), Log(log), places, NOW, 0.0)
+    runner._end("backup", runner.End(failure=failure), Log(log), places, NOW, 0.0)
     report = reports.parse(places.termination_log.read_text())
     assert (report.failure.exit_code, report.failure.server_major) == (4, 18)
 
@@ -97,13 +97,13 @@ def test_the_version_names_holdfasts_and_the_clients(monkeypatch, tmp_path, caps
 
 def test_a_report_that_cannot_be_written_is_never_a_success(monkeypatch, tmp_path, context, log):
     nowhere = Places(termination_log=tmp_path / "absent" / "log")
-    code = runner._end("backup", runner.Ended(done=Done()), Log(log), nowhere, NOW, 0.0)
+    code = runner._end("backup", runner.End(result=Result()), Log(log), nowhere, NOW, 0.0)
     assert code == 10
     assert "the report cannot be written" in log.getvalue()
 
 
 def test_what_the_work_returns_is_the_end(context):
-    assert runner.supervise(lambda: Done(message="m"), context, 5).done == Done(message="m")
+    assert runner.supervise(lambda: Result(message="m"), context, 5).result == Result(message="m")
 
 
 def test_a_fault_of_our_own_is_told_without_its_values(context, log):
@@ -135,7 +135,7 @@ def test_what_could_not_be_removed_is_told(context):
 def test_the_deadline_ends_the_work_and_is_the_failure(context):
     def work():
         context.stop.wait(30)
-        return Done()
+        return Result()
 
     ended = runner.supervise(work, context, 0.05)
     assert (ended.failure.reason, ended.clean) == (Reason.DEADLINE_EXCEEDED, True)
@@ -159,7 +159,7 @@ def test_a_signal_that_came_before_the_work_keeps_it_from_beginning(context, mon
     monkeypatch.setattr("holdfast.runner.signals.noted", [signal.SIGTERM])
     begun = []
     ended = runner.supervise(lambda: begun.append(True), context, 5)
-    assert (begun, ended.done, ended.failure.reason) == ([], None, Reason.INTERRUPTED)
+    assert (begun, ended.result, ended.failure.reason) == ([], None, Reason.INTERRUPTED)
     assert "SIGTERM" in ended.failure.message
 
 
@@ -169,7 +169,7 @@ def test_work_that_does_not_end_is_left_behind_and_called_unclean(context, monke
 
     def work():
         hanging.wait()
-        return Done()
+        return Result()
 
     ended = runner.supervise(work, context, 0.05)
     hanging.set()
@@ -183,9 +183,9 @@ def test_work_that_finished_in_spite_of_a_stop_is_finished(context):
         os.kill(os.getpid(), signal.SIGTERM)
         with pytest.raises(HoldfastError):
             context.stop.wait(30)
-        return Done(message="published")
+        return Result(message="published")
 
-    assert runner.supervise(work, context, 30) == runner.Ended(done=Done(message="published"))
+    assert runner.supervise(work, context, 30) == runner.End(result=Result(message="published"))
 
 
 def test_a_thread_that_hangs_does_not_keep_the_container_nor_change_how_it_ended(tmp_path):
@@ -275,7 +275,7 @@ def test_each_kind_of_task_is_done_by_one_module_a_verb_with_the_method_of_its_b
     monkeypatch, context, kind, module, method
 ):
     given = []
-    done = Done(message=kind)
+    done = Result(message=kind)
     monkeypatch.setattr(f"holdfast.runner.{module}.run", lambda *these: given.append(these) or done)
     task = getattr(tasks, kind).model_construct()
     assert runner._work(task, context, Overrides(None, None)) is done

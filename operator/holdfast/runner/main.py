@@ -36,9 +36,9 @@ from holdfast.runner.pod import confinement
 from holdfast.runner.pod.context import Context, Places
 from holdfast.runner.pod.log import Log
 from holdfast.runner.pod.masking import Mask
-from holdfast.runner.pod.result import Done
+from holdfast.runner.pod.result import Result
 from holdfast.runner.pod.stop import Stop
-from holdfast.runner.supervise import Ended, supervise
+from holdfast.runner.supervise import End, supervise
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -74,7 +74,7 @@ def run(arguments: Sequence[str] | None = None, places: Places | None = None) ->
     try:
         task = tasks.parse(text)
     except HoldfastError as error:
-        return _end("unknown", Ended(failure=error), Log(mask=Mask(places.secrets())), places, started, begun)
+        return _end("unknown", End(failure=error), Log(mask=Mask(places.secrets())), places, started, begun)
     mask = Mask(places.secrets(), text.replace("\\u0024", "$"), task.given_user)
     log = Log(None, mask, **task.known_by)
     log.line("started", kind=task.kind, deadlineSeconds=task.deadline_seconds, landlock=confinement.version())
@@ -83,7 +83,7 @@ def run(arguments: Sequence[str] | None = None, places: Places | None = None) ->
     return _end(task.kind, ended, log, places, started, begun)
 
 
-def _work(task: Task, context: Context, overrides: Overrides) -> Done:
+def _work(task: Task, context: Context, overrides: Overrides) -> Result:
     # The one place that tells a dump from a snapshot. Late: each kind needs libraries that the others do not.
     match task:
         case BackupTask():
@@ -124,22 +124,22 @@ def _peak_memory() -> int:
     return sum(peaks) * 1024  # Linux counts in KiB
 
 
-def _end(kind: str, ended: Ended, log: Log, places: Places, started: datetime, begun: float) -> int:
+def _end(kind: str, ended: End, log: Log, places: Places, started: datetime, begun: float) -> int:
     """Write the report and the last line of the log; return the exit code."""
-    now, failure, done = clock.now(), ended.failure, ended.done or Done()
+    now, failure, result = clock.now(), ended.failure, ended.result or Result()
     code = failure.exit_code if failure else ExitCode.SUCCESS
-    warnings = [*done.warnings, *([ended.leftover] if ended.leftover else [])]
+    warnings = [*result.warnings, *([ended.leftover] if ended.leftover else [])]
     report = Report(
         kind=kind,
         outcome=Outcome.FAILED if failure else Outcome.SUCCEEDED,
         started_at=started,
         completed_at=now,
         duration_seconds=round(time.monotonic() - begun, 2),
-        backup=done.backup,
-        verification=done.verification,
+        backup=result.backup,
+        verification=result.verification,
         failure=failure and _failure(failure),
-        message=done.message,
-        clean=ended.clean and done.clean,
+        message=result.message,
+        clean=ended.clean and result.clean,
         warnings=warnings,
     ).reworded(log.mask.hide)
     told = report.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"version", "kind"})

@@ -15,58 +15,58 @@ from holdfast.contract.paths import GRACE_SECONDS
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner import signals
 from holdfast.runner.pod.context import Context
-from holdfast.runner.pod.result import Done, UncleanError
+from holdfast.runner.pod.result import Result, UncleanError
 
 ENDING_SECONDS = GRACE_SECONDS - 5  # for the work to end well once it was asked to; then the report goes out without it
 
 
 @dataclass(frozen=True)
-class Ended:
+class End:
     """What the work came to."""
 
-    done: Done | None = None
+    result: Result | None = None
     failure: HoldfastError | None = None
     clean: bool = True
     leftover: str | None = None
 
 
-def supervise(work: Callable[[], Done], context: Context, deadline_seconds: float) -> Ended:
+def supervise(work: Callable[[], Result], context: Context, deadline_seconds: float) -> End:
     """Run the work in a thread until it ends, the deadline passes or a signal comes; return what it came to."""
-    news: SimpleQueue[Ended | HoldfastError] = SimpleQueue()
+    news: SimpleQueue[End | HoldfastError] = SimpleQueue()
 
     signals.answer(lambda name: news.put(_interrupted(name)))
     if signals.noted:
-        return Ended(failure=_interrupted(signals.noted[0].name))
+        return End(failure=_interrupted(signals.noted[0].name))
     threading.Thread(target=lambda: news.put(_ended(work, context)), name="work", daemon=True).start()
     try:
         first = news.get(timeout=deadline_seconds)
     except Empty:
         first = _late(deadline_seconds)
-    if isinstance(first, Ended):
+    if isinstance(first, End):
         return first
     context.log.line("stopping", reason=first.reason, message=first.message)
     context.stop.request(first)
     return _last(news, first)
 
 
-def _last(news: "SimpleQueue[Ended | HoldfastError]", asked: HoldfastError) -> Ended:
+def _last(news: "SimpleQueue[End | HoldfastError]", asked: HoldfastError) -> End:
     """Wait for the work to end, a limited time; a second signal changes nothing."""
     while True:
         try:
             said = news.get(timeout=ENDING_SECONDS)
         except Empty:
-            return Ended(failure=asked, clean=False)
-        if isinstance(said, Ended):
+            return End(failure=asked, clean=False)
+        if isinstance(said, End):
             return said
 
 
-def _ended(work: Callable[[], Done], context: Context) -> Ended:
+def _ended(work: Callable[[], Result], context: Context) -> End:
     try:
-        return Ended(done=work())
+        return End(result=work())
     except UncleanError as unclean:
-        return Ended(failure=_told(unclean.error, context), clean=unclean.clean, leftover=unclean.leftover)
+        return End(failure=_told(unclean.error, context), clean=unclean.clean, leftover=unclean.leftover)
     except Exception as error:  # noqa: BLE001 - the last resort: whatever happens is reported
-        return Ended(failure=_told(error, context))
+        return End(failure=_told(error, context))
 
 
 def _told(error: Exception, context: Context) -> HoldfastError:

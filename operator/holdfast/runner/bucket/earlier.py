@@ -20,7 +20,7 @@ from holdfast.contract.report import Count, EarlierReport, Moment
 from holdfast.contract.task import AnyBackup, BackupIdentity, BackupTask
 from holdfast.errors import HoldfastError
 from holdfast.naming import MANIFEST_NAME
-from holdfast.runner.pod.result import Done
+from holdfast.runner.pod.result import Result
 
 if TYPE_CHECKING:  # botocore is slow to import: see backup.py
     from holdfast.runner.bucket.store import Store
@@ -66,29 +66,29 @@ def looking(store: "Store", task: AnyBackup, dumped: BackupTask | None = None) -
     return future
 
 
-def told(done: Done, looked: "Future[Earlier]") -> Done:
-    """Return what is done with what the look found, or with a warning that there was none."""
+def told(result: Result, looked: "Future[Earlier]") -> Result:
+    """Return the result with what the look found, or with a warning that there was none."""
     try:
         found = looked.result(timeout=PATIENCE)
     except NotYet:
-        return _warned(done, f"the store did not answer within {PATIENCE:.0f} s")
+        return _warned(result, f"the store did not answer within {PATIENCE:.0f} s")
     except HoldfastError as error:
-        return _warned(done, error.message)
-    if done.backup is None:
-        return done
-    report = done.backup.model_copy(update={"earlier": found.compared, "made_again": found.made_again})
+        return _warned(result, error.message)
+    if result.backup is None:
+        return result
+    report = result.backup.model_copy(update={"earlier": found.compared, "made_again": found.made_again})
     if found.made_again is None:
-        return replace(done, backup=report)
+        return replace(result, backup=report)
     sentence = (
         f"the bucket has {found.made_again}, which another resource of this name has made: this one was made again, "
         "and is another backup, of the database as it is now"
     )
-    return replace(done, backup=report, warnings=[sentence, *done.warnings])
+    return replace(result, backup=report, warnings=[sentence, *result.warnings])
 
 
-def _warned(done: Done, why: str) -> Done:
+def _warned(result: Result, why: str) -> Result:
     sentence = f"it was not compared with what the bucket has of before: {why}"
-    return replace(done, warnings=[*done.warnings, sentence])
+    return replace(result, warnings=[*result.warnings, sentence])
 
 
 def look(store: "Store", task: AnyBackup, dumped: BackupTask | None = None) -> Earlier:

@@ -1,4 +1,4 @@
-"""How a task's work ends: done, or failed with something left behind."""
+"""What a task says when it is done, and the error of one that left something behind."""
 
 from dataclasses import dataclass, field
 
@@ -6,7 +6,7 @@ from holdfast.contract.report import BackupReport, Verification
 
 
 @dataclass(frozen=True)
-class Done:
+class Result:
     """What a finished task has to say."""
 
     backup: BackupReport | None = None

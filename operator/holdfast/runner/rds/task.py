@@ -20,7 +20,7 @@ from holdfast.runner.bucket import earlier, manifests, store
 from holdfast.runner.bucket.part import Spool
 from holdfast.runner.bucket.upload import Upload
 from holdfast.runner.pod.context import Context
-from holdfast.runner.pod.result import Done, UncleanError
+from holdfast.runner.pod.result import Result, UncleanError
 from holdfast.runner.rds.client import AVAILABLE, GIB, Rds, Source, Taken, connect
 from holdfast.runner.rds.snapshots import (
     Pace,
@@ -57,7 +57,7 @@ class _Work:
         return manifests.read(self.store, self.task.key_prefix, self.task.backup.uid, SnapshotManifest)
 
 
-def run(task: SnapshotTask, context: Context, pace: Pace | None = None) -> Done:
+def run(task: SnapshotTask, context: Context, pace: Pace | None = None) -> Result:
     """Take the snapshot, or find that an earlier Pod has. Raises HoldfastError, or UncleanError."""
     context.log.line("step", phase="validating")
     work = _Work(task, context, pace or Pace())
@@ -210,23 +210,23 @@ def _in_region(copied: Taken, work: _Work) -> SnapshotInRegion:
     return SnapshotInRegion(arn=copied.arn, region=work.there.region, kms_key_id=copied.kms_key_id)
 
 
-def _record(work: _Work, manifest: SnapshotManifest) -> Done:
+def _record(work: _Work, manifest: SnapshotManifest) -> Result:
     work.context.log.line("step", phase="recording")
     in_force = manifests.record(
         work.store, work.task.key_prefix, manifest, work.context, discard=lambda error: _discard(work, error)
     )
-    return _done(in_force, found=in_force.pod_uid != work.context.pod_uid)
+    return _reported(in_force, found=in_force.pod_uid != work.context.pod_uid)
 
 
-def _found(work: _Work, manifest: SnapshotManifest) -> Done:
+def _found(work: _Work, manifest: SnapshotManifest) -> Result:
     """Ask RDS once more about what an earlier Pod has recorded. Raises BackupNotFound where it is not there."""
     work.context.log.line("found", snapshot=manifest.snapshot.arn, phase="verifying")
     for rds in [work.rds, *([work.there] if work.there else [])]:
         present(rds, work.name, work.task.backup.uid, work.context, work.pace)
-    return _done(manifest, found=True)
+    return _reported(manifest, found=True)
 
 
-def _done(manifest: SnapshotManifest, *, found: bool) -> Done:
+def _reported(manifest: SnapshotManifest, *, found: bool) -> Result:
     snapshot, verification = manifest.snapshot, manifest.verification
     action = "CreateDBClusterSnapshot" if snapshot.kind == "cluster" else "CreateDBSnapshot"
     unencrypted = "the snapshot is not encrypted, since what it was taken of is not"
@@ -243,7 +243,7 @@ def _done(manifest: SnapshotManifest, *, found: bool) -> Done:
         compared=verification.compared,
         found=found,
     )
-    return Done(backup=report, warnings=[] if snapshot.encrypted else [unencrypted])
+    return Result(backup=report, warnings=[] if snapshot.encrypted else [unencrypted])
 
 
 def _discard(work: _Work, error: Exception) -> None:

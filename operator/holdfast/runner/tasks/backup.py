@@ -27,7 +27,7 @@ from holdfast.runner.engines import choose
 from holdfast.runner.engines.protocol import Dumping, Ready, Source
 from holdfast.runner.pod.context import Context
 from holdfast.runner.pod.progress import Progress
-from holdfast.runner.pod.result import Done, UncleanError
+from holdfast.runner.pod.result import Result, UncleanError
 from holdfast.runner.pod.secrets import MountedSecret
 from holdfast.runner.tasks import describing
 
@@ -40,7 +40,7 @@ RETRY_WINDOW = 15.0  # seconds in which a store that is not reached at the start
 PAUSE = 1.0  # seconds between two tries, of which each is several requests
 
 
-def run(task: BackupTask, context: Context) -> Done:
+def run(task: BackupTask, context: Context) -> Result:
     """Take the backup, or find that an earlier Pod has. Raises HoldfastError, or UncleanError."""
     encrypting = encryption.encrypting(task.encryption) if task.encryption else None
     _require_identity(task, context)
@@ -52,8 +52,8 @@ def run(task: BackupTask, context: Context) -> Done:
             store, manifest = context.stop.result(looking)
             if manifest is None:
                 looked = earlier.looking(store, task, task)
-                done = _take(task, context, ready, dump, store, encrypting)
-                return earlier.told(replace(done, warnings=[*source.warnings, *done.warnings]), looked)
+                result = _take(task, context, ready, dump, store, encrypting)
+                return earlier.told(replace(result, warnings=[*source.warnings, *result.warnings]), looked)
     except HoldfastError:
         if context.stop.error is not None:
             raise
@@ -125,7 +125,7 @@ def _take(
     dump: Dumping,
     store: "Store",
     encrypting: encryption.Piped | None,
-) -> Done:
+) -> Result:
     from holdfast.runner.bucket.upload import Upload  # late: see above
 
     spool = Spool(context.places.spool, task.spool_bytes)
@@ -188,7 +188,7 @@ def _verified(task: BackupTask, context: Context, store: "Store", manifest: Mani
     return comparing.verified(store, manifest, wanted, context)
 
 
-def _record(task: BackupTask, context: Context, store: "Store", upload: "Upload", manifest: Manifest) -> Done:
+def _record(task: BackupTask, context: Context, store: "Store", upload: "Upload", manifest: Manifest) -> Result:
     from holdfast.runner.bucket import manifests
 
     context.log.line("step", phase="recording")
@@ -201,14 +201,14 @@ def _record(task: BackupTask, context: Context, store: "Store", upload: "Upload"
         try:
             in_force, others = manifests.settled(store, task.key_prefix, manifest, context)
         except HoldfastError as error:  # the backup is made; what else is in its folder, the operator's cleanup sees
-            return Done(backup=describing.report(manifest), clean=False, warnings=[error.message])
+            return Result(backup=describing.report(manifest), clean=False, warnings=[error.message])
     if in_force.pod_uid != context.pod_uid:
         return _second(task, store, upload, in_force, context)
     beside = [f"{key} is another Pod's, which no manifest names; the cleanup removes it" for key in others]
-    return Done(backup=describing.report(manifest), clean=not others, warnings=[*left_out, *beside])
+    return Result(backup=describing.report(manifest), clean=not others, warnings=[*left_out, *beside])
 
 
-def _second(task: BackupTask, store: "Store", upload: "Upload", in_force: Manifest, context: Context) -> Done:
+def _second(task: BackupTask, store: "Store", upload: "Upload", in_force: Manifest, context: Context) -> Result:
     """Another Pod of this backup published first: remove our artifact, verify and report theirs."""
     try:
         retained = upload.discard()
@@ -217,10 +217,10 @@ def _second(task: BackupTask, store: "Store", upload: "Upload", in_force: Manife
     return replace(_found(task, store, in_force, context), warnings=_retained(upload, retained))
 
 
-def _found(task: BackupTask, store: "Store", manifest: Manifest, context: Context) -> Done:
+def _found(task: BackupTask, store: "Store", manifest: Manifest, context: Context) -> Result:
     context.log.line("found", artifact=manifest.artifact.key, phase="verifying")
     manifest_forms.require_pinned(manifest, _asked(task), task.key_prefix)
-    return Done(backup=describing.report(manifest, _verified(task, context, store, manifest)))
+    return Result(backup=describing.report(manifest, _verified(task, context, store, manifest)))
 
 
 def _asked(task: BackupTask) -> Pinned:

@@ -28,14 +28,14 @@ from holdfast.runner.engines.tool_errors import RESTORING
 from holdfast.runner.pod import confinement
 from holdfast.runner.pod.context import Context
 from holdfast.runner.pod.progress import Progress
-from holdfast.runner.pod.result import Done
+from holdfast.runner.pod.result import Result
 from holdfast.runner.pod.secrets import MountedSecret
 from holdfast.runner.tasks import comparing
 from holdfast.runner.tasks.comparing import resumed
 from holdfast.units import size_for_people
 
 
-def run(task: RestoreTask, context: Context, overrides: Overrides | None = None) -> Done:
+def run(task: RestoreTask, context: Context, overrides: Overrides | None = None) -> Result:
     """Restore into the task's database, or into the one that a person named instead. Raises HoldfastError."""
     context.log.line("step", phase="validating")
     opened = store.connect(task.s3, context.places)
@@ -56,7 +56,7 @@ def run(task: RestoreTask, context: Context, overrides: Overrides | None = None)
         stored = _trusted(opened, artifact, context, progress)
         stream = _no_more(decompressed(Algorithm(artifact.compression), clear(stored)), artifact)
         target.restore(task, artifact, stream, progress)
-    return Done(
+    return Result(
         message=f"restored {size_for_people(total)} ({total} bytes) of {manifest.backup.backup_id} into {target}",
         warnings=[*target.warnings, *unconfined()],
     )
