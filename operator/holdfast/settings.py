@@ -37,7 +37,7 @@ def load(path: Path) -> Settings:
         settings = Settings.model_validate_json(path.read_text())
     except OSError as error:
         raise HoldfastError(
-            Reason.INVALID_SPEC, f"settings {path}: {error.strerror}", "mount the chart's ConfigMap there"
+            Reason.INVALID_SPEC, f"settings {path}: {error.strerror}", "mount the chart's ConfigMap at this path"
         ) from error
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]

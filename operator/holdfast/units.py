@@ -62,3 +62,9 @@ def duration_for_people(seconds: float) -> str:
     parts = [(whole.days, "d"), (hours, "h"), (minutes, "m"), (secs, "s")]
     first = next((i for i, (value, _) in enumerate(parts) if value), 3)
     return "".join(f"{value}{unit}" for value, unit in parts[first : first + 2] if value) or "0s"
+
+
+def duration_in_words(seconds: float) -> str:
+    """Write a duration for a sentence, in which `0s` would read as a mistake."""
+    text = duration_for_people(seconds)
+    return "less than a second" if text == "0s" else text

@@ -223,7 +223,7 @@ def test_a_snapshot_is_available_tagged_and_named_in_a_manifest(backup: Backup):
     assert len(told.security_groups) == 1
     assert (written["method"], written["snapshot"]["arn"]) == ("aws-rds", told.arn)
     assert (written["backup"]["uid"], written["backup"]["reason"]) == (backup.uid, "release 2.0")
-    assert done.warnings == ["the snapshot is not encrypted, since what it was taken of is not"]
+    assert done.warnings == ["the snapshot is not encrypted, since its source is not encrypted"]
     assert backup.aws.keys(backup.prefix) == [f"{backup.prefix}manifest.json"]
     assert backup.aws.uploads(backup.prefix) == []
 

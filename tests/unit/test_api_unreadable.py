@@ -77,7 +77,7 @@ def test_a_policy_that_cannot_be_read_is_stalled_and_says_why():
     )
     assert (stalled.status, stalled.reason) == ("True", "InvalidSpec")
     assert "spec.storage.s3.bucket: must be the name of a bucket" in stalled.message
-    assert stalled.message.endswith("correct it in this policy")
+    assert stalled.message.endswith("correct the field in this policy")
 
 
 def metadata(name: str) -> dict[str, Any]:

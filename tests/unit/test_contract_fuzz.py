@@ -55,7 +55,7 @@ def test_every_task_is_read_back_as_it_was_and_kubernetes_finds_nothing_to_rewri
 def test_what_is_no_task_is_refused_in_the_documented_way(text):
     told = refused(text)
     assert told.startswith("InvalidTask the task cannot be read: ")
-    assert told.endswith("use the runner image of the same release as the operator")
+    assert told.endswith("use runner images of the operator's own release")
 
 
 def documents(model: type[BaseModel]) -> st.SearchStrategy[typing.Any]:

@@ -18,7 +18,9 @@ def the_decision(o: Observation) -> Decision:
     return decide(o, settings(), NOW)
 
 
-def failed(message: str = "removing what an unfinished attempt left", **changes: object) -> DatabaseBackupStatus:
+def failed(
+    message: str = "a Job removes what an unfinished attempt left behind", **changes: object
+) -> DatabaseBackupStatus:
     cleanup = Cleanup(job_name=NAME, state="Running", message=message)
     ended = {"phase": Phase.FAILED, "observed_generation": 1, "cleanup": cleanup, **changes}
     return a_begun_backup().status.model_copy(update=ended)
@@ -54,7 +56,7 @@ def test_why_its_pod_is_refused_is_asked_and_told():
     assert told.status.pod_wanted.refused
     started = the_decision(cleaning(told.status, cleanup_job=job, cleanup_pods=(a_pod(phase="Running"),)))
     assert (started.status.cleanup.message, started.status.pod_wanted) == (
-        "removing what an unfinished attempt left", None,
+        "a Job removes what an unfinished attempt left behind", None,
     )  # fmt: skip
 
 

@@ -58,8 +58,8 @@ def test_what_keeps_it_from_starting_is_said_with_what_to_do_however_long_it_is(
     pod = a_pod(unschedulable="x" * 3000)
     decision = cleaning(a_job(), pod)
     assert decision.due == pod.created + timedelta(seconds=600)
-    assert decision.status.cleanup.message.endswith(". What to do: check job.resources, job.nodeSelector and "
-                                                    "job.tolerations against the nodes")  # fmt: skip
+    todo = ". What to do: compare job.resources, job.nodeSelector and job.tolerations with the nodes"
+    assert decision.status.cleanup.message.endswith(todo)
 
 
 def test_a_job_that_is_there_is_followed_though_the_chart_has_no_image_for_another_one():

@@ -249,7 +249,7 @@ def test_the_end_of_a_job_is_waited_for_until_a_moment_that_is_known(seen, decis
 
 def test_a_job_that_is_still_there_after_five_minutes_is_told_to_be():
     failure = being_ended(age=300, job=a_job(deleting=True)).status.failure
-    assert failure.message == "m; its Job is still there, 300 s after it was ended: see its node"
+    assert failure.message == "m; its Job still exists, 300 s after it was ended: see its node"
 
 
 def test_the_success_of_a_pod_whose_job_is_gone_is_taken_and_another_tasks_is_not():

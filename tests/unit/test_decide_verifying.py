@@ -196,7 +196,7 @@ def test_what_passed_is_recorded_with_what_was_compared():
     assert status.verification_run.state == "Passed"
     assert status.verification_run.completed_at == NOW
     assert status.message == (
-        "verified again by reading it back: size, sha256, rows as recorded; read back: end of dump seen"
+        "verified again by reading the artifact back: size, sha256, rows as recorded; read back: end of dump seen"
     )
     assert conditions(status)["Verified"] == ("True", "VerificationPassed")
     assert conditions(status)["Reconciling"][0] == "False"

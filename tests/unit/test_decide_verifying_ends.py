@@ -120,7 +120,9 @@ def test_a_word_that_does_not_fit_says_nothing_about_the_backup(job, pod, reason
 @pytest.mark.parametrize(
     ("by", "said"),
     [
-        ("StoreChecksum", "by the store's checksums"), ("Readback", "by reading it back"), ("RDS", "by asking RDS"),
+        ("StoreChecksum", "by the store's checksums"),
+        ("Readback", "by reading the artifact back"),
+        ("RDS", "by asking RDS"),
         (None, "by its Job"),
     ],
 )  # fmt: skip
@@ -192,7 +194,7 @@ def test_a_job_that_is_there_goes_on_though_the_chart_has_no_image_for_another_o
 def test_what_to_do_is_said_of_a_pod_that_cannot_start_and_not_of_a_job_that_the_api_server_refuses():
     stuck = following(a_job(), a_pod(unschedulable="0/1 nodes")).status
     assert stuck.message.endswith(
-        "0/1 nodes; check job.resources, job.nodeSelector and job.tolerations against the nodes"
+        "0/1 nodes; compare job.resources, job.nodeSelector and job.tolerations with the nodes"
     )
     refused = the_decision(asked(status=verifying(), refusal="a quota")).status
     assert refused.message == "waiting: the API server refuses the Job: a quota"

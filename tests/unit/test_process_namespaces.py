@@ -77,7 +77,7 @@ async def test_neither_the_same_namespaces_nor_a_busy_server_ends_the_work() -> 
     following = asyncio.create_task(Namespaces(cluster, ["crm", "shop"], interval=0.01).follow(["crm", "shop"]))
     with capture_logs() as logs:
         await until(lambda: logs)
-    assert logs[0]["event"] == "Namespaces not looked at"
+    assert logs[0]["event"] == "Could not check the namespaces"
     cluster.errors.clear()
     asked = cluster.asked
     await until(lambda: cluster.asked > asked + 4)

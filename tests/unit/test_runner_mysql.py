@@ -193,7 +193,7 @@ def test_a_url_may_ask_for_stricter_tls_and_what_else_it_says_is_told_to_be_unus
     put(places.database_secret, url="mysql://u:p@h/x?ssl-mode=REQUIRED&charset=latin1")
     target = resolve(a_database(host=None), places)
     assert target.tls is TLSMode.REQUIRE
-    assert target.warnings == ["of the connection URL's parameters, only ssl-mode is used"]
+    assert target.warnings == ["only the parameter ssl-mode of the connection URL is used"]
     put(places.database_secret, url="mysql://u:p@h/x?ssl-mode=DISABLED")
     assert resolve(a_database(host=None, tls={"mode": "require"}), places).tls is TLSMode.REQUIRE
 

@@ -312,7 +312,7 @@ def test_what_a_mysql_server_writes_and_never_arrives_is_waited_for_as_long_as_t
 ):
     target = mysql_target(rows=[("doing", "71", "899", state)])
     asking(mysql_server.require_dumping, target, a_context(tmp_path, io.StringIO()))(899)
-    with pytest.raises(HoldfastError, match="the server still writes to it, but nothing arrives"):
+    with pytest.raises(HoldfastError, match="the server is still sending, but nothing arrives"):
         asking(mysql_server.require_dumping, target, a_context(tmp_path, io.StringIO()))(900)
     target = mysql_target(rows=[("doing", "71", "899", state), ("doing", "72", "899", "executing")])
     asking(mysql_server.require_dumping, target, a_context(tmp_path, io.StringIO()))(900)

@@ -114,9 +114,9 @@ def test_a_redirect_is_not_followed_and_says_where_it_points_and_what_to_write(s
     ("status", "headers", "body", "sentence"),
     [
         (200, {"Content-Type": "text/html; charset=utf-8"}, b"<html>please log in</html>", "HTTP 200 with a web page"),
-        (301, {}, b"", "HTTP 301: a redirect that does not say where to"),
+        (301, {}, b"", "HTTP 301: a redirect without a target"),
         (302, {"Location": "/login?next=/"}, b"<html/>", "a redirect to another page of http://127.0.0.1:"),
-        (307, {"Location": "javascript:alert(1)"}, b"", "HTTP 307: a redirect that does not say where to"),
+        (307, {"Location": "javascript:alert(1)"}, b"", "HTTP 307: a redirect without a target"),
     ],
     ids=["a page", "to nowhere", "to a login page", "to no URL"],
 )
@@ -144,7 +144,7 @@ def test_a_refusal_by_a_web_page_says_so(a_store, tmp_path):
     with a_server(403, {"Content-Type": "text/html"}, b"<html>no</html>") as (endpoint, _):
         error = refusal(a_store(endpoint), "reading", tmp_path)
     assert error.reason is Reason.STORAGE_ACCESS_DENIED
-    assert "a web page, not S3's words" in error.message
+    assert "a web page instead of an S3 answer" in error.message
     assert "a proxy or a login page may have answered" in error.remedy
 
 

@@ -236,7 +236,7 @@ def test_an_encrypted_backup_without_an_identity_is_read_as_far_as_the_ciphertex
     bench.back_up(encryption=TO_ALICE)
     found = bench.verify()
     assert found.compared == ["size", "sha256"]
-    assert found.file_readable == "read back as far as the ciphertext, for want of an identity"
+    assert found.file_readable == "read back, but only the encrypted bytes, since there is no identity"
 
 
 def test_an_identity_that_was_named_must_be_there(bench):

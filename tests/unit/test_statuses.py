@@ -85,10 +85,10 @@ def test_a_backup_that_succeeded_says_all_that_the_runner_told():
     assert conditions == {
         "Finished": ("True", "BackupSucceeded", "the backup has ended"),
         "Succeeded": ("True", "BackupSucceeded", said),
-        "Verified": ("True", "BackupSucceeded", "verified: status.verification says how"),
+        "Verified": ("True", "BackupSucceeded", "verified: see status.verification"),
         "Ready": ("True", "BackupSucceeded", "the backup can be restored"),
         "Reconciling": ("False", "BackupSucceeded", "the backup has ended"),
-        "Stalled": ("False", "BackupSucceeded", "nothing is in the way"),
+        "Stalled": ("False", "BackupSucceeded", "nothing blocks the backup"),
         "Suspicious": conditions["Suspicious"],
     }
     assert conditions["Suspicious"][0] == "Unknown", "there is nothing to compare it with"
@@ -102,11 +102,11 @@ def test_a_backup_that_failed_is_neither_ready_nor_verified_and_says_what_the_ru
     assert status.pop("conditions") == {
         "Finished": ("True", "AuthenticationFailed", "the backup has ended"),
         "Succeeded": ("False", "AuthenticationFailed", "refused. What to do: mend it"),
-        "Verified": ("False", "AuthenticationFailed", "there is nothing to verify"),
+        "Verified": ("False", "AuthenticationFailed", "there is no backup to verify"),
         "Ready": ("False", "AuthenticationFailed", "there is no backup"),
         "Reconciling": ("False", "AuthenticationFailed", "the backup has ended"),
         "Stalled": (
-            "True", "AuthenticationFailed", "a failed backup is not tried again: create another one",
+            "True", "AuthenticationFailed", "a failed backup is not retried: create another backup",
         ),
     }  # fmt: skip
     assert status == {
@@ -141,12 +141,12 @@ def test_a_backup_under_way_is_not_known_to_be_anything_yet():
     status = the_status(observed(backup, job=a_job(failed_pods=1), pods=pods))
     said = "the Job is running (Job 2) (retry 1)"
     assert status.pop("conditions") == {
-        "Finished": ("False", "Running", "the backup is under way"),
-        "Succeeded": ("Unknown", "Running", "not known before the backup has finished"),
-        "Verified": ("Unknown", "Running", "not known before the backup has finished"),
-        "Ready": ("False", "Running", "the backup is under way"),
+        "Finished": ("False", "Running", "the backup is in progress"),
+        "Succeeded": ("Unknown", "Running", "not known until the backup has finished"),
+        "Verified": ("Unknown", "Running", "not known until the backup has finished"),
+        "Ready": ("False", "Running", "the backup is in progress"),
         "Reconciling": ("True", "Running", said),
-        "Stalled": ("False", "Running", "it goes on by itself"),
+        "Stalled": ("False", "Running", "Holdfast goes on by itself"),
     }
     assert status == {"phase": "Running", "message": said, "observedGeneration": 1, "retries": 1, "attempt": 2}
 

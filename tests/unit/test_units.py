@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.units import MAX_SIZE, bytes_of_quantity, duration_for_people, size_for_people
+from holdfast.units import MAX_SIZE, bytes_of_quantity, duration_for_people, duration_in_words, size_for_people
 
 
 @pytest.mark.parametrize(
@@ -97,3 +97,8 @@ def test_sizes_are_short(size, text):
 )
 def test_durations_read_as_kubectl_prints_them(seconds, text):
     assert duration_for_people(seconds) == text
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.4, "less than a second"), (0.6, "1s"), (125, "2m5s")])
+def test_a_sentence_never_says_that_something_took_no_time(seconds, text):
+    assert duration_in_words(seconds) == text

@@ -202,5 +202,5 @@ def parse(text: str) -> Task:
         raise HoldfastError(
             Reason.INVALID_TASK,
             f"the task cannot be read: {where}: {first['msg']}",
-            "use the runner image of the same release as the operator",
+            "use runner images of the operator's own release",
         ) from error

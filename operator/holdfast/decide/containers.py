@@ -28,10 +28,10 @@ class InitContainer:
     def __str__(self) -> str:
         """Say how it stands."""
         if self.exit_code is not None:
-            return f"the init container {self.name} ended with code {self.exit_code}"
+            return f"init container {self.name} ended with code {self.exit_code}"
         if self.reason:
-            return f"the init container {self.name} does not run: {self.reason}: {self.message}"
-        return f"the init container {self.name} runs, and the runner starts after it"
+            return f"init container {self.name} does not run: {self.reason}: {self.message}"
+        return f"init container {self.name} is running, and the runner starts after it"
 
 
 def state_of_the_runner(status: Body) -> Body:

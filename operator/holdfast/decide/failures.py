@@ -15,8 +15,8 @@ def failure_in(report: Report | None) -> Failure:
     if report is None or report.failure is None:
         return Failure(
             reason=Reason.REPORT_MISSING,
-            message="the report says neither what was backed up nor what failed",
-            remedy="use the runner image of the same release as the operator",
+            message="the runner's report has neither a backup nor a failure",
+            remedy="use runner images of the operator's own release",
         )
     told = report.failure
     return Failure(reason=told.reason, exit_code=told.exit_code, message=told.message, remedy=told.remedy)
@@ -26,8 +26,8 @@ def job_name_taken(name: str) -> Failure:
     """Somebody else's Job bears the name that ours would have."""
     return Failure(
         reason=Reason.JOB_NAME_TAKEN,
-        message=f"a Job named {name} is there already and is not this backup's",
-        remedy="see who made it, and delete it",
+        message=f"a Job named {name} exists already and does not belong to this backup",
+        remedy="find out who created that Job, and delete it",
     )
 
 
@@ -40,8 +40,8 @@ def job_overdue(name: str) -> Failure:
     """The Job should have been ended by the cluster long ago, and was not."""
     return Failure(
         reason=Reason.DEADLINE_EXCEEDED,
-        message=f"the deadline of Job {name} is long over, and the cluster has not ended it",
-        remedy="see which Pod of it is still there, and whether its node answers or a finalizer holds it",
+        message=f"the deadline of Job {name} passed long ago, and the cluster has not ended the Job",
+        remedy="find the Job's Pod that still exists: either its node does not answer, or a finalizer keeps the Pod",
     )
 
 
@@ -50,7 +50,7 @@ def job_refused(sentence: str) -> Failure:
     return Failure(
         reason=Reason.JOB_REFUSED,
         message=f"the API server refuses the Job: {sentence}",
-        remedy="read the sentence: admission, a quota or the operator's role says why",
+        remedy="correct what the message names: an admission policy, a quota or the operator's role",
     )
 
 
@@ -58,8 +58,9 @@ def report_contradicted(attempts: int) -> Failure:
     """Job after Job failed, though a Pod of each reported success."""
     return Failure(
         reason=Reason.REPORT_IMPLAUSIBLE,
-        message=f"{attempts} Jobs failed, though Pods that they control report a success: they are not believed",
-        remedy="see who makes or changes Pods here; the bucket may hold the backup: look for its manifest.json",
+        message=f"{attempts} Jobs failed although their Pods report a success, so the reports are not believed",
+        remedy="find out who creates or changes Pods in this namespace, and look for manifest.json in "
+        "status.location: the bucket may hold the backup",
     )
 
 
@@ -67,9 +68,9 @@ def report_implausible(what: str) -> Failure:
     """A report does not fit what was asked for."""
     return Failure(
         reason=Reason.REPORT_IMPLAUSIBLE,
-        message=f"the Job's report is not believed: {what}",
-        remedy="use runner images of the operator's own release, and see who else makes Pods here; the bucket may "
-        "hold the backup: look for its manifest.json",
+        message=f"the Job's report is not plausible: {what}",
+        remedy="use runner images of the operator's own release, find out who else creates Pods in this namespace, "
+        "and look for manifest.json in status.location: the bucket may hold the backup",
     )
 
 
@@ -77,6 +78,7 @@ def report_lost(attempts: int) -> Failure:
     """Job after Job ended well and left no report that could be read."""
     return Failure(
         reason=Reason.REPORT_MISSING,
-        message=f"{attempts} Jobs ended, and none of their reports could be read",
-        remedy="see who deletes finished Pods here; the bucket may hold the backup: look for its manifest.json",
+        message=f"{attempts} Jobs ended, and none left a readable report",
+        remedy="find out who deletes finished Pods in this namespace, and look for manifest.json in status.location: "
+        "the bucket may hold the backup",
     )

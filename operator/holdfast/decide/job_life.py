@@ -52,11 +52,11 @@ class Starting:
 class State(Enum):
     """How a Job goes on."""
 
-    RUNS = "the runner runs"
-    BESIDE = "the runner has ended beside another container, which has a minute to end too"
-    REPLACED = "a Pod failed and is being replaced"
-    LAST_ENDED = "the last Pod has ended, and so will the Job"
-    DELETED = "the Job is being deleted; then it is made again"
+    RUNS = "the runner is running"
+    BESIDE = "the runner has ended; the Pod's other containers have a minute to end"
+    REPLACED = "a Pod failed, and the Job replaces it"
+    LAST_ENDED = "the last Pod has ended, and the Job is about to end"
+    DELETED = "the Job is being deleted, then the operator creates it again"
 
 
 @dataclass(frozen=True)

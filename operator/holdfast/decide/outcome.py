@@ -22,11 +22,13 @@ _BACK_OFF = re.compile(
     r'^Back-off pulling image "[^"]*"(: ErrImagePull)?:? ?'
 )  # the kubelet alternates with and without
 _SIGKILL = 137
-_WHO_PUT_IT_THERE = "see which webhook or admission policy puts it into Pods here, and mend it or leave the Job out"
+_WHO_PUT_IT_THERE = (
+    "find the webhook or admission policy that adds this container to Pods, and correct it or exempt Holdfast's Jobs"
+)
 
 _REFUSALS: tuple[tuple[str, Reason, str], ...] = (
     ("exceeded quota", Reason.QUOTA_EXCEEDED, "raise the ResourceQuota, or lower job.resources in the policy"),
-    ("must specify", Reason.QUOTA_EXCEEDED, "the ResourceQuota wants a value for each resource: set job.resources"),
+    ("must specify", Reason.QUOTA_EXCEEDED, "set job.resources: the ResourceQuota requires a value for each resource"),
     (
         "service ?account",
         Reason.SERVICE_ACCOUNT_MISSING,
@@ -35,7 +37,7 @@ _REFUSALS: tuple[tuple[str, Reason, str], ...] = (
     (
         "violates PodSecurity",
         Reason.POD_SECURITY,
-        "the Pod meets `restricted`; see what admission adds or forbids here",
+        "look for an admission webhook or a stricter policy in this namespace: Holdfast's own Pod meets `restricted`",
     ),
 )
 
@@ -91,8 +93,8 @@ def trouble_starting(pods: Sequence[PodView], refusal: str | None) -> Failure | 
     if pod.unschedulable:
         return _failure(
             Reason.UNSCHEDULABLE,
-            f"no node takes the Pod: {pod.unschedulable}",
-            "check job.resources, job.nodeSelector and job.tolerations against the nodes",
+            f"no node can run the Pod: {pod.unschedulable}",
+            "compare job.resources, job.nodeSelector and job.tolerations with the nodes",
         )
     if pod.waiting_reason and pod.waiting_reason not in ("ContainerCreating", "PodInitializing"):
         return _failure(
@@ -117,7 +119,8 @@ def never_started(pods: Sequence[PodView], refusal: str | None, seconds: int) ->
         return _failure(
             Reason.START_TIMEOUT,
             f"the Job's Pod did not start within {seconds} s{waits}",
-            "read the Job's and the Pod's Events (kubectl describe), or raise job.startTimeoutSeconds",
+            "read the Events of the Job and the Pod (kubectl describe); if the Pod only needs more time, raise "
+            "job.startTimeoutSeconds",
         )
     return failures.given_up(known, seconds)
 
@@ -125,11 +128,11 @@ def never_started(pods: Sequence[PodView], refusal: str | None, seconds: int) ->
 def _refused(refusal: str) -> Failure:
     for pattern, reason, remedy in _REFUSALS:
         if re.search(pattern, refusal, re.IGNORECASE):
-            return _failure(reason, f"the Job's Pod is refused: {refusal}", remedy)
+            return _failure(reason, f"the cluster refuses the Job's Pod: {refusal}", remedy)
     return _failure(
         Reason.POD_REFUSED,
-        f"the Job's Pod is refused: {refusal}",
-        "read the sentence: admission or the API server says why",
+        f"the cluster refuses the Job's Pod: {refusal}",
+        "correct what the message names: it is the API server's or an admission webhook's own",
     )
 
 
@@ -138,24 +141,24 @@ def unreported(job: JobView, pod: PodView | None) -> Failure:
     if job.failed_reason == "DeadlineExceeded" or (pod and pod.reason == "DeadlineExceeded"):
         return _failure(
             Reason.DEADLINE_EXCEEDED,
-            "the Job ran into its deadline and was stopped by the cluster",
-            "raise job.activeDeadlineSeconds, or find out what made the dump slow",
+            "the cluster stopped the Job at its deadline",
+            "find out what made the Job slow, or raise job.activeDeadlineSeconds",
         )
     if pod is None:
         return _failure(
             Reason.POD_LOST,
             f"the Job's Pods are gone and left no report: {job.failed_message}",
-            "see who deletes Pods here, or which node was lost; then create another backup",
+            "find out who deletes Pods in this namespace, or which node was lost; then create another backup",
         )
     if pod.reason == "Evicted":
         return _failure(
             Reason.EVICTED,
             f"the Pod was evicted: {pod.message}",
-            "give the node more room, or raise job.resources.requests",
+            "raise job.resources.requests, or give the node more room",
         )
     if pod.disrupted:
         return _failure(
-            Reason.POD_LOST, f"the Pod was lost: {pod.disrupted}", "create another backup when the nodes are well again"
+            Reason.POD_LOST, f"the Pod was lost: {pod.disrupted}", "create another backup once the nodes are healthy"
         )
     return killed(pod)
 
@@ -166,7 +169,7 @@ def killed(pod: PodView) -> Failure:
     if end is not None and end.reason == "OOMKilled":
         return _failure(
             Reason.OUT_OF_MEMORY,
-            "the container needed more memory than its limit, and was killed",
+            "the container was killed, since it needed more memory than its limit",
             "raise job.resources.limits.memory",
             end.exit_code,
         )
@@ -174,7 +177,8 @@ def killed(pod: PodView) -> Failure:
         return _failure(
             Reason.CONTAINER_KILLED,
             "the container was killed (SIGKILL) before it could report, and the node does not say why",
-            "most often its memory limit: raise job.resources.limits.memory; else see the node's log",
+            "raise job.resources.limits.memory, since memory is the most frequent cause; if that does not help, read "
+            "the node's log",
             end.exit_code,
         )
     if end is None and pod.held_up_by is not None:
@@ -183,7 +187,7 @@ def killed(pod: PodView) -> Failure:
     return _failure(
         Reason.REPORT_MISSING,
         f"the container ended with code {code} and left no report",
-        f"read its log: kubectl -n {pod.namespace} logs {pod.name}",
+        f"read the container's log: kubectl -n {pod.namespace} logs {pod.name}",
         code,
     )
 

@@ -39,8 +39,8 @@ def resolve(policy: BackupPolicySpec, settings: Settings) -> BackupPolicySpec:
     if resolved.storage.s3.bucket is None:
         raise HoldfastError(
             Reason.STORAGE_NOT_SET,
-            "no bucket: spec.storage.s3.bucket is not set, and the chart has no default for it",
-            "name the bucket in the policy, or set defaults.storage.s3.bucket in the chart's values",
+            "no bucket is named: the policy does not set spec.storage.s3.bucket, and the chart has no default",
+            "set storage.s3.bucket in the policy, or defaults.storage.s3.bucket in the chart's values",
         )
     if error := out_of_limits(resolved):
         raise error
@@ -56,7 +56,8 @@ def out_of_limits(resolved: BackupPolicySpec) -> HoldfastError | None:
     return HoldfastError(
         Reason.INVALID_SPEC,
         f"spec.{path} {sentence}",
-        "correct it in the policy, or in the chart's defaults where the policy has none, and create another backup",
+        "correct the field in the policy, or in the chart's defaults if the policy does not set it; then create "
+        "another backup",
     )
 
 

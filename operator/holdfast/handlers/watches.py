@@ -27,7 +27,7 @@ from holdfast.untrusted import mapping, needed, word
 
 log = structlog.get_logger(__name__)
 
-UNREADABLE = Counter("holdfast_unreadable_objects_total", "Objects left out since they cannot be read.", ["kind"])
+UNREADABLE = Counter("holdfast_unreadable_objects_total", "Objects left out because they cannot be read.", ["kind"])
 _CLOSE_SECONDS = 3.0  # that the watches may take to close; they write nothing
 _OURS = f"{naming.MANAGED_BY}={naming.MANAGER}"
 

@@ -195,7 +195,7 @@ def _read(status: int, headers: Mapping[str, str], body: bytes) -> Object:
     try:
         answer = json.loads(body)
     except ValueError as error:  # cut off, or something else than Kubernetes spoke
-        raise errors.Unavailable(f"the answer is no JSON: {error}", status) from error
+        raise errors.Unavailable(f"the answer is not JSON: {error}", status) from error
     if not isinstance(answer, dict):
-        raise errors.Unavailable(f"the answer is no object but a {type(answer).__name__}", status)
+        raise errors.Unavailable(f"the answer is not an object but a {type(answer).__name__}", status)
     return answer

@@ -38,8 +38,8 @@ class NotServed(NotFound):
     def __init__(self, resource: str, api_version: str) -> None:
         """Take the kind's plural and its `group/version`."""
         super().__init__(
-            f"the cluster serves no {resource} of {api_version}: install the CustomResourceDefinition, "
-            "by `helm upgrade` with the chart's crds.enabled, or by `kubectl apply --server-side -f crds/`",
+            f"the cluster does not serve {resource} of {api_version}: install the CustomResourceDefinition, with "
+            "`helm upgrade` and the chart's crds.enabled, or with `kubectl apply --server-side -f crds/`",
             404,
         )
 

@@ -49,8 +49,8 @@ class Lease:
         """
         if not 0 < 2 * period <= deadline < duration:
             raise ValueError(
-                f"a leader tries twice (each {period:g} s) before it gives up (after {deadline:g} s), "
-                f"and gives up before another may lead (after {duration:g} s)"
+                f"a leader must try twice (each {period:g} s) before it gives up (after {deadline:g} s), and must "
+                f"give up before another may lead (after {duration:g} s)"
             )
         self._client = client
         self._namespace, self._name, self._identity = namespace, name, identity
@@ -71,7 +71,7 @@ class Lease:
                         self._renewed = began
                         return
             except (KubeError, TimeoutError) as error:
-                log.warning("Lease not to be had now", lease=self._name, error=str(error) or "no answer in time")
+                log.warning("Could not get the Lease", lease=self._name, error=str(error) or "no answer in time")
             await asyncio.sleep(self._period)
 
     async def keep(self) -> NoReturn:

@@ -82,7 +82,7 @@ class Audit:
             try:
                 await self.check()
             except KubeError as error:  # the Lease ends a leader that stays cut off
-                log.warning("Watches not audited", error=error.message)
+                log.warning("Could not audit the watches", error=error.message)
 
     async def check(self) -> None:
         """Audit once, and say in `behind` what came out."""
@@ -90,7 +90,7 @@ class Audit:
         dead = await self._fetch(await self._settle(await self.compare(), self._grace), began)
         self.behind = _names(dead) if dead else None
         if dead:
-            log.error("A watch brings nothing any more", missing=self.behind)
+            log.error("A watch has gone silent", missing=self.behind)
 
     async def _settle(self, missing: list[Seen], seconds: float) -> list[Seen]:
         """Wait until the watches have brought what is missing; return what they have not, and the cluster has."""
@@ -109,7 +109,7 @@ class Audit:
         dead: list[Seen] = []
         for stream in {seen.stream for seen in missing}:
             lost = [seen for seen in missing if seen.stream == stream]
-            log.error("Not brought by a watch, so fetched", missing=_names(lost))
+            log.error("Fetched an object that the watch missed", missing=_names(lost))
             if self._was_silent(stream, began):
                 dead += lost
             await self._fetch_from(stream, {(seen.namespace, seen.name) for seen in lost})
@@ -163,7 +163,9 @@ class Audit:
         )
 
     def _forget(self, watch: Watch, namespace: str, name: str, version: str) -> None:
-        log.info("Forgotten: deleted unseen", kind=watch.kind.kind, namespace=namespace, name=name)
+        log.info(
+            "Forgot an object whose deletion the watch missed", kind=watch.kind.kind, namespace=namespace, name=name
+        )
         body = {"metadata": {"namespace": namespace, "name": name, "resourceVersion": version}}
         keys = list(keys_of(watch.kind, body, self._cache))
         self._cache.remove(watch.kind, body)

@@ -23,7 +23,7 @@ class Health:
         """Say why the process should be replaced; None while it should not."""
         silent = time.monotonic() - self.ticked()
         if silent > MAX_TICK_SECONDS:
-            return f"the clock task has not come round for {silent:.0f} s"
+            return f"the clock task has not run for {silent:.0f} s"
         behind = self.behind()
         return f"a watch is behind: {behind}" if behind else None
 

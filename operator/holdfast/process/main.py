@@ -116,7 +116,7 @@ async def _release(lease: Lease) -> None:
     try:
         await lease.release()
     except (KubeError, TimeoutError, LeaseLost) as error:
-        log.warning("Lease not released: the next leader waits until it lapses", error=str(error))
+        log.warning("Could not release the Lease: the next leader waits until it expires", error=str(error))
 
 
 def _code(stop: asyncio.Event, ended: BaseException | None) -> int:
@@ -124,7 +124,7 @@ def _code(stop: asyncio.Event, ended: BaseException | None) -> int:
     if isinstance(ended, (LeaseLost, KubeError, NamespacesChanged, TimeoutError)):
         log.critical("Ending", reason=f"{type(ended).__name__}: {ended}")
     elif ended or not stop.is_set():
-        log.critical("Ending by a fault of Holdfast's own", exc_info=ended)
+        log.critical("Ending because of a fault in Holdfast", exc_info=ended)
     else:
         log.info("Stopped")
     return 0 if stop.is_set() and not ended else 1

@@ -45,11 +45,15 @@ class BackupCollector(Collector):
 
     def _last_successes(self, labels: list[str]) -> Iterator[Metric]:
         stamp = GaugeMetricFamily(
-            "holdfast_backup_last_success_timestamp_seconds", "When the last good backup was completed.", labels=labels
+            "holdfast_backup_last_success_timestamp_seconds",
+            "Time when the last good backup was completed.",
+            labels=labels,
         )
-        size = GaugeMetricFamily("holdfast_backup_last_size_bytes", "Stored size of the last good one.", labels=labels)
+        size = GaugeMetricFamily(
+            "holdfast_backup_last_size_bytes", "Stored size of the last good backup.", labels=labels
+        )
         took = GaugeMetricFamily(
-            "holdfast_backup_last_duration_seconds", "How long the last good backup's Job worked.", labels=labels
+            "holdfast_backup_last_duration_seconds", "How long the Job of the last good backup ran.", labels=labels
         )
         for key, (completed, backup) in self._last().items():
             stamp.add_metric(key, completed.timestamp())

@@ -16,7 +16,11 @@ from holdfast.kube.kinds import BACKUPS
 
 log = structlog.get_logger(__name__)
 
-UNWATCHED = Gauge("holdfast_namespace_unwatched", "1 for a namespace listed that may not be read.", ["namespace"])
+UNWATCHED = Gauge(
+    "holdfast_namespace_unwatched",
+    "1 for a namespace in watchNamespaces that the operator may not read.",
+    ["namespace"],
+)
 
 
 class NamespacesChanged(Exception):  # noqa: N818 - a state of the cluster, not a fault
@@ -49,10 +53,12 @@ class Namespaces:
             try:
                 now = await self.watchable()
             except Unavailable as error:  # the Lease ends a leader that stays cut off
-                log.warning("Namespaces not looked at", error=error.message)
+                log.warning("Could not check the namespaces", error=error.message)
                 continue
             if now != list(watched):
-                raise NamespacesChanged(f"watched were {', '.join(watched)}; now it can be {', '.join(now)}")
+                raise NamespacesChanged(
+                    f"the watched namespaces were {', '.join(watched)}; the operator can now watch {', '.join(now)}"
+                )
 
     async def _refusal(self, namespace: str) -> Refused | None:
         try:

@@ -27,7 +27,7 @@ from holdfast.untrusted import mappings, sentence
 
 log = structlog.get_logger(__name__)
 
-STUCK = Gauge("holdfast_resources_stuck", "Resources that Holdfast fails over by a fault of its own.")
+STUCK = Gauge("holdfast_resources_stuck", "Resources that Holdfast cannot process because of a fault in Holdfast.")
 PATIENCE = 5  # failures in a row before the resource says so; with the pauses between them, some 8 s
 _STALLED = str(ConditionType.STALLED)
 
@@ -92,7 +92,7 @@ class Faults:
         kind = self._kinds[key.kind]
         resource = self._cache.whole(kind, key.namespace, key.name)
         if resource is not None and _complaint(resource):
-            await self._write(kind, resource, "False", "Recovered", "it goes on by itself")
+            await self._write(kind, resource, "False", "Recovered", "Holdfast goes on by itself")
 
     async def _write(self, kind: Kind, resource: Resource, status: str, reason: str, text: str) -> None:
         """Replace the condition Stalled, and touch nothing else: what cannot be read is not ours to lose."""
@@ -120,5 +120,5 @@ def _complaint(resource: Resource) -> Mapping[str, Any] | None:
 
 def _explained(error: Exception) -> str:
     """Return the sentence for a person. Errors hold no secrets: the operator reads none."""
-    what = f"a fault of Holdfast's own, tried again each minute: {type(error).__name__}: {str(error)[:512]}"
-    return sentence(f"{what}. What to do: read the operator's log, and report it", 2048)
+    what = f"a fault in Holdfast, retried each minute: {type(error).__name__}: {str(error)[:512]}"
+    return sentence(f"{what}. What to do: read the operator's log, and report the fault", 2048)

@@ -116,7 +116,7 @@ class WorkQueue:
         elif isinstance(error, KubeError):
             log.warning("Reconcile failed, trying again", error=str(error), failures=failures, seconds=round(delay, 1))
         else:
-            log.error("Reconcile failed by a fault of Holdfast's own", exc_info=error, seconds=round(delay, 1))
+            log.error("Reconcile failed because of a fault in Holdfast", exc_info=error, seconds=round(delay, 1))
         self.add(key, delay)
 
     def _add_later(self, key: Key, after: float) -> None:

@@ -78,7 +78,7 @@ def _told(error: Exception, context: Context) -> HoldfastError:
     frames = traceback.extract_tb(error.__traceback__)
     context.log.line("fault", type=type(error).__name__, where=[f"{frame.filename}:{frame.lineno}" for frame in frames])
     if isinstance(error, OSError) and error.errno == 28:  # ENOSPC
-        return HoldfastError(Reason.DISK_FULL, "no space is left on the disk", "free or enlarge the volume")
+        return HoldfastError(Reason.DISK_FULL, "the disk has no space left", "free space on the volume, or enlarge it")
     last = frames[-1] if frames else None
     where = f" at {os.path.basename(last.filename)}:{last.lineno}" if last else ""  # noqa: PTH119 - a name, not a file
     return HoldfastError(
@@ -91,14 +91,14 @@ def _told(error: Exception, context: Context) -> HoldfastError:
 def _interrupted(name: str) -> HoldfastError:
     return HoldfastError(
         Reason.INTERRUPTED,
-        f"the Job's container was told to end ({name}) before the task was done",
-        "the Pod was deleted or its node drained; nothing was published: create another backup",
+        f"the Job's container was told to stop ({name}) before the task was done",
+        "create another backup: the Pod was deleted, or its node drained; nothing was published",
     )
 
 
 def _late(seconds: float) -> HoldfastError:
     return HoldfastError(
         Reason.DEADLINE_EXCEEDED,
-        f"the task was not done within its {seconds:.0f} seconds",
-        "raise job.activeDeadlineSeconds, or look at the progress lines of the log for what was slow",
+        f"the task did not finish within its deadline of {seconds:.0f} seconds",
+        "look at the progress lines in the Job's log for what was slow, or raise job.activeDeadlineSeconds",
     )

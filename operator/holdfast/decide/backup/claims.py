@@ -24,8 +24,9 @@ def missing(name: str, claim: ClaimView | None) -> Failure | None:
         return None
     return Failure(
         reason=Reason.CLAIM_NOT_FOUND,
-        message=f"PersistentVolumeClaim {name} does not exist in this namespace; waiting for it",
-        remedy="correct database.volume.claimName, or make the claim; claims of other namespaces are never used",
+        message=f"PersistentVolumeClaim {name} does not exist in this namespace; the backup waits for it",
+        remedy="correct database.volume.claimName, or create the claim in this namespace; claims in other namespaces "
+        "are never used",
     )
 
 
@@ -36,7 +37,7 @@ def in_use(name: str, claim: ClaimView | None) -> Failure | None:
     pod, where = claim.holders[0]
     return Failure(
         reason=Reason.CLAIM_IN_USE,
-        message=f"PersistentVolumeClaim {name} is ReadWriteOncePod and Pod {pod} on node {where} has it: no second Pod "
-        "can mount it, not even a Job on the same node",
-        remedy="use a claim with ReadWriteOnce, or stop the Pod for the time of the backup and create another one",
+        message=f"PersistentVolumeClaim {name} is ReadWriteOncePod, and Pod {pod} on node {where} uses it: no other "
+        "Pod can mount it, not even on the same node",
+        remedy="use a claim with ReadWriteOnce, or stop that Pod and create another backup",
     )

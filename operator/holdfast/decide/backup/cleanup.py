@@ -38,7 +38,7 @@ def decide(o: Observation, settings: Settings, now: datetime) -> Decision | None
 def _waits(o: Observation, resolved: BackupPolicySpec, settings: Settings, now: datetime) -> Decision | None:
     """Wait for what has to be before the Job is made."""
     if left := ending.unended(o, now):
-        waits = statuses.cleanup_waits(o.backup, f"the Pod {left[0].name} of the backup has not ended")
+        waits = statuses.cleanup_waits(o.backup, f"Pod {left[0].name} of the backup has not ended")
         return Write(waits, due=job_end.overdue(left[0], resolved.job))
     if error := no_image(resolved, settings):
         return Write(statuses.cleanup_waits(o.backup, explain(error)))
@@ -55,7 +55,7 @@ def _after(o: Observation, step: Step) -> Decision:
         case job_life.Over(end):
             return _ended(o, end)
         case job_life.Unreported():
-            return _failed(o, "the cleanup left no report that agrees with its Job")
+            return _failed(o, "the cleanup's report is missing, or does not agree with its Job")
         case job_life.Hindered(by, due, wanted):
             return Write(statuses.cleanup_waits(o.backup, explain(by, 2000), wanted), due=due)
         case job_life.GoesOn(job_life.State.BESIDE | job_life.State.DELETED, due, _):

@@ -86,6 +86,9 @@ def _failed(o: Observation, failure: Failure, now: datetime) -> Decision:
 
 
 def _with_what_is_left(failure: Failure, left: Sequence[PodView]) -> Failure:
-    what = f"its Pod {left[0].name} may still run" if left else "its Job is still there"
-    sentence = f"{shorten(failure.message, 3000)}; {what}, {LONGEST.seconds} s after it was ended: see its node"
+    what = f"its Pod {left[0].name} may still run" if left else "its Job still exists"
+    sentence = (
+        f"{shorten(failure.message, 3000)}; {what}, {LONGEST.seconds} s after the operator ended the Job: look at its "
+        "node"
+    )
     return failure.model_copy(update={"message": sentence})

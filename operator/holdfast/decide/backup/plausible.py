@@ -21,11 +21,11 @@ CLEANUP_KINDS = tuple(method.kinds.cleanup for method in METHODS.values())
 def wrong_backup(report: Report, result: BackupReport, begun: Begun, now: datetime) -> str | None:
     """Say what is wrong with the report of a backup."""
     if report.kind not in KINDS:
-        return f"it is about another task, {report.kind}"
+        return f"the report is about another task, {report.kind}"
     if result.backup_id != begun.backup_id:
-        return f"it is about another backup, {result.backup_id}"
+        return f"the report is about another backup, {result.backup_id}"
     if max(report.completed_at, result.verified_at) > now + CLOCKS:
-        return "its times are in the future"
+        return "the times in the report are in the future"
     return METHODS[begun.resolved.method].wrong(result, begun)
 
 
@@ -33,7 +33,7 @@ def wrong_verification(report: Report, run: VerificationRun, now: datetime) -> s
     """Say what is wrong with the report of a verification that passed."""
     found = report.verification
     if found is None or report.kind not in VERIFY_KINDS:
-        return f"it is about another task, {report.kind}"
+        return f"the report is about another task, {report.kind}"
     if run.level is VerificationLevel.READBACK and found.level is not VerificationLevel.READBACK:
-        return f"it was verified by {found.level or 'no level'}, and {run.level} was asked for"
-    return "its times are in the future" if found.verified_at > now + CLOCKS else None
+        return f"the report is of a verification with level {found.level or 'none'}, and {run.level} was requested"
+    return "the times in the report are in the future" if found.verified_at > now + CLOCKS else None

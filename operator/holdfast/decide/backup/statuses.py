@@ -30,7 +30,7 @@ Status = DatabaseBackupStatus
 CLEANUP_RUNNING: Literal["Running"] = "Running"
 CLEANUP_DONE: Literal["Done"] = "Done"
 CLEANUP_FAILED: Literal["Failed"] = "Failed"
-_CLEANING = "removing what an unfinished attempt left"
+_CLEANING = "a Job removes what an unfinished attempt left behind"
 
 
 def waiting(
@@ -54,7 +54,7 @@ def ending(
     backup: BackupView, failure: Failure, report: Report | None, job_uid: str | None, retries: int, now: datetime
 ) -> Status:
     """It has failed, and is called so when nothing of its Job can run any more; until then it stays what it was."""
-    sentence = f"{failure.reason}: {failure.message}; its Job is ended first"
+    sentence = f"{failure.reason}: {failure.message}; the backup is Failed once its Job has ended"
     phase = backup.status.phase or Phase.PENDING
     status = _under_way(backup, now, phase, failure.reason, shorten(sentence, 3000), retries)
     return status.model_copy(
@@ -75,12 +75,12 @@ def _under_way(backup: BackupView, now: datetime, phase: Phase, reason: str, sen
     conditions = update(
         backup.status.conditions,
         [
-            (C.FINISHED, False, reason, "the backup is under way"),
-            (C.SUCCEEDED, None, reason, "not known before the backup has finished"),
-            (C.VERIFIED, None, reason, "not known before the backup has finished"),
-            (C.READY, False, reason, "the backup is under way"),
+            (C.FINISHED, False, reason, "the backup is in progress"),
+            (C.SUCCEEDED, None, reason, "not known until the backup has finished"),
+            (C.VERIFIED, None, reason, "not known until the backup has finished"),
+            (C.READY, False, reason, "the backup is in progress"),
             (C.RECONCILING, True, reason, sentence),
-            (C.STALLED, False, reason, "it goes on by itself"),
+            (C.STALLED, False, reason, "Holdfast goes on by itself"),
         ],
         backup.generation,
         now,
@@ -101,7 +101,7 @@ def succeeded(
 ) -> Status:
     """The backup is there, verified, its manifest written; it may be suspicious all the same."""
     size = None if result.size_bytes is None else units.size_for_people(result.size_bytes)
-    took = units.duration_for_people(report.duration_seconds)
+    took = units.duration_in_words(report.duration_seconds)
     sentence = METHODS[backup.begun.resolved.method].achieved(result, size, took)
     if verdict.suspicious:
         sentence += f"; suspicious: {verdict.sentence}"
@@ -122,7 +122,7 @@ def succeeded(
             "sha256": result.sha256,
             "completed_at": report.completed_at,
             "duration_seconds": round(report.duration_seconds, 1),
-            "duration": took,
+            "duration": units.duration_for_people(report.duration_seconds),
             "expires_at": expiry,
             "expires": expiry.strftime("%Y-%m-%d"),
             "tool_version": result.tool_version,
@@ -168,7 +168,7 @@ def _told(backup: BackupView, report: Report | None, now: datetime) -> dict[str,
 
 
 def _ended(backup: BackupView, now: datetime, good: bool, reason: str, sentence: str, retries: int) -> Status:
-    stalled = "nothing is in the way" if good else "a failed backup is not tried again: create another one"
+    stalled = "nothing blocks the backup" if good else "a failed backup is not retried: create another backup"
     conditions = update(
         backup.status.conditions,
         [
@@ -178,7 +178,7 @@ def _ended(backup: BackupView, now: datetime, good: bool, reason: str, sentence:
                 C.VERIFIED,
                 good,
                 reason,
-                "verified: status.verification says how" if good else "there is nothing to verify",
+                "verified: see status.verification" if good else "there is no backup to verify",
             ),
             (C.READY, good, reason, "the backup can be restored" if good else "there is no backup"),
             (C.RECONCILING, False, reason, "the backup has ended"),

@@ -41,9 +41,11 @@ OTHER_IMAGE = (Reason.TOOL_TOO_OLD, Reason.TOOL_TOO_NEW)  # what a Job with anot
 STARTING = ("Starting", "the Job's Pod is starting")
 SENTENCES = {
     State.RUNS: "the Job is running",
-    State.BESIDE: "the runner has ended; its Pod's other containers have a minute to end too, then the Job is ended",
-    State.REPLACED: "a Pod failed and is being replaced",
-    State.LAST_ENDED: "the runner has ended, and so will the Job",
+    State.BESIDE: (
+        "the runner has ended; the Pod's other containers have a minute to end, then the operator ends the Job"
+    ),
+    State.REPLACED: "a Pod failed, and the Job replaces it",
+    State.LAST_ENDED: "the runner has ended, and the Job is about to end",
 }
 
 
@@ -109,7 +111,7 @@ def _begin(o: Observation, settings: Settings, now: datetime) -> Decision:
     policy = o.backup.spec.policy or o.policy
     if policy is None:
         name = reference.name if reference else ""
-        sentence = f"BackupPolicy {name} does not exist in namespace {o.backup.namespace}; waiting for it"
+        sentence = f"BackupPolicy {name} does not exist in namespace {o.backup.namespace}; the backup waits for it"
         return _wait(o, now, "PolicyNotFound", sentence)
     try:
         resolved = resolve(policy, settings)
@@ -157,10 +159,10 @@ def _before_the_job(o: Observation, settings: Settings) -> Do | Failure | None:
 def _asked_again(o: Observation, contradicted: bool, now: datetime) -> Decision:
     """Have another Job look for the backup in the bucket, where nobody knows what came of the last one."""
     if contradicted:
-        sentence = "the Job failed, though a Pod reports a success; another one looks for the backup in the bucket"
+        sentence = "the Job failed although its Pod reports a success; another Job looks for the backup in the bucket"
         asked = _another_job(o, now, Announcement(True, Reason.REPORT_IMPLAUSIBLE, sentence), {})
         return asked or _fail(o, now, failures.report_contradicted(MAX_ATTEMPTS))
-    sentence = "the Job ended, but its report is gone; another one looks for the backup in the bucket"
+    sentence = "the Job ended, but its report is gone; another Job looks for the backup in the bucket"
     lost = _another_job(o, now, Announcement(True, Reason.REPORT_MISSING, sentence), {})
     return lost or _fail(o, now, failures.report_lost(MAX_ATTEMPTS))
 
@@ -174,7 +176,7 @@ def _with_other_image(o: Observation, end: End, settings: Settings, now: datetim
     key = fitting_key(engine, settings, told.server_major) if engine else None
     if key is None:
         return None
-    sentence = f"the server's major version is {told.server_major}: another Job takes the backup, with the image {key}"
+    sentence = f"the server's major version is {told.server_major}: another Job takes the backup with image {key}"
     return _another_job(o, now, Announcement(False, "RunnerChanged", sentence), {"server_major": told.server_major})
 
 

@@ -119,7 +119,7 @@ def _made_again(verdict: Verdict, result: BackupReport) -> Verdict:
     """Say so where another resource of this name has made a backup; the loss of much remains what is said first."""
     if result.made_again is None:
         return verdict
-    sentence = f"{verdict.sentence}; another resource of this name has made {result.made_again}"
+    sentence = f"{verdict.sentence}; an earlier resource of this name took {result.made_again}"
     return replace(verdict, reason=verdict.reason if verdict.suspicious else MADE_AGAIN, sentence=sentence)
 
 
@@ -127,7 +127,7 @@ def _compared(result: BackupReport, resolved: BackupPolicySpec, former: Sequence
     limits = resolved.verification.suspicion
     peers = [peer for peer in former if limits.since is None or peer.completed_at > limits.since]
     if not peers:
-        return Verdict(None, "NothingToCompare", "there is no earlier good backup of this policy to compare with")
+        return Verdict(None, "NothingToCompare", "this policy has no earlier good backup to compare with")
     stored_as = _stored_as(resolved.to_dict())
     sizes = [peer.size_bytes for peer in peers if peer.size_bytes is not None and peer.stored_as == stored_as]
     rows = [peer.rows for peer in peers if peer.rows is not None]
@@ -172,7 +172,7 @@ def _loss(now: int, usual: float) -> float:
 
 def _as_usual(result: BackupReport, peers: Sequence[Former]) -> str:
     last = peers[-1]
-    sentence = f"nothing is missing beside the last good ones ({len(peers)} compared)"
+    sentence = f"nothing is missing, compared with the last good backups ({len(peers)})"
     same_tools = last.versions == (result.tool_version, result.server_version)
     if same_tools and last.schema_sha256 and result.schema_sha256 not in (None, last.schema_sha256):
         sentence += f"; the schema has changed since {last.backup_id}"

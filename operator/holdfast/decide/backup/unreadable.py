@@ -37,13 +37,13 @@ def as_far_as_it_is_one(body: Mapping[str, Any]) -> DatabaseBackupStatus:
 
 def _what_is_wrong(policy_name: str | None, error: ValidationError) -> Failure:
     """Say which of the three objects that a backup is made of cannot be read: pydantic names its model."""
-    root, correct = "spec", "create another backup, with what is allowed there: this one cannot change"
+    root, correct = "spec", "create another backup with an allowed value: this one cannot change"
     model: type[BaseModel] = DatabaseBackupSpec
     if error.title == BackupPolicySpec.__name__:
         root, correct = f"BackupPolicy {policy_name}: spec", "correct the policy, and create another backup"
         model = BackupPolicySpec
     if error.title == DatabaseBackupStatus.__name__:
-        root, correct = "status", "another release has written it: create another backup"
+        root, correct = "status", "create another backup: another release of Holdfast wrote this one"
         model = DatabaseBackupStatus
     message, remedy = explained(error, model, root, correct)
     return Failure(reason=Reason.INVALID_SPEC, message=message, remedy=remedy)

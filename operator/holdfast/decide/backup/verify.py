@@ -73,11 +73,13 @@ def _level(o: Observation) -> VerificationLevel | None:
     status = o.backup.status
     word, slash, _ = (o.verify_request or "").partition("/")
     if status.verification is None or status.resolved is None:
-        raise words.refused("there is no backup: this one has failed", "ask it of one that has succeeded")
+        raise words.refused(
+            "this backup has failed: there is nothing to verify", "set the annotation on a backup that has succeeded"
+        )
     if len(o.verify_request or "") > MAX_REQUEST:
-        raise words.refused(f"the request has more than {MAX_REQUEST} characters", words.HOW_TO_ASK)
+        raise words.refused(f"the annotation's value has more than {MAX_REQUEST} characters", words.HOW_TO_ASK)
     if slash and word not in list(VerificationLevel):
-        raise words.refused(f"{word!r} is no level of verification", words.HOW_TO_ASK)
+        raise words.refused(f"{word!r} is not a level of verification", words.HOW_TO_ASK)
     return METHODS[status.resolved.method].level(VerificationLevel(word) if slash else None, status.resolved)
 
 

@@ -17,9 +17,12 @@ from holdfast.sentences import explain
 
 State = tuple[C, bool | None, str, str]
 
-HOW_TO_ASK = "the value is a token of at most 128 characters, with checksum/ or readback/ before it where wanted"
+HOW_TO_ASK = (
+    "set the annotation to a new value of at most 128 characters; to choose a level, begin it with checksum/ or "
+    "readback/"
+)
 _LONGEST = 4096  # characters of a sentence
-_AGAIN = "ask again by another value of the annotation"
+_AGAIN = "set the annotation holdfast.dev/verify to a new value"
 
 
 def begun(level: VerificationLevel | None) -> str:
@@ -30,7 +33,7 @@ def begun(level: VerificationLevel | None) -> str:
 def under_way(backup: BackupView, run: VerificationRun, now: datetime, wanted: PodWanted | None = None) -> Status:
     """Its Job is to be made, starts or runs."""
     states: list[State] = [
-        (C.VERIFIED, None, "Verifying", "it is being verified again"),
+        (C.VERIFIED, None, "Verifying", "the backup is being verified again"),
         (C.RECONCILING, True, "Verifying", run.message),
     ]
     return _with(backup, run, states, now, {"phase": Phase.VERIFYING, "message": run.message, "pod_wanted": wanted})
@@ -42,13 +45,13 @@ def passed(backup: BackupView, run: VerificationRun, found: Verification, now: d
     sentence = f"verified again {_how(found)}: {what}"[:_LONGEST]
     states: list[State] = [
         (C.VERIFIED, True, "VerificationPassed", sentence),
-        (C.RECONCILING, False, "VerificationPassed", "nothing is under way"),
+        (C.RECONCILING, False, "VerificationPassed", "nothing is in progress"),
     ]
     if backup.status.failure is not None:
         states += [
-            (C.SUCCEEDED, True, "VerificationPassed", "the backup is there, as it was taken"),
+            (C.SUCCEEDED, True, "VerificationPassed", "the backup is in the bucket, as it was taken"),
             (C.READY, True, "VerificationPassed", "the backup can be restored"),
-            (C.STALLED, False, "VerificationPassed", "nothing is in the way"),
+            (C.STALLED, False, "VerificationPassed", "nothing blocks the backup"),
         ]
     ended = _ended(run, "Passed", sentence, now)
     changes = {"phase": Phase.SUCCEEDED, "message": sentence, "verification": found, "failure": None}
@@ -58,7 +61,7 @@ def passed(backup: BackupView, run: VerificationRun, found: Verification, now: d
 def _how(found: Verification) -> str:
     said = {
         CheckedBy.STORE_CHECKSUM: "by the store's checksums",
-        CheckedBy.READBACK: "by reading it back",
+        CheckedBy.READBACK: "by reading the artifact back",
         CheckedBy.RDS: "by asking RDS",
     }
     return said[found.checked_by] if found.checked_by else "by its Job"
@@ -70,9 +73,14 @@ def failed(backup: BackupView, run: VerificationRun, failure: Failure, now: date
     states: list[State] = [
         (C.VERIFIED, False, failure.reason, sentence),
         (C.SUCCEEDED, False, failure.reason, sentence),
-        (C.READY, False, failure.reason, "the backup is not what was taken"),
-        (C.RECONCILING, False, failure.reason, "nothing is under way"),
-        (C.STALLED, True, failure.reason, f"nothing was changed or removed; when it is mended, {_AGAIN}"),
+        (C.READY, False, failure.reason, "what is stored is not what was backed up"),
+        (C.RECONCILING, False, failure.reason, "nothing is in progress"),
+        (
+            C.STALLED,
+            True,
+            failure.reason,
+            f"the verification changed and removed nothing; once the backup is repaired, {_AGAIN}",
+        ),
     ]
     ended = _ended(run, "Failed", sentence, now, failure)
     changes = {"phase": Phase.FAILED, "message": sentence, "failure": failure}
@@ -88,7 +96,7 @@ def not_done(backup: BackupView, run: VerificationRun, failure: Failure, now: da
         if known is None
         else (C.VERIFIED, False, known.reason, explain(known))
     )
-    states: list[State] = [verified, (C.RECONCILING, False, failure.reason, "nothing is under way")]
+    states: list[State] = [verified, (C.RECONCILING, False, failure.reason, "nothing is in progress")]
     ended = _ended(run, "NotDone", sentence, now, failure)
     phase = Phase.SUCCEEDED if known is None else Phase.FAILED
     return _with(backup, ended, states, now, {"phase": phase, "message": sentence})
@@ -104,7 +112,7 @@ def report_lost() -> Failure:
     return Failure(
         reason=Reason.REPORT_MISSING,
         message="the Job ended, and its report could not be read",
-        remedy="see who deletes finished Pods here",
+        remedy="find out who deletes finished Pods in this namespace",
     )
 
 

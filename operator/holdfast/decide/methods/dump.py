@@ -35,9 +35,9 @@ class Dumps:
         key, folder = result.artifact_key or "", begun.key_prefix
         name = key.removeprefix(folder)
         if not folder or not key.startswith(folder) or not name or "/../" in f"/{name}/":
-            return f"its artifact is not in the backup's folder: {key}"
+            return f"the artifact is not in the backup's folder: {key}"
         if result.size_bytes is None or result.size_bytes <= 0 or result.sha256 is None:
-            return "it lacks the artifact's size or checksum"
+            return "the report lacks the artifact's size or checksum"
         return None
 
     def achieved(self, result: BackupReport, size: str | None, took: str) -> str:

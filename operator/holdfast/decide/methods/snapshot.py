@@ -27,8 +27,9 @@ class Snapshots:
         if _IMAGE not in settings.images:
             raise HoldfastError(
                 Reason.IMAGE_NOT_SET,
-                f"no runner image for {resolved.method}: the chart's runner.images has no key {_IMAGE}",
-                f"add {_IMAGE} to runner.images in the chart's values",
+                f"there is no runner image for method {resolved.method}: the chart's runner.images lacks the key "
+                f"{_IMAGE}",
+                f"add the key {_IMAGE} to runner.images in the chart's values",
             )
         return _IMAGE, settings.images[_IMAGE]
 
@@ -36,30 +37,30 @@ class Snapshots:
         """Compare what was snapshot, and its name and its copy's."""
         snapshot, instance = result.snapshot, begun.resolved.database.instance
         if snapshot is None or instance is None:
-            return "it names no snapshot"
+            return "the report names no snapshot"
         of = (instance.kind.value, instance.identifier.lower(), instance.region)
         if (snapshot.kind, snapshot.source.lower(), snapshot.region) != of:
-            return f"its snapshot is of another instance: {snapshot.source} in {snapshot.region}"
+            return f"the snapshot is of another instance: {snapshot.source} in {snapshot.region}"
         name = naming.snapshot_name(begun.backup_id, begun.uid)
         arns = [snapshot.arn, *([snapshot.copy_in.arn] if snapshot.copy_in else [])]
         if any(arn.rpartition(":")[2].lower() != name.lower() for arn in arns):
-            return f"its snapshot has another name than {name}"
+            return f"the snapshot is not named {name}"
         copied = snapshot.copy_in.region if snapshot.copy_in else None
         if copied != (instance.copy_to.region if instance.copy_to else None):
-            return "its snapshot's copy is not the one that was asked for"
+            return "the snapshot's copy is not the requested one"
         return None
 
     def achieved(self, result: BackupReport, size: str | None, took: str) -> str:
         """Say of what it is; of a cluster's snapshot nobody knows the size."""
         of = f" of {result.snapshot.source}" if result.snapshot else ""
         what = f"snapshot{of}{f' ({size})' if size else ''}"
-        return f"{what} found and looked at again" if result.found else f"{what} available after {took}"
+        return f"found and verified: {what}" if result.found else f"{what} available after {took}"
 
     def level(self, asked: VerificationLevel | None, _resolved: BackupPolicySpec) -> None:
         """Refuse any level: its content cannot be read."""
         if asked is not None:
             raise HoldfastError(
                 Reason.VERIFICATION_REFUSED,
-                "a snapshot has no levels: AWS is asked about its state",
-                "leave the level out",
+                "the verification of a snapshot has no levels: the Job asks RDS for its state",
+                "set the annotation to a new value without a level",
             )

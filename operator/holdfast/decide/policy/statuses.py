@@ -69,7 +69,7 @@ def _former(status: Mapping[str, Any]) -> BackupPolicyStatus:
 def _judge(spec: BackupPolicySpec | ValidationError, settings: Settings) -> tuple[Verdict, int | None]:
     """Return whether backups can be made from it, by schedule too, and for how many days they are kept."""
     if isinstance(spec, ValidationError):
-        message, remedy = explained(spec, BackupPolicySpec, "spec", "correct it in this policy")
+        message, remedy = explained(spec, BackupPolicySpec, "spec", "correct the field in this policy")
         return (False, Reason.INVALID_SPEC, f"{message}; {remedy}"), None
     try:
         resolved = resolve(spec, settings)
@@ -79,7 +79,11 @@ def _judge(spec: BackupPolicySpec | ValidationError, settings: Settings) -> tupl
     days = resolved.retention.days
     if wrong := _wrong_schedule(spec):
         return (False, wrong.reason, explain(wrong)), days
-    return (True, "Ready", f"backups expire after {days} days; this version records that and deletes nothing"), days
+    return (
+        True,
+        "Ready",
+        f"backups expire after {days} days; this version only records the expiry and deletes nothing",
+    ), days
 
 
 def _wrong_schedule(spec: BackupPolicySpec) -> HoldfastError | None:

@@ -126,7 +126,7 @@ def _zstd() -> ModuleType:
 
 def _require_end(algorithm: Algorithm, fulfilled: bool) -> None:
     if not fulfilled:
-        raise _unreadable(f"it does not end where a {algorithm} stream ends")
+        raise _unreadable(f"the stored stream is cut off: it does not end as a {algorithm} stream does")
 
 
 def _unreadable(what: str) -> HoldfastError:

@@ -136,9 +136,9 @@ def _recipient(text: str) -> "Recipient":
     except RecipientError:
         raise HoldfastError(
             Reason.RECIPIENT_INVALID,
-            f"{text} is no public key of age: its checksum does not fit",
-            "a character may have got lost or changed: copy the key anew into storage.encryption.age.recipients "
-            "(age-keygen -y FILE prints it), then create another backup",
+            f"{text} is not a public key of age: its checksum is wrong",
+            "copy the key again into storage.encryption.age.recipients (age-keygen -y FILE prints it), since a "
+            "character may be lost or changed; then create another backup",
         ) from None
 
 
@@ -184,7 +184,9 @@ def _identities_in(secret: MountedSecret, key: str) -> "list[Identity]":
     try:
         return [x25519.Identity.from_str(line) for line in lines if line and not line.startswith("#")]
     except IdentityError:
-        raise secret.invalid(key, "is no identity file of age (lines that begin with AGE-SECRET-KEY-1)") from None
+        raise secret.invalid(
+            key, "is not an identity file of age (with lines that begin with AGE-SECRET-KEY-1)"
+        ) from None
 
 
 def decrypted(identities: "list[Identity]", chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -48,7 +48,7 @@ class Sink:
             raise HoldfastError(
                 Reason.SIZE_IMPLAUSIBLE,
                 "the dump tool wrote nothing",
-                "look at the server's log, create another backup",
+                "read the server's log, then create another backup",
             )
         rest = self._compressor.flush()
         if rest:

@@ -83,14 +83,17 @@ def redirected(status: int, location: str | None, region: str | None, s3: S3Stor
     here = _origin(s3.endpoint or "", "", None)
     there = _origin(s3.endpoint or "", location, s3.bucket) if location else None
     if there is None:
-        said, remedy = "a redirect that does not say where to", f"check that s3.endpoint {_API}"
+        said, remedy = "a redirect without a target", f"check that s3.endpoint {_API}"
     elif there == here:
         said, remedy = f"a redirect to another page of {there}", f"check that s3.endpoint {_API}"
     elif here and here.startswith("https:") and there.startswith("http:"):
-        said, remedy = f"a redirect to {there}, without TLS", "find out who answers for the store: it cannot be trusted"
+        said, remedy = (
+            f"a redirect to {there}, without TLS",
+            "find out who answers at this address: the answer cannot be trusted",
+        )
     else:
-        said = f"a redirect to {there}, which is not followed: credentials would go along"
-        remedy = f"where that is the store's address, set s3.endpoint to {there}"
+        said = f"a redirect to {there}, which the Job does not follow, since that would send the credentials there"
+        remedy = f"if this is the store's address, set s3.endpoint to {there}"
     return StrangeAnswerError(said=f"HTTP {status}: {said}", remedy=remedy)
 
 

@@ -80,14 +80,14 @@ def told(result: Result, looked: "Future[Earlier]") -> Result:
     if found.made_again is None:
         return replace(result, backup=report)
     sentence = (
-        f"the bucket has {found.made_again}, which another resource of this name has made: this one was made again, "
-        "and is another backup, of the database as it is now"
+        f"the bucket already has {found.made_again}, taken by an earlier resource of this name; this resource was "
+        "created again and has taken another backup, of the database as it is now"
     )
     return replace(result, backup=report, warnings=[sentence, *result.warnings])
 
 
 def _warned(result: Result, why: str) -> Result:
-    sentence = f"it was not compared with what the bucket has of before: {why}"
+    sentence = f"this backup was not compared with earlier ones in the bucket: {why}"
     return replace(result, warnings=[*result.warnings, sentence])
 
 

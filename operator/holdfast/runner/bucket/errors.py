@@ -25,22 +25,28 @@ _UNAVAILABLE = {"InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDo
 
 
 _DENIED_REMEDY = (
-    "check the credentials in s3.secretName (or the Job's own identity) and that they may put, get, list and delete "
-    "objects, and abort multipart uploads, under this prefix"
+    "check the credentials in s3.secretName, or the identity of the Job's ServiceAccount: they must have the right to "
+    "put, get, list and delete objects, and to abort multipart uploads, under this prefix"
 )
 
 
 def classify(code: str, status: int) -> tuple[Reason, str]:
     """Return the reason and the remedy for an error that the store answered with (its code, its HTTP status)."""
     if code == "RequestTimeTooSkewed":
-        return Reason.STORAGE_FAILED, "the node's clock and the store's differ too much: correct the time"
+        return Reason.STORAGE_FAILED, "correct the clock of the node or of the store: they differ too much"
     if code in _BUCKET or status == 301:
         return Reason.BUCKET_NOT_FOUND, "check s3.bucket, s3.region and s3.endpoint: the bucket must exist there"
     if code in _DENIED or status in (401, 403):
         return Reason.STORAGE_ACCESS_DENIED, _DENIED_REMEDY
     if code in _UNAVAILABLE or status in (429, 500, 502, 503, 504):
-        return Reason.STORAGE_UNAVAILABLE, "the store did not serve, several times over: look at its state, try again"
-    return Reason.STORAGE_FAILED, "look the store's code up in its documentation; check s3.endpoint and s3.region"
+        return (
+            Reason.STORAGE_UNAVAILABLE,
+            "check that the store is healthy, then try again: the Job has already retried several times",
+        )
+    return (
+        Reason.STORAGE_FAILED,
+        "look up the error code in the store's documentation, and check s3.endpoint and s3.region",
+    )
 
 
 def storage_error(error: BotoCoreError | ClientError, doing: str, s3: S3Storage) -> HoldfastError:
@@ -67,21 +73,26 @@ def _answered(error: ClientError) -> tuple[Reason, str, str]:
     if region := region_of(error.response):
         remedy = f"the bucket is in region {region}: set s3.region to that"
     if is_page(metadata.get("HTTPHeaders", {})):
-        said = "a web page, not S3's words"
-        remedy += "; a proxy or a login page may have answered in its stead: check s3.endpoint"
+        said = "a web page instead of an S3 answer"
+        remedy += "; check s3.endpoint, too: a proxy or a login page may have answered instead of the store"
     return reason, f"HTTP {status} {one_line(code, 64)}: {said}", remedy
 
 
 def _unanswered(error: BotoCoreError) -> tuple[Reason, str, str]:
     said = one_line(str(error), 300)
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
-        remedy = "give s3.secretName, or a ServiceAccount with a role that may"
+        remedy = "set s3.secretName, or job.serviceAccountName to a ServiceAccount whose role may use the bucket"
         return Reason.STORAGE_ACCESS_DENIED, said, remedy
     if isinstance(error, SSLError):
-        remedy = "the store's certificate is not trusted: give its CA in s3.caSecretName"
+        remedy = (
+            "set s3.caSecretName to a Secret with the store's CA certificate: the store's certificate is not trusted"
+        )
         return Reason.STORAGE_FAILED, said, remedy
     if isinstance(error, BotoConnectionError | HTTPClientError | IncompleteReadError):
-        remedy = "check that the store runs and that s3.endpoint is right, and that no NetworkPolicy forbids it"
+        remedy = (
+            "check that the store is running, that s3.endpoint is right, and that no NetworkPolicy blocks the "
+            "connection"
+        )
         return Reason.STORAGE_UNAVAILABLE, said, remedy
     return Reason.STORAGE_FAILED, said, "check the s3 settings of the policy"
 

@@ -30,6 +30,6 @@ def require_one_backup(prefix: str) -> None:
     if not _ONE_BACKUP.fullmatch(prefix):
         raise HoldfastError(
             Reason.INVALID_TASK,
-            f"the key prefix {prefix!r} is not the folder of one backup",
-            "nothing was removed; it must be …/namespace/policy/backup-YYYYMMDD-HHMMSS…/",
+            f"the key prefix {prefix!r} is not the folder of a single backup",
+            "nothing was removed; a folder must look like …/namespace/policy/backup-YYYYMMDD-HHMMSS…/",
         )

@@ -21,8 +21,8 @@ M = TypeVar("M", Manifest, SnapshotManifest)
 MOST_BYTES = 32 << 20  # a manifest of 200,000 tables with long names has 20 MB
 MOST_MARKS = 650_000  # of `,`, `[` and `{`: three for each table. What a parser takes of memory goes by these
 LARGEST = 1 << 64  # no size and no count of rows is larger
-NOT_OURS = "look who writes to this bucket besides Holdfast; restore another backup"
-_TOO_MUCH = f"it is not what Holdfast wrote: {NOT_OURS}"
+NOT_OURS = "find out who else writes to this bucket, and restore another backup"
+_TOO_MUCH = f"this is not what Holdfast wrote: {NOT_OURS}"
 
 _HEX = re.compile(r"[0-9a-f]{64}")
 _WORD = re.compile(r"[a-z0-9][a-z0-9_.-]{0,252}")
@@ -40,8 +40,8 @@ def parsed(data: bytes, key: str, model: type[M]) -> M:
         # not pydantic's own parser: on an error, it copies the whole document once for each field
         return model.model_validate(pydantic_core.from_json(data, cache_strings="none"), extra="ignore")
     except (ValidationError, ValueError):
-        remedy = f"a newer version may have written it: use the runner image of that version; else {NOT_OURS}"
-        raise conflict(key, "is no manifest that this version can read", remedy) from None
+        remedy = f"if a newer release of Holdfast wrote it, use that release's runner image; if not, {NOT_OURS}"
+        raise conflict(key, "is not a manifest that this release can read", remedy) from None
 
 
 def fitting(manifest: Manifest) -> tuple[Manifest, list[str]]:
@@ -49,7 +49,9 @@ def fitting(manifest: Manifest) -> tuple[Manifest, list[str]]:
     data = manifest.to_json()
     if len(data) <= MOST_BYTES and _marks(data) <= MOST_MARKS:
         return manifest, []
-    warning = f"the manifest is without its list of {len(manifest.tables or [])} tables: it would be too large to read"
+    warning = (
+        f"the manifest lacks the list of its {len(manifest.tables or [])} tables, since it would be too large to read"
+    )
     return manifest.model_copy(update={"tables": None, "migrations": None}), [warning]
 
 
@@ -108,8 +110,8 @@ def require_pinned(manifest: Manifest, pinned: Pinned, key_prefix: str) -> None:
         if remembered is not None and remembered != there:
             raise HoldfastError(
                 reason,
-                f"{key_prefix}{MANIFEST_NAME}: it says that the artifact's {what} is {there}; the DatabaseBackup "
-                f"remembers {remembered}",
+                f"{key_prefix}{MANIFEST_NAME}: the manifest says that the artifact's {what} is {there}, but the "
+                f"DatabaseBackup's status says {remembered}",
                 f"this is not what was backed up, and nothing of it was used: {NOT_OURS}",
             )
 
@@ -120,7 +122,9 @@ def conflict(key: str, what: str, remedy: str) -> HoldfastError:
 
 
 def _malformed(key_prefix: str, field: str, text: str) -> HoldfastError:
-    return conflict(key_prefix + MANIFEST_NAME, f"has in {field} what Holdfast never writes: {text}", _TOO_MUCH)
+    return conflict(
+        key_prefix + MANIFEST_NAME, f"has in the field {field} a value that Holdfast never writes: {text}", _TOO_MUCH
+    )
 
 
 def _marks(data: bytes) -> int:

@@ -14,7 +14,10 @@ from holdfast.runner.pod.context import Context
 from holdfast.runner.pod.result import UncleanError
 from holdfast.runner.pod.text import one_line
 
-_SHARED = "two clusters may share this bucket and prefix: give each its own s3.prefix; nothing was overwritten"
+_SHARED = (
+    "set another s3.prefix for each cluster, since two clusters may share this bucket and prefix; nothing was "
+    "overwritten"
+)
 SETTLE = 10.0  # seconds in which another Pod that is alive has written its manifest, read it back and given way
 PAUSE = 0.5  # seconds between two looks
 
@@ -36,7 +39,7 @@ def read(store: Store, key_prefix: str, uid: str, model: type[M]) -> M | None:
     manifest = manifest_forms.parsed(data, key, model)
     if manifest.backup.uid != uid:
         whose = one_line(f"{manifest.backup.namespace}/{manifest.backup.name}", 200)
-        raise manifest_forms.conflict(key, f"is of another backup ({whose})", _SHARED)
+        raise manifest_forms.conflict(key, f"belongs to another backup ({whose})", _SHARED)
     if isinstance(manifest, Manifest):
         manifest_forms.require_forms(manifest, key_prefix)
     return manifest
@@ -104,11 +107,11 @@ def check(store: Store, key: str, size: int, checksum: str | None, sha256: str) 
     stored = require_size(store, key, size)
     if stored.checksum and checksum:
         if stored.checksum != checksum:
-            raise mismatch(key, f"the store's checksum is {stored.checksum}, it should be {checksum}")
+            raise mismatch(key, f"the store's checksum is {stored.checksum}, but should be {checksum}")
         return stored.checksum
     found, _ = store.sha256(key)
     if found != sha256:
-        raise mismatch(key, f"its SHA-256 is {found}, it should be {sha256}")
+        raise mismatch(key, f"the SHA-256 is {found}, but should be {sha256}")
     return None
 
 
@@ -119,12 +122,12 @@ def require_size(store: Store, key: str, size: int) -> Stored:
         raise not_found(store, key)
     if stored.size != size:
         raise HoldfastError(
-            Reason.SIZE_IMPLAUSIBLE, f"{key} has {stored.size} bytes in the bucket, it should have {size}", _REMEDY
+            Reason.SIZE_IMPLAUSIBLE, f"{key} has {stored.size} bytes in the bucket, but should have {size}", _REMEDY
         )
     return stored
 
 
-_REMEDY = "this artifact cannot be trusted: look who writes to this bucket besides Holdfast, and create another backup"
+_REMEDY = "find out who else writes to this bucket, then create another backup: this artifact cannot be trusted"
 
 
 def mismatch(key: str, what: str) -> HoldfastError:

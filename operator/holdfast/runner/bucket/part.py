@@ -119,7 +119,7 @@ class Spooled:
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
-            raise _full("there is no space left for the parts that wait for the store") from error
+            raise _full("there is no space left for parts that wait for the upload") from error
 
     def body(self) -> "Spooled":
         """See Part."""
@@ -142,7 +142,7 @@ class Spooled:
     def read(self, size: int = -1, /) -> bytes:
         """Return the next bytes. Raises BrokenPipeError once it was given up."""
         if self._given_up:
-            raise BrokenPipeError(errno.EPIPE, "the upload was given up")
+            raise BrokenPipeError(errno.EPIPE, "the upload was aborted")
         return self._file.read(size)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
@@ -173,22 +173,22 @@ class Spool:
         if self.limit is None:
             raise HoldfastError(
                 Reason.INVALID_TASK,
-                "the dump is too big to be uploaded from memory, and the Pod has no volume for its parts",
-                "use the runner image of the same release as the operator",
+                "the dump is too large to upload from memory, and the Pod has no volume for its parts",
+                "use runner images of the operator's own release",
             )
         disk = os.statvfs(self.folder)
         available = disk.f_bavail * disk.f_frsize
         if available < free or self.limit < DISK:
             there = min(available, self.limit)
-            raise _full(f"a dump this big needs {_exact(DISK)} of it for its parts, {_exact(there)} are there")
+            raise _full(f"a dump of this size needs {_exact(DISK)} for its parts, and {_exact(there)} are free")
 
 
 def _full(what: str) -> HoldfastError:
     return HoldfastError(
         Reason.DISK_FULL,
         f"the disk of the Job's node: {what}",
-        f"free the node's disk or choose another node by job.nodeSelector; where job.resources limits "
-        f"ephemeral-storage, let it allow {_exact(DISK)} more",
+        "free space on the node's disk, or choose another node with job.nodeSelector; if job.resources limits "
+        f"ephemeral-storage, raise that limit by {_exact(DISK)}",
     )
 
 

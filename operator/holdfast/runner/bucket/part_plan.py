@@ -37,6 +37,6 @@ def planned(number: int) -> Size:
             return size
     raise HoldfastError(
         Reason.STORAGE_FAILED,
-        "the artifact is bigger than the 5 TiB that an object can have",
-        "compress it (dump.compression), or split the database",
+        "the artifact is larger than 5 TiB, the limit of an object in S3",
+        "compress the dump (dump.compression), or split the database",
     )

@@ -137,7 +137,7 @@ class Store:
         if stored is None:
             raise not_found(self, key)
         version: dict[str, Any] = {"VersionId": stored.version} if stored.version else {}
-        with self.doing(f"having {key} retained by Object Lock"):
+        with self.doing(f"setting the Object Lock retention of {key}"):
             self.client.put_object_retention(
                 Bucket=self.bucket, Key=key, **version,
                 Retention={"Mode": _mode(self.s3.object_lock), "RetainUntilDate": retain_until},
@@ -272,7 +272,7 @@ def not_found(store: Store, key: str) -> HoldfastError:
     return HoldfastError(
         Reason.BACKUP_NOT_FOUND,
         f"bucket {store.bucket} has no {key}",
-        "check that the bucket and the backup's location are right, and that no lifecycle rule deleted it",
+        "check the bucket and the backup's location, and whether a lifecycle rule deleted the object",
     )
 
 

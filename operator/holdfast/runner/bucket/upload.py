@@ -133,8 +133,8 @@ class Upload:
         if late:
             raise HoldfastError(
                 Reason.STORAGE_UNAVAILABLE,
-                f"{len(late)} parts of {self.key} were still on their way when the upload was aborted",
-                "the operator's cleanup removes what they may have left",
+                f"{len(late)} parts of {self.key} were still being sent when the upload was aborted",
+                "the operator's cleanup removes what these parts may have left",
             )
         return retained
 
@@ -196,6 +196,7 @@ def mismatch(what: str, expected: str, answered: str) -> HoldfastError:
     """Make the error for a checksum that is not the one of what was sent."""
     return HoldfastError(
         Reason.CHECKSUM_MISMATCH,
-        f"{what}: the SHA-256 of what was sent is {expected}, the store has {answered}",
-        "nothing was published; try again, and if it comes back, suspect the store, a proxy in between or memory",
+        f"{what}: the SHA-256 of what was sent is {expected}, but the store reports {answered}",
+        "try again; if this happens again, check the store, any proxy in between, and the node's memory; nothing was "
+        "published",
     )

@@ -13,7 +13,7 @@ def source(database: Database, context: Context, overrides: Overrides | None = N
         raise HoldfastError(
             Reason.INVALID_TASK,
             "the task names no engine",
-            "use the runner image of the same release as the operator",
+            "use runner images of the operator's own release",
         )
     match database.engine:  # late imports: each engine needs libraries that the others do not
         case Engine.POSTGRESQL:

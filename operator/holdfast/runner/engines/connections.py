@@ -29,7 +29,7 @@ def url_key(connection: Connection, secret: MountedSecret) -> str:
     if key is None:
         raise HoldfastError(
             Reason.SECRET_KEY_MISSING,
-            f"no host is given, and Secret {secret.name} has neither the key {wanted} nor uri; it has "
+            f"connection.host is not set, and Secret {secret.name} has neither the key {wanted} nor uri; it has "
             f"{', '.join(keys)}",
             "set connection.host, or add a connection URL to the Secret",
         )

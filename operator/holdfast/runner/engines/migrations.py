@@ -214,16 +214,16 @@ def read(there: Tables, ask: Callable[[Question], Sequence[Row]], failures: tupl
         try:
             histories.append(_history(each, ask))
         except failures as error:
-            said.append(f"the migrations in {each.name} are not known: {one_line(str(error), 300)}")
+            said.append(f"the migrations in {each.name} could not be read: {one_line(str(error), 300)}")
     if len(found) > MAX_HISTORIES:
-        said.append(f"{len(found)} tables of migration tools were found, {MAX_HISTORIES} were read")
+        said.append(f"{len(found)} tables of migration tools were found, and only {MAX_HISTORIES} were read")
     return longest_first(histories), [*said, *warnings(histories)]
 
 
 def _history(found: Found, ask: Callable[[Question], Sequence[Row]]) -> "ManifestMigrations":
     rows = ask(found.history)
     if len(rows) > MAX_ROWS:
-        raise ValueError(f"it has more than {MAX_ROWS} rows")
+        raise ValueError(f"the table has more than {MAX_ROWS} rows")
     return history(found, rows, ask(found.lock) if found.lock else [])
 
 
@@ -239,9 +239,11 @@ def warnings(histories: Iterable["ManifestMigrations"]) -> list[str]:
         if each.failed:
             rest = f" and {len(each.failed) - 1} more" if len(each.failed) > 1 else ""
             said.append(
-                f"{each.tool} records {each.failed[0]}{rest} as failed or unfinished in {each.table}: the backup holds "
-                "the database as that left it"
+                f"{each.tool} records {each.failed[0]}{rest} as failed or unfinished in {each.table}: the backup "
+                "holds the database in that state"
             )
         if each.locked:
-            said.append(f"{each.tool}'s lock was held in {each.table}: a migration was running, or had been broken off")
+            said.append(
+                f"{each.tool}'s lock was held in {each.table}: a migration was running, or had been interrupted"
+            )
     return said

@@ -28,10 +28,10 @@ def warnings(tool: str, version: str) -> list[str]:
         return []
     release = tuple(map(int, found[0].split(".")))
     if release[0] < safe[0][0]:
-        return [f"{tool} {found[0]} is of a version that is not mended any more: use a runner with a newer client"]
+        return [f"{tool} {found[0]} gets no more security fixes: use a runner image with a newer client"]
     least = next((one for one in safe if one[0] == release[0]), None)
     if least is None or release >= least:
         return []
     mended = ".".join(map(str, least))
-    remedy = "use a runner's image that was built since"
-    return [f"{tool} {found[0]} has known security faults, mended in {mended}: {remedy}"]
+    remedy = "use a newer build of the runner image"
+    return [f"{tool} {found[0]} has known security faults, which are fixed in {mended}: {remedy}"]

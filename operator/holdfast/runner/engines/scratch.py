@@ -26,7 +26,10 @@ class Room:
     """The room in the scratch volume."""
 
     def __init__(
-        self, folder: Path, limit: int | None, instead: str = ", or use the format sql or custom: they need no disk"
+        self,
+        folder: Path,
+        limit: int | None,
+        instead: str = ", or use format sql or custom, which need no scratch volume",
     ) -> None:
         """`limit` is the volume's, bytes; none where the disk alone is the limit. `instead` completes the remedy."""
         self._folder = folder
@@ -82,7 +85,7 @@ class Room:
     def _too_small(self, what: str, wanted: int) -> HoldfastError:
         return HoldfastError(
             Reason.SCRATCH_TOO_SMALL,
-            f"{what}, the scratch volume has {_exact(self.available)}",
+            f"{what}, but the scratch volume has only {_exact(self.available)}",
             f"raise job.scratch.sizeLimit to at least {size_for_people(wanted * 5 // 4)}{self._instead}",
         )
 

@@ -52,7 +52,7 @@ class Seen:
             raise HoldfastError(
                 unseen,
                 f"{tool} exited 0, but its script does not end in '{self._last_words}'",
-                "the dump is not whole: look at the server's log, then create another backup",
+                "read the server's log, then create another backup: this dump is not complete",
             )
         return self._contents(tool)
 
@@ -62,7 +62,7 @@ class Seen:
             raise HoldfastError(
                 Reason.END_MARK_MISSING,
                 f"the stored script does not end in '{self._last_words}'",
-                "this artifact is not a whole dump: create another backup",
+                "create another backup: this artifact is not a complete dump",
             )
         return self._contents("the stored script")
 

@@ -11,20 +11,21 @@ from holdfast.runner.pod.stop import Stop
 RESTORING = "restoring"
 
 LARGE_OBJECTS = (
-    "a superuser: ALTER ROLE the_user SET lo_compat_privileges = on; or GRANT SELECT ON LARGE OBJECT for each: "
-    "pg_read_all_data does not cover them"
+    "as a superuser, ALTER ROLE the_user SET lo_compat_privileges = on, or GRANT SELECT ON LARGE OBJECT for each "
+    "large object: pg_read_all_data does not include them"
 )
 NEWER_CLIENT = (
-    "a newer client than the server's, or than this one, wrote it: restore with the image that took the backup, into a "
-    "server of that image's version or newer; the backups of a server whose own version has an image are free of it"
+    "restore with the image that took the backup, into a server of that image's version or newer: a client newer than "
+    "the server, or than this one, wrote the dump. To avoid this, give the chart a runner image of the server's own "
+    "version"
 )
 OLDER_RELEASE = (
-    "a client of an older release than its server wrote it, with what only a server of that newer release knows: "
-    "restore into a server of the version that was dumped, and use a runner image with a newer release"
+    "restore into a server of the version that was dumped, and use a runner image with a newer client for new "
+    "backups: a client older than its server wrote the dump, with settings that only the newer server knows"
 )
 LOCKS = (
-    "the server has no room for so many locks: raise max_locks_per_transaction to the number of tables and indexes "
-    "divided by max_connections, and restart it"
+    "raise the server's max_locks_per_transaction to the number of tables and indexes divided by max_connections, and "
+    "restart the server: it has no room for so many locks"
 )
 _REMEDIES = (
     ("permission denied for large object", LARGE_OBJECTS),
@@ -32,12 +33,21 @@ _REMEDIES = (
     ("unsupported version", NEWER_CLIENT),
     ("unrecognized parameter", OLDER_RELEASE),
     ("out of shared memory", LOCKS),
-    ("permission denied", "grant the user what the message names; for all of it: GRANT pg_read_all_data TO the user"),
-    ("row-level security", "use a user with BYPASSRLS: a dump that policies filter would not be whole"),
-    ("lock timeout", "something holds a lock on the table: look in pg_locks, and create another backup"),
-    ("server closed the connection", "the server ended the connection: look in its log, then create another backup"),
-    ("terminating connection", "the server ended the connection: look in its log, then create another backup"),
-    ("invalid command \\restrict", "this psql cannot be kept from obeying a dump: use a runner image built since"),
+    (
+        "permission denied",
+        "grant the user what the message names; to grant all reads at once: GRANT pg_read_all_data TO the user",
+    ),
+    ("row-level security", "use a user with BYPASSRLS: a dump that row-level policies filter would not be complete"),
+    ("lock timeout", "find the session that holds the lock in pg_locks, then create another backup"),
+    (
+        "server closed the connection",
+        "read the server's log, then create another backup: the server ended the connection",
+    ),
+    ("terminating connection", "read the server's log, then create another backup: the server ended the connection"),
+    (
+        "invalid command \\restrict",
+        "use a newer build of the runner image: this psql lacks \\restrict, which keeps a dump from running commands",
+    ),
     ("server version mismatch", "use the runner image of the server's version"),
 )
 
@@ -46,20 +56,24 @@ def check(tool: Tool, code: int, failed: Reason, doing: str) -> None:
     """Raise unless the tool exited 0; `failed` is the reason of a plain failure, `doing` completes 'while …'."""
     if code == 0:
         return
-    said = tool.said() or "it said nothing"
+    said = tool.said() or "no message"
     if code < 0:
         name = signal.Signals(-code).name
         raise HoldfastError(
             failed if failed is Reason.RESTORE_FAILED else Reason.DUMP_KILLED,
             f"{tool.name} was killed by {name} while {doing}",
-            "often the memory limit: look at the memory of Pod and node, raise job.resources, "
-            "then create another backup",
+            "raise job.resources.limits.memory, the most frequent cause, then create another backup; if that does not "
+            "help, look at the memory of the node",
         )
     if "No space left on device" in said:
         raise HoldfastError(
-            Reason.DISK_FULL, f"{tool.name} while {doing}: {said}", "free or enlarge the scratch volume"
+            Reason.DISK_FULL,
+            f"{tool.name} while {doing}: {said}",
+            "raise job.scratch.sizeLimit, or free space on the node's disk",
         )
-    remedy = next((words for sign, words in _REMEDIES if sign in said), "the message above is the tool's own")
+    remedy = next(
+        (words for sign, words in _REMEDIES if sign in said), "correct what the message names: it is the tool's own"
+    )
     raise HoldfastError(failed, f"{tool.name} exited {code} while {doing}: {said}", remedy)
 
 
@@ -68,8 +82,8 @@ def stalled(tool: str, seconds: float, why: str) -> HoldfastError:
     return HoldfastError(
         Reason.DUMP_STALLED,
         f"{tool} wrote nothing for {seconds:.0f} seconds, and {why}",
-        "look at the server's log and at the network on the way to it, then create another backup; where several "
-        "servers share this address, set connection.host to one of them: another knows nothing of the dump",
+        "read the server's log and check the network on the way to it, then create another backup; if several servers "
+        "share this address, set connection.host to one of them, since another server would not know of this dump",
     )
 
 

@@ -133,7 +133,7 @@ def find(name: str) -> str:
         raise HoldfastError(
             Reason.TOOL_NOT_FOUND,
             f"{name} is not in this image",
-            "use a runner image of Holdfast's for this engine, for instance the key postgres-17",
+            "use Holdfast's runner image for this engine, for instance with the key postgres-17",
         )
     return path
 
@@ -143,9 +143,7 @@ def version(name: str) -> tuple[str, int]:
     said = asked_version(name)
     found = re.search(r"\(PostgreSQL\) ((\d+)\S*)", said)
     if found is None:
-        raise HoldfastError(
-            Reason.TOOL_NOT_FOUND, f"{name} --version says {said!r}", "use a runner image of Holdfast's"
-        )
+        raise HoldfastError(Reason.TOOL_NOT_FOUND, f"{name} --version says {said!r}", "use Holdfast's runner images")
     return f"{name} {found[1]}", int(found[2])
 
 

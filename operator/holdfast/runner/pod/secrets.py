@@ -31,7 +31,8 @@ class MountedSecret:
             raise HoldfastError(
                 Reason.SECRET_MISSING,
                 f"{self._kind} {self.name} does not exist in this namespace, or is empty",
-                f"create it, then create another backup: kubectl get {self._kind.lower()} {self.name}",
+                f"create the {self._kind} (kubectl get {self._kind.lower()} {self.name} shows it), then create "
+                "another backup",
             )
         return found
 
@@ -45,7 +46,7 @@ class MountedSecret:
             raise HoldfastError(
                 Reason.SECRET_KEY_MISSING,
                 f"{self._kind} {self.name} has no key {key}; it has {', '.join(keys)}",
-                f"add the key {key} to the {self._kind}, or name the key that holds it in the policy",
+                f"add the key {key} to the {self._kind}, or set the name of the right key in the policy",
             )
         try:
             return strip_newline((self._folder / key).read_bytes().decode())
@@ -77,7 +78,7 @@ def pgpass_line(password: str) -> str:
     https://www.postgresql.org/docs/current/libpq-pgpass.html. Raises ValueError for what a line cannot carry.
     """
     if any(character in password for character in "\n\r\0"):
-        raise ValueError("has a line break or a NUL, which PostgreSQL's password file cannot carry")
+        raise ValueError("has a line break or a NUL, which PostgreSQL's password file cannot contain")
     return "*:*:*:*:" + password.replace("\\", "\\\\").replace(":", "\\:") + "\n"
 
 
@@ -87,7 +88,9 @@ def service(name: str, user: str) -> str:
     Raises ValueError for what a line of it cannot carry.
     """
     if any(character in user for character in "\n\r\0") or user != user.rstrip() or len(user.encode()) > MAX_USER:
-        raise ValueError(f"is no user's name: it ends in a space, has a line break, or more than {MAX_USER} bytes")
+        raise ValueError(
+            f"is not a valid user name: it ends in a space, has a line break, or has more than {MAX_USER} bytes"
+        )
     return f"[{name}]\nuser={user}\n"
 
 

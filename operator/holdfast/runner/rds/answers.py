@@ -15,8 +15,8 @@ from holdfast.errors import HoldfastError, Reason
 Answer = Mapping[str, Any]
 MAX_GROUPS = 64  # of security groups; AWS allows far fewer
 _REMEDY = (
-    "see who answers there: database.instance.endpoint may be another's, or speak another API; nothing of the answer "
-    "was used. Where it is AWS itself, use a newer release, or report this"
+    "check database.instance.endpoint: it may belong to somebody else, or offer another API; nothing of the answer "
+    "was used. If AWS itself answers there, use a newer release of Holdfast, or report this"
 )
 
 
@@ -82,11 +82,13 @@ class Reading:
         """Make the error for a field that is not what AWS writes there."""
         shown = "nothing" if said is None else texts.quoted(said)
         return HoldfastError(
-            Reason.RDS_ANSWER_INVALID, f"{self.who} says {field}: {shown}, which AWS does not write there", _REMEDY
+            Reason.RDS_ANSWER_INVALID,
+            f"{self.who} returned {field}: {shown}, a value that AWS never writes there",
+            _REMEDY,
         )
 
 
 def unreadable(who: str, operation: str, error: Exception) -> HoldfastError:
     """Make the error for an answer that is none of RDS's API at all."""
-    said = f"{who} answers rds:{operation} with what is no answer of RDS's API: {texts.quoted(error)}"
+    said = f"{who} answered rds:{operation} with something that is not an answer of the RDS API: {texts.quoted(error)}"
     return HoldfastError(Reason.RDS_ANSWER_INVALID, said, _REMEDY)

@@ -29,8 +29,8 @@ def _removed(rds: Rds, task: SnapshotCleanupTask, context: Context, pace: Pace) 
     while True:
         done = patiently(context, pace, lambda: remove(rds, name, task.backup_uid))
         if done is None:
-            return f"no snapshot of this backup is in {rds.region}"
+            return f"{rds.region} has no snapshot of this backup"
         if done:
             return f"deleted snapshot {name} in {rds.region}"
-        context.log.line("waiting", snapshot=name, region=rds.region, reason="RDS deletes it when it is available")
+        context.log.line("waiting", snapshot=name, region=rds.region, reason="RDS deletes it once it is available")
         context.stop.wait(pace.next())

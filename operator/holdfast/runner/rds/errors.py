@@ -24,13 +24,26 @@ PASSES = (Reason.RDS_THROTTLED, Reason.RDS_UNAVAILABLE)
 """What may pass by itself: the same request is made again for a while."""
 
 _REMEDIES = {
-    Reason.RDS_THROTTLED: "AWS limits how often this account may ask: run fewer backups at once, or ask AWS for more",
-    Reason.RDS_UNAVAILABLE: "check that the Job reaches AWS (NetworkPolicy, proxy, VPC endpoint) and AWS's own state",
-    Reason.INSTANCE_NOT_FOUND: "check database.instance.identifier, kind and region, and whose account it is",
-    Reason.INSTANCE_NOT_AVAILABLE: "make it available (a stopped one must be started), then create another backup",
-    Reason.SNAPSHOT_QUOTA_EXCEEDED: "delete manual snapshots that nobody needs, or ask AWS for a higher quota of them",
-    Reason.KMS_KEY_REFUSED: "check copyTo.kmsKeyID: an enabled key of that region, which the identity may use",
-    Reason.SNAPSHOT_FAILED: "look AWS's code up in the reference of its RDS API; the message has its own words",
+    Reason.RDS_THROTTLED: (
+        "run fewer backups at once, or ask AWS for a higher limit: AWS limits how many requests this account may send"
+    ),
+    Reason.RDS_UNAVAILABLE: (
+        "check that the Job can reach AWS (NetworkPolicy, proxy, VPC endpoint), and check the status of AWS"
+    ),
+    Reason.INSTANCE_NOT_FOUND: (
+        "check database.instance.identifier, kind and region, and which account the credentials belong to"
+    ),
+    Reason.INSTANCE_NOT_AVAILABLE: (
+        "start the instance or cluster if it is stopped, wait until it is available, then create another backup"
+    ),
+    Reason.SNAPSHOT_QUOTA_EXCEEDED: (
+        "delete manual snapshots that nobody needs, or ask AWS for a higher quota of manual snapshots"
+    ),
+    Reason.KMS_KEY_REFUSED: (
+        "check copyTo.kmsKeyID: it must be an enabled key in that region, and the Job's identity must have the right "
+        "to use it"
+    ),
+    Reason.SNAPSHOT_FAILED: "look up the error code in AWS's reference of the RDS API; the message is AWS's own",
 }
 
 
@@ -66,12 +79,13 @@ def rds_error(error: BotoCoreError | ClientError, operation: str, instance: RDSI
         said = one_line(str(error.response.get("Error", {}).get("Message", "")), 300)
         reason = classify(code_of(error), int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)))
         remedy = (
-            _REMEDIES.get(reason) or f"allow {action} to the Job's identity; the how-to on RDS has the whole policy"
+            _REMEDIES.get(reason)
+            or f"allow the Job's identity to call {action}; docs/how-to/snapshot-rds.md has the whole IAM policy"
         )
         return HoldfastError(reason, f"{about}: {action} failed: {code_of(error)}: {said}", remedy)
     said = one_line(str(error), 300)
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
-        remedy = "give database.instance.secretName, or a ServiceAccount with a role that may"
+        remedy = "set database.instance.secretName, or job.serviceAccountName to a ServiceAccount with an IAM role"
         return HoldfastError(Reason.RDS_ACCESS_DENIED, f"{about}: {_action(operation)} failed: {said}", remedy)
     passes = isinstance(error, BotoConnectionError | HTTPClientError)
     reason = Reason.RDS_UNAVAILABLE if passes else Reason.SNAPSHOT_FAILED

@@ -75,7 +75,9 @@ def wait_until_available(rds: Rds, identifier: str, phase: str, context: Context
             if taken.status == AVAILABLE:
                 return taken
             if taken.status not in UNDER_WAY:
-                raise _failed(f"snapshot {identifier} in {rds.region} is {taken.status}, and will not be available")
+                raise _failed(
+                    f"snapshot {identifier} in {rds.region} is {taken.status}, so it will not become available"
+                )
         elif seen or time.monotonic() >= until:
             raise _failed(f"snapshot {identifier} in {rds.region} is gone: somebody deleted it")
         context.stop.wait(pace.next())
@@ -87,8 +89,8 @@ def present(rds: Rds, identifier: str, uid: str, context: Context, pace: Pace) -
     if taken is None or not is_of(taken, uid) or taken.status != AVAILABLE:
         raise HoldfastError(
             Reason.BACKUP_NOT_FOUND,
-            f"snapshot {identifier} in {rds.region}, which the manifest names, is not there and available",
-            "see in CloudTrail who deleted it; create another backup",
+            f"snapshot {identifier} in {rds.region}, which the manifest names, does not exist or is not available",
+            "find out in CloudTrail who deleted the snapshot, then create another backup",
         )
     return taken
 
@@ -110,7 +112,7 @@ def remove(rds: Rds, identifier: str, uid: str) -> bool | None:
         return None
     deleted = rds.delete(identifier)
     if not deleted and taken.status not in UNDER_WAY:
-        raise _failed(f"snapshot {identifier} in {rds.region} is {taken.status}, and RDS does not delete it")
+        raise _failed(f"snapshot {identifier} in {rds.region} is {taken.status}, and RDS did not delete it")
     return deleted
 
 
@@ -118,10 +120,12 @@ def not_ours(taken: Taken, rds: Rds, uid: str) -> HoldfastError:
     """Make the error for a snapshot that bears our name, but not our tags."""
     return HoldfastError(
         Reason.SNAPSHOT_NOT_OURS,
-        f"a snapshot {taken.identifier} is in {rds.region} already, and its tags do not say that it is of backup {uid}",
-        "see who made it; it was left alone: rename or delete it, then create another backup",
+        f"a snapshot {taken.identifier} already exists in {rds.region}, and its tags do not name backup {uid}",
+        "find out who created this snapshot, rename or delete it, then create another backup; Holdfast left it alone",
     )
 
 
 def _failed(message: str) -> HoldfastError:
-    return HoldfastError(Reason.SNAPSHOT_FAILED, message, "look at the instance's events in RDS; create another backup")
+    return HoldfastError(
+        Reason.SNAPSHOT_FAILED, message, "read the events of the instance in RDS, then create another backup"
+    )

@@ -38,7 +38,7 @@ READY = (AVAILABLE, "storage-optimization", "storage-config-upgrade")
 # An instance leaves these by itself, in minutes; in any other state it takes somebody to do something.
 BUSY = ("backing-up", "maintenance", "modifying", "rebooting", "renaming", "resetting-master-credentials", "starting",
         "configuring-enhanced-monitoring", "configuring-log-exports", "upgrading", "creating")  # fmt: skip
-UNREADABLE = "not read: RDS shows the state of a snapshot, not its content; only restoring it proves it"
+UNREADABLE = "not read: RDS shows the state of a snapshot but not its content; only a restore proves the content"
 
 
 class _Work:
@@ -98,8 +98,9 @@ def _ready(work: _Work) -> Source:
         if source.cluster is not None:
             raise HoldfastError(
                 Reason.INSTANCE_IN_CLUSTER,
-                f"instance {instance.identifier} is a member of cluster {source.cluster}, which is snapshot as a whole",
-                f"set database.instance.kind to cluster, and identifier to {source.cluster}",
+                f"instance {instance.identifier} is a member of cluster {source.cluster}, and RDS takes snapshots "
+                "only of the whole cluster",
+                f"set database.instance.kind to cluster, and database.instance.identifier to {source.cluster}",
             )
         if source.status in READY:
             work.context.log.line("validated", server=source.engine, status=source.status)
@@ -107,9 +108,10 @@ def _ready(work: _Work) -> Source:
         if source.status not in BUSY or time.monotonic() >= until:
             raise HoldfastError(
                 Reason.INSTANCE_NOT_AVAILABLE,
-                f"{instance.kind} {instance.identifier} in {instance.region} is {source.status}; RDS takes "
-                "snapshots of available ones only",
-                "make it available (a stopped one must be started), then create another backup",
+                f"{instance.kind} {instance.identifier} in {instance.region} is {source.status}; RDS takes snapshots "
+                "only while the state is available",
+                "start the instance or cluster if it is stopped, wait until it is available, then create another "
+                "backup",
             )
         work.context.log.line("waiting", reason=Reason.INSTANCE_NOT_AVAILABLE, status=source.status)
         work.context.stop.wait(work.pace.next())
@@ -131,8 +133,8 @@ def _copied(work: _Work, there: Rds, taken: Taken, wanted: SnapshotCopy) -> Take
     if taken.encrypted and wanted.kms_key_id is None:
         raise HoldfastError(
             Reason.KMS_KEY_REFUSED,
-            f"the snapshot is encrypted, and no key of {wanted.region} is named to encrypt its copy with",
-            f"set database.instance.copyTo.kmsKeyID to a key of {wanted.region}",
+            f"the snapshot is encrypted, but no KMS key in {wanted.region} is set to encrypt its copy",
+            f"set database.instance.copyTo.kmsKeyID to a KMS key in {wanted.region}",
         )
     work.context.log.line("step", phase="copying", region=wanted.region)
     tags = tags_of(work.task.backup)
@@ -168,13 +170,13 @@ def _verify(work: _Work, taken: Taken, copied: Taken | None) -> None:
     if work.task.instance.kind is InstanceKind.INSTANCE and not (taken.full_bytes or taken.allocated_gib):
         raise HoldfastError(
             Reason.SIZE_IMPLAUSIBLE,
-            f"RDS says that snapshot {taken.arn} has a size of 0",
-            "look at the instance in RDS; create another backup",
+            f"RDS reports a size of 0 for snapshot {taken.arn}",
+            "look at the instance in RDS, then create another backup",
         )
     if copied is not None and taken.encrypted and not copied.encrypted:
         raise HoldfastError(
             Reason.SNAPSHOT_FAILED,
-            f"snapshot {taken.arn} is encrypted, its copy {copied.arn} is not",
+            f"snapshot {taken.arn} is encrypted, but its copy {copied.arn} is not",
             "set database.instance.copyTo.kmsKeyID",
         )
 
@@ -229,7 +231,7 @@ def _found(work: _Work, manifest: SnapshotManifest) -> Result:
 def _reported(manifest: SnapshotManifest, *, found: bool) -> Result:
     snapshot, verification = manifest.snapshot, manifest.verification
     action = "CreateDBClusterSnapshot" if snapshot.kind == "cluster" else "CreateDBSnapshot"
-    unencrypted = "the snapshot is not encrypted, since what it was taken of is not"
+    unencrypted = "the snapshot is not encrypted, since its source is not encrypted"
     report = BackupReport(
         backup_id=manifest.backup.backup_id,
         size_bytes=manifest.size_bytes,
@@ -263,6 +265,6 @@ def _discard(work: _Work, error: Exception) -> None:
 def _still_there(name: str, regions: list[str]) -> HoldfastError:
     return HoldfastError(
         Reason.SNAPSHOT_FAILED,
-        f"snapshot {name} in {' and '.join(regions)} is not available yet, and RDS deletes none before it is",
-        "the next Pod waits on for it, or the operator's cleanup removes it",
+        f"snapshot {name} in {' and '.join(regions)} is not available yet, and RDS cannot delete it before",
+        "the next Pod waits for this snapshot, or the operator's cleanup removes it",
     )

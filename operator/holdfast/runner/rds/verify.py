@@ -17,7 +17,7 @@ def verified(task: SnapshotVerifyTask, manifest: SnapshotManifest, context: Cont
     taken = _seen(task, said, context, pace)
     copied = _seen(task, said.copy_in, context, pace) if said.copy_in else None
     if taken.encrypted != said.encrypted:
-        raise _differs(taken.arn, f"is {'' if taken.encrypted else 'not '}encrypted, and its manifest says otherwise")
+        raise _differs(taken.arn, f"is {'' if taken.encrypted else 'not '}encrypted, but its manifest says otherwise")
     return Verification(
         checked_by=CheckedBy.RDS,
         compared=["arn", "state", "encryption"],
@@ -32,7 +32,7 @@ def _seen(task: SnapshotVerifyTask, said: SnapshotInRegion, context: Context, pa
     rds = connect(task.instance, said.region, context.places)
     taken = present(rds, naming.snapshot_name(task.backup_id, task.backup_uid), task.backup_uid, context, pace)
     if taken.arn != said.arn:
-        raise _differs(said.arn, f"is named by the manifest, but RDS has {taken.arn}")
+        raise _differs(said.arn, f"is in the manifest, but RDS has {taken.arn}")
     return taken
 
 
@@ -40,5 +40,5 @@ def _differs(arn: str, what: str) -> HoldfastError:
     return HoldfastError(
         Reason.CONTENT_MISMATCH,
         f"snapshot {arn} {what}",
-        "see in CloudTrail, and in the bucket's log, who changed what; create another backup",
+        "find out in CloudTrail, and in the bucket's access log, who changed what; then create another backup",
     )

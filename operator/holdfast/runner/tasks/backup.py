@@ -111,8 +111,8 @@ def _validate(task: BackupTask, context: Context) -> tuple[Source, Ready]:
     if ready.server_major in task.other_majors:
         raise HoldfastError(
             Reason.TOOL_TOO_NEW,
-            f"{ready.tool_version} is not of the version of the server ({ready.server_version}), and another image is",
-            "nothing is to be done: the operator runs another Job with that image",
+            f"{ready.tool_version} does not have the server's version ({ready.server_version}), and another image does",
+            "do nothing: the operator starts another Job with that image",
             server_major=ready.server_major,
         )
     return source, ready
@@ -204,7 +204,7 @@ def _record(task: BackupTask, context: Context, store: "Store", upload: "Upload"
             return Result(backup=describing.report(manifest), clean=False, warnings=[error.message])
     if in_force.pod_uid != context.pod_uid:
         return _second(task, store, upload, in_force, context)
-    beside = [f"{key} is another Pod's, which no manifest names; the cleanup removes it" for key in others]
+    beside = [f"{key} is from another Pod, and no manifest names it; the cleanup removes it" for key in others]
     return Result(backup=describing.report(manifest), clean=not others, warnings=[*left_out, *beside])
 
 
@@ -246,4 +246,4 @@ def _discard(upload: "Upload", error: Exception) -> None:
 def _retained(upload: "Upload", until: datetime | None) -> list[str]:
     from holdfast.runner.bucket.store import retained_until
 
-    return [f"{upload.key}, which is no backup, is {retained_until(until)}"] if until else []
+    return [f"{upload.key} is not part of any backup, but is {retained_until(until)}"] if until else []

@@ -28,8 +28,10 @@ from holdfast.runner.pod.text import one_line
 PASSED = "passed"
 RESUMES = 5
 PAUSE = 2.0  # seconds, longer each time
-TO_CIPHERTEXT = "read back as far as the ciphertext, for want of an identity"
-_REMEDY = "this artifact or its manifest was changed: look who writes to this bucket, and create another backup"
+TO_CIPHERTEXT = "read back, but only the encrypted bytes, since there is no identity"
+_REMEDY = (
+    "find out who else writes to this bucket, then create another backup: this artifact or its manifest was changed"
+)
 
 Chunks = Iterator[bytes]
 
@@ -67,7 +69,7 @@ class Hashed:
             pass
         if self._digest.hexdigest() != artifact.sha256:
             raise manifests.mismatch(
-                artifact.key, f"its SHA-256 is {self._digest.hexdigest()}, its manifest says {artifact.sha256}"
+                artifact.key, f"its SHA-256 is {self._digest.hexdigest()}, but its manifest says {artifact.sha256}"
             )
 
 
@@ -153,7 +155,9 @@ def _parsed(
     reading = choose.reading(wanted.engine, manifest, context, wanted.scratch_bytes)
     readable = reading.read(counted(), progress)
     if size != artifact.uncompressed_bytes:
-        raise _differs(artifact, f"it has {size} bytes decompressed, its manifest says {artifact.uncompressed_bytes}")
+        raise _differs(
+            artifact, f"it has {size} bytes when decompressed, but its manifest says {artifact.uncompressed_bytes}"
+        )
     compared = _compared(manifest, reading.contents, reading.schema_comparable)
     return f"read back: {readable}", ["uncompressedBytes", *compared]
 
@@ -169,7 +173,7 @@ def _compared(manifest: Manifest, contents: Contents | None, schema_comparable: 
         if contents.schema_sha256 != manifest.schema_sha256:
             raise _differs(
                 manifest.artifact,
-                f"its schema's hash is {contents.schema_sha256}, its manifest says {manifest.schema_sha256}",
+                f"the hash of its schema is {contents.schema_sha256}, but its manifest says {manifest.schema_sha256}",
             )
         compared.append("schema")
     return compared
@@ -182,7 +186,7 @@ def first_difference(said: Sequence[ManifestTable], found: Sequence[ManifestTabl
         if there.get(name) != wanted.get(name):
             has = f"has {there[name]} rows of table {name}" if name in there else f"does not have table {name}"
             says = f"says {wanted[name]}" if name in wanted else "does not name it"
-            return f"it {one_line(has, 300)}, its manifest {says}"
+            return f"it {one_line(has, 300)}, but its manifest {says}"
     return None
 
 
@@ -191,9 +195,9 @@ def require_known(artifact: ManifestArtifact) -> None:
     if artifact.format not in list(Format) or artifact.compression not in list(Algorithm):
         raise HoldfastError(
             Reason.MANIFEST_CONFLICT,
-            f"the manifest of {artifact.key} names the format {artifact.format!r} and the compression "
-            f"{artifact.compression!r}, which this version does not know",
-            "a newer version may have written it: use the runner image of that version",
+            f"the manifest of {artifact.key} names format {artifact.format!r} and compression "
+            f"{artifact.compression!r}, which this release does not know",
+            "use the runner image of the newer release that may have written the backup",
         )
 
 

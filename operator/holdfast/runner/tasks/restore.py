@@ -64,7 +64,10 @@ def run(task: RestoreTask, context: Context, overrides: Overrides | None = None)
 
 def unconfined() -> list[str]:
     """Warn where the kernel does not keep the tool, which obeys the dump, from the Secrets of this Pod."""
-    warning = "this node's kernel has no Landlock (Linux 5.13): the tool that read the dump could see the Pod's Secrets"
+    warning = (
+        "this node's kernel has no Landlock (Linux 5.13 or newer), so the tool that read the dump could see the Pod's "
+        "Secrets"
+    )
     return [] if confinement.version() else [warning]
 
 
@@ -77,9 +80,10 @@ def _require_expected(task: RestoreTask, manifest: Manifest, context: Context) -
     if task.pinned is None and manifest.artifact.encryption is None and identity.is_there():
         raise HoldfastError(
             Reason.MANIFEST_CONFLICT,
-            f"{manifest.artifact.key} is not encrypted, and an identity is mounted: somebody may have put it in the "
-            "place of an encrypted one",
-            "look who writes to this bucket; where the backup was never encrypted, restore it without the identity",
+            f"{manifest.artifact.key} is not encrypted although an identity is mounted: somebody may have replaced an "
+            "encrypted artifact",
+            "find out who else writes to this bucket; if the backup was never encrypted, restore it without the "
+            "identity",
         )
 
 
@@ -91,8 +95,8 @@ def _no_more(stream: Iterator[bytes], artifact: ManifestArtifact) -> Iterator[by
         if size > artifact.uncompressed_bytes:
             raise HoldfastError(
                 Reason.CONTENT_MISMATCH,
-                f"{artifact.key} is more than the {artifact.uncompressed_bytes} bytes, decompressed, that its manifest "
-                "says",
+                f"{artifact.key} has more than the {artifact.uncompressed_bytes} bytes, decompressed, that its "
+                "manifest names",
                 f"this is not what was backed up: {manifest_forms.NOT_OURS}",
             )
         yield chunk
@@ -112,7 +116,7 @@ def _trusted(opened: Store, artifact: ManifestArtifact, context: Context, progre
     if digest.hexdigest() != artifact.sha256:
         raise HoldfastError(
             Reason.CHECKSUM_MISMATCH,
-            f"{artifact.key}: its SHA-256 is {digest.hexdigest()}, its manifest says {artifact.sha256}",
-            "this artifact is not what was backed up: restore another backup, into a new and empty database",
+            f"{artifact.key}: its SHA-256 is {digest.hexdigest()}, but its manifest says {artifact.sha256}",
+            "restore another backup, into a new and empty database: this artifact is not what was backed up",
         )
     yield held

@@ -25,7 +25,10 @@ _MODES = {
     "VERIFY_CA": TLSMode.VERIFY_CA,
     "VERIFY_IDENTITY": TLSMode.VERIFY_FULL,
 }
-_SEVERAL = "names several hosts, of which the client programs take one: name one, or a Service that is always the right"
+_SEVERAL = (
+    "names several hosts, but MySQL's client programs take only one: name one host, or a Service that always points "
+    "to the right server"
+)
 _NOT_A_URL = "is not a connection URL (mysql://user:password@host:port/name)"
 
 
@@ -104,7 +107,7 @@ def resolve(database: Database, places: Places) -> Target:
         tls=max(connection.tls.mode, said.tls, key=order.index),
         option_file=path,
         authority=connections.authority(connection, places),
-        warnings=["of the connection URL's parameters, only ssl-mode is used"] if said.unused else [],
+        warnings=["only the parameter ssl-mode of the connection URL is used"] if said.unused else [],
         asker=connections.told(connection, said.user_key),
         named=connection.username is not None,
     )
@@ -114,7 +117,9 @@ def _from_keys(connection: Connection, secret: MountedSecret) -> Said:
     keys = connection.secret_keys
     user = connection.username or secret.read(keys.username)
     if "\0" in user or len(user.encode()) > secrets.MAX_USER:
-        raise secret.invalid(keys.username, f"has a NUL or more than {secrets.MAX_USER} bytes: it is no user's name")
+        raise secret.invalid(
+            keys.username, f"has a NUL or more than {secrets.MAX_USER} bytes, so it cannot be a user's name"
+        )
     return Said(connection.host or "", user, secret.read(keys.password), keys.password, keys.username)
 
 
@@ -145,7 +150,7 @@ def _parsed(text: str, key: str, username: str | None) -> Said:
     tls, unused = _parameters(url)
     host = unquote(parts["host"] or "")
     if not connections.is_host(host):
-        raise ValueError(f"{_NOT_A_URL} with a host that is one (a password's @ is written %40)")
+        raise ValueError(f"{_NOT_A_URL} with a valid host (write an @ in the password as %40)")
     return Said(
         host=host,
         user=username or unquote(parts["user"] or "", errors="strict"),
@@ -163,5 +168,5 @@ def _parameters(url: SplitResult) -> tuple[TLSMode, bool]:
     given = {name.lower(): value for name, value in parse_qsl(url.query, keep_blank_values=True)}
     asked = given.pop("ssl-mode", "DISABLED").upper()
     if asked not in _MODES:
-        raise ValueError(f"has an ssl-mode that is none of {', '.join(_MODES)}")
+        raise ValueError(f"has an ssl-mode that is not one of {', '.join(_MODES)}")
     return _MODES[asked], bool(given)

@@ -21,9 +21,9 @@ _TIMED_OUT = "110"
 
 # Without either, a server says 2061 to a client that asks for no key, and 1045 to ours, which does.
 _IN_THE_CLEAR = (
-    "a MySQL server without TLS and without RSA keys refuses every password of caching_sha2_password: set "
-    "connection.tls.mode to require or stricter, for which the server needs a certificate; or give it RSA keys "
-    "(caching_sha2_password_auto_generate_rsa_keys = ON), and restart it"
+    "set connection.tls.mode to require or stricter, for which the server needs a certificate; or give the server RSA "
+    "keys (caching_sha2_password_auto_generate_rsa_keys = ON) and restart it: a MySQL server with neither TLS nor RSA "
+    "keys refuses every password of caching_sha2_password"
 )
 
 
@@ -41,65 +41,69 @@ _TIMEOUT = Case(
     (),
     Reason.CONNECTION_TIMEOUT,
     True,
-    "nothing answered: check host and port, and NetworkPolicies and firewalls on the way to the server",
+    "check host and port, and NetworkPolicies and firewalls on the way to the server: nothing answered",
 )
 CASES = (
     Case(
         (2005,),
         Reason.HOST_NOT_FOUND,
         True,
-        "check connection.host: is the name right, with its namespace (name.namespace.svc), and is there a Service?",
+        "check connection.host: the name must be right, with its namespace (name.namespace.svc), and the Service must "
+        "exist",
     ),
     Case(
         (2002, 2003, 2004),
         Reason.CONNECTION_REFUSED,
         True,
-        "check that the server runs, that host and port are its own, and that no NetworkPolicy forbids it",
+        "check that the server is running, that host and port are right, and that no NetworkPolicy blocks the "
+        "connection",
     ),
     Case(
         (1053, 2006, 2012, 2013, 2055),
         Reason.CONNECTION_FAILED,
         True,
-        "the server, or a proxy before it, ended the connection: is it starting or stopping, and is the port its own?",
+        "check whether the server is starting or stopping, and whether the port is right: the server, or a proxy "
+        "before it, ended the connection",
     ),
     Case(
         (1040, 1203, 1226),
         Reason.CONNECTION_FAILED,
         True,
-        "the server has no connection left for this user: raise max_connections or the user's limit, or end idle ones",
+        "raise max_connections or the user's limit, or end idle connections: the server has no connection left for "
+        "this user",
     ),
     Case(
         (1129,),
         Reason.CONNECTION_FAILED,
         False,
-        "the server blocks this address after many failed connections: mariadb-admin flush-hosts, or TRUNCATE "
-        "performance_schema.host_cache",
+        "run mariadb-admin flush-hosts, or TRUNCATE TABLE performance_schema.host_cache: the server blocks this "
+        "address after many failed connections",
     ),
     Case(
         (1130,),
         Reason.AUTHENTICATION_FAILED,
         False,
-        "the server admits no user from this address: CREATE USER …@'%', or with the network of the Pods",
+        "CREATE USER …@'%', or with the Pods' network instead of %: the server admits no user from this address",
     ),
     Case(
         (1044,),
         Reason.AUTHENTICATION_FAILED,
         False,
-        "check database.name, and GRANT the user rights on it: to one without any, a server does not say whether a "
-        "database exists",
+        "check database.name, and GRANT the user rights on the database: a server does not tell a user without rights "
+        "whether a database exists",
     ),
     Case(
         (1045, 1698),
         Reason.AUTHENTICATION_FAILED,
         False,
-        "check the user's name and password in the Secret, and that the user may come from this address; a user that "
-        "REQUIREs TLS needs connection.tls.mode require or stricter",
+        "check the user's name and password in the Secret, and that the server admits the user from this address; a "
+        "user with REQUIRE SSL needs connection.tls.mode require or stricter",
     ),
     Case(
         (1820, 1862, 3118, 3955, 4151),
         Reason.AUTHENTICATION_FAILED,
         False,
-        "the account is locked or its password has expired: ALTER USER … ACCOUNT UNLOCK, or set a password",
+        "ALTER USER … ACCOUNT UNLOCK, or set a new password: the account is locked, or its password has expired",
     ),
     Case(
         (2061,),
@@ -111,46 +115,57 @@ CASES = (
         (1251, 2054, 2059),
         Reason.AUTHENTICATION_FAILED,
         False,
-        "the client does not have this user's authentication plugin: ALTER USER … IDENTIFIED WITH "
-        "caching_sha2_password (MySQL; version 9 has dropped mysql_native_password), or VIA mysql_native_password, "
-        "ed25519 or parsec (MariaDB)",
+        "ALTER USER … IDENTIFIED WITH caching_sha2_password (MySQL; version 9 has dropped mysql_native_password), or "
+        "VIA mysql_native_password, ed25519 or parsec (MariaDB): the client does not have this user's authentication "
+        "plugin",
     ),
-    Case((1049,), Reason.DATABASE_NOT_FOUND, False, "check database.name: the name as it is; SHOW DATABASES lists all"),
+    Case(
+        (1049,),
+        Reason.DATABASE_NOT_FOUND,
+        False,
+        "check database.name: it must be the exact name; SHOW DATABASES lists all",
+    ),
     Case(
         (2026, 3159),
         Reason.TLS_FAILED,
         False,
-        "check connection.tls: does the server speak TLS, does it insist on it, is the authority in caSecretName the "
-        "one that signed its certificate, and does the certificate name this host?",
+        "check connection.tls: whether the server offers or requires TLS, whether the CA in caSecretName signed its "
+        "certificate, and whether the certificate names this host",
     ),
     Case(
         (2007, 2027),
         Reason.CONNECTION_FAILED,
         False,
-        "what answers there speaks another protocol: check host, port and database.engine",
+        "check host, port and database.engine: what answers there uses another protocol",
     ),
 )
-OTHER = Case((), Reason.CONNECTION_FAILED, False, "check the server's log; the message above is the server's own")
+OTHER = Case((), Reason.CONNECTION_FAILED, False, "read the server's log: the message is the server's own")
 
 # What a tool failed with after it was connected, and what helps.
 _REMEDIES = {
-    1142: "grant the user what the message names; docs/how-to/back-up-mysql.md has all that a backup needs",
-    1143: "grant the user the whole table: a dump without some of its columns would not be whole",
-    1356: "the view names what is not there, or its definer may not see it: mend it, drop it, or redefine it",
-    1449: "the view's or routine's definer is no user of this server: create that user, or redefine the object",
-    1412: "a table was altered during the dump: keep migrations apart from backups, then create another backup",
-    1146: "a table was dropped or renamed during the dump: keep migrations apart from backups, "
-    "then create another backup",
-    1205: "something holds a lock: look at SHOW PROCESSLIST, then create another backup",
-    2020: "a row is larger than the client takes: 1 GiB is the most that MySQL knows",
-    1153: "raise the server's max_allowed_packet: it must hold the largest row twice over",
-    2006: "the server ended the connection; often a row is too large for its max_allowed_packet, which must hold it "
-    "twice over",
-    2013: "the server ended the connection: look in its log, then create another backup",
-    2026: "the server ended the connection: look in its log, then create another backup",  # MariaDB's, with TLS
-    1227: "the dump names definers that this user may not set: GRANT SET_ANY_DEFINER, ALLOW_NONEXISTENT_DEFINER ON *.* "
-    "(MySQL) or SET USER ON *.* (MariaDB) TO it",
-    1419: "with a binary log, only SUPER makes triggers and functions: SET GLOBAL log_bin_trust_function_creators = 1",
+    1142: "grant the user what the message names; docs/how-to/back-up-mysql.md lists all rights that a backup needs",
+    1143: "grant the user SELECT on the whole table: a dump without some columns would not be complete",
+    1356: "correct, drop or redefine the view: it uses an object that does not exist, or that its definer may not see",
+    1449: "create the definer of the view or routine as a user, or redefine the object: this server has no such user",
+    1412: "create another backup while no migration runs: a table was altered during the dump",
+    1146: "create another backup while no migration runs: a table was dropped or renamed during the dump",
+    1205: "find the session that holds the lock with SHOW PROCESSLIST, then create another backup",
+    2020: "make the row smaller than 1 GiB, the largest that MySQL's protocol can carry",
+    1153: "raise the server's max_allowed_packet to at least twice the size of the largest row",
+    2006: (
+        "raise the server's max_allowed_packet to at least twice the size of the largest row, the most frequent "
+        "cause; if that does not help, read the server's log: the server ended the connection"
+    ),
+    2013: "read the server's log, then create another backup: the server ended the connection",
+    2026: "read the server's log, then create another backup: the server ended the connection",  # MariaDB's, with TLS
+    1227: (
+        "GRANT SET_ANY_DEFINER, ALLOW_NONEXISTENT_DEFINER ON *.* (MySQL) or GRANT SET USER ON *.* (MariaDB) to this "
+        "user: the dump names definers that it may not set"
+    ),
+    1419: (
+        "SET GLOBAL log_bin_trust_function_creators = 1: with a binary log, only a user with SUPER may otherwise "
+        "create triggers and functions"
+    ),
     1044: "grant the user what the message names",
     1370: "grant the user what the message names",
 }
@@ -181,7 +196,7 @@ def connection_error(text: str, target: Target) -> HoldfastError:
         and target.flavour.engine is Engine.MYSQL
         and target.tls in (TLSMode.DISABLE, TLSMode.PREFER)
     ):
-        remedy = f"{remedy}; where all of that is right: {_IN_THE_CLEAR}"
+        remedy = f"{remedy}; if all of that is right, {_IN_THE_CLEAR}"
     return HoldfastError(case.reason, f"cannot connect to {target}: {text}", remedy)
 
 

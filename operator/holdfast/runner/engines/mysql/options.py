@@ -18,8 +18,8 @@ def option_file(user: str, password: str) -> str:
 
 def _line(name: str, value: str) -> str:
     if "\0" in value:
-        raise ValueError("has a NUL, which no MySQL option file can carry")
+        raise ValueError("has a NUL, which a MySQL option file cannot contain")
     line = f'{name}="' + "".join(_ESCAPES.get(character, character) for character in value) + '"'
     if len(line.encode()) > MAX_LINE:
-        raise ValueError(f"is longer than the {MAX_LINE} bytes that a line of a MySQL option file can carry")
+        raise ValueError(f"is longer than {MAX_LINE} bytes, the limit of a line in a MySQL option file")
     return line

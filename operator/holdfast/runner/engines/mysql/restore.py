@@ -14,7 +14,10 @@ from holdfast.runner.pod.context import Context
 from holdfast.runner.pod.progress import Progress
 
 COMMON = ("--batch", "--binary-mode", "--local-infile=0", MAX_PACKET)
-BEGIN_ANEW = "MySQL cannot take back what was made so far: drop the target and create it anew before the next restore"
+BEGIN_ANEW = (
+    "drop the target database and create it again before the next restore, since MySQL cannot roll back what was "
+    "restored so far"
+)
 
 
 def feed(stream: Iterator[bytes], target: Target, context: Context, progress: Progress) -> None:

@@ -119,12 +119,12 @@ def require_dumping(target: Target, stop: Stop, seconds: float) -> list[str]:
         rows = ask(target, _DUMPING, stop)
     except HoldfastError as error:
         stop.check()
-        raise stalled(tool, seconds, f"the server does not answer any more: {error.message}") from error
+        raise stalled(tool, seconds, f"the server no longer answers: {error.message}") from error
     sessions = [row for row in rows if row[0] == "doing"]
     if sessions and seconds >= WRITING_SECONDS and all(row[3] in _WRITING for row in sessions):
-        raise stalled(tool, seconds, "the server still writes to it, but nothing arrives")
+        raise stalled(tool, seconds, "the server is still sending, but nothing arrives")
     if not sessions:
-        raise stalled(tool, seconds, f"the server knows of no session of {target} that does anything")
+        raise stalled(tool, seconds, f"the server has no active session for {target}")
     return [f"{row[1]} for {row[2]} s: {row[3] or 'active'}" for row in sessions]
 
 
@@ -185,7 +185,7 @@ def _run(target: Target, questions: str, stop: Stop) -> tuple[list[list[str]], s
         code = tool.wait()
         stop.check()
         rows = [[_unescaped(value) for value in line.split("\t")] for line in text.split("\n") if line]
-        return rows, None if code == 0 else tool.said() or f"{tool.name} ended with {code} and said nothing"
+        return rows, None if code == 0 else tool.said() or f"{tool.name} ended with code {code} and without a message"
 
 
 @contextmanager
@@ -212,8 +212,8 @@ def answering(tool: Tool, target: Target) -> Iterator[None]:
     if late.is_set():
         raise HoldfastError(
             Reason.CONNECTION_TIMEOUT,
-            f"{target} was connected to, but did not answer within {ANSWER_SECONDS:.0f} seconds",
-            "look at what the server is busy with, or at what stands between: a pooler, a proxy",
+            f"{target} accepted the connection, but did not answer within {ANSWER_SECONDS:.0f} seconds",
+            "check what the server is busy with, and any pooler or proxy before it",
         )
 
 
@@ -224,8 +224,8 @@ def _read(tool: Tool, target: Target) -> bytes:
         if len(answer) > ANSWER_BYTES:
             raise HoldfastError(
                 Reason.CONNECTION_FAILED,
-                f"{target} answered questions whose answers are small with more than {ANSWER_BYTES >> 20} MiB",
-                "see what answers there: check host and port, and what stands between, such as a proxy",
+                f"{target} answered a small query with more than {ANSWER_BYTES >> 20} MiB",
+                "check host and port, and any proxy in between: what answers there may not be the server",
             )
     return bytes(answer)
 
@@ -250,7 +250,7 @@ def _require_family(target: Target, version: str) -> None:
         other = next(engine for engine in FLAVOURS if engine is not target.flavour.engine)
         raise HoldfastError(
             Reason.WRONG_ENGINE,
-            f"{target} is a server of version {one_line(version, 100)}, which is not {target.flavour.name}",
+            f"the server of {target} has version {one_line(version, 100)}, which is not {target.flavour.name}",
             f"set database.engine: {other}",
         )
 
@@ -270,6 +270,6 @@ def _require(target: Target, rows: Sequence[Sequence[str]]) -> None:
     if target.tls is not TLSMode.DISABLE and target.tls is not TLSMode.PREFER and not facts.get("Ssl_cipher"):
         raise HoldfastError(
             Reason.TLS_FAILED,
-            f"cannot connect to {target}: connection.tls.mode is {target.tls}, but the server offers no TLS",
+            f"cannot connect to {target}: connection.tls.mode is {target.tls}, but the server does not offer TLS",
             "give the server a certificate, or set connection.tls.mode to prefer or disable",
         )

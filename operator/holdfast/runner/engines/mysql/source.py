@@ -96,15 +96,15 @@ class MySQL:
         if tool[0] < there[0]:
             raise HoldfastError(
                 Reason.TOOL_TOO_OLD,
-                f"{flavour.dump} {tool_version} may leave out what a server of {flavour.name} {server_version} has: "
-                "the tool must not be older",
+                f"{flavour.dump} {tool_version} is older than the server ({flavour.name} {server_version}) and could "
+                "leave data out",
                 f"add the key {flavour.engine}-{there[0]} to runner.images in the chart's values",
                 server_major=there[0],
             )
         if tool < there:
             self.warnings.append(
-                f"the server, {flavour.name} {server_version}, is newer than {flavour.dump} {tool_version}: what only "
-                "the newer one knows may be missing"
+                f"the server ({flavour.name} {server_version}) is newer than {flavour.dump} {tool_version}: the dump "
+                "may lack what only the newer version has"
             )
 
     def _require_sight(self, found: Server) -> None:
@@ -114,8 +114,8 @@ class MySQL:
             user = target.grantee(found.user)
             raise HoldfastError(
                 Reason.DUMP_FAILED,
-                f"{target} may not see all of the database, and {target.flavour.dump} would leave out what it cannot "
-                "see",
+                f"the user of {target} may not see the whole database, and {target.flavour.dump} leaves out what the "
+                "user cannot see",
                 " ".join(f"GRANT {grant} TO {user};" for grant in lacking),
             )
 
@@ -128,10 +128,14 @@ def shortcomings(found: Server, tool: str) -> list[str]:
     said = (
         (
             tables,
-            "not consistent: {}: their engine knows no transactions, so they are not of the same moment as the rest",
+            (
+                "not consistent: {}: their storage engine has no transactions, so these tables may be from another "
+                "moment "
+                "than the rest"
+            ),
         ),
-        (floats, "not exact: {}: of a FLOAT, {tool} writes six digits; a DOUBLE keeps all"),
-        (values, "not exact: {}: a '?' among the values may stand for a character beyond U+FFFF, which {tool} loses"),
+        (floats, "not exact: {}: {tool} writes only six digits of a FLOAT; a DOUBLE keeps all digits"),
+        (values, "not exact: {}: a '?' in a value may replace a character above U+FFFF, which {tool} loses"),
     )
     return [words.format(listed(names), tool=tool) for names, words in said if names]
 
@@ -147,7 +151,5 @@ def version(name: str) -> str:
     said = tools.asked_version(name)
     found = re.search(r"(?:Ver|from) (\d+\.\d+[^\s,]*)", said)
     if found is None:
-        raise HoldfastError(
-            Reason.TOOL_NOT_FOUND, f"{name} --version says {said!r}", "use a runner image of Holdfast's"
-        )
+        raise HoldfastError(Reason.TOOL_NOT_FOUND, f"{name} --version says {said!r}", "use Holdfast's runner images")
     return found[1]

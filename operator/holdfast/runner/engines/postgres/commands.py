@@ -84,15 +84,15 @@ class Commands(Script):
         raise self._refused(buffer, at, "a comment in the form /* */")
 
     def _unknown_copy(self, buffer: bytes, at: int) -> None:
-        raise self._refused(buffer, at + 1, "a COPY that is not one of rows FROM stdin")
+        raise self._refused(buffer, at + 1, "a COPY that does not read rows FROM stdin")
 
     def _refused(self, buffer: bytes, at: int, what: str) -> HoldfastError:
         place = self._taken - len(buffer) + at
         line = self._lines + self._waiting[: max(0, place - self._passed)].count(b"\n")
         return HoldfastError(
             Reason.RESTORE_FAILED,
-            f"the dump's line {line} has {what}, which pg_dump never writes: psql would obey it, so it is not run",
-            "this is not what was backed up: look who writes to this bucket besides Holdfast; restore another backup",
+            f"line {line} of the dump has {what}, which pg_dump never writes; psql would run it, so the restore stops",
+            "find out who else writes to this bucket, and restore another backup: this is not what was backed up",
         )
 
 

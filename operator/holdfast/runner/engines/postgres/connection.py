@@ -157,7 +157,10 @@ def _from_url(connection: Connection, secret: MountedSecret) -> dict[str, str]:
         # libpq's own parser; its message would quote the URL, password and all, so it goes no further.
         said = {name: str(value) for name, value in conninfo_to_dict(text).items() if text.startswith(_SCHEMES)}
     except ProgrammingError:
-        what = "is not a connection URL (postgresql://user:password@host:port/name), or asks what libpq does not know"
+        what = (
+            "is not a connection URL (postgresql://user:password@host:port/name), or has a parameter that libpq does "
+            "not know"
+        )
         raise secret.invalid(key, what) from None
     said |= {"user": connection.username} if connection.username else {}
     missing = [name for name in ("host", "user", "password") if not said.get(name)]
@@ -172,7 +175,10 @@ def _misread(said: dict[str, str]) -> Iterator[str]:
     hosts, ports = said["host"].split(","), said.get("port", "").split(",")
     # after an unescaped @ in the password, libpq takes the rest of it for the host: which messages would show
     if not all(map(connections.is_host, hosts)):
-        yield "a host that is one, or several with commas (a password's @ is written %40; a socket cannot be reached)"
+        yield (
+            "a valid host, or several separated by commas (write an @ in the password as %40; a socket cannot be "
+            "reached)"
+        )
     if not all(port == "" or connections.is_port(port) for port in ports):
         yield "a port that is a number up to 65535"
     if len(ports) not in (1, len(hosts)):

@@ -27,80 +27,82 @@ CASES = (
         r"could not translate host name|name or service not known|name resolution|no address associated|nodename nor",
         Reason.HOST_NOT_FOUND,
         True,
-        "check connection.host: is the name right, with its namespace (name.namespace.svc), and is there a Service?",
+        "check connection.host: the name must be right, with its namespace (name.namespace.svc), and the Service must "
+        "exist",
     ),
     Case(
         r"database system is (starting|shutting|in recovery|not yet)|not yet accepting connections",
         Reason.CONNECTION_REFUSED,
         True,
-        "the server is starting or stopping: wait until it is ready, then create another backup",
+        "wait until the server is ready, then create another backup: the server is starting or stopping",
     ),
     Case(
         r"connection refused|no route to host|network is unreachable",
         Reason.CONNECTION_REFUSED,
         True,
-        "check that the server runs, that host and port are its own, and that no NetworkPolicy forbids it",
+        "check that the server is running, that host and port are right, and that no NetworkPolicy blocks the "
+        "connection",
     ),
     Case(
         r"timeout expired|timed out",
         Reason.CONNECTION_TIMEOUT,
         True,
-        "nothing answered: check host and port, and NetworkPolicies and firewalls on the way to the server",
+        "check host and port, and NetworkPolicies and firewalls on the way to the server: nothing answered",
     ),
     Case(
         r"no pg_hba\.conf entry|pg_hba\.conf rejects",
         Reason.AUTHENTICATION_FAILED,
         False,
-        "the server's pg_hba.conf does not admit this user from here: add an entry; 'no encryption' in the message "
-        "means that connection.tls.mode must be require or stricter",
+        "add an entry for this user and the Pods' network to the server's pg_hba.conf; if the message says 'no "
+        "encryption', set connection.tls.mode to require or stricter",
     ),
     Case(
         r"password authentication failed|authentication failed|no password supplied|not permitted to log in|role "
         r".* does not exist",
         Reason.AUTHENTICATION_FAILED,
         False,
-        "check the user's name and password in the Secret; a password that was changed lately may not be in it yet",
+        "check the user's name and password in the Secret; the Secret may still have an old password",
     ),
     Case(
         r"permission denied for database",
         Reason.AUTHENTICATION_FAILED,
         False,
-        "GRANT CONNECT ON DATABASE to this user",
+        "GRANT CONNECT ON DATABASE … to this user",
     ),
     Case(
         r"database .* does not exist",
         Reason.DATABASE_NOT_FOUND,
         False,
-        "check database.name: it is the name as it is, unquoted, in the right case; psql -l lists all",
+        "check database.name: it must be the exact name, without quotes and in the right case; psql -l lists all",
     ),
     Case(
         r"\bssl\b|certificate|\btls\b",
         Reason.TLS_FAILED,
         False,
-        "check connection.tls: does the server speak TLS, is the authority in caSecretName the one that signed its "
-        "certificate, and does the certificate name this host?",
+        "check connection.tls: whether the server offers TLS, whether the CA in caSecretName signed its certificate, "
+        "and whether the certificate names this host",
     ),
     Case(
         r"session is (not )?read-only|server is (not )?in hot standby",
         Reason.CONNECTION_FAILED,
         True,
-        "no server that answers is of the kind that the connection URL's target_session_attrs asks for: look which one "
-        "is the primary, and name it, or a Service that is always its",
+        "find out which server is the primary, and name that server, or a Service that always points to it: none that "
+        "answers is of the kind that target_session_attrs in the connection URL requires",
     ),
     Case(
         r"too many (clients|connections)|remaining connection slots",
         Reason.CONNECTION_FAILED,
         True,
-        "the server has no connection left: raise max_connections or end idle ones",
+        "raise max_connections, or end idle connections: the server has no connection left",
     ),
     Case(
         r"server closed the connection unexpectedly",
         Reason.CONNECTION_FAILED,
         True,
-        "the server, or what stands before it, ended the connection at once: look in its log; it may be starting",
+        "read the server's log: the server, or a proxy before it, ended the connection at once; it may be starting",
     ),
 )
-OTHER = Case("", Reason.CONNECTION_FAILED, False, "check the server's log; the message above is the server's own")
+OTHER = Case("", Reason.CONNECTION_FAILED, False, "read the server's log: the message is the server's own")
 
 
 def classify(text: str) -> Case:

@@ -29,7 +29,7 @@ def read(connection: "Connection[tuple[Any, ...]]") -> Histories:
         connection.execute(_SETTINGS)
         rows = connection.execute(_TABLES, [migrations.tables()]).fetchall()
     except (psycopg.Error, UnicodeError) as error:
-        return [], [f"it is not known whether there are migrations: {one_line(str(error), 300)}"]
+        return [], [f"the tables of migration tools could not be looked up: {one_line(str(error), 300)}"]
     tables = {(str(schema), str(name)): columns for schema, name, columns in rows}
     return migrations.read(tables, lambda question: _ask(connection, question), (psycopg.Error, ValueError))
 

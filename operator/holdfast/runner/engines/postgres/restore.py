@@ -91,7 +91,9 @@ def unpack(stream: Iterator[bytes], folder: Path) -> None:
             _unpack(archive, folder)
     except tarfile.TarError as error:
         raise HoldfastError(
-            Reason.ARCHIVE_UNREADABLE, f"the tar of the directory dump cannot be read: {error}", "use another backup"
+            Reason.ARCHIVE_UNREADABLE,
+            f"the tar of the directory dump cannot be read: {error}",
+            "restore another backup",
         ) from error
     for _ in stream:  # what follows the tar's end: only the whole has the right sum
         pass
@@ -109,8 +111,8 @@ def _unpack(archive: tarfile.TarFile, folder: Path) -> None:
         if content is None or path.parent != PurePosixPath(ARCHIVE_FOLDER) or path.name == "..":
             raise HoldfastError(
                 Reason.ARCHIVE_UNREADABLE,
-                f"the archive has something else than the files of a directory dump: {member.name!r}",
-                "this artifact is none that Holdfast wrote: restore another backup; nothing of it was restored",
+                f"the archive has a file that is not part of a directory dump: {member.name!r}",
+                "restore another backup: Holdfast did not write this artifact; nothing was restored",
             )
         with content, (folder / path.name).open("xb") as file:
             shutil.copyfileobj(content, file, BUFFER)

@@ -97,9 +97,9 @@ def require_dumping(target: Target, stop: Stop, seconds: float) -> list[str]:
     except (HoldfastError, psycopg.Error) as error:
         stop.check()
         said = error.message if isinstance(error, HoldfastError) else one_line(str(error), 300)
-        raise stalled("pg_dump", seconds, f"the server does not answer any more: {said}") from error
+        raise stalled("pg_dump", seconds, f"the server no longer answers: {said}") from error
     if not doing:
-        raise stalled("pg_dump", seconds, f"the server knows of no session of {target} that does anything")
+        raise stalled("pg_dump", seconds, f"the server has no active session for {target}")
     return doing
 
 
@@ -131,8 +131,8 @@ def answering(connection: "Connection[tuple[Any, ...]]", target: Target, stop: S
         if late.is_set():
             raise HoldfastError(
                 Reason.CONNECTION_TIMEOUT,
-                f"{target} was connected to, but did not answer within {ANSWER_SECONDS:.0f} seconds",
-                "look at what the server is busy with, or at what stands between: a pooler, a proxy",
+                f"{target} accepted the connection, but did not answer within {ANSWER_SECONDS:.0f} seconds",
+                "check what the server is busy with, and any pooler or proxy before it",
             ) from None
         raise
     finally:

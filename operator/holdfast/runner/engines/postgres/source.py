@@ -36,14 +36,14 @@ class Postgres:
         if major < found.major:
             raise HoldfastError(
                 Reason.TOOL_TOO_OLD,
-                f"{tool_version} cannot dump a server of {found.version}: the tool must not be older",
+                f"{tool_version} cannot dump {found.version}, since the tool is older than the server",
                 f"add the key postgres-{found.major} to runner.images in the chart's values",
                 server_major=found.major,
             )
         if major > found.major:
             self.warnings.append(
-                f"{tool_version} is newer than the server ({found.version}), whose own version may refuse the dump "
-                f"when it is restored: add the key postgres-{found.major} to runner.images in the chart's values"
+                f"{tool_version} is newer than the server ({found.version}), so a server of that version may refuse "
+                f"to restore the dump: add the key postgres-{found.major} to runner.images in the chart's values"
             )
         self.warnings += [*safe_releases.warnings("pg_dump", tool_version), *found.warnings]
         return Ready(

@@ -47,8 +47,8 @@ class Place:
             raise _not_found(f"{self} cannot be followed: {error}", _REMEDY) from None
         if root not in file.parents:
             raise _not_found(
-                f"{self} leads out of the claim, to {file}",
-                "a link must be relative and stay within the claim: name the file itself in database.volume.path",
+                f"{self} is a link out of the claim, to {file}",
+                "name the file itself in database.volume.path: a link must be relative and stay within the claim",
             )
         return file
 
@@ -57,18 +57,18 @@ class Place:
         file = self.file
         try:
             if not stat.S_ISREG(file.stat().st_mode):
-                raise _no_database(f"{self} is no plain file")
+                raise _no_database(f"{self} is not a regular file")
             with file.open("rb") as opened:
                 header = opened.read(HEADER_BYTES)
             size = file.stat().st_size + _size(Path(f"{file}-wal"))
         except (FileNotFoundError, NotADirectoryError):
-            raise _not_found(f"{self} is not there{_beside(file)}", _REMEDY) from None
+            raise _not_found(f"{self} does not exist{_beside(file)}", _REMEDY) from None
         except PermissionError:
             raise self.denied() from None
         if not header:
             raise _no_database(f"{self} is empty (0 bytes)")
         if header[:16] != MAGIC or len(header) < HEADER_BYTES:
-            raise _no_database(f"{self} does not begin as an SQLite database does")
+            raise _no_database(f"{self} does not begin like an SQLite database")
         return Found(size, _version(int.from_bytes(header[_WRITER], "big")))
 
     def require_absent(self) -> None:
@@ -85,9 +85,9 @@ class Place:
         if there:
             raise HoldfastError(
                 Reason.TARGET_NOT_EMPTY,
-                f"{self}: {', '.join(path.name for path in there)} is there already",
-                "restore to a path where nothing is, or move the old database away with its -wal, -shm and -journal; "
-                "nothing was changed",
+                f"{self}: {', '.join(path.name for path in there)} already exists",
+                "restore to a path that does not exist yet, or move the old database away, together with its -wal, "
+                "-shm and -journal files; nothing was changed",
             )
 
     def denied(self) -> HoldfastError:
@@ -95,17 +95,19 @@ class Place:
         if self.read_only() and os.access(self.file, os.R_OK):
             return HoldfastError(
                 Reason.VOLUME_READ_ONLY,
-                f"claim {self.claim} is mounted read-only here, and {self.path!r} needs it writable: SQLite keeps the "
-                "index of a write-ahead log in a file beside the database",
-                "use a claim with access mode ReadWriteOnce or ReadWriteMany, whose volume takes writes",
+                f"claim {self.claim} is mounted read-only, but {self.path!r} needs a writable mount: SQLite keeps the "
+                "index of the write-ahead log in a file beside the database",
+                "use a claim with access mode ReadWriteOnce or ReadWriteMany, on a volume that can be written",
             )
         whose, owner = self._whose()
-        remedy = f"set database.volume.runAsUser: {owner} in the policy (and runAsGroup, where the group has the right)"
+        remedy = (
+            f"set database.volume.runAsUser to {owner} in the policy (and runAsGroup, if only the group has the right)"
+        )
         if owner in (0, os.geteuid()):
-            remedy = f"let user {os.geteuid()} read and write {whose}, and the folder that it lies in: chown, chmod"
+            remedy = f"let user {os.geteuid()} read and write {whose}, and the folder around it, with chown or chmod"
         return HoldfastError(
             Reason.FILE_ACCESS_DENIED,
-            f"{self} is closed to user {os.geteuid()}, group {os.getegid()}, that the Job runs as: {whose}",
+            f"user {os.geteuid()}, group {os.getegid()}, as which the Job runs, may not read and write {self}: {whose}",
             remedy,
         )
 
@@ -127,7 +129,10 @@ class Place:
         raise AssertionError("the root of a mounted volume can be seen")
 
 
-_REMEDY = "correct database.volume.claimName and path: it is the path within the claim, not within its application"
+_REMEDY = (
+    "correct database.volume.claimName and path: the path is the one within the claim, not the one that the "
+    "application sees"
+)
 
 
 def _not_found(message: str, remedy: str) -> HoldfastError:
@@ -138,7 +143,7 @@ def _no_database(message: str) -> HoldfastError:
     return HoldfastError(
         Reason.NOT_A_DATABASE,
         message,
-        "correct database.volume.path; an encrypted database (SQLCipher, SEE) looks so too, and cannot be backed up "
+        "correct database.volume.path; an encrypted database (SQLCipher, SEE) looks the same, and cannot be backed up "
         "this way",
     )
 

@@ -21,7 +21,9 @@ _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _RULE = re.compile(r"CHECK constraint failed in |(NULL|NUMERIC|TEXT|non-\w+) value in ")
 # What only the application's own process has.
 _FOREIGN = re.compile(r"no such collation sequence: (.+)|unknown function|no such (?:function|module)")
-_NOT_COMPARED = "every page was checked, but indexes were not compared with tables, as that needs the application: "
+_NOT_COMPARED = (
+    "every page was checked, but indexes were not compared with tables, since that needs functions of the application: "
+)
 
 Answer = dict[str, Any]
 

@@ -57,5 +57,7 @@ class FileReading:
             if error.reason not in (Reason.DATABASE_CORRUPT, Reason.NOT_A_DATABASE):
                 raise
             raise HoldfastError(
-                Reason.ARCHIVE_UNREADABLE, error.message, "this artifact is no whole database: create another backup"
+                Reason.ARCHIVE_UNREADABLE,
+                error.message,
+                "create another backup: this artifact is not a complete database",
             ) from error

@@ -32,7 +32,7 @@ def write(place: Place, stream: Iterator[bytes], size: int, pod_uid: str, progre
         place.require_absent()
         raise HoldfastError(
             Reason.TARGET_NOT_EMPTY,
-            f"{place}: what should be a folder on the way to it is a file",
+            f"{place}: a part of the path that should be a folder is a file",
             "restore to another path; nothing was changed",
         ) from error
     except OSError as error:
@@ -47,8 +47,8 @@ def _require_room(place: Place, folder: Path, size: int) -> None:
     if free < size:
         raise HoldfastError(
             Reason.DISK_FULL,
-            f"claim {place.claim} has {size_for_people(free)} free, the database needs {size_for_people(size)} ({size} "
-            "bytes)",
+            f"claim {place.claim} has {size_for_people(free)} free, but the database needs {size_for_people(size)} "
+            f"({size} bytes)",
             "enlarge the claim, or restore into another one; nothing was changed",
         )
 
@@ -67,7 +67,7 @@ def _fill(temporary: Path, stream: Iterator[bytes], progress: Progress) -> None:
     if begin != MAGIC:
         raise HoldfastError(
             Reason.RESTORE_FAILED,
-            "the artifact holds no SQLite database",
+            "the artifact does not hold an SQLite database",
             "restore another backup; nothing was changed",
         )
 

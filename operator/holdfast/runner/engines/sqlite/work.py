@@ -15,7 +15,7 @@ from holdfast.runner.pod.stop import Stop
 from holdfast.runner.pod.text import one_line
 
 LOCK_SECONDS = 60.0  # a checkpoint or a VACUUM may hold the lock so long; a lock for good is told
-_LOG = "The Job's log may say more; another backup may go well"
+_LOG = "read the Job's log, then create another backup"
 # -P: no module from where we happen to be
 _PROGRAM = (sys.executable, "-P", "-m", "holdfast.runner.engines.sqlite.program")
 
@@ -63,10 +63,11 @@ def _ended(code: int, doing: str, said: str) -> HoldfastError:
         return HoldfastError(
             Reason.DUMP_KILLED,
             f"SQLite was killed by {signal.Signals(-code).name} while {doing}",
-            "SIGKILL is often the memory limit: raise job.resources; SIGBUS is a volume that went away: see the node",
+            "for SIGKILL, raise job.resources.limits.memory, the most frequent cause; for SIGBUS, look at the node: "
+            "the volume went away",
         )
     return HoldfastError(
-        Reason.DUMP_FAILED, f"SQLite ended with {code} while {doing}: {said or 'it said nothing'}", _LOG
+        Reason.DUMP_FAILED, f"SQLite ended with code {code} while {doing}: {said or 'no message'}", _LOG
     )
 
 
@@ -79,8 +80,8 @@ def failure(place: Place, name: str, message: str, doing: str) -> HoldfastError:
             return HoldfastError(
                 Reason.DATABASE_LOCKED,
                 f"{place} stayed locked for {LOCK_SECONDS:.0f} s",
-                "another process holds it: one with locking_mode=EXCLUSIVE lets nobody else in (change that), a long "
-                "VACUUM or transaction ends by itself (create another backup then)",
+                "find the process that holds the lock: if it uses locking_mode=EXCLUSIVE, change that; if it is a "
+                "long VACUUM or transaction, wait for its end, then create another backup",
             )
         case "SQLITE_NOTADB":
             return HoldfastError(
@@ -91,9 +92,13 @@ def failure(place: Place, name: str, message: str, doing: str) -> HoldfastError:
         case "SQLITE_CANTOPEN" | "SQLITE_READONLY" | "SQLITE_PERM":
             return place.denied()
         case "SQLITE_FULL":
-            return HoldfastError(Reason.DISK_FULL, what, "free the node's disk, or raise job.scratch.sizeLimit")
+            return HoldfastError(
+                Reason.DISK_FULL, what, "free space on the node's disk, or raise job.scratch.sizeLimit"
+            )
     return HoldfastError(
-        Reason.DUMP_FAILED, what, "an I/O error (SQLITE_IOERR) is the volume's: see its driver and its node. " + _LOG
+        Reason.DUMP_FAILED,
+        what,
+        "for an I/O error (SQLITE_IOERR), look at the volume's driver and node; for all else, " + _LOG,
     )
 
 
@@ -102,6 +107,6 @@ def corrupt(place: Place, what: str) -> HoldfastError:
     return HoldfastError(
         Reason.DATABASE_CORRUPT,
         f"{place} is damaged: {what}",
-        "restore the last good backup, or save what can be read with the command .recover of the sqlite3 shell; "
-        "nothing was published",
+        "restore the last good backup, or save what can be read with the sqlite3 shell's command .recover; nothing "
+        "was published",
     )
