@@ -67,7 +67,7 @@ FAULTS = [
     Fault("out-of-memory", {"job": {"backoffLimit": 0, "resources": {"limits": {"memory": "40Mi"}}}},
           "OutOfMemory", "memory", 137, or_else=UNEXPLAINED),
     Fault("service-account-missing", job(serviceAccountName="no-such"), "ServiceAccountMissing", "no-such", ran=False),
-    Fault("unschedulable", job(nodeSelector={"no-such": "node"}), "Unschedulable", "no node takes the Pod", ran=False),
+    Fault("unschedulable", job(nodeSelector={"no-such": "node"}), "Unschedulable", "no node can run the", ran=False),
     Fault("quota", job(resources={"requests": {"memory": "200Gi"}}),
           "QuotaExceeded", "exceeded quota", ran=False),
 ]  # fmt: skip

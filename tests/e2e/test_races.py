@@ -188,7 +188,7 @@ def test_a_pod_with_all_our_labels_that_anybody_made_is_not_believed(world: Worl
     nowhere = {"storage": {"s3": {"bucket": "no-such-bucket"}}, "database": {"name": "forged"}}
     world.apply(world.policy(world.races, "forged", nowhere | {"job": {"nodeSelector": {"no-such": "node"}}}))
     world.apply(backup(world.races, "forged"))
-    status = world.reaches(world.races, "forged", lambda it: "no node takes" in it.get("message", ""))
+    status = world.reaches(world.races, "forged", lambda it: "no node can run" in it.get("message", ""))
 
     # When somebody makes a Pod that bears our labels and says that the backup is there
     # (all but the one by which the Job's controller would adopt it: whoever knows that one is in its place)

@@ -454,7 +454,7 @@ def test_a_pod_that_is_told_to_end_removes_what_it_began(backup: Backup):
 def test_what_rds_does_not_let_go_yet_is_reported_and_the_next_pod_makes_it_the_backup(backup: Backup):
     error = interrupt(backup, deletable=False)
     assert isinstance(error, UncleanError)
-    assert "RDS deletes none before it is" in error.leftover
+    assert "RDS cannot delete it before" in error.leftover
     backup.aws.proxy.behave()
     assert backup.run("pod-2").backup
     assert len(backup.aws.snapshots(backup.source)) == 1
@@ -581,13 +581,13 @@ def rewritten(field: str, value: object) -> Callable[[Backup], None]:
 @pytest.mark.parametrize(
     ("change", "reason", "says"),
     [
-        pytest.param(delete, Reason.BACKUP_NOT_FOUND, "is not there and available", id="deleted"),
+        pytest.param(delete, Reason.BACKUP_NOT_FOUND, "does not exist or is not available", id="deleted"),
         pytest.param(delete_copy, Reason.BACKUP_NOT_FOUND, f"in {ELSEWHERE}", id="its copy deleted"),
-        pytest.param(break_off, Reason.BACKUP_NOT_FOUND, "is not there and available", id="failed"),
-        pytest.param(untag, Reason.BACKUP_NOT_FOUND, "is not there and available", id="not tagged as ours"),
+        pytest.param(break_off, Reason.BACKUP_NOT_FOUND, "does not exist or is not available", id="failed"),
+        pytest.param(untag, Reason.BACKUP_NOT_FOUND, "does not exist or is not available", id="not tagged as ours"),
         pytest.param(lose_manifest, Reason.BACKUP_NOT_FOUND, "manifest.json", id="no manifest"),
         pytest.param(
-            rewritten("arn", ANOTHER), Reason.CONTENT_MISMATCH, "named by the manifest", id="another ARN said"
+            rewritten("arn", ANOTHER), Reason.CONTENT_MISMATCH, "in the manifest, but RDS has", id="another ARN said"
         ),
         pytest.param(
             rewritten("arn", f"{ANOTHER}\nid #"), Reason.MANIFEST_CONFLICT, "no manifest", id="a line break in the ARN"
@@ -615,7 +615,7 @@ def test_a_verification_that_aws_throttles_says_nothing_about_the_snapshot(backu
     ("DescribeDBSnapshots", "EngineVersion", "17\n", "EngineVersion"),
     ("DescribeDBSnapshots", "DBSnapshotArn", f"{ANOTHER}\ntouch /tmp/x #", "DBSnapshotArn"),
     ("DescribeDBSnapshots", "AllocatedStorage", "-1", "AllocatedStorage"),
-    ("DescribeDBSnapshots", "AllocatedStorage", "much", "no answer of RDS's API"),
+    ("DescribeDBSnapshots", "AllocatedStorage", "much", "not an answer of the RDS API"),
     ("DescribeDBSnapshots", "Status", "available\x9b2J", "Status"),
 ])  # fmt: skip
 def test_an_answer_that_is_not_aws_is_refused_by_its_field_and_nothing_is_recorded(backup, action, field, value, named):

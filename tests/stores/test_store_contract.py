@@ -169,7 +169,7 @@ def test_a_bucket_without_object_lock_cannot_retain_and_says_so(kind: Kind, pref
     s3 = S3Storage.model_validate({"bucket": kind.bucket, "objectLock": {"mode": "governance"}})
     store = Store(s3, kind.client)
     an_upload(store, f"{prefix}a").complete()
-    with pytest.raises(HoldfastError, match="retained by Object Lock") as caught:
+    with pytest.raises(HoldfastError, match="setting the Object Lock retention") as caught:
         store.lock(f"{prefix}a", soon())
     assert caught.value.reason is Reason.STORAGE_FAILED
     assert store.delete(f"{prefix}a") is None

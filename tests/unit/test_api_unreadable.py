@@ -110,9 +110,15 @@ REFERRING = {"policyRef": {"name": "orders"}}
             {"backupID": "backup-1", "phase": "Running", "resolved": policy_dict(method="rsync")},
             policy_dict(),
             "status.resolved.method: Input",
-            "another release has written it",
+            "another release of Holdfast wrote this one",
         ),
-        (REFERRING, {"phase": 7, "conditions": "none"}, policy_dict(), "status.phase: Input", "another release has"),
+        (
+            REFERRING,
+            {"phase": 7, "conditions": "none"},
+            policy_dict(),
+            "status.phase: Input",
+            "another release of Holdfast wrote",
+        ),
     ],
     ids=["policy", "backup", "what was resolved", "no status at all"],
 )

@@ -151,7 +151,7 @@ def test_a_strangers_job_of_our_name_is_never_touched():
         cleaning = failed.model_copy(update={"cleanup": Cleanup(job_name=job.name, state="Running")})
         ended = the_decision(observed(a_backup(status=cleaning), cleanup_job=job))
         assert (ended.act, ended.status.cleanup.state) == (None, "Failed")
-        assert "not this backup's" in ended.announcement.message
+        assert "not belong to this backup" in ended.announcement.message
         assert the_decision(observed(a_backup(status=ended.status), cleanup_job=job)) == Rest()
 
 
@@ -212,7 +212,7 @@ def test_what_did_not_start_in_time_is_failed_with_the_reason_once_its_job_has_e
     assert asked == Do(Learn(What.PODS)), "the cache may be behind"
     assert (recorded.phase, recorded.failure.reason) == (Phase.PENDING, reason)
     assert "given up after 600 s" in recorded.failure.message
-    assert "its Job is ended first" in recorded.message
+    assert "the backup is Failed once its Job has ended" in recorded.message
     assert recorded.cleanup is None, "nothing ran, so nothing can be left"
     assert isinstance(the_decision(observed(a_backup(status=recorded), **seen)).act, Delete)
     failed = the_decision(observed(a_backup(status=recorded), pods_listed=True))
@@ -384,7 +384,7 @@ def test_a_server_that_another_image_fits_is_backed_up_by_that_one(reason, known
     assert decision.status.cleanup is None
     assert condition(decision, "Reconciling") == ("True", "RunnerChanged")
     assert not decision.announcement.warning
-    assert f"the image {key}" in decision.announcement.message
+    assert f"with image {key}" in decision.announcement.message
 
 
 def test_the_job_that_another_image_follows_is_let_go_before_it_is_out_of_sight():

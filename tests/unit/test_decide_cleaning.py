@@ -34,7 +34,9 @@ def test_a_pod_that_cannot_start_is_told_and_no_longer_waited_for_than_its_polic
     pod = a_pod(age=30, unschedulable="0/3 nodes are available")
     told = the_decision(cleaning(cleanup_job=a_job(name=NAME, age=30), cleanup_pods=(pod,)))
     assert told.status.cleanup.state == "Running"
-    assert told.status.cleanup.message.startswith("waiting: no node takes the Pod: 0/3 nodes are available. What to do")
+    assert told.status.cleanup.message.startswith(
+        "waiting: no node can run the Pod: 0/3 nodes are available. What to do"
+    )
 
     late = {"cleanup_job": a_job(name=NAME, age=700), "cleanup_pods": (NO_NODE,)}
     assert the_decision(cleaning(**late)).act == Learn(What.PODS), "the cache may be behind"
@@ -76,7 +78,7 @@ def test_a_strangers_job_of_its_name_is_never_followed_or_given_a_time_to_live()
     stranger = a_job(name=NAME, owner="somebody", complete=True)
     said = the_decision(cleaning(cleanup_job=stranger)).status
     assert said.cleanup.state == "Failed"
-    assert "is not this backup's" in said.cleanup.message
+    assert "does not belong to this backup" in said.cleanup.message
     assert the_decision(cleaning(said, cleanup_job=stranger)) == Rest()
 
 

@@ -51,7 +51,7 @@ def test_one_that_runs_is_waited_for_no_longer_than_it_may_work():
     assert cleaning(job, a_pod(phase="Running")).due == job.created + timedelta(seconds=22_200 + 600)
     late = cleaning(a_job(age=22_800, name="c"), a_pod(phase="Running"))
     assert late.status.cleanup.state == "Failed"
-    assert "the deadline of Job c is long over" in late.status.cleanup.message
+    assert "the deadline of Job c passed long ago" in late.status.cleanup.message
 
 
 def test_what_keeps_it_from_starting_is_said_with_what_to_do_however_long_it_is():
@@ -77,8 +77,10 @@ def test_a_container_beside_it_has_a_minute_to_end_too():
 @pytest.mark.parametrize(
     ("job", "pod", "says"),
     [
-        pytest.param({"complete": True}, {"job": "another"}, "left no report that agrees", id="its report is lost"),
-        pytest.param({"failed": "DeadlineExceeded"}, {"exit_code": 0, "report": CLEANED}, "no report that agrees",
+        pytest.param({"complete": True}, {"job": "another"}, "is missing, or does not agree", id="its report is lost"),
+        pytest.param({"failed": "DeadlineExceeded"}, {"exit_code": 0, "report": CLEANED}, (
+            "is missing, or does not agree"
+        ),
                      id="its Job says otherwise"),
         pytest.param({"complete": True}, {"exit_code": 0, "report": a_success()}, Reason.REPORT_MISSING,
                      id="a report of another task"),
@@ -97,7 +99,7 @@ def test_one_that_did_not_end_well_says_so(job, pod, says):
     assert decision.status.cleanup.state == "Failed"
     assert decision.status.phase is Phase.FAILED
     assert (decision.announcement.warning, decision.announcement.reason) == (True, "CleanupFailed")
-    said = "neither what was backed up nor what failed" if says == Reason.REPORT_MISSING else says
+    said = "neither a backup nor a failure" if says == Reason.REPORT_MISSING else says
     assert said in decision.announcement.message
     assert decision.status.cleanup.message == decision.announcement.message
 
@@ -118,6 +120,6 @@ def test_it_waits_for_the_last_pod_of_the_backup_and_looks_again_when_that_one_c
     decision = decide(o, settings(), NOW)
     assert decision.act is None
     assert decision.due == pod.created + timedelta(seconds=22_200 + 600)
-    assert f"waiting: the Pod {pod.name} of the backup has not ended" in decision.status.cleanup.message
+    assert f"waiting: Pod {pod.name} of the backup has not ended" in decision.status.cleanup.message
     again = decide(observed(a_backup(status=decision.status), job=o.job, pods=(pod,)), settings(), NOW)
     assert again.due == decision.due

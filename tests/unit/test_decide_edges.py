@@ -66,14 +66,16 @@ def test_a_job_that_is_being_deleted_is_waited_for_and_nothing_is_said():
 
 
 def test_the_last_word_of_a_runner_is_told_from_one_that_will_be_tried_again():
-    assert "so will the Job" in the_decision(a_begun_backup(), job=a_job(), pods=(a_pod(**GOOD),)).status.message
+    assert (
+        "the Job is about to end" in the_decision(a_begun_backup(), job=a_job(), pods=(a_pod(**GOOD),)).status.message
+    )
     again = the_decision(a_begun_backup(), job=a_job(failed_pods=1), pods=(a_pod(exit_code=1_000),))
-    assert "is being replaced" in again.status.message
+    assert "the Job replaces it" in again.status.message
 
 
 def test_what_was_seen_to_run_and_is_gone_is_being_replaced_before_anybody_has_counted_it():
     status = the_decision(a_begun_backup(phase=Phase.RUNNING), job=a_job()).status
-    assert "is being replaced" in status.message
+    assert "the Job replaces it" in status.message
     assert status.pod_wanted == PodWanted(since=NOW, ran=True)
 
 
@@ -249,7 +251,7 @@ def test_the_end_of_a_job_is_waited_for_until_a_moment_that_is_known(seen, decis
 
 def test_a_job_that_is_still_there_after_five_minutes_is_told_to_be():
     failure = being_ended(age=300, job=a_job(deleting=True)).status.failure
-    assert failure.message == "m; its Job still exists, 300 s after it was ended: see its node"
+    assert failure.message == "m; its Job still exists, 300 s after the operator ended the Job: look at its node"
 
 
 def test_the_success_of_a_pod_whose_job_is_gone_is_taken_and_another_tasks_is_not():

@@ -365,7 +365,7 @@ class History(RuleBasedStateMachine):
         assert not (self.published and good), "the backup is there, and a Pod of ours says so"
         given_up = status.ending is not None and self.now >= status.ending.since + ending.LONGEST
         if given_up and (self.running() or self.own()):
-            assert "after it was ended" in status.failure.message
+            assert "after the operator ended" in status.failure.message
             return
         assert not self.running(), "what is called Failed has nothing that runs"
         assert all(job.complete or job.failed_reason for job in self.own() if job.name == status.job_name)

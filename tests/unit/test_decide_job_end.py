@@ -151,11 +151,11 @@ def test_what_an_injected_init_container_waits_for_is_said_as_not_ours():
     said = the_decision(observed(a_begun_backup(), job=a_job(), pods=(pod,))).status.message
 
     assert "the init container istio-init does not run: ErrImagePull: no such image" in said
-    assert "see which webhook" in said
+    assert "find the webhook" in said
     old = a_pod(waiting="PodInitializing", held_up_by=InitContainer("setup"), age=601)
     late = the_decision(observed(a_begun_backup(), job=a_job(age=700), pods=(old,), pods_listed=True))
     assert late.status.failure.reason == Reason.START_TIMEOUT
-    assert "the init container setup runs" in late.status.failure.message
+    assert "init container setup is running" in late.status.failure.message
 
 
 def test_an_init_container_that_failed_is_blamed_for_a_runner_that_never_ran():
@@ -326,9 +326,9 @@ def test_a_pod_that_does_not_end_holds_up_the_word_for_five_minutes_and_the_clea
     waits = the_decision(observed(a_backup(status=said), **seen)).status
 
     assert said.phase is Phase.FAILED
-    assert "its Pod orders-1-stuck may still run, 300 s after it was ended" in said.failure.message
+    assert "its Pod orders-1-stuck may still run, 300 s after the operator ended" in said.failure.message
     assert (waits.cleanup.state, waits.cleanup.message) == (
-        "Running", "waiting: the Pod orders-1-stuck of the backup has not ended",
+        "Running", "waiting: Pod orders-1-stuck of the backup has not ended",
     )  # fmt: skip
     rests = the_decision(observed(a_backup(status=waits), **seen))
     assert (rests.status, rests.act) == (waits, None)
@@ -421,9 +421,9 @@ def a_snapshot(**changes) -> Snapshot:
         (a_snapshot(source="another"), "another instance"),
         (a_snapshot(region="eu-west-1"), "another instance"),
         (a_snapshot(kind="cluster"), "another instance"),
-        (a_snapshot(arn="arn:aws:rds:eu-central-1:123456789012:snapshot:theirs"), "another name"),
+        (a_snapshot(arn="arn:aws:rds:eu-central-1:123456789012:snapshot:theirs"), "is not named"),
         (a_snapshot(copy={"arn": f"arn:aws:rds:eu-west-1:123456789012:snapshot:{NAME}", "region": "eu-west-1"}),
-         "not the one that was asked for"),
+         "not the requested one"),
     ],
 )  # fmt: skip
 def test_a_snapshot_is_believed_where_it_is_the_one_that_was_asked_for(snapshot, says):
@@ -456,7 +456,7 @@ def test_a_pod_that_ran_and_was_killed_has_its_next_one_wait_for_a_quota_as_long
     over = starting(refused=1, job=killed, known=PodWanted(since=ago(600), ran=True, refused=True, failed_pods=1))
 
     assert lost.status.phase is Phase.RUNNING
-    assert "being replaced" in lost.status.message
+    assert "the Job replaces it" in lost.status.message
     assert (refused.status.phase, refused.due) == (Phase.PENDING, NOW + timedelta(seconds=600))
     assert QUOTA in refused.status.message
     assert over.status.failure.reason == Reason.QUOTA_EXCEEDED
@@ -465,8 +465,8 @@ def test_a_pod_that_ran_and_was_killed_has_its_next_one_wait_for_a_quota_as_long
 def test_a_refusal_older_than_the_last_pod_is_history():
     ended = a_pod(exit_code=137, age=100, ended=50)
     one = a_job(age=3000, failed_pods=1)
-    assert "being replaced" in starting(ended, refused=60, job=one).status.message, "older than its end"
-    assert "being replaced" in starting(refused=60, job=one).status.message, "that Pod is gone"
+    assert "the Job replaces it" in starting(ended, refused=60, job=one).status.message, "older than its end"
+    assert "the Job replaces it" in starting(refused=60, job=one).status.message, "that Pod is gone"
     assert QUOTA in starting(ended, refused=40, job=one).status.message
 
 

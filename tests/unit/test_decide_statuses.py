@@ -93,7 +93,7 @@ def test_a_success_that_says_nothing_of_a_backup_is_a_failure_without_more():
     ("found", "size", "says"),
     [
         (False, 5_000_000, "snapshot of orders (5.0 MB) available after 12s"),
-        (True, 5_000_000, "snapshot of orders (5.0 MB) found and looked at again"),
+        (True, 5_000_000, "found and verified: snapshot of orders (5.0 MB)"),
         (False, None, "snapshot of orders available after 12s"),
     ],
 )

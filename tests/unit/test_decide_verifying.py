@@ -144,11 +144,11 @@ def test_the_level_is_the_requests_or_else_the_policys(request_, level):
 @pytest.mark.parametrize(
     ("request_", "changes", "says"),
     [
-        ("full/1", {}, "'full' is no level"),
-        ("Readback/1", {}, "'Readback' is no level"),
-        ("2026/11/22", {}, "'2026' is no level"),
+        ("full/1", {}, "'full' is not a level"),
+        ("Readback/1", {}, "'Readback' is not a level"),
+        ("2026/11/22", {}, "'2026' is not a level"),
         ("x" * 129, {}, "more than 128 characters"),
-        ("1", {"verification": None, "phase": Phase.FAILED}, "there is no backup"),
+        ("1", {"verification": None, "phase": Phase.FAILED}, "there is nothing to verify"),
     ],
 )
 def test_a_request_that_makes_no_sense_is_refused_once_and_changes_nothing_else(request_, changes, says):

@@ -79,8 +79,8 @@ async def test_a_closed_port_is_unavailable() -> None:
 @pytest.mark.parametrize(
     ("raw", "sentence"),
     [
-        pytest.param(http("200 OK", "<html>login</html>"), "no JSON", id="a page that says 200"),
-        pytest.param(http("200 OK", "[]"), "no object but a list", id="JSON that is no object"),
+        pytest.param(http("200 OK", "<html>login</html>"), "not JSON", id="a page that says 200"),
+        pytest.param(http("200 OK", "[]"), "not an object but a list", id="JSON that is no object"),
         pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}", "no connection", id="an answer cut off"),
         pytest.param(b"", "no connection", id="a connection closed without a word"),
         pytest.param(b"SSH-2.0\r\n\r\n", "no connection", id="something else than HTTP"),

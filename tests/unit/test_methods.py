@@ -24,7 +24,7 @@ def test_each_method_knows_its_reports_by_kinds_of_its_own():
 
 def test_a_snapshot_that_is_found_is_not_said_to_be_new():
     found = a_success().backup.model_copy(update={"found": True})
-    assert SNAPSHOT.achieved(found, None, "5s") == "snapshot found and looked at again"
+    assert SNAPSHOT.achieved(found, None, "5s") == "found and verified: snapshot"
     assert SNAPSHOT.achieved(a_success().backup, "5 GB", "5s") == "snapshot (5 GB) available after 5s"
 
 

@@ -68,7 +68,9 @@ async def test_what_is_no_deleted_namespace_ends_the_start(errors: dict[str, Kub
 async def test_another_set_of_namespaces_ends_the_work_so_that_it_begins_anew(
     errors: dict[str, KubeError], watched: list[str]
 ) -> None:
-    with pytest.raises(NamespacesChanged, match=f"watched were {', '.join(watched)}; now it can be crm"):
+    with pytest.raises(
+        NamespacesChanged, match=f"the watched namespaces were {', '.join(watched)}; the operator can now watch crm"
+    ):
         await Namespaces(Cluster(**errors), ["crm", "shop"], interval=0.01).follow(watched)
 
 

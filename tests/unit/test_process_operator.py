@@ -165,7 +165,7 @@ async def test_the_probe_tells_of_a_clock_that_stands_still(monkeypatch: pytest.
     monkeypatch.setattr("holdfast.process.health.MAX_TICK_SECONDS", 0.5)
     async with an_operator(FakeApi(), monkeypatch) as (_, health):
         await until(is_ready(health))
-        await until(lambda: "the clock task has not come round" in (health.problem() or ""))
+        await until(lambda: "the clock task has not run" in (health.problem() or ""))
 
 
 async def test_figures_are_there_once_it_leads(monkeypatch: pytest.MonkeyPatch) -> None:

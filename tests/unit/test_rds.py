@@ -91,7 +91,7 @@ def test_two_backups_never_share_a_snapshots_name(label, one, another):
 def test_only_the_image_for_aws_takes_snapshots():
     resolved = resolve(an_rds_policy(), settings())
     assert image_of(resolved, settings()) == ("aws", "holdfast-runner-aws:1")
-    with pytest.raises(HoldfastError, match="no key aws") as caught:
+    with pytest.raises(HoldfastError, match="lacks the key aws") as caught:
         image_of(resolved, settings(images={"postgres-17": "x"}))
     assert caught.value.reason is Reason.IMAGE_NOT_SET
 
@@ -150,7 +150,7 @@ def test_a_verification_has_the_secret_that_aws_is_asked_with_and_no_level():
 @pytest.mark.parametrize(("report", "size", "sentence"), [
     pytest.param(a_snapshot_report(), "21 GB", "snapshot of orders (21 GB) available after 5m", id="instance"),
     pytest.param(a_snapshot_report(CLUSTER, None), None, "snapshot of orders available after 5m", id="cluster"),
-    pytest.param(a_snapshot_report(found=True), "21 GB", "snapshot of orders (21 GB) found and looked at again",
+    pytest.param(a_snapshot_report(found=True), "21 GB", "found and verified: snapshot of orders (21 GB)",
                  id="found again"),
 ])  # fmt: skip
 def test_a_snapshot_succeeds_with_the_fields_of_a_dump(report, size, sentence):

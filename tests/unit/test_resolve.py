@@ -247,7 +247,7 @@ def test_a_snapshot_needs_the_image_that_asks_aws(images):
     assert image_of(an_rds_policy(), settings(images={"aws": "x"})) == ("aws", "x")
     error = no_image(an_rds_policy(), settings(images=images))
     assert error.reason is Reason.IMAGE_NOT_SET
-    assert "no key aws" in error.message
+    assert "lacks the key aws" in error.message
 
 
 def test_other_servers_are_told_in_their_order_whatever_that_of_the_chart():

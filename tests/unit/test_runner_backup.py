@@ -257,7 +257,7 @@ def test_what_a_dead_pod_left_beside_the_backup_stays_and_is_told_to_the_cleanup
         s3.faults["list_objects_v2"] = lambda: context.stop.request(asked)
     done = backup.run(a_task(), context)
     assert (done.backup.found, done.clean) == (False, False)
-    assert done.warnings[-1] == f"{other} is another Pod's, which no manifest names; the cleanup removes it"
+    assert done.warnings[-1] == f"{other} is from another Pod, and no manifest names it; the cleanup removes it"
     assert other in s3.objects
 
 
@@ -306,7 +306,7 @@ def test_a_tool_older_than_the_server_is_told_with_the_image_that_is_needed(s3, 
     monkeypatch.setattr(
         "holdfast.runner.engines.postgres.server.inspect", lambda *_: Server("db", "5432", "PostgreSQL 18.1", 18, 1000)
     )
-    with pytest.raises(HoldfastError, match=r"pg_dump 17\.5 cannot dump a server of PostgreSQL 18\.1") as caught:
+    with pytest.raises(HoldfastError, match=r"pg_dump 17\.5 cannot dump PostgreSQL 18\.1") as caught:
         backup.run(a_task(), context)
     assert caught.value.reason is Reason.TOOL_TOO_OLD
     assert "postgres-18" in caught.value.remedy
@@ -374,7 +374,7 @@ class TestObjectLock:
 
     def test_an_artifact_that_cannot_be_retained_is_no_backup(self, s3, context):
         s3.faults["put_object_retention"] = lambda: (_ for _ in ()).throw(client_error("AccessDenied", 403))
-        with pytest.raises(HoldfastError, match="retained by Object Lock") as caught:
+        with pytest.raises(HoldfastError, match="setting the Object Lock retention") as caught:
             backup.run(a_task(**self.LOCK), context)
         assert caught.value.reason is Reason.STORAGE_ACCESS_DENIED
         assert s3.objects == {}
@@ -388,7 +388,7 @@ class TestObjectLock:
         done = backup.run(a_task(**self.LOCK), a_context(tmp_path, "pod-2"))
         assert done.clean
         assert done.warnings[-1].startswith(
-            f"{PREFIX}pod-2.sql.gz, which is no backup, is retained by Object Lock until"
+            f"{PREFIX}pod-2.sql.gz is not part of any backup, but is retained by Object Lock until"
         )
 
     def test_a_failure_says_until_when_its_artifact_is_retained(self, s3, context, tmp_path, monkeypatch):

@@ -53,7 +53,7 @@ def test_the_folder_of_one_backup_may_be_cleaned(prefix):
     ],
 )
 def test_anything_wider_is_refused(prefix):
-    with pytest.raises(HoldfastError, match="not the folder of one backup") as caught:
+    with pytest.raises(HoldfastError, match="not the folder of a single backup") as caught:
         require_one_backup(prefix)
     assert caught.value.reason is Reason.INVALID_TASK
 

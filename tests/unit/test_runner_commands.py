@@ -59,8 +59,8 @@ CASES = {
     "restrict in the middle of a line": (b"SELECT 1 \\restrict abc\n", r"restrict abc"),
     "a line without end": (b"\\!" + b"x" * 5000, r"\\!xxx"),
     "a comment that psql reads otherwise": (b"/* ' */ \\! id /* ' */\n", "comment in the form"),
-    "a program on the server": (b"COPY public.t FROM PROGRAM 'id';\n", "COPY that is not one of rows"),
-    "a program on the server, with a column": (b"COPY public.t (i) TO PROGRAM 'id';\n", "COPY that is not one of rows"),
+    "a program on the server": (b"COPY public.t FROM PROGRAM 'id';\n", "COPY that does not read rows"),
+    "a program on the server, with a column": (b"COPY public.t (i) TO PROGRAM 'id';\n", "COPY that does not read rows"),
     "with the old kind of strings": (
         b"SET standard_conforming_strings = off;\nSELECT '\\'' \\! id\n", r"\\! id",
     ),

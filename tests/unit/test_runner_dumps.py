@@ -155,7 +155,7 @@ def test_rows_of_a_form_that_is_not_known_are_not_counted_and_that_is_said(tools
     stored, _, (contents, warnings) = take(context, "sql")
     assert stored.endswith(b"--\n")
     assert contents is None
-    assert warnings == ["rows were not counted: a COPY of pg_dump's has a form that is not known"]
+    assert warnings == ["rows were not counted: a COPY that pg_dump wrote has an unknown form"]
 
 
 def test_a_fault_while_the_reader_is_heard_ends_the_dump_and_is_what_is_told(tools, context, monkeypatch):

@@ -175,7 +175,9 @@ def test_what_was_found_is_reported_and_a_resource_made_again_is_warned_of():
     told = earlier.told(done(), looked)
     assert told.backup is not None
     assert (told.backup.earlier[0].rows, told.backup.made_again) == (100, f"backup-{days(1):%Y%m%d-%H%M%S}")
-    assert "this one was made again, and is another backup, of the database as it is now" in told.warnings[0]
+    assert (
+        "this resource was created again and has taken another backup, of the database as it is now" in told.warnings[0]
+    )
 
 
 def test_a_list_that_is_denied_is_a_warning_and_no_failure():
@@ -187,7 +189,7 @@ def test_a_list_that_is_denied_is_a_warning_and_no_failure():
     s3.faults["list_folders"] = deny
     told = earlier.told(done(), earlier.looking(Store(STORAGE, s3), a_task(), a_task()))
     assert told.backup == done().backup
-    assert "not compared with what the bucket has of before" in told.warnings[0]
+    assert "not compared with earlier ones in the bucket" in told.warnings[0]
     assert "AccessDenied" in told.warnings[0]
 
 

@@ -179,8 +179,8 @@ def test_an_identity_is_read_as_age_keygen_writes_it(tmp_path):
         ({}, Reason.SECRET_MISSING, "Secret age-identity does not exist"),
         ({"identity": str(EVE)}, Reason.IDENTITY_MISMATCH, str(EVE.to_public())),
         ({"identity": "# nothing\n"}, Reason.IDENTITY_MISMATCH, "nobody"),
-        ({"identity": str(EVE)[:-3]}, Reason.SECRET_INVALID, "key identity: the value is no identity file of age"),
-        ({"identity": "-----BEGIN PGP"}, Reason.SECRET_INVALID, "no identity file of age"),
+        ({"identity": str(EVE)[:-3]}, Reason.SECRET_INVALID, "key identity: the value is not an identity file of age"),
+        ({"identity": "-----BEGIN PGP"}, Reason.SECRET_INVALID, "not an identity file of age"),
     ],
     ids=["no Secret", "another's", "none", "cut off", "something else"],
 )

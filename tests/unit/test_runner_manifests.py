@@ -73,12 +73,12 @@ def test_a_plain_script_in_the_place_of_an_encrypted_dump_reaches_no_tool(bench,
     put_a_plain_script_in_its_place(bench)
     only = Pinned(**{what: getattr(known, what)})  # an older status may have no more
     for pinned in (known, only):
-        with pytest.raises(HoldfastError, match="the DatabaseBackup remembers") as caught:
+        with pytest.raises(HoldfastError, match="the DatabaseBackup's status says") as caught:
             bench.restore(pinned)
         assert caught.value.exit_code == 5
         assert "nothing of it was used" in caught.value.remedy
         for level in (CHECKSUM, READBACK):
-            assert "remembers" in bench.fails(level, pinned=pinned).message
+            assert "status says" in bench.fails(level, pinned=pinned).message
     assert restored(bench) is None
 
 
@@ -89,7 +89,7 @@ def test_without_the_clusters_memory_an_identity_that_is_mounted_means_that_it_m
     assert "COPY public.orders" in restored(bench)
     (bench.folder / "restored").unlink()
     put_a_plain_script_in_its_place(bench)
-    with pytest.raises(HoldfastError, match="not encrypted, and an identity is mounted") as caught:
+    with pytest.raises(HoldfastError, match="not encrypted although an identity is mounted") as caught:
         bench.restore()
     assert caught.value.reason is Reason.MANIFEST_CONFLICT
     assert restored(bench) is None
@@ -105,15 +105,15 @@ PINNED = {
 @pytest.mark.parametrize("remembered", PINNED.values(), ids=PINNED.keys())
 def test_each_thing_that_the_cluster_remembers_wins_over_the_manifest(bench, remembered):
     bench.back_up()
-    with pytest.raises(HoldfastError, match="remembers"):
+    with pytest.raises(HoldfastError, match="status says"):
         bench.restore(Pinned(**remembered))
     assert restored(bench) is None
-    assert "remembers" in bench.fails(READBACK, pinned=Pinned(**remembered)).message
+    assert "status says" in bench.fails(READBACK, pinned=Pinned(**remembered)).message
 
 
 def test_a_manifest_that_lies_there_before_a_backup_is_not_believed_where_it_is_not_what_was_asked_for(bench):
     bench.back_up()
-    with pytest.raises(HoldfastError, match="encryption is none; the DatabaseBackup remembers age"):
+    with pytest.raises(HoldfastError, match="encryption is none, but the DatabaseBackup's status says age"):
         bench.back_up(encryption=TO_ALICE)
 
 
@@ -212,7 +212,7 @@ def test_what_we_never_write_is_refused_by_the_fields_name_and_not_repeated_raw(
     error = bench.fails(READBACK)
     assert error.reason is Reason.MANIFEST_CONFLICT
     assert error.message.isprintable()
-    assert "who writes to this bucket" in error.remedy
+    assert "who else writes to this bucket" in error.remedy
 
 
 HOSTILE = {
@@ -258,7 +258,9 @@ def test_a_hostile_manifest_costs_little_and_is_told_with_a_remedy_that_fits(tmp
     subprocess.run([sys.executable, "-c", READER, *names], timeout=ENOUGH, check=True)
     files = [tmp_path / f"{number}.said" for number in range(len(HOSTILE))]
     said = {name: file.read_text() if file.exists() else "" for name, file in zip(HOSTILE, files, strict=True)}
-    told = re.compile(r"ManifestConflict \| f/manifest\.json is (?!.*memory).*who writes to this bucket.*", re.DOTALL)
+    told = re.compile(
+        r"ManifestConflict \| f/manifest\.json is (?!.*memory).*who else writes to this bucket.*", re.DOTALL
+    )
     assert {name: text for name, text in said.items() if not told.fullmatch(text)} == {}
 
 
@@ -293,7 +295,7 @@ def test_a_manifest_that_would_be_too_large_to_read_is_written_without_its_lists
     tables = [ManifestTable(name="a", rows=1)] * 100
     smaller, warnings = manifest_forms.fitting(bench.manifest.model_copy(update={"tables": tables, "rows": 100}))
     assert (smaller.tables, smaller.rows) == (None, 100)
-    assert warnings == ["the manifest is without its list of 100 tables: it would be too large to read"]
+    assert warnings == ["the manifest lacks the list of its 100 tables, since it would be too large to read"]
     assert manifest_forms.parsed(smaller.to_json(), MANIFEST, Manifest) == smaller
 
 

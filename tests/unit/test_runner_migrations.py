@@ -179,7 +179,7 @@ def test_a_history_that_cannot_be_read_is_a_warning_and_the_others_are_read():
     read, warnings = migrations.read(there(ALEMBIC, DJANGO), answered, (ValueError,))
     assert [each.applied for each in read] == [["shop.0001_initial"]]
     assert warnings == [
-        "the migrations in public.alembic_version are not known: permission denied for table alembic_version"
+        "the migrations in public.alembic_version could not be read: permission denied for table alembic_version"
     ]
 
 
@@ -191,7 +191,7 @@ def test_a_failure_of_another_kind_is_not_passed_over():
 def test_only_so_many_histories_and_rows_are_read():
     tables = {(f"tenant{number:02}", "django_migrations"): DJANGO[1] for number in range(25)}
     read, warnings = migrations.read(tables, answered, ())
-    assert (len(read), warnings) == (20, ["25 tables of migration tools were found, 20 were read"])
+    assert (len(read), warnings) == (20, ["25 tables of migration tools were found, and only 20 were read"])
     many = [("shop", str(number)) for number in range(migrations.MAX_ROWS + 1)]
     read, warnings = migrations.read(there(DJANGO), lambda _: many, (ValueError,))
     assert (read, len(warnings)) == ([], 1)

@@ -56,6 +56,6 @@ def test_a_file_that_takes_less_than_it_is_given_gets_the_rest(tmp_path):
 
 
 def test_there_is_no_part_beyond_the_last():
-    with pytest.raises(HoldfastError, match="bigger than the 5 TiB") as caught:
+    with pytest.raises(HoldfastError, match="larger than 5 TiB") as caught:
         planned(MAX_PARTS + 1)
     assert caught.value.reason is Reason.STORAGE_FAILED

@@ -218,7 +218,7 @@ def test_what_rds_does_not_delete_yet_is_told_as_left_behind(pod, code):
     pod.aws.states = ["creating"] * 9
     with pytest.raises(UncleanError, match="told to end") as caught:
         pod.backup()
-    assert "RDS deletes none before it is" in caught.value.leftover
+    assert "RDS cannot delete it before" in caught.value.leftover
 
 
 def test_the_cleanup_leaves_what_a_manifest_names(pod):
@@ -270,7 +270,7 @@ def test_an_unencrypted_copy_of_an_encrypted_snapshot_is_no_backup(pod):
     pod.aws.says["CopyDBSnapshot"] = lambda asked: pod.aws._made(THERE, NAME, asked["Tags"], False)
     error = pod.fails(pod.backup)
     assert (error.reason, error.exit_code) == (Reason.SNAPSHOT_FAILED, ExitCode.DUMP)
-    assert "is encrypted, its copy" in error.message
+    assert "is encrypted, but its copy" in error.message
     assert (pod.regions, pod.s3.objects) == ([], {})
 
 
@@ -297,7 +297,7 @@ def test_a_snapshot_that_is_not_told_as_aws_tells_it_is_refused_and_recorded_now
     is_told(pod, change)
     error = pod.fails(pod.backup)
     assert (error.reason, error.exit_code) == (Reason.RDS_ANSWER_INVALID, ExitCode.DATABASE)
-    assert f"AWS, asked about {HERE}, says {list(change)[-1]}: " in error.message
+    assert f"AWS, asked about {HERE}, returned {list(change)[-1]}: " in error.message
     assert "database.instance.endpoint" in error.remedy
     assert texts.is_plain(error.message + pod.log.getvalue().replace("\n", ""))
     assert pod.s3.objects == {}
@@ -316,7 +316,7 @@ def test_an_instance_that_is_not_told_as_aws_tells_it_is_refused_before_anything
     pod.aws.instance("orders", **change)
     error = pod.fails(pod.backup)
     assert error.reason is Reason.RDS_ANSWER_INVALID
-    assert f" says {named}: " in error.message
+    assert f" returned {named}: " in error.message
     assert pod.aws.operations("Create") == []
 
 
@@ -333,7 +333,7 @@ def test_an_answer_that_botocore_cannot_read_is_no_fault_of_ours(pod):
     pod.aws.says["DescribeDBInstances"] = unreadable
     error = pod.fails(pod.backup)
     assert error.reason is Reason.RDS_ANSWER_INVALID
-    assert "no answer of RDS's API" in error.message
+    assert "not an answer of the RDS API" in error.message
 
 
 @pytest.mark.parametrize(("code", "status", "reason"), [

@@ -27,7 +27,7 @@ def test_available_is_what_may_still_be_written(free, limit, present, expected):
 
 
 def test_too_little_is_told_with_both_numbers(tmp_path):
-    with pytest.raises(HoldfastError, match=r"5\.0 GB \(5000000000 bytes\).*has 1\.0 kB \(1000 bytes\)") as caught:
+    with pytest.raises(HoldfastError, match=r"5\.0 GB \(5000000000 bytes\).*has only 1\.0 kB \(1000 bytes\)") as caught:
         scratch.Room(tmp_path, 1000).require(5 * GB)
     assert caught.value.reason is Reason.SCRATCH_TOO_SMALL
     assert caught.value.exit_code == 2

@@ -189,7 +189,7 @@ def target_of(tmp_path):
 @pytest.mark.parametrize("ask", [server.inspect, server.user_objects], ids=lambda ask: ask.__name__)
 def test_a_server_that_does_not_come_to_an_end_is_given_up(target_of, monkeypatch, ask, answer):
     monkeypatch.setattr(server, "ANSWER_SECONDS", 0.15)
-    with pytest.raises(HoldfastError, match="was connected to, but did not answer within") as caught:
+    with pytest.raises(HoldfastError, match="accepted the connection, but did not answer within") as caught:
         ask(target_of(answer), Stop())
     assert caught.value.reason is Reason.CONNECTION_TIMEOUT
 
@@ -214,7 +214,7 @@ def test_a_silent_dump_whose_server_works_is_logged_with_what_it_waits_for(targe
 
 @pytest.mark.parametrize(
     ("answer", "says"),
-    [(says(), "knows of no session"), (mute, "does not answer any more"), (None, "does not answer any more")],
+    [(says(), "has no active session"), (mute, "no longer answers"), (None, "no longer answers")],
     ids=["it does nothing for it", "it is mute", "it is gone"],
 )
 def test_a_silent_dump_whose_server_does_nothing_for_it_has_stalled(target_of, tmp_path, monkeypatch, answer, says):
@@ -256,7 +256,7 @@ ENDLESS = "exec yes 0123456789012345678901234567890123456789"
 @pytest.mark.parametrize("ask", [mysql_server.inspect, mysql_server.user_objects], ids=lambda ask: ask.__name__)
 def test_a_mysql_server_that_does_not_come_to_an_end_is_given_up(mysql_target, monkeypatch, ask, script):
     monkeypatch.setattr(mysql_server, "ANSWER_SECONDS", 0.15)
-    with pytest.raises(HoldfastError, match="was connected to, but did not answer within") as caught:
+    with pytest.raises(HoldfastError, match="accepted the connection, but did not answer within") as caught:
         ask(mysql_target(script), Stop())
     assert caught.value.reason is Reason.CONNECTION_TIMEOUT
 
@@ -288,9 +288,9 @@ def test_a_silent_mysql_dump_whose_server_works_is_logged_with_what_it_waits_for
 @pytest.mark.parametrize(
     ("script", "says"),
     [
-        ("", "knows of no session"),
-        ("exec sleep 1000", "does not answer any more: database 'orders' at 127.0.0.1:1 as its user was connected to"),
-        ("echo 'ERROR 2003 (HY000): no' >&2; exit 1", "does not answer any more: cannot connect to"),
+        ("", "has no active session"),
+        ("exec sleep 1000", "no longer answers: database 'orders' at 127.0.0.1:1 as its user accepted"),
+        ("echo 'ERROR 2003 (HY000): no' >&2; exit 1", "no longer answers: cannot connect to"),
     ],
     ids=["it does nothing for it", "it is mute", "it is gone"],
 )
@@ -324,7 +324,7 @@ def test_a_mysql_dump_that_falls_silent_asks_its_server(mysql_target, tmp_path):
     (tmp_path / target.flavour.dump).chmod(0o755)
     context, log = a_context(tmp_path, io.StringIO()), io.StringIO()
     with (
-        pytest.raises(HoldfastError, match="does not answer any more") as caught,
+        pytest.raises(HoldfastError, match="no longer answers") as caught,
         mysql_dumps.StreamedDump(target, context, []) as dump,
     ):
         dump.stream(io.BytesIO(), Progress(Log(log), "dumping"))

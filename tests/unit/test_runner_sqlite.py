@@ -182,12 +182,12 @@ def a_loop(claim):
         (a_missing_file, Reason.DATABASE_NOT_FOUND, "its folder has 'other.db'"),
         (an_empty_folder, Reason.DATABASE_NOT_FOUND, "its folder is empty"),
         (an_empty_file, Reason.NOT_A_DATABASE, "is empty (0 bytes)"),
-        (a_folder, Reason.NOT_A_DATABASE, "no plain file"),
-        (a_pipe, Reason.NOT_A_DATABASE, "no plain file"),
-        (a_text, Reason.NOT_A_DATABASE, "does not begin as"),
-        (an_encrypted_file, Reason.NOT_A_DATABASE, "does not begin as"),
-        (a_head_alone, Reason.NOT_A_DATABASE, "does not begin as"),
-        (a_link_out, Reason.DATABASE_NOT_FOUND, "leads out of the claim"),
+        (a_folder, Reason.NOT_A_DATABASE, "not a regular file"),
+        (a_pipe, Reason.NOT_A_DATABASE, "not a regular file"),
+        (a_text, Reason.NOT_A_DATABASE, "does not begin like"),
+        (an_encrypted_file, Reason.NOT_A_DATABASE, "does not begin like"),
+        (a_head_alone, Reason.NOT_A_DATABASE, "does not begin like"),
+        (a_link_out, Reason.DATABASE_NOT_FOUND, "is a link out of the claim"),
         (a_loop, Reason.DATABASE_NOT_FOUND, "'app.db' of claim app-data"),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
@@ -285,10 +285,10 @@ def test_a_stop_ends_the_copy_at_once_and_leaves_nothing(claim, monkeypatch):
     ("code", "reason", "says"),
     [
         ("import os; os.kill(os.getpid(), 7)", Reason.DUMP_KILLED, "SIGBUS"),
-        ("import sys; sys.exit(3)", Reason.DUMP_FAILED, "ended with 3"),
-        ("print('half of it')", Reason.DUMP_FAILED, "ended with 0"),
+        ("import sys; sys.exit(3)", Reason.DUMP_FAILED, "ended with code 3"),
+        ("print('half of it')", Reason.DUMP_FAILED, "ended with code 0"),
     ],
-    ids=["a volume that went away", "an exit code", "an answer that is none"],
+    ids=["the volume went away", "an exit code", "an answer that is none"],
 )
 def test_a_program_that_ends_without_an_answer_is_no_success(claim, monkeypatch, code, reason, says):
     make(claim / "app.db")
@@ -515,4 +515,4 @@ def test_too_little_room_in_the_claim_is_told_beforehand(claim):
 def test_a_path_that_a_person_gives_to_a_restore_stays_in_the_claim(claim, path):
     error = refused(a_source(claim, path=path).require_empty)
     assert error.reason is Reason.DATABASE_NOT_FOUND
-    assert "leads out of the claim" in error.message
+    assert "is a link out of the claim" in error.message

@@ -105,7 +105,7 @@ def test_a_redirect_is_not_followed_and_says_where_it_points_and_what_to_write(s
                 asked.clear()
                 error = refusal(store, request, tmp_path)
                 assert error.reason is Reason.STORAGE_FAILED
-                assert f"HTTP {status}: a redirect to {there}, which is not followed" in error.message
+                assert f"HTTP {status}: a redirect to {there}, which the Job does not follow" in error.message
                 assert error.remedy.endswith(f"set s3.endpoint to {there}")
                 assert (len(asked), asked_there) == (1, []), request
 
@@ -190,7 +190,7 @@ def test_a_bucket_in_another_region_is_said_to_be_there(status, headers, code, a
 def test_where_a_redirect_points_is_shown_without_anything_else_of_it(endpoint, location, shown):
     error = redirected(301, location, None, S3Storage(bucket="backups", endpoint=endpoint))
     if shown is None:
-        assert "does not say where to" in str(error)
+        assert "without a target" in str(error)
     else:
         assert f"redirect to {shown}" in str(error)
     assert not set("\x1b?@;") & set(str(error) + error.remedy)

@@ -36,7 +36,7 @@ def test_what_a_tool_writes_arrives_whole():
 @pytest.mark.parametrize(
     ("script", "reason", "says"),
     [
-        ("exit 3", Reason.DUMP_FAILED, "sh exited 3 while dumping: it said nothing"),
+        ("exit 3", Reason.DUMP_FAILED, "sh exited 3 while dumping: no message"),
         ("echo 'pg_dump: error: oh' >&2; exit 1", Reason.DUMP_FAILED, "sh exited 1 while dumping: pg_dump: error: oh"),
         ("kill -9 $$", Reason.DUMP_KILLED, "sh was killed by SIGKILL while dumping"),
         ("kill -11 $$", Reason.DUMP_KILLED, "SIGSEGV"),

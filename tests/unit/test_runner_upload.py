@@ -116,7 +116,7 @@ def test_the_largest_object_that_s3_knows_fits_into_its_ten_thousand_parts(s3, m
 def test_what_no_object_can_hold_is_told(s3, monkeypatch):
     shrink(monkeypatch, (2, MIB, False))
     upload = an_upload(s3)
-    with pytest.raises(HoldfastError, match="bigger than the 5 TiB") as caught:
+    with pytest.raises(HoldfastError, match="larger than 5 TiB") as caught:
         send(upload)
     assert caught.value.reason is Reason.STORAGE_FAILED
 
@@ -125,8 +125,8 @@ def test_what_no_object_can_hold_is_told(s3, monkeypatch):
     ("limit", "free", "reason", "words"),
     [
         (None, DISK, Reason.INVALID_TASK, "no volume for its parts"),
-        (DISK - 1, DISK, Reason.DISK_FULL, r"needs 2.1 GB .*\(2147483647 bytes\) are there"),
-        (DISK, 4096, Reason.DISK_FULL, r"needs 2.1 GB .*\(4096 bytes\) are there"),
+        (DISK - 1, DISK, Reason.DISK_FULL, r"needs 2.1 GB .*\(2147483647 bytes\) are free"),
+        (DISK, 4096, Reason.DISK_FULL, r"needs 2.1 GB .*\(4096 bytes\) are free"),
     ],
     ids=["no volume", "the Pod's limit of ephemeral storage", "the disk"],
 )  # fmt: skip
@@ -147,7 +147,7 @@ def test_a_disk_that_fills_up_meanwhile_is_told(s3, monkeypatch, tmp_path):
     upload = an_upload(s3, spool=Spool(tmp_path, DISK))
     upload.write(b"begun")
     os.dup2(os.open("/dev/full", os.O_WRONLY), upload._filling._file.fileno())
-    with pytest.raises(HoldfastError, match="no space left for the parts") as caught:
+    with pytest.raises(HoldfastError, match="no space left for parts") as caught:
         upload.write(b"continued")
     assert caught.value.reason is Reason.DISK_FULL
 
@@ -304,7 +304,7 @@ def test_parts_that_are_still_on_their_way_when_the_upload_is_aborted_are_told(s
     monkeypatch.setattr(uploads, "SETTLE", 0.05)
     upload = an_upload(s3)
     send(upload)
-    with pytest.raises(HoldfastError, match=r"1 parts of .* were still on their way"):
+    with pytest.raises(HoldfastError, match=r"1 parts of .* were still being sent"):
         upload.discard()
     assert s3.uploads == {}
 

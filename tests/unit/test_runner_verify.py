@@ -133,14 +133,14 @@ CHANGES: dict[str, tuple[Callable[[Bench], None], Reason, str]] = {
                            Reason.END_MARK_MISSING, "does not end in"),
     "half a gzip stream": (lambda b: b.replace(b.s3.objects[b.key][:-9]), Reason.ARCHIVE_UNREADABLE, "gzip"),
     "other rows said": (said(lambda m: m["tables"][0].update(rows=4)), Reason.CONTENT_MISMATCH,
-                        "it has 3 rows of table public.orders, its manifest says 4"),
+                        "it has 3 rows of table public.orders, but its manifest says 4"),
     "a table more said": (said(lambda m: m["tables"].append({"name": "x", "rows": 0})), Reason.CONTENT_MISMATCH,
-                          "does not have table x, its manifest says 0"),
+                          "does not have table x, but its manifest says 0"),
     "a table less said": (said(lambda m: m["tables"].pop()), Reason.CONTENT_MISMATCH,
-                          "it has 0 rows of table public.empty, its manifest does not name it"),
-    "another schema said": (said(lambda m: m.update(schemaSha256="0" * 64)), Reason.CONTENT_MISMATCH, "schema's hash"),
+                          "it has 0 rows of table public.empty, but its manifest does not name it"),
+    "another schema said": (said(lambda m: m.update(schemaSha256="0" * 64)), Reason.CONTENT_MISMATCH, "hash of its s"),
     "another size said": (said(lambda m: m["artifact"].update(uncompressedBytes=7)), Reason.CONTENT_MISMATCH,
-                          "bytes decompressed, its manifest says 7"),
+                          "bytes when decompressed, but its manifest says 7"),
     "another checksum said": (said(lambda m: m["artifact"].update(sha256="0" * 64)), Reason.CHECKSUM_MISMATCH,
                               "its manifest says 0000"),
     "a format nobody knows": (said(lambda m: m["artifact"].update(format="dbf")), Reason.MANIFEST_CONFLICT, "'dbf'"),
@@ -169,7 +169,7 @@ def test_an_artifact_and_a_manifest_that_were_both_replaced_are_not_what_the_res
     for level in (CHECKSUM, READBACK):
         error = bench.fails(level, pinned=pinned)
         assert error.reason is Reason.CHECKSUM_MISMATCH
-        assert f"remembers {report.sha256}" in error.message
+        assert f"status says {report.sha256}" in error.message
 
 
 @pytest.mark.parametrize("level", [CHECKSUM, READBACK])
@@ -361,7 +361,7 @@ def test_an_sqlite_file_with_other_rows_than_its_manifest_says_is_noticed(bench)
     bench.rewrite(lambda m: m["tables"][0].update(rows=99))
     error = bench.fails(engine="sqlite")
     assert error.reason is Reason.CONTENT_MISMATCH
-    assert "it has 100 rows of table t, its manifest says 99" in error.message
+    assert "it has 100 rows of table t, but its manifest says 99" in error.message
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ STATUSES: dict[str, Body] = {
     "of another generation": {"observedGeneration": 7},
     "with another expiry": {"expiresAt": "2040-01-01T00:00:00Z"},
     "with an unknown phase": {"phase": "Done"},
-    "with what another release has written": {"resolved": {"database": {"engine": "db2"}}},
+    "with what another release of Holdfast wrote written": {"resolved": {"database": {"engine": "db2"}}},
     "with a field that cannot be read": {"cleanup": "none"},
     "with a complaint about Holdfast": {"conditions": [STALLED]},
 }  # fmt: skip

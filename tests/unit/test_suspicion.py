@@ -239,6 +239,6 @@ def test_a_resource_that_was_made_again_is_loud_and_only_a_loss_is_suspicious(ea
     decision = ended(rows=rows, earlier=earlier, made_again="backup-20261101-000000")
 
     assert (condition(decision).status, condition(decision).reason) == (status, reason)
-    assert "another resource of this name has made backup-20261101-000000" in condition(decision).message
+    assert "an earlier resource of this name took backup-20261101-000000" in condition(decision).message
     assert (decision.announcement.reason, decision.announcement.warning) == (event, True)
     assert decision.status.phase is Phase.SUCCEEDED

@@ -91,7 +91,7 @@ def _told(error: Exception, context: Context) -> HoldfastError:
 def _interrupted(name: str) -> HoldfastError:
     return HoldfastError(
         Reason.INTERRUPTED,
-        f"the Job's container was told to stop ({name}) before the task was done",
+        f"the Job's container was told to end ({name}) before the task was done",
         "create another backup: the Pod was deleted, or its node drained; nothing was published",
     )
 

@@ -234,7 +234,7 @@ def of(family: Family) -> Iterator[Fault]:
         silent(family, works=False),
         7,
         "DumpStalled",
-        "the server does not answer any more",
+        "the server no longer answers",
     )
     stalled = half_open(family)
     yield Fault(dumping, "the server writes, and nothing arrives", stalled, 7, "DumpStalled", "but nothing arrives")

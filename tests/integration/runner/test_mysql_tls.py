@@ -78,7 +78,7 @@ def test_verify_full_refuses_a_server_that_its_certificate_does_not_name(world: 
     address = inspect(secure.name)["NetworkSettings"]["Networks"][world.network]["IPAddress"]
     result = backed_up(world, secure, CHECKED, host=address, database_ca=authority(world, secure))
     assert_failed(result, 3, "TLSFailed", address)
-    assert "does the certificate name this host" in result.failure.remedy
+    assert "the certificate names this host" in result.failure.remedy
 
 
 @pytest.mark.matrix

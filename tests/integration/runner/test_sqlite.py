@@ -397,7 +397,7 @@ def damaged(claim: Claim) -> None:
 
 WRONG: dict[str, tuple[Callable[[Claim], None], dict[str, Any], int, str, list[str]]] = {
     "no such file": (moved, {}, 3, "DatabaseNotFound", ["its folder has 'b.db'"]),
-    "no database": (text, {}, 3, "NotADatabase", ["does not begin as"]),
+    "no database": (text, {}, 3, "NotADatabase", ["does not begin like"]),
     "encrypted": (encrypted, {}, 3, "NotADatabase", [PATH]),
     "damaged": (damaged, {}, 5, "DatabaseCorrupt", ["app-data is damaged"]),
     "scratch too small": (nothing, {"scratch_bytes": 100_000}, 2, "ScratchTooSmall", ["(100000 bytes)"]),

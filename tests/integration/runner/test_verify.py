@@ -76,7 +76,7 @@ def test_an_encrypted_backup_is_read_as_far_as_there_is_an_identity(world: World
 
     without = verified(world, task)
     assert without.compared == ["size", "sha256"]
-    assert "as far as the ciphertext" in without.file_readable
+    assert "only the encrypted bytes" in without.file_readable
     with_it = verified(world, task, age_identity={"key.txt": f"{IDENTITY}\n"})
     assert with_it.compared == ALL
 

@@ -69,7 +69,7 @@ class Seen:
     def _contents(self, whose: str) -> Contents | None:
         contents = self._script.contents()
         if contents is None:
-            self._warnings.append(f"rows were not counted: {self._unit} of {whose}'s has a form that is not known")
+            self._warnings.append(f"rows were not counted: {self._unit} that {whose} wrote has an unknown form")
         return contents
 
 
