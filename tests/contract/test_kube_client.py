@@ -49,7 +49,9 @@ async def test_what_is_not_there_is_not_found(client: KubeClient, namespace: str
 @pytest.mark.parametrize("group", ["coordination.k8s.io", "nobody.example.com"], ids=["group known", "group unknown"])
 async def test_a_kind_that_is_not_installed_is_named_with_what_brings_it(client: KubeClient, group: str) -> None:
     for namespace in ("default", None):
-        with pytest.raises(NotServed, match=r"serves no ships of .*/v1: install the CustomResourceDefinition, by"):
+        with pytest.raises(
+            NotServed, match=r"does not serve ships of .*/v1: install the CustomResourceDefinition, with"
+        ):
             await client.list(Kind(group, "v1", "ships", "Ship"), namespace, metadata_only=True)
 
 

@@ -150,7 +150,7 @@ def test_what_an_injected_init_container_waits_for_is_said_as_not_ours():
 
     said = the_decision(observed(a_begun_backup(), job=a_job(), pods=(pod,))).status.message
 
-    assert "the init container istio-init does not run: ErrImagePull: no such image" in said
+    assert "init container istio-init does not run: ErrImagePull: no such image" in said
     assert "find the webhook" in said
     old = a_pod(waiting="PodInitializing", held_up_by=InitContainer("setup"), age=601)
     late = the_decision(observed(a_begun_backup(), job=a_job(age=700), pods=(old,), pods_listed=True))

@@ -113,7 +113,7 @@ async def test_pages_are_of_whole_objects_where_nothing_else_is_said(wire: Wire,
 
 async def test_a_list_that_is_not_found_is_of_a_kind_that_is_not_installed(wire: Wire, client: KubeClient) -> None:
     wire.status = 404
-    with pytest.raises(NotServed, match=r"serves no ships of example.com/v1: install the Custom") as caught:
+    with pytest.raises(NotServed, match=r"does not serve ships of example.com/v1: install the Custom") as caught:
         await client.list(SHIPS, "shop")
     assert caught.value.status == 404
     with pytest.raises(NotFound, match="told") as one:

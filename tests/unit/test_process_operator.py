@@ -42,7 +42,9 @@ class Cluster:
 @pytest.mark.parametrize(
     ("has_our_kinds", "error", "says"),
     [
-        pytest.param(False, NotServed, r"serves no databasebackups of holdfast.dev/v1alpha1", id="the kind is gone"),
+        pytest.param(
+            False, NotServed, r"does not serve databasebackups of holdfast.dev/v1alpha1", id="the kind is gone"
+        ),
         pytest.param(True, ConnectionError, "cut off", id="the API server knows of nothing"),
     ],
 )

@@ -92,7 +92,7 @@ async def test_the_first_backup_of_an_older_server_is_taken_by_the_image_of_its_
     assert "runner:15" in status["restore"]
     assert "cleanup" not in status
     events = {event["reason"]: event for event in cluster.all(EVENTS)}
-    assert "the image postgres-15" in events["RunnerChanged"]["message"]
+    assert "with image postgres-15" in events["RunnerChanged"]["message"]
     assert events.keys() == {"RunnerChanged", "BackupSucceeded"}
 
 
