@@ -590,7 +590,10 @@ def rewritten(field: str, value: object) -> Callable[[Backup], None]:
             rewritten("arn", ANOTHER), Reason.CONTENT_MISMATCH, "in the manifest, but RDS has", id="another ARN said"
         ),
         pytest.param(
-            rewritten("arn", f"{ANOTHER}\nid #"), Reason.MANIFEST_CONFLICT, "no manifest", id="a line break in the ARN"
+            rewritten("arn", f"{ANOTHER}\nid #"),
+            Reason.MANIFEST_CONFLICT,
+            "not a manifest",
+            id="a line break in the ARN",
         ),
         pytest.param(rewritten("encrypted", True), Reason.CONTENT_MISMATCH, "is not encrypted", id="encryption said"),
     ],
