@@ -148,7 +148,7 @@ WRONG_POLICIES = {
     ),
     "jitter below zero": (
         {"schedule": {"cron": "@daily", "jitterSeconds": -1}},
-        "spec.schedule.jitterSeconds: Invalid value: -1: spec.schedule.jitterSeconds in body should be greater than or",
+        "spec.schedule.jitterSeconds: spec.schedule.jitterSeconds in body should be greater than or equal to 0",
     ),
     "unknown level of verification": (
         {"verification": {"level": "full"}},

@@ -23,7 +23,7 @@ def told(world: World, policy: str) -> set[str]:
 
 def test_a_policy_that_runs_each_minute_takes_two_backups_in_two_and_one_that_it_is_asked_for(world: World):
     # Given a policy that is due each minute
-    schedule = {"schedule": {"cron": "* * * * *", "timeZone": "Europe/Berlin"}}
+    schedule = {"schedule": {"cron": "* * * * *", "timeZone": "Europe/Berlin", "concurrencyPolicy": "Allow"}}
     world.apply(world.policy(world.backups, "minutely", schedule))
 
     # When it is asked for a backup now, as the how-to says
@@ -33,7 +33,7 @@ def test_a_policy_that_runs_each_minute_takes_two_backups_in_two_and_one_that_it
     asked = world.get(POLICIES, world.backups, "minutely")["status"]["backupNow"]["name"]
 
     # and two slots have come
-    two = until(lambda: scheduled(world, "minutely"), lambda found: len(found) >= 2, 150)[:2]
+    two = until(lambda: scheduled(world, "minutely"), lambda found: len(found) >= 2, 200)[:2]
 
     # Then each has one backup, named by its slot, good, and told by the policy
     uid = world.get(POLICIES, world.backups, "minutely")["metadata"]["uid"]

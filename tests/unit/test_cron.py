@@ -7,6 +7,7 @@ from itertools import islice, takewhile
 from zoneinfo import ZoneInfo
 
 import pytest
+from cronsim import CronSim
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.budget import examples
@@ -16,6 +17,7 @@ from holdfast.decide.policy.cron import Cron, read
 from holdfast.errors import HoldfastError, Reason
 
 BERLIN = ZoneInfo("Europe/Berlin")
+MINUTE = timedelta(minutes=1)
 PATTERN = Schedule.model_json_schema()["properties"]["cron"]["pattern"]
 # Clocks change at other hours, by half an hour, by two, at midnight, in the other half of the year, or never.
 ZONES = [
@@ -67,6 +69,36 @@ def test_a_schedule_runs(cron, after, expected):
     assert runs(cron, after, 2) == expected
 
 
+def change(zone: str, year: int, month: int) -> datetime:
+    """The first minute of a month at which the clock of a zone has another offset."""
+    at = datetime(year, month, 1, tzinfo=UTC)
+    while at.astimezone(ZoneInfo(zone)).utcoffset() == (at + MINUTE).astimezone(ZoneInfo(zone)).utcoffset():
+        at += MINUTE
+    return at + MINUTE
+
+
+@pytest.mark.parametrize(
+    ("zone", "year", "month"),
+    [
+        ("Pacific/Chatham", 2026, 4), ("Pacific/Chatham", 2026, 9), ("Australia/Lord_Howe", 2026, 4),
+        ("Australia/Lord_Howe", 2026, 10), ("Antarctica/Troll", 2026, 10), ("America/Havana", 2026, 11),
+        ("Europe/Berlin", 2026, 10), ("Europe/Berlin", 2027, 3),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("cron", ["* 3 * * *", "*/15 * * * *", "0,15 */2 * * *", "7 * * * *", "* 1-3 * * *"])
+def test_the_passing_time_is_each_minute_at_which_the_wall_shows_it_wherever_clocks_change(cron, zone, year, month):
+    middle = change(zone, year, month)
+    begin, end = middle - timedelta(hours=30), middle + timedelta(hours=30)
+    every = (begin + count * MINUTE for count in range(1, 3601))
+    wanted = [at for at in every if shows(cron, at.astimezone(ZoneInfo(zone)).replace(tzinfo=None))]
+    assert list(takewhile(lambda slot: slot <= end, a_cron(cron, zone).after(begin))) == wanted
+    assert a_cron(cron, zone).between(begin, end, 50).newest == tuple(wanted[-50:])
+
+
+def shows(cron: str, wall: datetime) -> bool:
+    return next(CronSim(cron, wall - MINUTE)) == wall
+
+
 def test_looked_at_in_the_second_of_two_equal_hours_what_ran_in_the_first_does_not_run_again():
     second = berlin("2026-10-25T02:10").replace(fold=1)
     assert next(a_cron("30 2 * * *").after(second)) == berlin("2026-10-26T02:30").astimezone(UTC)
@@ -112,6 +144,15 @@ def test_of_a_long_time_only_the_newest_slots_are_looked_at_and_it_is_said_that_
     assert (found.newest, found.more) == (tuple(until - timedelta(minutes=ago) for ago in (2, 1, 0)), True)
     whole = a_cron("0 8 * * *", "UTC").between(until - timedelta(days=2), until, most=3)
     assert (len(whole.newest), whole.more) == (2, False)
+
+
+@pytest.mark.parametrize("until", ["2026-10-25T01:30", "2026-10-25T05:00", "2027-03-28T01:30", "2027-03-28T04:00"])
+@pytest.mark.parametrize("cron", ["30 2 * * *", "*/20 * * * *", "15,45 1-3 * * *", "0,10,20,30,40,50 2 * * *"])
+def test_looked_at_backwards_from_a_day_whose_clock_changes_no_slot_is_left_out(cron, until):
+    end = datetime.fromisoformat(until).replace(tzinfo=UTC)
+    every = list(takewhile(lambda slot: slot <= end, a_cron(cron).after(end - timedelta(days=9))))
+    for most in range(1, 9):
+        assert a_cron(cron).between(end - timedelta(days=8), end, most).newest == tuple(every[-most:])
 
 
 @pytest.mark.parametrize("cron", ["* * * * *", "* * * 1-6 *", "0 0 29 2 */7", "0 0 LW * */7", "0 0 1 1 *"])

@@ -196,6 +196,15 @@ def test_a_slot_with_jitter_is_due_that_much_later_and_keeps_its_name():
     assert planned(TWO + wait, settled(TWO - DAY), schedule).make == TWO
 
 
+def test_what_a_new_policy_owes_is_counted_by_when_it_begins_not_by_its_slot():
+    schedule = a_schedule(jitterSeconds=600)
+    begins = TWO + rules.jitter(schedule, OWNER)
+    second = timedelta(seconds=1)
+    just, late = (replace(OWNER, known=False, created=begins + after) for after in (-second, second))
+    assert planned(begins, None, schedule, owner=just).make == TWO
+    assert planned(begins + HOUR, None, schedule, owner=late).make is None
+
+
 def test_a_jitter_that_is_made_longer_does_not_bring_back_what_was_run():
     schedule = a_schedule("* * * * *", jitterSeconds=86400)
     found = planned(TWO + MINUTE / 2, settled(TWO, schedule), schedule)

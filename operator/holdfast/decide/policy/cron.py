@@ -1,4 +1,7 @@
-"""Which moments a cron means in its time zone. cronsim computes them; what it would take too far is bounded here.
+"""Which moments a cron means in its time zone. cronsim knows the calendar; clocks that change are seen to here.
+
+cronsim is asked for times of the wall's clock alone, without a zone: with one, it never ends where a clock changes in
+the midst of an hour (`* 3 * * *` in Pacific/Chatham, each April).
 
 By daylight saving, as Debian's cron and cronsim have it: where minute and hour are fixed, a slot that the clock leaves
 out runs once, right after the gap, and one that comes twice runs the first time. Where either begins with an asterisk
@@ -29,7 +32,10 @@ SHORT = {
     "@hourly": "0 * * * *",
 }
 MOST = 1000  # slots that are counted one by one; what is more is said to be more
-_CLOCKS_CHANGE = timedelta(hours=3)  # at most, with room: how far a slot may lie from where one looks for it backwards
+_MINUTE = timedelta(minutes=1)
+_CLOCKS_CHANGE = timedelta(hours=3)  # more than any clock is ever set forward or back
+_LEFT_OUT = 181  # minutes that a clock may leave out, and one more
+_A_WHILE = timedelta(days=2)  # in which a clock changes once at the most
 _ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -66,12 +72,8 @@ class Cron:
 
     def after(self, moment: datetime) -> Iterator[datetime]:
         """Yield the slots later than a moment, in order, without end (but for the years that are looked at)."""
-        last = moment
-        for found in CronSim(self.fields, moment.astimezone(self.zone)):
-            slot = found.astimezone(UTC)
-            if slot > last:  # in the hour that comes twice, cronsim begins with the first one
-                last = slot
-                yield slot
+        moment = moment.astimezone(UTC)
+        return self._passing(moment) if self._is_passing else self._fixed(moment)
 
     def between(self, after: datetime, until: datetime, most: int = MOST) -> Slots:
         """Return the newest slots later than one moment and not later than another, at the cost of so many."""
@@ -79,15 +81,65 @@ class Cron:
         found = deque(takewhile(lambda slot: slot <= until, self.after(start)), maxlen=most + 1)
         return Slots(tuple(found)[-most:], more=start > after or len(found) > most)
 
+    @property
+    def _is_passing(self) -> bool:
+        """Whether it means the passing time, and not times of the day."""
+        return any(field.startswith("*") for field in self.fields.split()[:2])
+
+    def _fixed(self, moment: datetime) -> Iterator[datetime]:
+        """Yield each time of the wall's clock once: the first of two, and right after the gap where it is left out."""
+        last = moment
+        for wall in CronSim(self.fields, self._wall(moment) - _CLOCKS_CHANGE):
+            slot = self._first(wall)
+            if slot > last:
+                last = slot
+                yield slot
+
+    def _passing(self, moment: datetime) -> Iterator[datetime]:
+        """Yield each moment at which the wall's clock shows such a time: one stretch after another of equal offsets."""
+        last, offset = moment, self._offset(moment)
+        walls = CronSim(self.fields, self._wall(moment))
+        while (wall := next(walls, None)) is not None:
+            slot = (wall - offset).replace(tzinfo=UTC)
+            if slot - last > _A_WHILE:  # nothing till shortly before it, whatever clocks do meanwhile
+                last = slot - _CLOCKS_CHANGE
+                offset, walls = self._offset(last), CronSim(self.fields, self._wall(last))
+            elif self._offset(slot) == offset:
+                last = slot
+                yield slot
+            else:
+                last = self._change(last, slot, offset) - _MINUTE
+                offset = self._offset(last + _MINUTE)
+                walls = CronSim(self.fields, last.replace(tzinfo=None) + offset)
+
+    def _wall(self, moment: datetime) -> datetime:
+        return moment.astimezone(self.zone).replace(tzinfo=None)
+
+    def _offset(self, moment: datetime) -> timedelta:
+        return self._wall(moment) - moment.replace(tzinfo=None)
+
+    def _first(self, wall: datetime) -> datetime:
+        """Return when the wall's clock shows this first, or would have, had it not left it out."""
+        while self._wall(moment := wall.replace(tzinfo=self.zone).astimezone(UTC)) != wall:
+            wall += _MINUTE
+        return moment
+
+    def _change(self, before: datetime, after: datetime, offset: timedelta) -> datetime:
+        """Return the first minute at which the clock has another offset; at the later moment it has."""
+        before = before.replace(second=0)
+        while after - before > _MINUTE:
+            middle = before + (after - before) // 2 // _MINUTE * _MINUTE
+            before, after = (middle, after) if self._offset(middle) == offset else (before, middle)
+        return after
+
     def _from_where(self, after: datetime, until: datetime, most: int) -> datetime:
         """Return where to begin, so that nothing of the newest is left out and the way is not much longer."""
-        backwards = CronSim(self.fields, until.astimezone(self.zone), reverse=True)
-        moment = until
-        for found in islice(backwards, most + 1):
-            moment = found.astimezone(UTC)
+        moment = until = until.astimezone(UTC)
+        for wall in islice(CronSim(self.fields, self._wall(until), reverse=True), most + _LEFT_OUT):
+            moment = (wall - self._offset(until)).replace(tzinfo=UTC) - _CLOCKS_CHANGE
             if moment <= after:
                 return after
-        return max(after, moment - _CLOCKS_CHANGE)
+        return max(after, moment)
 
 
 @functools.lru_cache(maxsize=4096)
