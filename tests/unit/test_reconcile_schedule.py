@@ -248,6 +248,31 @@ async def test_the_last_good_one_is_remembered_without_its_resource_and_forgotte
     assert "lastSuccess" not in status(cluster)
 
 
+async def test_an_older_good_one_that_becomes_the_last_is_no_news():
+    cluster = a_cluster({"cron": "0 * * * *"})
+    for hour, ended in enumerate(({}, {}, {"phase": "Failed", "failure": {"reason": "DumpFailed"}})):
+        await looked_at(cluster, TWO + hour * HOUR)
+        ends(cluster, f"orders-20261122-0{2 + hour}00", TWO + hour * HOUR + MINUTE, **ended)
+        await looked_at(cluster, TWO + hour * HOUR + 2 * MINUTE)
+    told = cluster.all(EVENTS)
+    assert sum(body["reason"] == "BackupSucceeded" for body in told) == 2
+
+    ends(cluster, "orders-20261122-0300", TWO + HOUR + MINUTE, phase="Failed", failure={"reason": "Lost"})
+    await looked_at(cluster, TWO + 2 * HOUR + 3 * MINUTE)
+
+    assert status(cluster)["lastSuccess"]["name"] == SLOT
+    assert cluster.all(EVENTS) == told
+
+
+async def test_a_backup_that_is_being_deleted_keeps_no_slot_from_running():
+    cluster = a_cluster({"cron": "0 * * * *"})
+    await looked_at(cluster, TWO)
+    body = cluster.all(BACKUPS)[0]
+    cluster.put(BACKUPS, body | {"metadata": body["metadata"] | {"deletionTimestamp": "2026-11-22T02:10:00Z"}})
+    await looked_at(cluster, TWO + HOUR)
+    assert backups(cluster) == [SLOT, "orders-20261122-0300"]
+
+
 async def test_backups_of_a_former_policy_of_the_name_are_no_success_of_this_one():
     cluster = a_cluster()
     older = {"namespace": "shop", "name": "old", "creationTimestamp": clock.to_text(MADE - HOUR)}

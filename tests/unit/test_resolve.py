@@ -253,3 +253,7 @@ def test_a_snapshot_needs_the_image_that_asks_aws(images):
 def test_other_servers_are_told_in_their_order_whatever_that_of_the_chart():
     images = {"postgres-18": "c", "postgres-15": "a", "postgres-17": "b"}
     assert other_majors(a_policy().database.engine, settings(images=images), 15) == [17, 18]
+
+
+def test_when_backups_are_taken_is_no_part_of_what_is_in_force_for_one():
+    assert resolve(a_policy(schedule={"cron": "@daily"}), settings()).schedule is None

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -175,6 +176,11 @@ def test_a_clock_that_is_set_forward_runs_one_and_counts_the_others():
 
 def replace_until(record: ScheduleStatus, until: datetime) -> ScheduleStatus:
     return record.model_copy(update={"settled_until": until})
+
+
+def test_a_slot_is_named_in_utc_whatever_zone_it_is_given_in():
+    berlin = TWO.astimezone(ZoneInfo("Europe/Berlin"))
+    assert naming.slot_name("orders", berlin) == naming.slot_name("orders", TWO) == "orders-20261122-0200"
 
 
 def test_jitter_is_the_same_for_one_policy_and_within_its_window_and_spreads_many():
