@@ -481,7 +481,7 @@ WRONG_POLICIES = {
     ),
     "a label of Holdfast's own": (
         {"job": {"podLabels": {"holdfast.dev/backup-uid": "stolen"}}},
-        "spec.job.podLabels: labels that Holdfast or the Job sets itself cannot be set",
+        "spec.job.podLabels: Holdfast or the Job sets these labels itself",
     ),
     "a label that is none": (
         {"job": {"podLabels": {"a/b/c": "d"}}},
@@ -499,7 +499,7 @@ WRONG_POLICIES = {
         {"job": {"startTimeoutSeconds": 0}},
         "spec.job.startTimeoutSeconds: spec.job.startTimeoutSeconds in body should be greater than or equal to 10",
     ),
-    "a field of later": ({"schedule": {"cron": "0 2 * * *"}}, 'strict decoding error: unknown field "spec.schedule"'),
+    "a field of later": ({"drills": {"cron": "0 2 * * *"}}, 'strict decoding error: unknown field "spec.drills"'),
     "an image": ({"job": {"image": "mine"}}, 'strict decoding error: unknown field "spec.job.image"'),
     "a namespace in a reference": (
         {"storage/s3/secretNamespace": "other"},
@@ -553,7 +553,7 @@ WRONG_POLICIES |= {
     ),
     "the other class that cannot be read at once": (
         {"storage/s3/storageClass": "GLACIER"},
-        "spec.storage.s3.storageClass: what lies in GLACIER or DEEP_ARCHIVE can neither be verified nor restored",
+        "spec.storage.s3.storageClass: objects in GLACIER and DEEP_ARCHIVE cannot be read at once",
     ),
     "a tag's value with an umlaut": (
         {"storage/s3/tags": {"size": "groß"}},

@@ -81,7 +81,7 @@ def test_generate_name_makes_a_backup_each_time(kubectl, namespace):
 @pytest.mark.parametrize(
     ("path", "sentence"),
     [
-        ("databasebackups", "A DatabaseBackup is one backup of one database: taken once, when it is created,"),
+        ("databasebackups", "A DatabaseBackup is one backup of one database. Holdfast takes the backup once,"),
         ("databasebackups.spec.policyRef", "If the policy does not exist yet, the backup waits for it."),
         (
             "databasebackups.spec.label",
