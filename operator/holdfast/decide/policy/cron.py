@@ -67,7 +67,7 @@ class Cron:
             raise _wrong("cron", f"{quoted(cron)} is no schedule: {_readable(error)}") from None
         read = cls(fields, _zone(time_zone), f"{sentence[:1].lower()}{sentence[1:]}, {time_zone}")
         if next(read.after(_ANY_TIME), None) is None:
-            raise _wrong("cron", f"{quoted(cron)} never comes: no day is all that it asks for")
+            raise _wrong("cron", f"{quoted(cron)} never comes: no day has that date and weekday")
         return read
 
     def after(self, moment: datetime) -> Iterator[datetime]:
@@ -160,9 +160,9 @@ def _zone(name: str) -> ZoneInfo:
 
 def _readable(error: CronSimError) -> str:
     """Say what cronsim says, which is `Bad day-of-week`, as the rest of a sentence."""
-    return f"the field {str(error).removeprefix('Bad ').replace('-', ' ')} makes no sense"
+    return f"the field {str(error).removeprefix('Bad ').replace('-', ' ')} is not valid"
 
 
 def _wrong(field: str, what: str) -> HoldfastError:
-    remedy = "correct it; until then nothing is run by schedule"
+    remedy = "correct it; until then the schedule takes no backups"
     return HoldfastError(Reason.SCHEDULE_INVALID, f"spec.schedule.{field}: {what}", remedy)

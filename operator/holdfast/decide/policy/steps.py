@@ -129,7 +129,7 @@ def _stopped(former: ScheduleStatus | None, schedule: Schedule) -> ScheduleStatu
     if former is None:
         return None
     seen = {"cron": schedule.cron, "time_zone": schedule.time_zone, "suspended": False}
-    return former.model_copy(update={**seen, "message": "nothing is run: the schedule makes no sense"})
+    return former.model_copy(update={**seen, "message": "no backups are taken: the schedule is not valid"})
 
 
 def _recorded(o: Observation, status: Status, found: Plan) -> Status:
