@@ -100,8 +100,7 @@ async def _patiently(call: Callable[[], Awaitable[object]]) -> None:
 
 def _start(kubectl: Kubectl, namespace: str, size: int) -> list[Figure]:
     python = os.environ.get("BENCH_PYTHON")  # of another release, to set beside this one
-    if size == SIZES[0]:  # the first operator says of the policies that they are ready, and so settles them
-        _run(kubectl, namespace, size, python)
+    _run(kubectl, namespace, size, python)  # it says of each policy that it is ready, and which backup is its last
     before = asyncio.run(_versions(kubectl, namespace))
     took, peak, at_rest, busy, written = _run(kubectl, namespace, size, python)
     changed = sum(before.get(name) != version for name, version in asyncio.run(_versions(kubectl, namespace)).items())
