@@ -72,7 +72,9 @@ def test_a_policy_that_cannot_be_read_is_stalled_and_says_why():
     resource = Resource.of({"metadata": metadata("orders"), "spec": spec})
     stalled = next(
         c
-        for c in statuses.status(resource.spec, resource.status, resource.generation, settings(), NOW).conditions
+        for c in statuses.status(
+            statuses.spec_of(resource.spec), resource.status, resource.generation, settings(), NOW
+        ).conditions
         if c.type == "Stalled"
     )
     assert (stalled.status, stalled.reason) == ("True", "InvalidSpec")

@@ -2,9 +2,10 @@
 
 from tests.builders import NOW, policy_dict, settings
 
-from holdfast.decide.policy.statuses import status
+from holdfast.decide.policy.statuses import spec_of, status
 
 
 def test_a_status_that_cannot_be_read_is_made_anew():
     unreadable = {"conditions": "none", "retentionDays": "many"}
-    assert status(policy_dict(), unreadable, 3, settings(), NOW) == status(policy_dict(), {}, 3, settings(), NOW)
+    spec = spec_of(policy_dict())
+    assert status(spec, unreadable, 3, settings(), NOW) == status(spec, {}, 3, settings(), NOW)

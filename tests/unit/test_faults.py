@@ -149,7 +149,7 @@ def test_a_policys_status_that_cannot_be_read_is_made_anew(status: dict[str, Any
     meta = {"namespace": "shop", "name": "orders", "uid": "u", "resourceVersion": "1"}
     cache.put(POLICIES, {"metadata": meta, "spec": policy_dict(), "status": status})
     there, operator = cache.policy("shop", "orders"), Settings(images={"postgres-17": "x"})
-    made = statuses.status(there.spec, there.status, there.generation, operator, NOW)
+    made = statuses.status(statuses.spec_of(there.spec), there.status, there.generation, operator, NOW)
     assert {condition.type: condition.status for condition in made.conditions}["Ready"] == "True"
 
 

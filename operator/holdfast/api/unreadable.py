@@ -4,12 +4,13 @@ Where the definitions are of the operator's own release, both take the same (a t
 before a rule was there. So a field that nobody here knows, or one that is missing, tells that they are of another one.
 """
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 Schema = dict[str, Any]
+M = TypeVar("M", bound=BaseModel)
 _NEWER = "upgrade the operator to the release of the CustomResourceDefinitions, or install those of the operator's own"
 _OLDER = "install the CustomResourceDefinitions of the operator's own release, which ask for it"
 
@@ -25,6 +26,15 @@ def explained(error: ValidationError, model: type[BaseModel], root: str, correct
         return f"{root}{path} is missing", _OLDER
     says = nodes[-1][1].get("x-message") if nodes else None
     return f"{root}{path}: {says or first['msg']}", correct
+
+
+def as_far_as_readable(model: type[M], body: Mapping[str, Any]) -> M:
+    """Read a model of which no field is required, without the fields that cannot be read."""
+    try:
+        return model.model_validate(body)
+    except ValidationError as error:
+        wrong = {problem["loc"][0] for problem in error.errors(include_input=False, include_url=False)}
+        return model.model_validate({key: value for key, value in body.items() if key not in wrong})
 
 
 def _along(schema: Schema, place: tuple[int | str, ...]) -> Iterator[tuple[str, Schema]]:

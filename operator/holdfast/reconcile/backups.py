@@ -55,6 +55,7 @@ class Backup:
         """Read one. Raises Unreadable where it has no name."""
         resource = Resource.of(body)
         status, names = resource.status, _job_names_if_settled(resource)
+        former = former_in(status)
         good, major = is_good(status), number(status.get("serverMajor"))
         policy, took = resource.policy_name, status.get("durationSeconds")
         labels = mapping(mapping(body.get("metadata")).get("labels"))
@@ -77,9 +78,9 @@ class Backup:
             size_bytes=number(status.get("sizeBytes")),
             duration_seconds=took if isinstance(took, float) else number(took),
             server_major=major,
-            database=identity(mapping(status.get("resolved"))) if "resolved" in status else None,
+            database=_identity(status, former),
             good_of=_database(status) if good and major else None,
-            former=former_in(status),
+            former=former,
             job_names=names or (),
             whole=resource if names is None else None,
         )
@@ -121,6 +122,13 @@ def _phase(status: Mapping[str, Any]) -> Phase:
     """Return the phase; what is none reads as the one that each backup begins with."""
     phase = word(status.get("phase"))
     return Phase(phase) if phase in list(Phase) else Phase.PENDING
+
+
+def _identity(status: Mapping[str, Any], former: Former | None) -> str | None:
+    """Return which database it is of; a good one's has been worked out already."""
+    if "resolved" not in status:
+        return None
+    return former.database if former else identity(mapping(status["resolved"]))
 
 
 def _database(status: Mapping[str, Any]) -> str:

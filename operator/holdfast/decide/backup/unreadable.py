@@ -1,8 +1,6 @@
 """What to do about a backup that cannot be read: its spec, its policy, or what stands in its status. Pure."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -24,15 +22,6 @@ def decide(o: Observation, policy_name: str | None, error: ValidationError, now:
     if status.phase and status.phase.has_ended:
         return Rest()
     return None if status.ending else ending.fail(o, _what_is_wrong(policy_name, error), None, now)
-
-
-def as_far_as_it_is_one(body: Mapping[str, Any]) -> DatabaseBackupStatus:
-    """Read a status without the fields that cannot be read."""
-    try:
-        return DatabaseBackupStatus.model_validate(body)
-    except ValidationError as error:
-        wrong = {problem["loc"][0] for problem in error.errors(include_input=False, include_url=False)}
-        return DatabaseBackupStatus.model_validate({key: value for key, value in body.items() if key not in wrong})
 
 
 def _what_is_wrong(policy_name: str | None, error: ValidationError) -> Failure:

@@ -8,8 +8,7 @@ from pydantic import ValidationError
 
 from holdfast.api.conditions import ConditionType, update
 from holdfast.api.policy import BackupPolicySpec, BackupPolicyStatus
-from holdfast.api.schedule import Schedule
-from holdfast.api.unreadable import explained
+from holdfast.api.unreadable import as_far_as_readable, explained
 from holdfast.decide.policy.cron import read as read_cron
 from holdfast.decide.resolve import image_of, resolve
 from holdfast.errors import HoldfastError, Reason
@@ -20,10 +19,17 @@ Verdict = tuple[bool, str, str]  # ready, reason, sentence
 
 
 def status(
-    spec: Mapping[str, Any], former: Mapping[str, Any], generation: int, settings: Settings, now: datetime
+    read: BackupPolicySpec | ValidationError,
+    former: Mapping[str, Any],
+    generation: int,
+    settings: Settings,
+    now: datetime,
 ) -> BackupPolicyStatus:
-    """Return the status that the policy should have; what became of its schedule and backups stays as it was."""
-    held, read = _former(former), spec_of(spec)
+    """Return the status that the policy should have; what became of its schedule and backups stays as it was.
+
+    What of the former status cannot be read is made anew.
+    """
+    held = as_far_as_readable(BackupPolicyStatus, former)
     verdict, days = _judge(read, settings)
     ready, reason, sentence = verdict
     conditions = update(
@@ -49,21 +55,6 @@ def spec_of(spec: Mapping[str, Any]) -> BackupPolicySpec | ValidationError:
         return BackupPolicySpec.model_validate(spec)
     except ValidationError as error:
         return error
-
-
-def schedule_of(spec: Mapping[str, Any]) -> Schedule | None:
-    """Return the schedule; None where there is none, or the spec cannot be read."""
-    read = spec_of(spec)
-    return read.schedule if isinstance(read, BackupPolicySpec) else None
-
-
-def _former(status: Mapping[str, Any]) -> BackupPolicyStatus:
-    """Read the status that is there, without the fields that cannot be read: they are made anew."""
-    try:
-        return BackupPolicyStatus.model_validate(status)
-    except ValidationError as error:
-        wrong = {problem["loc"][0] for problem in error.errors(include_input=False, include_url=False)}
-        return BackupPolicyStatus.model_validate({key: value for key, value in status.items() if key not in wrong})
 
 
 def _judge(spec: BackupPolicySpec | ValidationError, settings: Settings) -> tuple[Verdict, int | None]:

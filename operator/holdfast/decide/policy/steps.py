@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from holdfast import clock, naming
-from holdfast.api.policy import BackupPolicyStatus
+from holdfast.api.policy import BackupPolicySpec, BackupPolicyStatus
 from holdfast.api.runs import Asked, LastRun
 from holdfast.api.schedule import Missed, Schedule, ScheduleStatus
 from holdfast.decide.decision import Announcement, Decision, Do, MakeBackup, Rest, Write
@@ -53,8 +53,10 @@ def decide(o: Observation, settings: Settings, now: datetime) -> Decision[Status
     """Return the next step for this policy. Backups that have begun are never changed."""
     if o.deleting:
         return Rest()
-    status = statuses.status(o.spec, o.status, o.generation, settings, now)
-    found = _planned(o, status, now)
+    spec = statuses.spec_of(o.spec)
+    status = statuses.status(spec, o.status, o.generation, settings, now)
+    schedule = spec.schedule if isinstance(spec, BackupPolicySpec) else None
+    found = _planned(o, schedule, status, now) if schedule else None
     if status.schedule is None and isinstance(found, Plan):
         status = _with(status, found.before)  # whatever is written first: from when on slots are owed
     status, news = runs.told(status, o.good, o.failed, o.spoilt)
@@ -63,11 +65,8 @@ def decide(o: Observation, settings: Settings, now: datetime) -> Decision[Status
     return _asked_for(o, status, now) or _by_schedule(o, status, found, now)
 
 
-def _planned(o: Observation, status: Status, now: datetime) -> Plan | Schedule | None:
-    """Return what the schedule asks for; the schedule itself where it makes no sense, None where there is none."""
-    schedule = statuses.schedule_of(o.spec)
-    if schedule is None:
-        return None
+def _planned(o: Observation, schedule: Schedule, status: Status, now: datetime) -> Plan | Schedule:
+    """Return what the schedule asks for; the schedule itself where it makes no sense."""
     cron = read(schedule.cron, schedule.time_zone)
     if isinstance(cron, HoldfastError):
         return schedule

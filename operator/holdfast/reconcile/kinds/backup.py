@@ -13,6 +13,7 @@ from holdfast import clock, naming
 from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus, Phase
 from holdfast.api.begun import Begun
 from holdfast.api.policy import BackupPolicySpec
+from holdfast.api.unreadable import as_far_as_readable
 from holdfast.decide.backup import refusals, unreadable
 from holdfast.decide.backup.observation import BACKUP, CLEANUP, FORMER, VERIFY, BackupView, Decision, Observation
 from holdfast.decide.backup.steps import decide
@@ -101,7 +102,7 @@ def observe(
         status = DatabaseBackupStatus.model_validate(resource.status)
         spec, policy = DatabaseBackupSpec.model_validate(resource.spec), _policy(cache, resource)
     except ValidationError as error:
-        view = backup_view(resource, DatabaseBackupSpec(), unreadable.as_far_as_it_is_one(resource.status))
+        view = backup_view(resource, DatabaseBackupSpec(), as_far_as_readable(DatabaseBackupStatus, resource.status))
         seen = _seen(cache, resource, view, known, now)
         return seen, unreadable.decide(seen, resource.policy_name, error, now)
     seen = replace(_seen(cache, resource, backup_view(resource, spec, status), known, now), policy=policy)
