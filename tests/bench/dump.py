@@ -16,6 +16,7 @@ from tests.integration.runner.servers import BUCKET, PASSWORD, USER
 from tests.integration.runner.world import World
 
 from holdfast.contract.task import BackupTask
+from holdfast.runner.engines.postgres import script
 
 ENGINE = "postgresql"
 IMAGE = "holdfast-bench:latest"
@@ -50,7 +51,7 @@ def measure(only: Sequence[str]) -> list[Figure]:
         with a_shell(world, IMAGE, {"PGHOST": world.db.name, **variables}) as shell:
             ours = Ours(world, "pg_dump")
             times = in_turn(_candidates(ours, shell), only)
-            counting = [] if only else shell.counting(ENGINE, "pg_dump one", "postgres")
+            counting = [] if only else shell.counting(ENGINE, "pg_dump one", script)
     ratios = [figure for pair in RATIOS for figure in ratio(ENGINE, times, *pair)]
     return [*seconds(ENGINE, times), *ratios, *ours.start(), *counting]
 

@@ -14,6 +14,7 @@ from tests.integration.runner.servers import PASSWORD, USER
 from holdfast.api.database import Engine, TLSMode
 from holdfast.api.policy import Dump
 from holdfast.contract.task import BackupTask
+from holdfast.runner.engines.mysql import script
 from holdfast.runner.engines.mysql.dumps import arguments
 from holdfast.runner.engines.mysql.flavour import FLAVOURS
 from holdfast.runner.engines.mysql.options import option_file
@@ -84,7 +85,7 @@ def _measure(family: Family, only: Sequence[str]) -> list[Figure]:
                 shell(f"printf %s {shlex.quote(option_file(USER, PASSWORD))} > /tmp/client.cnf")
                 ours = Ours(world, family.dump)
                 times = in_turn(_candidates(ours, shell, server), only)
-                counting = [] if only else shell.counting(family.engine, _bare(server), "mysql")
+                counting = [] if only else shell.counting(family.engine, _bare(server), script)
         finally:
             remove(name)
     bare, *others = [name for name in times if "Holdfast" not in name] or [""]

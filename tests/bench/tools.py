@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import ModuleType
 
 from tests.bench.figures import Figure
 from tests.bench.turns import SIZE
@@ -13,7 +14,7 @@ from tests.integration.runner.world import World
 # Of the runner's own reader, in its own image: the processor time of what it does with a dump's bytes, and no more.
 _COUNT = """
 import sys, time
-from holdfast.runner.{engine}.script import Script
+from {reader} import Script
 script, size, spent = Script(), 0, 0.0
 while data := sys.stdin.buffer.read(1 << 20):
     begun = time.process_time()
@@ -45,9 +46,9 @@ class Shell:
         """Make a pipeline a candidate."""
         return lambda: self(pipeline)
 
-    def counting(self, engine: str, dump: str, package: str) -> list[Figure]:
+    def counting(self, engine: str, dump: str, reader: ModuleType) -> list[Figure]:
         """Measure what it costs to count the rows, and hash the schema, of a whole dump."""
-        answer = self.says(f"{dump} | /opt/holdfast/bin/python -c '{_COUNT.format(engine=package)}'")
+        answer = self.says(f"{dump} | /opt/holdfast/bin/python -c '{_COUNT.format(reader=reader.__name__)}'")
         spent, size, rows = map(float, answer.split())
         assert rows, "nothing was counted"
         return [
