@@ -22,7 +22,7 @@ def rights(group: str, resources: tuple[str, ...], *verbs: str) -> set[Right]:
 STATUS = rights("holdfast.dev", tuple(f"{kind}/status" for kind in OURS), "patch")
 WORK = (
     rights("holdfast.dev", OURS, "get", "list", "watch")
-    | rights("holdfast.dev", ("databasebackups",), "create")
+    | rights("holdfast.dev", ("databasebackups",), "create", "delete")
     | rights("batch", ("jobs",), "get", "list", "watch", "create", "patch", "delete")
     | rights("", ("pods",), "get", "list", "watch")
     | rights("", ("persistentvolumeclaims",), "get")

@@ -65,6 +65,7 @@ def rights(one_helm: Path, kubectl: Kubectl, crds: None, make_namespace: Callabl
         ("create", "events"),
         ("watch", BACKUPS),
         ("create", BACKUPS),
+        ("delete", BACKUPS),
         ("list", POLICIES),
     ],
 )

@@ -20,8 +20,8 @@ from holdfast.decide.views import OwnerRef
 from holdfast.errors import Reason
 from holdfast.kube.errors import Refused
 from holdfast.kube.kinds import JOBS, PODS
+from holdfast.reconcile.acts import Acts
 from holdfast.reconcile.cache import Cache
-from holdfast.reconcile.job_acts import JobActs
 from holdfast.reconcile.sight import Known, Sight
 
 POLISH = "polish"
@@ -58,7 +58,7 @@ class Life:
 
     def __init__(self, cluster: FakeCluster, owner: OwnerRef = BACKUPS_OWN) -> None:
         self.cluster, self.cache, self.known, self.work = cluster, Cache(), Known(), work_of(owner)
-        self.acts = JobActs(self.cache, cluster, lambda: NOW)
+        self.acts = Acts(self.cache, cluster, lambda: NOW)
 
     async def step(self) -> Step:
         for kind in (JOBS, PODS):

@@ -81,7 +81,19 @@ class MakeBackup:
         return f"create the DatabaseBackup {self.name}"
 
 
-Act = Create | Delete | Expire | Learn | MakeBackup
+@dataclass(frozen=True)
+class DeleteBackup:
+    """Delete this very DatabaseBackup: one that bears its name by now and has another uid is not touched."""
+
+    name: str
+    uid: str
+
+    def __str__(self) -> str:
+        """Say it for the log."""
+        return f"delete the DatabaseBackup {self.name}"
+
+
+Act = Create | Delete | Expire | Learn | MakeBackup | DeleteBackup
 
 
 @dataclass(frozen=True)

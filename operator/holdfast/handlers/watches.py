@@ -76,8 +76,9 @@ def take(kind: Kind, event: Mapping[str, Any], cache: Cache, queue: WorkQueue) -
     """
     body = mapping(event.get("object"))
     try:
-        keys = set(keys_of(kind, body, cache))
-        if event.get("type") == "DELETED":
+        gone = event.get("type") == "DELETED"
+        keys = set(keys_of(kind, body, cache, gone=gone))
+        if gone:
             cache.remove(kind, body)
         else:
             cache.put(kind, body)
@@ -99,14 +100,15 @@ def _leave_out(kind: Kind, body: Body, cache: Cache, error: Exception) -> None:
     cache.store(kind).leave_out(namespace, name, word(meta.get("resourceVersion")))
 
 
-def keys_of(kind: Kind, body: Body, cache: Cache) -> Iterator[Key]:
+def keys_of(kind: Kind, body: Body, cache: Cache, *, gone: bool = False) -> Iterator[Key]:
     """Say what to reconcile when that object has changed: itself, or the resource that it belongs to."""
     meta = mapping(body.get("metadata"))
     namespace, name = needed(meta, "namespace"), needed(meta, "name")
     if kind not in (JOBS, PODS):
         yield Key(kind.kind, namespace, name)
         backup = cache.backup(namespace, name) if kind == BACKUPS else None
-        if backup and backup.policy_name and backup.phase.is_final:  # which its policy tells of
+        if backup and backup.policy_name and (gone or backup.deleting or backup.phase.is_final):
+            # which its policy tells of, or made another instead of, or made it and wants to delete it
             yield Key(POLICIES.kind, namespace, backup.policy_name)
         return
     child = cache.store(kind).get(namespace, name)

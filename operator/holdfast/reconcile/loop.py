@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from holdfast.kube.client import KubeClient
+from holdfast.reconcile.acts import Acts
 from holdfast.reconcile.fetch import fetch
-from holdfast.reconcile.job_acts import JobActs
 from holdfast.reconcile.queue import Key
 from holdfast.reconcile.resource import Resource
 from holdfast.reconcile.sight import Known, Row, Sight, Sources
@@ -30,7 +30,7 @@ class Loop:
         """Take the kinds, what they are observed from, where it writes to, whom to tell of others' keys, the clock."""
         self._rows = {row.kind.kind: row for row in table}
         self._sources, self._client, self._wake, self._now = sources, client, wake, now
-        self._acts = JobActs(sources.cache, client, now)
+        self._acts = Acts(sources.cache, client, now)
 
     async def reconcile(self, key: Key) -> datetime | None:
         """Do what is to be done now; return when to look again though no event comes. Raises KubeError."""

@@ -1,4 +1,4 @@
-"""The acts: the only place that makes, ends or expires a Job, makes a backup, or asks the API server about them."""
+"""The acts: the only place that makes, ends or expires a Job, makes or deletes a backup, or asks about them."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from holdfast.api.begun import there
-from holdfast.decide.decision import Act, Create, Delete, Expire, Learn, MakeBackup, What
+from holdfast.decide.decision import Act, Create, Delete, DeleteBackup, Expire, Learn, MakeBackup, What
 from holdfast.decide.views import ClaimView, JobView, claim_view, holders
 from holdfast.kube.client import KubeClient
 from holdfast.kube.errors import AlreadyExists, Conflict, NotFound, Refused
@@ -19,7 +19,7 @@ from holdfast.reconcile.sight import Known, Sight
 log = structlog.get_logger(__name__)
 
 
-class JobActs:
+class Acts:
     """Does one thing to the cluster; each may be repeated."""
 
     def __init__(self, cache: Cache, client: KubeClient, now: Callable[[], datetime]) -> None:
@@ -34,6 +34,8 @@ class JobActs:
                 return await self._create(sight, role, known)
             case MakeBackup():
                 return await self._make_backup(sight, act, known)
+            case DeleteBackup():
+                return known if await self._delete_backup(sight.namespace, act) else None
             case Learn(what):
                 return await self._learn(sight, what, known)
             case Delete(job):
@@ -94,6 +96,20 @@ class JobActs:
             await self._client.delete(JOBS, job.namespace, job.name, uid=job.uid, propagation="Foreground")
         except (NotFound, Conflict):  # gone already, or another Job by now, whose own event tells of it
             self._cache.jobs.leave_out(job.namespace, job.name, job.resource_version)
+            return True
+        return False
+
+    async def _delete_backup(self, namespace: str, act: DeleteBackup) -> bool:
+        """Delete the backup by its uid; its Jobs follow by garbage collection. Returns whether it was gone already.
+
+        Raises KubeError.
+        """
+        held = self._cache.backup(namespace, act.name)
+        try:
+            await self._client.delete(BACKUPS, namespace, act.name, uid=act.uid)
+        except (NotFound, Conflict):  # gone already, or another one by now, whose own event tells of it
+            if held is not None and held.uid == act.uid:
+                self._cache.backups.leave_out(namespace, act.name, held.resource_version)
             return True
         return False
 
