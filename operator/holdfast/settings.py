@@ -18,6 +18,15 @@ class Defaults(SpecModel):
     job: JobTemplate = JobTemplate()
 
 
+class Queue(SpecModel):
+    """How many backups run at once; the others wait."""
+
+    max_running: int = Field(10, ge=1, le=100_000, description="Most backups that run at once, of all namespaces.")
+    max_running_per_server: int = Field(
+        1, ge=0, le=1000, description="Most backups that run at once of one server, RDS instance or claim; 0: no limit."
+    )
+
+
 class Settings(SpecModel):
     """What the chart's values say to the operator."""
 
@@ -25,6 +34,7 @@ class Settings(SpecModel):
         description="Runner images by key: the engine and its major version, e.g. postgres-17."
     )
     defaults: Defaults = Defaults()
+    queue: Queue = Queue()
     watch_namespaces: list[str] = Field([], description="Namespaces to watch; none means all.")
     proxy: dict[str, str] = Field({}, description="HTTP_PROXY and the like, for the Jobs too.")
     image_pull_policy: str = "IfNotPresent"

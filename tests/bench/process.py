@@ -17,7 +17,14 @@ def an_operator(
     kubeconfig: str, context: str, namespaces: Sequence[str], python: str = sys.executable
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run it while the context lasts, watching these namespaces, without a Lease."""
-    settings = {"images": {"postgres-17": "holdfast-runner-postgres:17"}, "watchNamespaces": list(namespaces)}
+    settings = {
+        "images": {"postgres-17": "holdfast-runner-postgres:17"},
+        "watchNamespaces": list(namespaces),
+        "queue": {
+            "maxRunning": 100_000,
+            "maxRunningPerServer": 0,
+        },  # it is the operator that is measured, not the queue
+    }
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file, tempfile.TemporaryFile() as log:
         file.write(json.dumps(settings))
         file.flush()

@@ -13,7 +13,7 @@ from tests.chart.rendering import CHART, refusal, render
 
 import holdfast
 from holdfast.decide.resolve import resolve
-from holdfast.settings import Settings
+from holdfast.settings import Queue, Settings
 
 # of the test alone: the first one to need a Helm may wait minutes until it is built
 pytestmark = pytest.mark.timeout(60, func_only=True)
@@ -86,6 +86,7 @@ def test_every_kind_is_announced_to_artifact_hub_as_it_is_defined():
         pytest.param({"defaults": {"job": {"backoffLimit": 99}}}, "backoffLimit", id="job-field-out-of-range"),
         pytest.param({"runner": {"images": {"postgres": "x"}}}, "images", id="runner-key-without-version"),
         pytest.param({"replicas": "2"}, "replicas", id="number-as-text"),
+        pytest.param({"queue": {"maxRunning": 0}}, "maxRunning", id="a-queue-that-never-moves"),
         pytest.param({"logLevel": "loud"}, "logLevel", id="unknown-log-level"),
         pytest.param({"watchNamespaces": ["a", "a"]}, "watchNamespaces", id="namespace-twice"),
         pytest.param({"image": {"digest": "sha256:1"}}, "digest", id="short-digest"),
@@ -157,6 +158,7 @@ def test_the_operator_reads_the_default_settings(helm: Path):
     assert settings.defaults.storage.s3.bucket is None
     assert settings.watch_namespaces == []
     assert settings.proxy == {}
+    assert settings.queue == Queue()
 
 
 @pytest.mark.integration
@@ -177,6 +179,7 @@ def test_the_operator_reads_every_setting_as_it_was_meant(helm: Path):
             "defaults": {"storage": storage, "job": job},
             "watchNamespaces": ["shop", "crm"],
             "proxy": {"httpsProxy": "http://proxy:3128", "noProxy": ".svc"},
+            "queue": {"maxRunning": 3, "maxRunningPerServer": 0},
         },
     )
     settings = Settings.model_validate_json(rendered.settings)
@@ -186,6 +189,7 @@ def test_the_operator_reads_every_setting_as_it_was_meant(helm: Path):
     assert settings.defaults.storage.to_dict() == storage
     assert settings.defaults.job.to_dict() == job
     assert settings.watch_namespaces == ["shop", "crm"]
+    assert (settings.queue.max_running, settings.queue.max_running_per_server) == (3, 0)
     assert settings.proxy == {"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": ".svc"}
 
 

@@ -40,6 +40,7 @@ def install(cluster: Cluster, release: str, values: dict[str, Any]) -> None:
         "crds": {"enabled": False},
         "image": {"tag": "dev"},
         "runner": {"images": RUNNERS},
+        "queue": {"maxRunning": 1000, "maxRunningPerServer": 0},  # all tests' databases are on the same few servers
         "logLevel": "debug",
     } | values
     helm(

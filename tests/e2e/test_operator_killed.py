@@ -25,7 +25,7 @@ from holdfast.kube.errors import Unavailable
 from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES, Kind
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.queue import Key
-from holdfast.settings import Settings
+from holdfast.settings import Queue, Settings
 
 pytestmark = pytest.mark.timeout(300)
 CALLS = 9  # more than the writes and reads that one backup takes; the last ones kill nobody
@@ -44,7 +44,7 @@ async def a_life(
     world: World, client: KubeClient, acting: Any, name: str, settings: Settings = OPERATOR
 ) -> dict[str, Any]:
     """Start with an empty cache, read what there is, reconcile once; return the backup's status after that."""
-    cache = Cache()
+    cache = Cache(limits=Queue(max_running_per_server=0))  # others may have left backups here
     for kind in (POLICIES, BACKUPS, JOBS, PODS):
         selector = "app.kubernetes.io/managed-by=holdfast" if kind in (JOBS, PODS) else None
         for body in await client.list(kind, world.unwatched, label_selector=selector):

@@ -24,7 +24,7 @@ from holdfast.process.audit import Audit
 from holdfast.process.health import Health
 from holdfast.process.operator import Operator
 from holdfast.reconcile.clocktask import ClockTask
-from holdfast.settings import Settings
+from holdfast.settings import Queue, Settings
 
 
 class Cluster:
@@ -178,3 +178,10 @@ async def test_figures_are_there_once_it_leads(monkeypatch: pytest.MonkeyPatch) 
         assert b'holdfast_backups{namespace="shop",phase="Pending",policy="orders"} 1.0' in generate_latest(
             operators.REGISTRY
         )
+
+
+async def test_the_queue_has_the_limits_of_the_settings() -> None:
+    limits = Queue(max_running=3, max_running_per_server=2)
+    made = settings().model_copy(update={"queue": limits})
+    operator = Operator(Cluster(has_our_kinds=True), None, made, Health())
+    assert operator.cache.limits == limits

@@ -19,7 +19,7 @@ from holdfast.kube.kinds import BACKUPS, EVENTS, JOBS, PODS, POLICIES
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.loop import Loop
 from holdfast.reconcile.queue import Key
-from holdfast.settings import Settings
+from holdfast.settings import Queue, Settings
 
 OPERATOR = settings(images={f"postgres-{major}": f"runner:{major}" for major in (15, 17, 18)})
 CALLS = 10  # what a backup with two Jobs takes
@@ -203,9 +203,9 @@ async def test_an_operator_that_dies_at_any_call_takes_one_backup_with_two_jobs(
     assert (status["phase"], status["attempt"]) == ("Succeeded", 2)
 
 
-def an_operator(cluster: FakeCluster, acting: Any) -> Loop:
+def an_operator(cluster: FakeCluster, acting: Any, limits: Queue | None = None) -> Loop:
     """One whose cache holds what there is now."""
-    cache = Cache()
+    cache = Cache(limits=limits)
     for kind in (POLICIES, BACKUPS, JOBS, PODS):
         for body in cluster.all(kind):
             cache.put(kind, body)
@@ -316,7 +316,7 @@ async def test_two_backups_of_one_second_that_begin_at_once_get_two_ids():
                 await both.wait()
             return await cluster.patch(*args, **kwargs)
 
-    operator = an_operator(cluster, Slow())
+    operator = an_operator(cluster, Slow(), Queue(max_running_per_server=0))
     async with asyncio.timeout(10):
         await asyncio.gather(*(operator.reconcile(Key(BACKUPS.kind, "shop", name)) for name in ("first", "second")))
 

@@ -87,6 +87,7 @@ class Phase(StrEnum):
     """Where a backup stands, in one word for people."""
 
     PENDING = "Pending"
+    QUEUED = "Queued"
     RUNNING = "Running"
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
@@ -264,6 +265,17 @@ class Ending(StatusModel):
     )
 
 
+class Queued(StatusModel):
+    """The backup waits for its turn: so many run at once, and so many of one server."""
+
+    since: datetime = Field(description="When the backup joined the queue, UTC.")
+    position: int = Field(
+        ge=1,
+        description="Position in the queue for what the backup waits for, as the operator last looked. Exact up to "
+        "10; 11, 101, 1001, ... mean this position or a later one.",
+    )
+
+
 MAX_COMMANDS = 131072
 
 
@@ -272,9 +284,10 @@ class DatabaseBackupStatus(StatusModel):
 
     observed_generation: int | None = Field(None, description="Generation of the spec that this status describes.")
     phase: Phase | None = Field(
-        None, description="State of the backup in one word: Pending, Running, Succeeded, Failed or Verifying."
+        None, description="State of the backup in one word: Pending, Queued, Running, Succeeded, Failed or Verifying."
     )
     message: Plain | None = Field(None, max_length=4096, description="State of the backup in one sentence.")
+    queue: Queued | None = Field(None, description="Present while the backup waits in the queue.")
     backup_id: str | None = Field(
         None,
         alias="backupID",

@@ -103,7 +103,9 @@ BACKUP = Resource(
         Column("Policy", ".spec.policyRef.name", "BackupPolicy of the backup."),
         Column("Environment", ".status.resolved.environment", "What the database is for."),
         Column("Engine", ".status.resolved.database.engine", "Database engine."),
-        Column("Phase", ".status.phase", "State of the backup: Pending, Running, Succeeded, Failed or Verifying."),
+        Column(
+            "Phase", ".status.phase", "State of the backup: Pending, Queued, Running, Succeeded, Failed or Verifying."
+        ),
         Column("Size", ".status.size", "Size of the artifact as stored."),
         Column("Duration", ".status.duration", "How long the backup took."),
         Column("Expires", ".status.expires", "Day on which the backup expires."),

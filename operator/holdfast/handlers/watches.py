@@ -85,9 +85,11 @@ def take(kind: Kind, event: Mapping[str, Any], cache: Cache, queue: WorkQueue) -
             keys |= set(keys_of(kind, body, cache))
     except Exception as error:  # noqa: BLE001 - whatever is wrong with one object must stay with that object
         _leave_out(kind, body, cache, error)
-    else:
-        for key in keys:
-            queue.add(key)
+        keys = set()
+    if kind in (BACKUPS, POLICIES):
+        keys |= {Key(BACKUPS.kind, *name) for name in cache.line.next_up()}  # whose turn has come by this
+    for key in keys:
+        queue.add(key)
 
 
 def _leave_out(kind: Kind, body: Body, cache: Cache, error: Exception) -> None:
@@ -106,6 +108,8 @@ def keys_of(kind: Kind, body: Body, cache: Cache, *, gone: bool = False) -> Iter
     namespace, name = needed(meta, "namespace"), needed(meta, "name")
     if kind not in (JOBS, PODS):
         yield Key(kind.kind, namespace, name)
+        if kind == POLICIES and gone:
+            yield from (Key(BACKUPS.kind, namespace, each.name) for each in cache.waiting_for(namespace, name))
         backup = cache.backup(namespace, name) if kind == BACKUPS else None
         if backup and backup.policy_name and (gone or backup.deleting or backup.phase.is_final):
             # which its policy tells of, or made another instead of, or made it and wants to delete it

@@ -39,7 +39,7 @@ class Operator:
     ) -> None:
         """Take the client, what kopf logs in with, the settings, and whom to tell about health. Needs a loop."""
         self._health = health
-        self.cache = Cache(KINDS)
+        self.cache = Cache(KINDS, settings.queue)
         self._queue = WorkQueue()
         self._client = client
         self._namespaces = Namespaces(client, settings.watch_namespaces)

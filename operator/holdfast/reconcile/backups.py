@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from holdfast import naming
 from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus, Phase, is_good
-from holdfast.decide.backup import settled
+from holdfast.decide.backup import queue, settled
 from holdfast.decide.backup.observation import BackupView
 from holdfast.decide.backup.suspicion import Former, former_in, identity
 from holdfast.decide.views import OwnerRef
@@ -36,6 +36,10 @@ class Backup:
     policy_name: str | None
     made_by: str | None  # the uid of the policy that it says it was made by
     by_schedule: bool
+    waits: bool  # it has not begun
+    runs: bool  # it has begun, and has not ended: it has one of the places that there are
+    started_at: datetime | None
+    server: str | None  # that it burdens, while it runs or waits; None where its policy alone says so
     phase: Phase
     good: bool
     failed_for: str  # the reason, in one word
@@ -60,6 +64,8 @@ class Backup:
         policy, took = resource.policy_name, status.get("durationSeconds")
         labels = mapping(mapping(body.get("metadata")).get("labels"))
         made_by = word(labels.get(naming.uid_label(naming.POLICY_KIND)))
+        phase, backup_id = _phase(status), word(status.get("backupID")) or None
+        under_way = not phase.has_ended and resource.deleted is None
         return cls(
             namespace=sys.intern(resource.namespace),
             name=resource.name,
@@ -70,10 +76,14 @@ class Backup:
             policy_name=sys.intern(policy) if policy else None,
             made_by=sys.intern(made_by) if made_by else None,
             by_schedule=naming.LABEL_SLOT in labels,
-            phase=_phase(status),
+            waits=under_way and backup_id is None,
+            runs=under_way and backup_id is not None,
+            started_at=moment(status.get("startedAt")) if under_way else None,
+            server=_server(resource, backup_id is not None) if under_way else None,
+            phase=phase,
             good=good,
             failed_for=sys.intern(word(mapping(status.get("failure")).get("reason"))),
-            backup_id=word(status.get("backupID")) or None,
+            backup_id=backup_id,
             completed_at=moment(status.get("completedAt")),
             size_bytes=number(status.get("sizeBytes")),
             duration_seconds=took if isinstance(took, float) else number(took),
@@ -116,6 +126,13 @@ def _job_names_if_settled(resource: Resource) -> tuple[str, ...] | None:
         return None
     rests = settled.has_settled(backup_view(resource, spec, status), resource.verify_request)
     return settled.job_names(status) if rests else None
+
+
+def _server(resource: Resource, begun: bool) -> str | None:
+    """Return which server a backup burdens that has not ended: as was fixed, or as it says itself."""
+    if begun:
+        return queue.server_of(resource.namespace, mapping(resource.status.get("resolved")))
+    return queue.server_of(resource.namespace, mapping(resource.spec["policy"])) if "policy" in resource.spec else None
 
 
 def _phase(status: Mapping[str, Any]) -> Phase:

@@ -13,12 +13,14 @@ from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
-from holdfast.decide.backup import settled
+from holdfast.decide.backup import queue, settled
 from holdfast.decide.views import JobView, OwnerRef, PodView, job_view, pod_view
 from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES, Kind
 from holdfast.reconcile.backups import Backup
+from holdfast.reconcile.line import Line
 from holdfast.reconcile.refusals import PodRefusal, Refusals
 from holdfast.reconcile.resource import Body, Resource
+from holdfast.settings import Queue
 from holdfast.untrusted import fingerprint, mapping, needed, word
 
 Name = tuple[str, str]  # namespace, name
@@ -46,9 +48,17 @@ V = TypeVar("V", bound=_View)
 class Store(Generic[V]):
     """The objects of one kind, by name and by further keys (their owner's, mostly)."""
 
-    def __init__(self, view: Callable[[Body], V], keys: Callable[[V], Iterable[object]]) -> None:
-        """Take how to trim a body, and the keys that its view is found by; a view's keys never change in place."""
-        self._view = view
+    def __init__(
+        self,
+        view: Callable[[Body], V],
+        keys: Callable[[V], Iterable[object]],
+        changed: Callable[[str, str, V | None], None] = lambda *_: None,
+    ) -> None:
+        """Take how to trim a body, the keys that its view is found by, and whom to tell what is held under a name now.
+
+        A view's keys never change in place.
+        """
+        self._view, self._changed = view, changed
         self._keys = keys
         self._objects: dict[Name, V] = {}
         self._indexed: dict[object, set[Name]] = {}
@@ -68,6 +78,7 @@ class Store(Generic[V]):
         self._objects[name] = view
         for key in self._keys(view):
             self._indexed.setdefault(key, set()).add(name)
+        self._changed(*name, view)
         return True
 
     def remove(self, namespace: str, name: str, version: str) -> None:
@@ -81,6 +92,7 @@ class Store(Generic[V]):
         """Hold nothing of the object, and know that its version was seen: it is gone, or cannot be read."""
         if (namespace, name) in self._objects:
             self._drop((namespace, name))
+            self._changed(namespace, name, None)
         self._graves[(namespace, name)] = version
         self._graves.move_to_end((namespace, name))
         if len(self._graves) > _MAX_GRAVES:
@@ -129,6 +141,8 @@ def _backup_keys(backup: Backup) -> Iterable[object]:
     yield from _uid_key(backup)
     if backup.policy_name is not None:
         yield ("policy", backup.namespace, backup.policy_name)
+        if backup.waits:
+            yield ("waits", backup.namespace, backup.policy_name)
     if backup.backup_id is not None:
         yield ("id", backup.namespace, backup.backup_id)
     if backup.good_of is not None:
@@ -138,10 +152,13 @@ def _backup_keys(backup: Backup) -> Iterable[object]:
 class Cache:
     """What the cluster holds, as far as we have seen."""
 
-    def __init__(self, kinds: Iterable[Kind] = ()) -> None:
-        """Start empty. Take the kinds of ours: each is kept whole but for backups."""
-        self.backups: Store[Backup] = Store(Backup.of, _backup_keys)
-        self.policies: Store[Resource] = Store(Resource.of, _uid_key)
+    def __init__(self, kinds: Iterable[Kind] = (), limits: Queue | None = None) -> None:
+        """Start empty. Take the kinds of ours, each kept whole but for backups, and how many backups may run."""
+        self.backups: Store[Backup] = Store(Backup.of, _backup_keys, self._backup_changed)
+        self.policies: Store[Resource] = Store(Resource.of, _uid_key, self._policy_changed)
+        self.limits = limits or Queue()
+        self.line = Line(self.limits)
+        self._servers: dict[Name, str] = {}  # that the backups of a policy burden
         self.jobs: Store[JobView] = Store(job_view, lambda it: [(it.namespace, it.labelled)])
         self.pods: Store[PodView] = Store(pod_view, lambda it: [(it.namespace, it.job_name)])
         self.refusals = Refusals()
@@ -186,6 +203,31 @@ class Cache:
         """Whether a Job of a backup that has settled is still to be ended, or to be given a time to live."""
         jobs = (self.job(backup.namespace, name) for name in backup.job_names)
         return any(job is not None and settled.is_untidied(job, backup.ref) for job in jobs)
+
+    def waiting_for(self, namespace: str, policy: str) -> list[Backup]:
+        """Return the backups that refer to a policy and have not begun, oldest first."""
+        return self.backups.find(("waits", namespace, policy))
+
+    def _backup_changed(self, namespace: str, name: str, backup: Backup | None) -> None:
+        if backup is None:
+            self.line.forget(namespace, name)
+        elif backup.server is not None or backup.policy_name is None:
+            self.line.follow(backup, backup.server)
+        else:
+            self.line.follow(backup, self._servers.get((namespace, backup.policy_name)))
+
+    def _policy_changed(self, namespace: str, name: str, policy: Resource | None) -> None:
+        """Have the backups stand in the line of the server that their policy names now, or in none."""
+        there = policy is not None and policy.deleted is None
+        server = queue.server_of(namespace, policy.spec) if policy is not None and there else None
+        if server == self._servers.get((namespace, name)):
+            return
+        if server is None:
+            del self._servers[namespace, name]
+        else:
+            self._servers[namespace, name] = server
+        for backup in self.waiting_for(namespace, name):
+            self.line.follow(backup, server)
 
     def policy(self, namespace: str, name: str) -> Resource | None:
         """Return a BackupPolicy."""

@@ -34,6 +34,14 @@ class Loop:
 
     async def reconcile(self, key: Key) -> datetime | None:
         """Do what is to be done now; return when to look again though no event comes. Raises KubeError."""
+        try:
+            return await self._bring_on(key)
+        except Exception as error:
+            for other in self._rows[key.kind].stumbled(self._sources, key.namespace, key.name, error):
+                self._wake(other)
+            raise
+
+    async def _bring_on(self, key: Key) -> datetime | None:
         row, known, written = self._rows[key.kind], Known(), None
         woken: set[Key] = set()
         for _ in range(MAX_STEPS):

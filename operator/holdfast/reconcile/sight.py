@@ -3,7 +3,7 @@
 A kind that Holdfast reconciles is a `Row`: `kinds/table.py` has them all.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -68,3 +68,5 @@ class Row:
     look: Callable[[Sources, Resource, Known, datetime], Sight]
     # Whether there is something to do about one of which the cache keeps a few facts only: it is fetched for that.
     is_wanted: Callable[[Sources, str, str], bool] = lambda _sources, _namespace, _name: False
+    # What is to look again when a reconcile of one has failed: others may have waited for that one.
+    stumbled: Callable[[Sources, str, str, Exception], Iterable[Key]] = lambda *_: ()

@@ -9,6 +9,7 @@ from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus
 from holdfast.api.begun import Begun
 from holdfast.api.policy import BackupPolicySpec
 from holdfast.decide import decision
+from holdfast.decide.backup.queue import Turn
 from holdfast.decide.backup.suspicion import Former
 from holdfast.decide.seen import NOTHING, Asked, Seen
 from holdfast.decide.views import ClaimView, JobView, OwnerRef
@@ -67,6 +68,7 @@ class Observation:
     taken_ids: Container[str] = frozenset()  # ids of the other backups in the same folder
     first_known: datetime | None = None  # when the first backup of its policy and database was asked for, that is known
     former: tuple[Former, ...] = ()  # the last good backups beside which one that ends now is judged
+    turn: Turn | None = None  # what the queue says to one that has not begun; None: it has nothing to say
     known_major: int | None = None  # of the server, from the last good backup of the same database
 
     def of(self, role: str) -> Seen:

@@ -14,13 +14,15 @@ from holdfast.api.backup import (
     Failure,
     Phase,
     PodWanted,
+    Queued,
 )
 from holdfast.api.begun import there
 from holdfast.api.conditions import ConditionType as C
 from holdfast.api.conditions import update
 from holdfast.contract.report import BackupReport, Report
-from holdfast.decide.backup import reported
+from holdfast.decide.backup import queue, reported
 from holdfast.decide.backup.observation import BackupView
+from holdfast.decide.backup.queue import Turn
 from holdfast.decide.backup.suspicion import Verdict
 from holdfast.decide.methods.choose import METHODS
 from holdfast.sentences import explain, shorten
@@ -39,6 +41,13 @@ def waiting(
     """Nothing runs yet, or no more; the sentence says what is waited for."""
     status = _under_way(backup, now, Phase.PENDING, reason, sentence, retries)
     return status.model_copy(update={"pod_wanted": wanted})
+
+
+def queued(backup: BackupView, turn: Turn, now: datetime) -> Status:
+    """It waits for its turn."""
+    since = backup.status.queue.since if backup.status.queue else now
+    status = _under_way(backup, now, Phase.QUEUED, "Queued", queue.says(turn), 0)
+    return status.model_copy(update={"queue": Queued(since=since, position=queue.told(turn.position))})
 
 
 def running(
@@ -88,6 +97,7 @@ def _under_way(backup: BackupView, now: datetime, phase: Phase, reason: str, sen
     return backup.status.model_copy(
         update={
             "phase": phase,
+            "queue": None,
             "message": sentence,
             "observed_generation": backup.generation,
             "retries": retries or backup.status.retries,
@@ -189,6 +199,7 @@ def _ended(backup: BackupView, now: datetime, good: bool, reason: str, sentence:
     )
     return backup.status.model_copy(
         update={
+            "queue": None,
             "message": sentence[:4096],
             "observed_generation": backup.generation,
             "retries": retries or backup.status.retries,

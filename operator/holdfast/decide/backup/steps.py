@@ -6,7 +6,7 @@ is recorded before the Job may expire, and what a killed Pod left is cleaned up 
 """
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from holdfast import naming
 from holdfast.api.backup import Failure, Phase, PodWanted
@@ -17,6 +17,7 @@ from holdfast.contract.report import BackupReport, Report
 from holdfast.decide import failures, job_life, outcome, ownership
 from holdfast.decide.backup import claims, cleanup, ending, plausible, statuses, suspicion, verify
 from holdfast.decide.backup.observation import BACKUP, FORMER, Decision, Observation
+from holdfast.decide.backup.queue import Turn
 from holdfast.decide.decision import (
     RETIRED_SECONDS,
     Announcement,
@@ -35,6 +36,7 @@ from holdfast.decide.resolve import image_of, no_image, out_of_limits, resolve
 from holdfast.errors import HoldfastError, Reason
 from holdfast.settings import Settings
 
+NEAR = timedelta(minutes=1)  # until those who come soon in the queue are told anew of how many go first
 MAX_ATTEMPTS = 3  # Jobs of one backup; one that follows a lost report finds the manifest and only verifies
 OTHER_IMAGE = (Reason.TOOL_TOO_OLD, Reason.TOOL_TOO_NEW)  # what a Job with another image may mend
 # Said from the id on until the Pod runs: a thousand backups at once cost a thousand writes less.
@@ -106,19 +108,31 @@ def _work(o: Observation) -> Work:
 
 
 def _begin(o: Observation, settings: Settings, now: datetime) -> Decision:
-    """Fix what this backup is: its id, its folder, and the policy as it is now."""
+    """Fix what this backup is once its turn has come: its id, its folder, and the policy as it is now."""
     reference = o.backup.spec.policy_ref
     policy = o.backup.spec.policy or o.policy
     if policy is None:
         name = reference.name if reference else ""
         sentence = f"BackupPolicy {name} does not exist in namespace {o.backup.namespace}; the backup waits for it"
         return _wait(o, now, "PolicyNotFound", sentence)
+    if o.backup.status.phase is Phase.QUEUED and o.turn and not o.turn.begins:
+        return _queued(o, o.turn, now)  # without more ado: thousands may wait
     try:
         resolved = resolve(policy, settings)
         image_of(resolved, settings, o.known_major)
     except HoldfastError as error:
         return _fail(o, now, failures.failure_of(error))
+    if o.turn and not o.turn.begins:
+        return _queued(o, o.turn, now)
     return Write(_identified(o, resolved, now))
+
+
+def _queued(o: Observation, turn: Turn, now: datetime) -> Decision:
+    """Say that it waits, and how many go first; those who come soon are told anew each minute.
+
+    Nothing of it is fixed yet: it will be taken as the policy says when its turn has come.
+    """
+    return Write(statuses.queued(o.backup, turn, now), due=now + NEAR if turn.near else None)
 
 
 def _identified(o: Observation, resolved: BackupPolicySpec, now: datetime) -> statuses.Status:

@@ -22,11 +22,13 @@ from holdfast.decide.decision import Write
 from holdfast.decide.resolve import no_image
 from holdfast.decide.seen import Asked, Seen
 from holdfast.decide.starting import latest
+from holdfast.kube.errors import Unavailable
 from holdfast.kube.kinds import BACKUPS
 from holdfast.manifests import methods
 from holdfast.reconcile.backups import backup_view
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.kinds.backup_jobs import BUILDERS, owner, runner
+from holdfast.reconcile.queue import Key
 from holdfast.reconcile.resource import Resource
 from holdfast.reconcile.sight import Known, Row, Sight, Sources
 from holdfast.settings import Settings
@@ -38,6 +40,7 @@ def look(sources: Sources, resource: Resource, known: Known, now: datetime) -> S
     claimed = {patch.get("backupID") for patch in sources.writer.under_way(BACKUPS, resource.namespace)}
     o, not_read = observe(sources.cache, resource, known, claimed, now)
     decision = not_read or refusals.look(o, now) or decide(o, sources.settings, now)
+    _claim(sources.cache, o, decision)
     due = min(filter(None, (decision.due, refusals.look_again(o))), default=None)
     resolved = o.backup.status.resolved
     volume = resolved.database.volume if resolved else None
@@ -56,7 +59,20 @@ def is_wanted(sources: Sources, namespace: str, name: str) -> bool:
     return backup is not None and sources.cache.has_untidied_jobs(backup)
 
 
-ROW = Row(BACKUPS, look, is_wanted)
+def stumbled(sources: Sources, namespace: str, name: str, error: Exception) -> list[Key]:
+    """Have others pass one in the queue that could not be got on with, and return who may begin now."""
+    sources.cache.line.stumbled(namespace, name, sure=not isinstance(error, Unavailable))
+    return [Key(BACKUPS.kind, *each) for each in sources.cache.line.next_up()]
+
+
+ROW = Row(BACKUPS, look, is_wanted, stumbled)
+
+
+def _claim(cache: Cache, o: Observation, decision: Decision) -> None:
+    """Have a backup's place taken from now on that begins with what is about to be written."""
+    status, held = decision.status, cache.backup(o.backup.namespace, o.backup.name)
+    if o.backup.status.backup_id is None and status is not None and status.backup_id is not None and held is not None:
+        cache.line.begins(held)
 
 
 def _with_restore(o: Observation, decision: Decision, settings: Settings) -> Decision:
@@ -110,7 +126,9 @@ def observe(
         first = _first_known(cache, resource) if seen.job is None else None
         return replace(seen, former=_former(cache, resource, seen), first_known=first), None
     taken = _TakenIDs(cache, resource.namespace, claimed)
-    return replace(seen, taken_ids=taken, known_major=_known_major(cache, resource, spec.policy or policy)), None
+    turn = cache.line.turn(resource.namespace, resource.name)
+    major = _known_major(cache, resource, spec.policy or policy)
+    return replace(seen, taken_ids=taken, turn=turn, known_major=major), None
 
 
 def _seen(cache: Cache, resource: Resource, view: BackupView, known: Known, now: datetime) -> Observation:

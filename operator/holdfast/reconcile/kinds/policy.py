@@ -28,7 +28,7 @@ def look(sources: Sources, resource: Resource, known: Known, now: datetime) -> S
         resource.namespace,
         decision,
         child_of=lambda act: _child(resource, act),
-        wakes=() if deleting else tuple(_waiting(backups)),
+        wakes=() if deleting else tuple(_waiting(sources.cache.waiting_for(resource.namespace, resource.name))),
     )
 
 
@@ -89,5 +89,6 @@ def _child(policy: Resource, act: MakeBackup) -> dict[str, Any]:
 
 
 def _waiting(backups: Iterable[Backup]) -> list[Key]:
-    """Return the backups that have not begun: they may have waited for this policy, or for its correction."""
-    return [Key(BACKUPS.kind, backup.namespace, backup.name) for backup in backups if backup.backup_id is None]
+    """Return the backups that may have waited for this policy: what stands in the queue does not."""
+    there = (each for each in backups if each.waits and each.phase is not Phase.QUEUED)
+    return [Key(BACKUPS.kind, backup.namespace, backup.name) for backup in there]
