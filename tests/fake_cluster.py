@@ -33,12 +33,13 @@ class FakeCluster(FakeObjects):
         self._run = run
 
     async def delete(
-        self, kind: Kind, namespace: str, name: str, *, uid: str | None, propagation: str = "Background"
-    ) -> None:
+        self, kind: Kind, namespace: str, name: str, *, uid: str | None, version: str | None = None,
+        propagation: str = "Background",
+    ) -> None:  # fmt: skip
         held = self.objects.get((kind.kind, namespace, name))
         there = held is not None and uid in (None, held["metadata"]["uid"])
         if propagation != "Foreground" or not there:
-            await super().delete(kind, namespace, name, uid=uid, propagation=propagation)
+            await super().delete(kind, namespace, name, uid=uid, version=version, propagation=propagation)
             return
         # it stays until the garbage collector has removed what it controls
         self.put(kind, held | {"metadata": held["metadata"] | {"deletionTimestamp": WHEN}})

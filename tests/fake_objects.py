@@ -108,12 +108,16 @@ class FakeObjects:
         return self.put(kind, merged)
 
     async def delete(
-        self, kind: Kind, namespace: str, name: str, *, uid: str | None, propagation: str = "Background"
-    ) -> None:
+        self, kind: Kind, namespace: str, name: str, *, uid: str | None, version: str | None = None,
+        propagation: str = "Background",
+    ) -> None:  # fmt: skip
         assert propagation, "the API's own default differs from kind to kind"
-        held = self._held(kind, namespace, name)["metadata"]["uid"]
-        if uid not in (None, held):
-            raise Conflict(f"Precondition failed: UID in precondition: {uid}, UID in object meta: {held}", 409)
+        meta = self._held(kind, namespace, name)["metadata"]
+        for what, wanted, held in (("UID", uid, meta["uid"]), ("ResourceVersion", version, meta["resourceVersion"])):
+            if wanted not in (None, held):
+                raise Conflict(
+                    f"Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {held}", 409
+                )
         del self.objects[kind.kind, namespace, name]
 
     def _held(self, kind: Kind, namespace: str, name: str) -> Body:

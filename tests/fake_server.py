@@ -80,8 +80,15 @@ class FakeApi(FakeObjects):
         body = await request.json()
         if request.method == "PATCH":
             return web.json_response(await self.patch(kind, namespace, name, body, subresource=subresource))
-        uid = (body.get("preconditions") or {}).get("uid")
-        await self.delete(kind, namespace, name, uid=uid, propagation=body["propagationPolicy"])
+        asked = body.get("preconditions") or {}
+        await self.delete(
+            kind,
+            namespace,
+            name,
+            uid=asked.get("uid"),
+            version=asked.get("resourceVersion"),
+            propagation=body["propagationPolicy"],
+        )
         return web.json_response({"kind": "Status", "status": "Success"})
 
     async def _page(self, request: web.Request, kind: Kind, namespace: str | None) -> web.Response:

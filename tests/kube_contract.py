@@ -239,6 +239,18 @@ class KubeContract:
     async def test_a_namespace_that_is_not_there_has_no_objects(self, client: KubeClient, unique: str) -> None:
         assert await client.list(LEASES, unique) == []
 
+    async def test_a_delete_spares_an_object_that_has_changed_since_it_was_seen(
+        self, client: KubeClient, namespace: str, unique: str
+    ) -> None:
+        created = await client.create(LEASES, namespace, a_lease(unique))
+        uid, version = created["metadata"]["uid"], created["metadata"]["resourceVersion"]
+        changed = await client.patch(LEASES, namespace, unique, {"metadata": {"labels": {"changed": "yes"}}})
+        with pytest.raises(Conflict, match="ResourceVersion"):
+            await client.delete(LEASES, namespace, unique, uid=uid, version=version)
+        await client.delete(LEASES, namespace, unique, uid=uid, version=changed["metadata"]["resourceVersion"])
+        with pytest.raises(NotFound):
+            await client.get(LEASES, namespace, unique)
+
     async def test_a_delete_spares_an_object_of_the_same_name_and_another_uid(
         self, client: KubeClient, namespace: str, unique: str
     ) -> None:

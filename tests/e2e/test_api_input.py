@@ -142,9 +142,9 @@ WRONG_POLICIES = {
         {"schedule": {"cron": "@daily", "timeZone": "localtime"}},
         "spec.schedule.timeZone: must be a name of the IANA time zone database: Europe/Berlin, UTC",
     ),
-    "what cannot be had yet while the last one runs": (
-        {"schedule": {"cron": "@daily", "concurrencyPolicy": "Replace"}},
-        'spec.schedule.concurrencyPolicy: Unsupported value: "Replace": supported values: "Forbid", "Allow"',
+    "what no schedule does while the last one runs": (
+        {"schedule": {"cron": "@daily", "concurrencyPolicy": "Cancel"}},
+        'spec.schedule.concurrencyPolicy: Unsupported value: "Cancel": supported values: "Forbid", "Allow", "Replace"',
     ),
     "jitter below zero": (
         {"schedule": {"cron": "@daily", "jitterSeconds": -1}},

@@ -6,8 +6,10 @@ import pytest
 from tests.builders import NOW
 from tests.fake_cluster import FakeCluster
 
+from holdfast.api.backup import Phase
 from holdfast.decide.decision import DeleteBackup, Do
 from holdfast.handlers.watches import keys_of, take
+from holdfast.kube.errors import Refused
 from holdfast.kube.kinds import BACKUPS
 from holdfast.reconcile.acts import Acts
 from holdfast.reconcile.cache import Cache
@@ -53,7 +55,32 @@ async def test_another_backup_of_its_name_is_not_touched():
     another = world.made("Running")["metadata"]["uid"]
     assert await world.delete(former) is world.known
     assert [body["metadata"]["uid"] for body in world.cluster.all(BACKUPS)] == [another]
-    assert world.cache.backup("shop", NAME) is None  # the one that it was decided about is known to be gone
+    seen = world.cache.backup("shop", NAME)
+    assert seen is not None
+    assert seen.uid == another
+
+
+async def test_one_that_has_changed_since_is_not_touched_where_it_was_meant_as_it_was_seen():
+    world = World()
+    await world.cluster.patch(BACKUPS, "shop", NAME, {"status": {"phase": "Succeeded"}}, subresource="status")
+    uid, version = world.body["metadata"]["uid"], world.body["metadata"]["resourceVersion"]
+    act = DeleteBackup(NAME, uid, version)
+    known = await Acts(world.cache, world.cluster, lambda: NOW).act(Sight("shop", Do(act)), act, world.known)
+    seen = world.cache.backup("shop", NAME)
+    assert seen is not None
+    assert (known, seen.phase) == (world.known, Phase.SUCCEEDED)
+
+
+async def test_what_the_api_server_says_against_a_deletion_is_known_then():
+    world = World()
+
+    async def refuses(*_: object, **__: object) -> None:
+        raise Refused("denied by an admission policy", 403)
+
+    world.cluster.delete = refuses  # type: ignore[method-assign]
+    known = await world.delete(world.body["metadata"]["uid"])
+    assert known is not None
+    assert known.refused == {NAME: "denied by an admission policy"}
 
 
 async def test_one_that_is_gone_already_is_a_success():

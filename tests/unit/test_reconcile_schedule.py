@@ -347,3 +347,133 @@ def test_a_backup_that_has_ended_wakes_its_policy_and_one_that_runs_does_not():
         cache.put(BACKUPS, body)
         woken[phase] = set(keys_of(BACKUPS, body, cache)) - {Key(BACKUPS.kind, "shop", "first")}
     assert woken == {"Running": set(), "Succeeded": {ORDERS}, "Failed": {ORDERS}}
+
+
+REPLACING = {"cron": "0 * * * *", "concurrencyPolicy": "Replace"}
+NEXT = "orders-20261122-0300"
+
+
+async def lived(cluster: FakeCluster, now: datetime, client: Any = None) -> None:
+    """Some looks, as the events of what was done would bring them."""
+    for _ in range(3):
+        await looked_at(cluster, now, client)
+
+
+async def test_replace_cancels_the_run_that_still_goes_on_makes_the_slots_own_and_says_so():
+    cluster = a_cluster(REPLACING)
+    await looked_at(cluster, TWO)
+    await lived(cluster, TWO + HOUR)
+
+    assert backups(cluster) == [NEXT]
+    assert status(cluster)["lastRun"] == {"name": NEXT, "slot": "2026-11-22T03:00:00Z"}
+    assert status(cluster)["schedule"]["missed"] == []
+    assert status(cluster)["recent"] == [{"name": SLOT, "result": "Replaced", "completedAt": "2026-11-22T03:00:00Z"}]
+    cancelled = (
+        f"{SLOT} is cancelled: it has not ended, the slot 2026-11-22T03:00:00Z is due, and concurrencyPolicy is Replace"
+    )
+    assert events(cluster)[1:] == [
+        ("Warning", "BackupReplaced", cancelled),
+        ("Normal", "BackupScheduled", f"{NEXT} was made by schedule"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("answered", [False, True], ids=["before it", "before its answer"])
+@pytest.mark.parametrize("call", range(1, 8))
+async def test_an_operator_that_dies_at_any_call_replaces_one_backup_by_one(call: int, answered: bool):
+    cluster = a_cluster(REPLACING)
+    await looked_at(cluster, TWO)
+    mortal = Mortal(cluster, call, answered)
+    for _ in range(5):
+        try:
+            await looked_at(cluster, TWO + HOUR, mortal)
+        except Killed:
+            continue
+    assert backups(cluster) == [NEXT]
+    assert [run["name"] for run in status(cluster)["recent"]] == [SLOT]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        pytest.param({}, id="by hand"),
+        pytest.param({"holdfast.dev/policy-uid": "p-1"}, id="asked for by the policy's annotation"),
+        pytest.param({"holdfast.dev/policy-uid": "another", "holdfast.dev/slot": "20261122-0200"}, id="another's slot"),
+    ],
+)
+async def test_replace_cancels_only_what_this_policys_schedule_has_made(labels: dict[str, str]):
+    cluster = a_cluster(REPLACING)
+    meta = {"namespace": "shop", "name": "spared", "labels": labels}
+    cluster.put(BACKUPS, {"metadata": meta, "spec": {"policyRef": {"name": "orders"}}, "status": {"phase": "Running"}})
+    await lived(cluster, TWO + HOUR)
+    assert backups(cluster) == [NEXT, "spared"]
+
+
+async def test_a_run_that_ends_well_before_it_is_cancelled_is_kept_and_told_as_it_ended():
+    cluster = a_cluster(REPLACING)
+    await looked_at(cluster, TWO)
+
+    class Meanwhile:
+        """Its run ends at the very moment that it is to be deleted."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(cluster, name)
+
+        async def delete(self, *args: Any, **how: Any) -> None:
+            ends(cluster, SLOT, TWO + HOUR)
+            await cluster.delete(*args, **how)
+
+    await lived(cluster, TWO + HOUR, Meanwhile())
+    assert backups(cluster) == [SLOT, NEXT]
+    assert [(run["name"], run["result"]) for run in status(cluster)["recent"]] == [(SLOT, "Succeeded")]
+
+
+async def test_where_the_api_server_refuses_to_cancel_a_run_the_schedule_says_so_and_asks_again():
+    cluster = a_cluster(REPLACING)
+    await looked_at(cluster, TWO)
+
+    class Refusing:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(cluster, name)
+
+        async def delete(self, *_: Any, **__: Any) -> None:
+            raise Refused("denied by a policy", 403)
+
+    assert await looked_at(cluster, TWO + HOUR, Refusing()) == TWO + HOUR + MINUTE
+    assert f"refuses to delete {SLOT}, and is asked again each minute: denied" in status(cluster)["schedule"]["message"]
+    assert backups(cluster) == [SLOT]
+    await lived(cluster, TWO + HOUR + MINUTE)
+    assert backups(cluster) == [NEXT]
+
+
+async def test_the_last_ten_runs_are_remembered_in_the_write_that_tells_of_the_last_also_of_those_that_are_gone():
+    cluster = a_cluster({"cron": "0 * * * *"})
+    names = []
+    for hour in range(12):
+        now = TWO + hour * HOUR
+        await looked_at(cluster, now)
+        name = backups(cluster)[0]
+        names.append(name)
+        before = int(cluster.all(POLICIES)[0]["metadata"]["resourceVersion"])
+        ends(
+            cluster,
+            name,
+            now + MINUTE,
+            **({"phase": "Failed", "failure": {"reason": "DumpFailed"}} if hour == 5 else {}),
+        )
+        written = [event[1] for event in events(cluster)]
+        await looked_at(cluster, now + MINUTE)
+        assert [event[1] for event in events(cluster)][len(written) :] in (["BackupSucceeded"], ["BackupFailed"])
+        assert (
+            int(cluster.all(POLICIES)[0]["metadata"]["resourceVersion"]) - before == 3
+        )  # the backup's, the policy's, its Event's
+        await cluster.delete(BACKUPS, "shop", name, uid=None)
+    recent = status(cluster)["recent"]
+    assert [run["name"] for run in recent] == names[:1:-1]
+    assert recent[0] == {
+        "name": names[-1], "result": "Succeeded", "completedAt": "2026-11-22T13:01:00Z",
+        "sizeBytes": 82_000_000, "size": "82 MB", "durationSeconds": 14.0, "duration": "14s",
+    }  # fmt: skip
+    assert recent[6] | {"completedAt": ""} == {
+        "name": names[5], "result": "Failed", "reason": "DumpFailed", "completedAt": "",
+        "sizeBytes": 82_000_000, "size": "82 MB", "durationSeconds": 14.0, "duration": "14s",
+    }  # fmt: skip

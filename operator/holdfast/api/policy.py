@@ -9,7 +9,7 @@ from holdfast.api.base import ObjectName, Rule, SpecModel, StatusModel, keyed_by
 from holdfast.api.conditions import Condition
 from holdfast.api.database import Database
 from holdfast.api.job import JobTemplate
-from holdfast.api.runs import Asked, LastFailure, LastRun, LastSuccess
+from holdfast.api.runs import Asked, LastFailure, LastRun, LastSuccess, Run
 from holdfast.api.schedule import Schedule, ScheduleStatus
 from holdfast.api.storage import Storage
 
@@ -324,6 +324,12 @@ class BackupPolicyStatus(StatusModel):
     )
     last_failure: LastFailure | None = Field(
         None, description="The last failed backup since the policy was created, scheduled or not."
+    )
+    recent: list[Run] = Field(
+        [],
+        max_length=10,
+        json_schema_extra=keyed_by("name"),
+        description="The last ten backups of the policy that have ended, the newest first, scheduled or not.",
     )
     backup_now: Asked | None = Field(
         None, description="The last request for a backup by the annotation holdfast.dev/backup-now."

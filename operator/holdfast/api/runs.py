@@ -1,6 +1,7 @@
 """What a policy's status remembers of its backups, also of those whose resource is gone."""
 
 from datetime import datetime
+from enum import StrEnum
 
 from pydantic import Field
 
@@ -30,6 +31,29 @@ class LastFailure(StatusModel):
     reason: str = Field(
         "", max_length=253, description="Why the backup failed, in one word; the DatabaseBackup says more."
     )
+
+
+class RunResult(StrEnum):
+    """What came of a run."""
+
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    REPLACED = "Replaced"
+
+
+class Run(StatusModel):
+    """One of the last backups, also if its DatabaseBackup is gone."""
+
+    name: str = Field(max_length=253, description="Name of the DatabaseBackup.")
+    result: RunResult = Field(
+        description="Result of the backup: Succeeded, Failed, or Replaced (cancelled by concurrencyPolicy Replace)."
+    )
+    reason: str | None = Field(None, max_length=253, description="Why the backup failed, in one word.")
+    completed_at: datetime = Field(description="When the backup ended, UTC.")
+    size_bytes: int | None = Field(None, ge=0, description="Size of the artifact as stored, in bytes.")
+    size: str | None = Field(None, max_length=32, description="sizeBytes in a form for people, e.g. 82 MB.")
+    duration_seconds: float | None = Field(None, ge=0, description="How long the backup took, in seconds.")
+    duration: str | None = Field(None, max_length=32, description="durationSeconds in a form for people, e.g. 2m5s.")
 
 
 class Asked(StatusModel):

@@ -69,6 +69,7 @@ class ConcurrencyPolicy(StrEnum):
 
     FORBID = "Forbid"
     ALLOW = "Allow"
+    REPLACE = "Replace"
 
 
 class Schedule(SpecModel):
@@ -98,7 +99,8 @@ class Schedule(SpecModel):
     concurrency_policy: ConcurrencyPolicy = Field(
         ConcurrencyPolicy.FORBID,
         description="What happens when a backup is due while the last scheduled one still runs: Forbid (Holdfast skips "
-        "it and says so) or Allow (both run). Default: Forbid.",
+        "it and says so), Allow (both run) or Replace (Holdfast deletes the DatabaseBackup that still runs, which "
+        "cancels it, and takes the new one). Default: Forbid.",
     )
     suspend: bool = Field(
         False,

@@ -87,6 +87,7 @@ class DeleteBackup:
 
     name: str
     uid: str
+    version: str | None = None  # one that has changed since it was this is not touched either
 
     def __str__(self) -> str:
         """Say it for the log."""

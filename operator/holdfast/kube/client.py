@@ -122,12 +122,20 @@ class KubeClient:
         return answer
 
     async def delete(
-        self, kind: Kind, namespace: str, name: str, *, uid: str | None, propagation: Propagation = "Background"
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        *,
+        uid: str | None,
+        version: str | None = None,
+        propagation: Propagation = "Background",
     ) -> None:
-        """Delete the object. Raises NotFound, and Conflict when the object of that name has another uid."""
+        """Delete the object. Raises NotFound, and Conflict when the object of that name has another uid or version."""
         options: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
-        if uid is not None:
-            options["preconditions"] = {"uid": uid}
+        asked = {key: value for key, value in (("uid", uid), ("resourceVersion", version)) if value is not None}
+        if asked:
+            options["preconditions"] = asked
         await self._call("DELETE", kind, kind.path(namespace, name), body=options)
 
     async def close(self) -> None:

@@ -14,6 +14,7 @@ from holdfast.kube.client import KubeClient
 from holdfast.kube.errors import AlreadyExists, Conflict, NotFound, Refused
 from holdfast.kube.kinds import BACKUPS, CLAIMS, JOBS, PODS, Kind
 from holdfast.reconcile.cache import Cache
+from holdfast.reconcile.fetch import fetch
 from holdfast.reconcile.sight import Known, Sight
 
 log = structlog.get_logger(__name__)
@@ -35,7 +36,7 @@ class Acts:
             case MakeBackup():
                 return await self._make_backup(sight, act, known)
             case DeleteBackup():
-                return known if await self._delete_backup(sight.namespace, act) else None
+                return await self._delete_backup(sight.namespace, act, known)
             case Learn(what):
                 return await self._learn(sight, what, known)
             case Delete(job):
@@ -99,19 +100,24 @@ class Acts:
             return True
         return False
 
-    async def _delete_backup(self, namespace: str, act: DeleteBackup) -> bool:
-        """Delete the backup by its uid; its Jobs follow by garbage collection. Returns whether it was gone already.
+    async def _delete_backup(self, namespace: str, act: DeleteBackup, known: Known) -> Known | None:
+        """Delete the backup by its uid; its Jobs follow by garbage collection. Raises KubeError.
 
-        Raises KubeError.
+        Its end is an event. Where it is gone already, has changed, or is another one by now, that is known then.
         """
         held = self._cache.backup(namespace, act.name)
         try:
-            await self._client.delete(BACKUPS, namespace, act.name, uid=act.uid)
-        except (NotFound, Conflict):  # gone already, or another one by now, whose own event tells of it
+            await self._client.delete(BACKUPS, namespace, act.name, uid=act.uid, version=act.version)
+        except NotFound:
             if held is not None and held.uid == act.uid:
                 self._cache.backups.leave_out(namespace, act.name, held.resource_version)
-            return True
-        return False
+            return known
+        except Conflict:
+            await fetch(self._cache, self._client, BACKUPS, namespace, act.name)
+            return known
+        except Refused as refusal:
+            return replace(known, refused={**known.refused, act.name: refusal.message})
+        return None
 
     async def _expire(self, job: JobView, seconds: int) -> None:
         try:

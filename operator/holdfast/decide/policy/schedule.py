@@ -59,6 +59,7 @@ class Plan:
     before: ScheduleStatus  # what is to be remembered meanwhile
     record: ScheduleStatus
     make: datetime | None = None  # the slot whose backup is to be made first
+    instead: bool = False  # of those that still run
     ran: datetime | None = None  # the slot whose backup is there, and is recorded with this
     missed: tuple[Gap, ...] = ()
     upcoming: tuple[datetime, ...] = ()  # when the next ones begin
@@ -96,7 +97,8 @@ def _of_due(
     if ours is None and slot != children.last:
         if children.busy and schedule.concurrency_policy is ConcurrencyPolicy.FORBID:
             return _missing(settled, overtaken, Gap(Missed.STILL_RUNNING, Slots((slot,))))
-        return replace(_missing(settled, overtaken), make=slot)
+        instead = children.busy and schedule.concurrency_policy is ConcurrencyPolicy.REPLACE
+        return replace(_missing(settled, overtaken), make=slot, instead=instead)
     if ours is False:
         return _missing(settled, overtaken, Gap(Missed.NAME_TAKEN, Slots((slot,))))
     return replace(_missing(settled, overtaken), ran=slot)

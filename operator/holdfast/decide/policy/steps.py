@@ -4,7 +4,7 @@ A backup is made before it is written down that it was: its name says what it wa
 finds it. What was written down and not made would be lost.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from holdfast import clock, naming
 from holdfast.api.policy import BackupPolicySpec, BackupPolicyStatus
 from holdfast.api.runs import Asked, LastRun
 from holdfast.api.schedule import Missed, Schedule, ScheduleStatus
-from holdfast.decide.decision import Announcement, Decision, Do, MakeBackup, Rest, Write
+from holdfast.decide.decision import Announcement, Decision, DeleteBackup, Do, MakeBackup, Rest, Write
 from holdfast.decide.policy import runs, statuses
 from holdfast.decide.policy.cron import read
 from holdfast.decide.policy.runs import Ended
@@ -41,9 +41,10 @@ class Observation:
     generation: int
     deleting: bool
     ours: Callable[[str], bool | None] = lambda _: None  # by a backup's name: made by this policy; None: there is none
-    busy: bool = False  # a backup that its schedule has made has not ended
+    under_way: tuple[DeleteBackup, ...] = ()  # how to cancel those that its schedule has made and that have not ended
     good: Ended | None = None  # the last good one since the policy was made
     failed: Ended | None = None
+    recent: Sequence[Ended] = ()  # those that ended last, the newest first
     spoilt: bool = False  # the last good one that the status names is none any more
     request: str | None = None  # the annotation's value that asks for a backup now
     refused: Mapping[str, str] = field(default_factory=dict)  # by name: why the API server refuses a backup
@@ -59,7 +60,7 @@ def decide(o: Observation, settings: Settings, now: datetime) -> Decision[Status
     found = _planned(o, schedule, status, now) if schedule else None
     if status.schedule is None and isinstance(found, Plan):
         status = _with(status, found.before)  # whatever is written first: from when on slots are owed
-    status, news = runs.told(status, o.good, o.failed, o.spoilt)
+    status, news = runs.told(status, o.good, o.failed, o.spoilt, o.recent)
     if news is not None:
         return Write(status, news)
     return _asked_for(o, status, now) or _by_schedule(o, status, found, now)
@@ -72,7 +73,7 @@ def _planned(o: Observation, schedule: Schedule, status: Status, now: datetime) 
         return schedule
     last = status.last_run.slot if status.last_run else None
     owner = Owner(o.namespace, o.name, o.uid, o.created, known=bool(o.status))
-    return plan(schedule, cron, status.schedule, owner, Children(o.ours, o.busy, last), now)
+    return plan(schedule, cron, status.schedule, owner, Children(o.ours, bool(o.under_way), last), now)
 
 
 def _asked_for(o: Observation, status: Status, now: datetime) -> Decision[Status] | None:
@@ -110,12 +111,23 @@ def _by_schedule(
     if found.make is None:
         return Write(_recorded(o, status, found), _news(o, found), due)
     name = naming.slot_name(o.name, found.make)
-    if name not in o.refused:
-        return Do(MakeBackup(name, slot=found.make))
-    sentence = f"the slot {clock.to_text(found.make)} waits: {_refusal(o.refused[name])}"
+    act = o.under_way[0] if found.instead else MakeBackup(name, slot=found.make)
+    if found.instead and not runs.is_replaced(status, act.name):
+        return _cancelled(runs.replaced(status, act.name, now), found, act.name)
+    if act.name not in o.refused:
+        return Do(act)
+    sentence = f"the slot {clock.to_text(found.make)} waits: {_refusal(o.refused[act.name], act)}"
     waiting = found.before.model_copy(update={"message": cut(sentence, _MAX_MESSAGE)})
     said = Announcement(True, "BackupNotMade", cut(sentence, EVENT_BYTES))
     return Write(_with(status, waiting, found.upcoming), said, now + AGAIN)
+
+
+def _cancelled(status: Status, found: Plan, former: str) -> Decision[Status]:
+    """Write down that a run is cancelled before it is: then its resource is gone, and with it whatever it said."""
+    due = clock.to_text(found.make) if found.make else ""
+    sentence = f"{former} is cancelled: it has not ended, the slot {due} is due, and concurrencyPolicy is Replace"
+    said = Announcement(True, "BackupReplaced", cut(sentence, EVENT_BYTES))
+    return Write(_with(status, found.before, found.upcoming), said)
 
 
 def _again(status: Status, now: datetime) -> datetime | None:
@@ -153,5 +165,6 @@ def _is_meant(gap: Gap) -> bool:
     return gap.reason in _MEANT
 
 
-def _refusal(sentence: str) -> str:
-    return f"the API server refuses the backup, and is asked again each minute: {sentence}"
+def _refusal(sentence: str, act: MakeBackup | DeleteBackup | None = None) -> str:
+    what = f"to delete {act.name}" if isinstance(act, DeleteBackup) else "the backup"
+    return f"the API server refuses {what}, and is asked again each minute: {sentence}"

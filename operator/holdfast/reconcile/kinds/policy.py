@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from holdfast.api.backup import Phase
-from holdfast.decide.decision import MakeBackup
+from holdfast.decide.decision import DeleteBackup, MakeBackup
 from holdfast.decide.policy import runs
 from holdfast.decide.policy.runs import Ended
 from holdfast.decide.policy.steps import Observation, decide
@@ -50,9 +50,10 @@ def observe(cache: Cache, resource: Resource, backups: Iterable[Backup], known: 
         generation=resource.generation,
         deleting=resource.deleted is not None,
         ours=lambda name: _is_ours(cache.backup(resource.namespace, name), resource),
-        busy=any(_is_busy(each, resource) for each in since),
+        under_way=tuple(_cancelling(each) for each in since if _is_busy(each, resource)),
         good=runs.newest(ended, good=True),
         failed=runs.newest(ended, good=False),
+        recent=runs.last(ended),
         spoilt=last is not None and last.phase is Phase.FAILED,
         request=resource.backup_request,
         refused=known.refused,
@@ -67,6 +68,11 @@ def _is_ours(backup: Backup | None, policy: Resource) -> bool | None:
 def _is_busy(backup: Backup, policy: Resource) -> bool:
     under_way = not backup.phase.has_ended and not backup.deleting
     return backup.by_schedule and under_way and bool(_is_ours(backup, policy))
+
+
+def _cancelling(backup: Backup) -> DeleteBackup:
+    """Return how to cancel one: as it was seen, for it may end well meanwhile."""
+    return DeleteBackup(backup.name, backup.uid, backup.resource_version)
 
 
 def _ended(backup: Backup) -> Ended | None:
