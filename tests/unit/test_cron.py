@@ -202,3 +202,18 @@ def test_whatever_the_api_server_takes_is_a_schedule_or_is_refused_and_its_slots
 )
 def test_what_a_rule_can_see_is_refused_before_it_is_stored(cron, taken):
     assert bool(re.fullmatch(PATTERN, cron)) == taken
+
+
+@pytest.mark.parametrize(
+    ("cron", "longest"),
+    [
+        pytest.param("0 2 * * *", timedelta(days=1), id="daily"),
+        pytest.param("0 2 * * 1-5", timedelta(days=3), id="over the weekend"),
+        pytest.param("*/5 9-17 * * 1-5", timedelta(days=2, hours=15, minutes=5), id="over the weekend, in the daytime"),
+        pytest.param("@hourly", timedelta(hours=1), id="hourly"),
+        pytest.param("@monthly", timedelta(days=31), id="long months"),
+        pytest.param("0 0 29 2 *", timedelta(days=1461), id="leap years"),
+    ],
+)
+def test_the_longest_time_between_two_slots_is_that_of_nights_weekends_and_long_months(cron: str, longest: timedelta):
+    assert Cron.read(cron, "UTC").longest == longest

@@ -69,8 +69,9 @@ def test_a_code_that_ends_the_job_is_said_not_to_be_tried_again(code: ExitCode):
 
 def metrics() -> list[str]:
     """The names of all metrics in the source; counters and infos get their ending from the library."""
-    endings = {"Counter": "", "Info": "_info"}
-    named = re.compile(r'\b(Counter|Gauge|Histogram|Info|GaugeMetricFamily)\(\s*"(holdfast_\w+)"')
+    endings = {"Counter": "", "Info": "_info", "InfoMetricFamily": "_info"}
+    kinds = "Counter|Gauge|Histogram|Info|GaugeMetricFamily|CounterMetricFamily|InfoMetricFamily"
+    named = re.compile(rf'\b({kinds})\(\s*"(holdfast_\w+)"')
     sources = (ROOT / "operator/holdfast").rglob("*.py")
     return sorted({name + endings.get(kind, "") for path in sources for kind, name in named.findall(path.read_text())})
 

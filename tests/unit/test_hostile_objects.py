@@ -17,6 +17,7 @@ from holdfast.decide.views import OwnerRef, claim_view, holders
 from holdfast.handlers.watches import take
 from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES, Kind
 from holdfast.process.metrics import BackupCollector
+from holdfast.process.policy_metrics import PolicyCollector
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.queue import Key
 from holdfast.reconcile.refusals import PodRefusal
@@ -53,7 +54,13 @@ STATE = {
 }
 OBJECTS: dict[Kind, dict[str, Any]] = {
     BACKUPS: {"metadata": meta("b"), "spec": {"policyRef": {"name": "orders"}}, "status": STATUS},
-    POLICIES: {"metadata": meta("orders"), "spec": policy_dict(), "status": {"conditions": STATUS["conditions"]}},
+    POLICIES: {
+        "metadata": meta("orders"), "spec": policy_dict(),
+        "status": {
+            "conditions": STATUS["conditions"], "nextRuns": [WHEN], "lastSuccess": {"name": "b", "completedAt": WHEN},
+            "schedule": {"intervalSeconds": 60, "suspended": False, "missed": [{"reason": "TooLate", "count": 1}]},
+        },
+    },
     JOBS: {
         "metadata": meta("j"), "spec": {"ttlSecondsAfterFinished": 1},
         "status": {"failed": 1, "conditions": [{"type": "Failed", "status": "True", "reason": "r", "message": "m"}]},
@@ -90,10 +97,11 @@ class Queue:
 
 
 def bystanders() -> Iterator[tuple[Kind, dict[str, Any]]]:
-    """Another tenant's backup with its Job and Pod."""
+    """Another tenant's backup with its policy, Job and Pod."""
     labels = {naming.LABEL_BACKUP_UID: "uid-other", "batch.kubernetes.io/job-name": "other"}
     for kind, body in OBJECTS.items():
-        yield kind, body | {"metadata": meta("other", namespace="calm", labels=labels)}
+        name = "orders" if kind == POLICIES else "other"
+        yield kind, body | {"metadata": meta(name, namespace="calm", labels=labels)}
 
 
 def a_cache() -> Cache:
@@ -150,6 +158,7 @@ def test_whoever_reads_the_cache_gets_on_with_any_object(kind: Kind, data: st.Da
     cache, registry = a_cache(), CollectorRegistry()
     take(kind, {"type": "MODIFIED", "object": body}, cache, Queue())
     registry.register(BackupCollector(cache))
+    registry.register(PolicyCollector(cache))
     assert b'holdfast_backups{namespace="calm"' in generate_latest(registry)
     good = {"namespace": "calm", "policy": "orders"}
     assert registry.get_sample_value("holdfast_backup_last_size_bytes", good) == 82
@@ -173,6 +182,7 @@ def test_figures_and_comparisons_get_on_with_any_status(field: str, value: Any) 
     cache, registry = a_cache(), CollectorRegistry()
     take(BACKUPS, {"object": OBJECTS[BACKUPS] | {"status": STATUS | {field: value}}}, cache, Queue())
     registry.register(BackupCollector(cache))
+    registry.register(PolicyCollector(cache))
     generate_latest(registry)
     former = former_of(filter(None, (backup.former for backup in cache.backups.all())), a_policy())
     assert "backup-1" in [one.backup_id for one in former]

@@ -83,8 +83,9 @@ class Operator:
     def __init__(self, cluster: Cluster, client: Any = None, limits: Queue | None = None) -> None:
         self.cluster, self.cache, self.keys = cluster, Cache(limits=limits), deque[Key]()
         self.failures: list[Exception] = []
+        self.now = NOW
         cluster.events.clear()
-        self.loop = a_loop(self.cache, client or cluster, settings(), wake=self.add)
+        self.loop = a_loop(self.cache, client or cluster, settings(), wake=self.add, now=lambda: self.now)
         for kind in KINDS:
             for body in cluster.all(kind):
                 take(kind, {"object": body}, self.cache, self)  # type: ignore[arg-type]
@@ -204,6 +205,20 @@ async def test_a_policy_that_goes_takes_its_backups_out_of_the_queue_and_its_ret
     assert cluster.status("second")["backupID"]
 
 
+async def test_a_policy_that_is_given_another_server_has_its_backups_wait_there():
+    cluster = Cluster()
+    cluster.asked("first")
+    cluster.asked("second", "users", second=1)
+    cluster.asked("third", "users", second=2)
+    operator = Operator(cluster)
+    await operator.rest()
+    assert cluster.phases() == {"first": "Pending", "second": "Queued", "third": "Queued"}
+    moved = {"database": {"connection": {"host": "another"}}}
+    await cluster.patch(POLICIES, "shop", "users", {"spec": moved})
+    await operator.rest()
+    assert cluster.phases() == {"first": "Pending", "second": "Pending", "third": "Queued"}
+
+
 async def test_who_waits_costs_one_write_and_none_each_time_that_another_ends():
     cluster = Cluster()
     for number in range(30):
@@ -232,18 +247,19 @@ async def test_those_that_come_soon_are_told_anew_each_minute():
     await cluster.delete(BACKUPS, "shop", "b01", uid=None)
     await operator.rest()
     assert cluster.status("b02")["queue"]["position"] == 2
+    operator.now += timedelta(minutes=1)
     await operator.loop.reconcile(Key(BACKUPS.kind, "shop", "b02"))
     assert cluster.status("b02")["queue"] == {"since": clock.to_text(NOW), "position": 1}
 
 
 @pytest.mark.parametrize("answered", [False, True], ids=["before it", "before its answer"])
-@pytest.mark.parametrize("call", range(1, 30))
+@pytest.mark.parametrize("call", range(1, 22))
 async def test_an_operator_that_dies_at_any_call_breaks_no_limit_and_loses_nobodys_turn(call: int, answered: bool):
     cluster, limits = Cluster(), Queue(max_running=2)
-    for number, policy in enumerate(("orders", "users", "blog", "orders", "blog")):
+    for number, policy in enumerate(("orders", "users", "blog", "blog")):
         cluster.asked(f"b{number}", policy, second=number, slot=number % 2 == 0)
     mortal = Mortal(cluster, call, answered)
-    for _ in range(12):
+    for _ in range(8):
         try:
             operator = Operator(cluster, mortal, limits)
             await operator.rest()
@@ -253,7 +269,7 @@ async def test_an_operator_that_dies_at_any_call_breaks_no_limit_and_loses_nobod
             continue
     assert set(cluster.phases().values()) == {"Succeeded"}
     assert cluster.most == {"all": 2, "db": 1, "another": 1}
-    assert len(cluster.ran) == 5
+    assert len(cluster.ran) == 4
 
 
 @pytest.mark.parametrize("landed", [False, True], ids=["and was not written", "and was written"])

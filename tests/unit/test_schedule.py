@@ -62,7 +62,7 @@ def test_before_its_time_nothing_is_due_and_the_next_three_are_shown():
     assert (found.make, found.ran, found.missed) == (None, None, ())
     assert found.upcoming == (TWO, TWO + DAY, TWO + 2 * DAY)
     assert found.due == TWO
-    assert found.record == settled(TWO - DAY, message="at 02:00 every day, UTC")
+    assert found.record == settled(TWO - DAY, message="at 02:00 every day, UTC", interval_seconds=86400)
 
 
 def test_at_its_time_the_backup_of_the_slot_is_made_and_is_recorded_once_it_is_there():

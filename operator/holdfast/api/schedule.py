@@ -148,6 +148,9 @@ class ScheduleStatus(StatusModel):
         description="Time up to which every due backup was made, or is counted as missed, UTC."
     )
     suspended: bool = Field(False, description="Whether the schedule is suspended.")
+    interval_seconds: int | None = Field(
+        None, ge=0, description="Longest time between two backups in a row that the schedule asks for, in seconds."
+    )
     message: Plain = Field(max_length=1024, description="The schedule in a sentence, and what is in its way.")
     missed: list[MissedSlots] = Field(
         [],

@@ -16,6 +16,7 @@ from holdfast.process.audit import Audit
 from holdfast.process.health import Health
 from holdfast.process.metrics import BackupCollector
 from holdfast.process.namespaces import Namespaces
+from holdfast.process.policy_metrics import PolicyCollector
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.clocktask import ClockTask
 from holdfast.reconcile.faults import Faults
@@ -58,6 +59,7 @@ class Operator:
         await audit.wait_until_filled()
         log.info("Watching", backups=len(self.cache.backups.all()), policies=len(self.cache.policies.all()))
         REGISTRY.register(BackupCollector(self.cache))
+        REGISTRY.register(PolicyCollector(self.cache))
         self._health.ticked = lambda: self._clock.ticked
         self._health.behind = lambda: audit.behind
         self._health.ready = lambda: True

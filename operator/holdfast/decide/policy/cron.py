@@ -36,6 +36,7 @@ _MINUTE = timedelta(minutes=1)
 _CLOCKS_CHANGE = timedelta(hours=3)  # more than any clock is ever set forward or back
 _LEFT_OUT = 181  # minutes that a clock may leave out, and one more
 _A_WHILE = timedelta(days=2)  # in which a clock changes once at the most
+_LOOKED_AT, _A_YEAR_OF_MONTHS, _TWO_MONTHS = 600, 13, timedelta(days=60)  # where the longest interval is looked for
 _ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -80,6 +81,17 @@ class Cron:
         start = self._from_where(after, until, most)
         found = deque(takewhile(lambda slot: slot <= until, self.after(start)), maxlen=most + 1)
         return Slots(tuple(found)[-most:], more=start > after or len(found) > most)
+
+    @functools.cached_property
+    def longest(self) -> timedelta:
+        """The longest time between two slots in a row, of some hundred slots: nights, weekends and long months."""
+        longest, before = timedelta(0), None
+        for count, slot in enumerate(self.after(_ANY_TIME), start=1):
+            longest = max(longest, slot - before) if before else longest
+            before = slot
+            if count == _LOOKED_AT or (count > _A_YEAR_OF_MONTHS and slot - _ANY_TIME > _TWO_MONTHS):
+                break
+        return longest
 
     @property
     def _is_passing(self) -> bool:

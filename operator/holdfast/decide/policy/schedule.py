@@ -139,20 +139,20 @@ def _caught_up(
     if former is None or former.policy_uid != owner.uid:
         known = owner.known and former is None  # a schedule that was added later owes nothing from before
         begin = (now if known else min(owner.created, now)) - delay
-        return _record(schedule, owner, begin, message, []), ()
+        return _record(schedule, cron, owner, begin, message, []), ()
     settled = min(former.settled_until, now)  # a clock that was set back: what comes again is known by its name
     same = (former.cron, former.time_zone) == (schedule.cron, schedule.time_zone)
     if same and not (former.suspended and not schedule.suspend):
-        return _record(schedule, owner, settled, message, former.missed), ()
+        return _record(schedule, cron, owner, settled, message, former.missed), ()
     reason = Missed.SUSPENDED if former.suspended else Missed.SCHEDULE_CHANGED
     before = read(former.cron, former.time_zone)
     slots = before.between(settled, now - delay) if isinstance(before, Cron) else Slots(())
-    done = _missing(_record(schedule, owner, now - delay, message, former.missed), Gap(reason, slots))
+    done = _missing(_record(schedule, cron, owner, now - delay, message, former.missed), Gap(reason, slots))
     return done.record, done.missed
 
 
 def _record(
-    schedule: Schedule, owner: Owner, settled: datetime, message: str, missed: list[MissedSlots]
+    schedule: Schedule, cron: Cron, owner: Owner, settled: datetime, message: str, missed: list[MissedSlots]
 ) -> ScheduleStatus:  # fmt: skip
     return ScheduleStatus(
         cron=schedule.cron,
@@ -160,6 +160,7 @@ def _record(
         policy_uid=owner.uid,
         settled_until=settled,
         suspended=schedule.suspend,
+        interval_seconds=round(cron.longest.total_seconds()),
         message=message,
         missed=missed,
     )
