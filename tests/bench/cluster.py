@@ -66,7 +66,7 @@ def _many(world: World) -> list[Figure]:
     """Ask an operator of its own for a thousand, and see when each has its Job."""
     asked = [backup(world.unwatched, f"many-{number}", policy="many") for number in range(MANY)]
     world.apply(world.policy(world.unwatched, "many"))
-    with an_operator(os.environ["KUBECONFIG"], world.kubectl.context, [world.unwatched]) as process:
+    with an_operator(os.environ["KUBECONFIG"], world.kubectl.context, [world.unwatched], running=MANY) as process:
         began = time.monotonic()
         asyncio.run(_create(world, asked))
         created = time.monotonic() - began

@@ -17,7 +17,7 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
-from tests.bench import settled
+from tests.bench import due, settled
 from tests.bench.figures import Figure
 from tests.bench.process import PORT, an_operator, busy_seconds, memory
 from tests.cluster import api
@@ -43,6 +43,8 @@ def measure(_only: Sequence[str]) -> list[Figure]:
     kubectl, figures = Kubectl(cluster), []
     for definition in sorted((Path(__file__).parents[2] / "crds").glob("*.yaml")):
         kubectl("apply", "--server-side", "--force-conflicts", "-f", str(definition))
+    with _a_namespace(kubectl) as namespace:
+        figures += due.measure(kubectl, namespace)
     with _a_namespace(kubectl) as namespace:
         there = 0
         for size in SIZES:

@@ -29,6 +29,7 @@ from holdfast.settings import Queue, Settings
 
 pytestmark = pytest.mark.timeout(300)
 CALLS = 9  # more than the writes and reads that one backup takes; the last ones kill nobody
+NONE = Queue(max_running=1000, max_running_per_server=0)  # others may have left backups in the namespace
 OPERATOR = Settings(images={"postgres-17": RUNNER})
 
 
@@ -41,25 +42,29 @@ async def client(world: World):
 
 
 async def a_life(
-    world: World, client: KubeClient, acting: Any, name: str, settings: Settings = OPERATOR
-) -> dict[str, Any]:
-    """Start with an empty cache, read what there is, reconcile once; return the backup's status after that."""
-    cache = Cache(limits=Queue(max_running_per_server=0))  # others may have left backups here
+    world: World, client: KubeClient, acting: Any, name: str, settings: Settings = OPERATOR, limits: Queue = NONE,
+    only: str = "",
+) -> dict[str, Any]:  # fmt: skip
+    """Start with an empty cache, read what there is (backups: `only` some), reconcile once; return the status then."""
+    cache = Cache(limits=limits)
     for kind in (POLICIES, BACKUPS, JOBS, PODS):
         selector = "app.kubernetes.io/managed-by=holdfast" if kind in (JOBS, PODS) else None
         for body in await client.list(kind, world.unwatched, label_selector=selector):
-            cache.put(kind, body)
+            if kind != BACKUPS or body["metadata"]["name"].startswith(only):
+                cache.put(kind, body)
     loop = a_loop(cache, acting, settings, now=clock.now)
     await loop.reconcile(Key(BACKUPS.kind, world.unwatched, name))
     return (await client.get(BACKUPS, world.unwatched, name)).get("status", {})
 
 
-async def lives_until(world: World, client: KubeClient, acting: Any, name: str, good: Callable[[dict], bool]) -> dict:
+async def lives_until(
+    world: World, client: KubeClient, acting: Any, name: str, good: Callable[[dict], bool], **more: Any
+) -> dict:
     """Live again and again until the backup's status is as wanted."""
     async with asyncio.timeout(240):
         while True:
             try:
-                status = await a_life(world, client, acting, name)
+                status = await a_life(world, client, acting, name, **more)
             except (Killed, Unavailable):  # an operator goes on after either
                 continue
             if good(status):
@@ -134,6 +139,30 @@ async def test_an_image_that_cannot_be_pulled_is_named_with_what_to_check(world:
     assert status["failure"]["reason"] == "ImagePull"
     assert "registry.invalid/no-such-image:1" in status["failure"]["message"]
     assert "runner.images" in status["failure"]["remedy"]
+
+
+async def test_of_one_server_one_runs_at_a_time_and_the_next_begins_when_it_has_ended(world: World, client: KubeClient):
+    # Given two backups of one server
+    world.apply(world.policy(world.unwatched, "turns"))
+    world.apply(*(backup(world.unwatched, name, policy="turns") for name in ("turns-1", "turns-2")))
+
+    one = {"limits": Queue(), "only": "turns-"}
+
+    # When an operator has begun the first, and another one looks at the second
+    first = await a_life(world, client, client, "turns-1", **one)
+    second = await a_life(world, client, client, "turns-2", **one)
+
+    # Then the second waits for the first, without a Job
+    assert (first["phase"], second["phase"]) == ("Pending", "Queued")
+    assert "waits for" in second["message"]
+    assert f"{world.unwatched}/turns-1" in second["message"]
+    assert world.jobs(world.unwatched, "turns-2") == []
+
+    # and begins once that has ended
+    await lives_until(world, client, client, "turns-1", is_settled, **one)
+    second = await lives_until(world, client, client, "turns-2", is_settled, **one)
+    assert_one_backup(world, "turns-2", second)
+    assert "queue" not in second
 
 
 UNENDING = "trap 'exit 0' TERM; sleep 3600 & wait"  # until the Pod is told to end

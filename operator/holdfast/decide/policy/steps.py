@@ -41,7 +41,7 @@ class Observation:
     generation: int
     deleting: bool
     ours: Callable[[str], bool | None] = lambda _: None  # by a backup's name: made by this policy; None: there is none
-    under_way: tuple[DeleteBackup, ...] = ()  # how to cancel those that its schedule has made and that have not ended
+    under_way: DeleteBackup | None = None  # how to cancel the oldest that its schedule has made and that has not ended
     good: Ended | None = None  # the last good one since the policy was made
     failed: Ended | None = None
     recent: Sequence[Ended] = ()  # those that ended last, the newest first
@@ -73,7 +73,7 @@ def _planned(o: Observation, schedule: Schedule, status: Status, now: datetime) 
         return schedule
     last = status.last_run.slot if status.last_run else None
     owner = Owner(o.namespace, o.name, o.uid, o.created, known=bool(o.status))
-    return plan(schedule, cron, status.schedule, owner, Children(o.ours, bool(o.under_way), last), now)
+    return plan(schedule, cron, status.schedule, owner, Children(o.ours, o.under_way is not None, last), now)
 
 
 def _asked_for(o: Observation, status: Status, now: datetime) -> Decision[Status] | None:
@@ -111,8 +111,8 @@ def _by_schedule(
     if found.make is None:
         return Write(_recorded(o, status, found), _news(o, found), due)
     name = naming.slot_name(o.name, found.make)
-    act = o.under_way[0] if found.instead else MakeBackup(name, slot=found.make)
-    if found.instead and not runs.is_replaced(status, act.name):
+    act = o.under_way if found.instead and o.under_way else MakeBackup(name, slot=found.make)
+    if isinstance(act, DeleteBackup) and not runs.is_replaced(status, act.name):
         return _cancelled(runs.replaced(status, act.name, now), found, act.name)
     if act.name not in o.refused:
         return Do(act)

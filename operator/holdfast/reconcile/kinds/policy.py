@@ -28,7 +28,7 @@ def look(sources: Sources, resource: Resource, known: Known, now: datetime) -> S
         resource.namespace,
         decision,
         child_of=lambda act: _child(resource, act),
-        wakes=() if deleting else tuple(_waiting(sources.cache.waiting_for(resource.namespace, resource.name))),
+        wakes=() if deleting else tuple(_waiting(backups)),
     )
 
 
@@ -50,7 +50,7 @@ def observe(cache: Cache, resource: Resource, backups: Iterable[Backup], known: 
         generation=resource.generation,
         deleting=resource.deleted is not None,
         ours=lambda name: _is_ours(cache.backup(resource.namespace, name), resource),
-        under_way=tuple(_cancelling(each) for each in since if _is_busy(each, resource)),
+        under_way=next((_cancelling(each) for each in since if _is_busy(each, resource)), None),
         good=runs.newest(ended, good=True),
         failed=runs.newest(ended, good=False),
         recent=runs.last(ended),
