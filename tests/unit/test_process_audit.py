@@ -228,3 +228,12 @@ async def test_a_server_that_cannot_be_asked_ends_no_audit() -> None:
             await asyncio.sleep(0.005)
     assert not running.done()
     running.cancel()
+
+
+async def test_a_place_whose_holders_deletion_the_watch_missed_goes_to_who_is_next() -> None:
+    policy = {"database": {"engine": "postgresql", "connection": {"host": "db"}}}
+    running = a_backup("runs", 5) | {"status": {"phase": "Running", "backupID": "x", "resolved": policy}}
+    waiting = a_backup("waits", 6) | {"spec": {"policy": policy}}
+    queue = Queue()
+    await an_audit(a_cache(running, waiting), Cluster(waiting), queue).check()
+    assert Key(BACKUPS.kind, "shop", "waits") in queue.added

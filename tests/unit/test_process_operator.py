@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from tests.builders import a_policy, policy_dict, settings
 from tests.fake_server import FakeApi, serve
 
-from holdfast import naming
+from holdfast import clock, naming
 from holdfast.decide.resolve import resolve
 from holdfast.kube import access
 from holdfast.kube.client import KubeClient
@@ -105,17 +105,24 @@ def is_ready(health: Health) -> Callable[[], bool]:
 
 
 def a_running_backup(api: FakeApi) -> dict[str, Any]:
-    """Put a backup into the cluster that is under way; return its Job."""
+    """Put a backup into the cluster that is under way, as of now: an older one's Job would be ended; return its Job."""
+    now = clock.to_text(clock.now())
     status = {
         "phase": "Running", "backupID": "backup-1", "jobName": "b-backup", "attempt": 1,
         "resolved": resolve(a_policy(), settings()).to_dict(),
-        "startedAt": "2026-11-22T08:45:00Z", "location": "s3://backups/b", "conditions": [],
+        "startedAt": now, "location": "s3://backups/b", "conditions": [],
     }  # fmt: skip
     backup = api.put(BACKUPS, A_BACKUP | {"status": status})
     uid = backup["metadata"]["uid"]
     labels = {naming.MANAGED_BY: naming.MANAGER, naming.LABEL_BACKUP_UID: uid}
     owner = {"apiVersion": BACKUPS.api_version, "kind": BACKUPS.kind, "name": "b", "uid": uid, "controller": True}
-    meta = {"namespace": "shop", "name": "b-backup", "labels": labels, "ownerReferences": [owner]}
+    meta = {
+        "namespace": "shop",
+        "name": "b-backup",
+        "labels": labels,
+        "ownerReferences": [owner],
+        "creationTimestamp": now,
+    }
     return {"metadata": meta, "spec": {}}
 
 

@@ -392,6 +392,16 @@ async def test_an_operator_that_dies_at_any_call_replaces_one_backup_by_one(call
     assert [run["name"] for run in status(cluster)["recent"]] == [SLOT]
 
 
+async def test_a_run_that_is_replaced_is_remembered_beside_those_of_before():
+    cluster = a_cluster(REPLACING)
+    await looked_at(cluster, TWO)
+    ends(cluster, SLOT, TWO + MINUTE)
+    await lived(cluster, TWO + HOUR)
+    await lived(cluster, TWO + 2 * HOUR)
+    found = [(run["name"], run["result"]) for run in status(cluster)["recent"]]
+    assert found == [(NEXT, "Replaced"), (SLOT, "Succeeded")]
+
+
 @pytest.mark.parametrize(
     "labels",
     [

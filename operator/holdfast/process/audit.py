@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import structlog
 
-from holdfast.handlers.watches import WATCHES, Watch, keys_of, take
+from holdfast.handlers.watches import WATCHES, Watch, take
 from holdfast.kube.client import KubeClient, Object
 from holdfast.kube.errors import KubeError
 from holdfast.reconcile.cache import Cache
@@ -167,10 +167,7 @@ class Audit:
             "Forgot an object whose deletion the watch missed", kind=watch.kind.kind, namespace=namespace, name=name
         )
         body = {"metadata": {"namespace": namespace, "name": name, "resourceVersion": version}}
-        keys = list(keys_of(watch.kind, body, self._cache))
-        self._cache.remove(watch.kind, body)
-        for key in keys:
-            self._queue.add(key)
+        take(watch.kind, {"type": "DELETED", "object": body}, self._cache, self._queue)
 
 
 def _all_seen(stream: Stream, page: Iterable[Object]) -> Iterator[Seen]:
