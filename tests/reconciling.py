@@ -12,6 +12,7 @@ from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.faults import Faults
 from holdfast.reconcile.kinds.table import KINDS, TABLE
 from holdfast.reconcile.loop import Loop
+from holdfast.reconcile.plans import Plans
 from holdfast.reconcile.queue import Key
 from holdfast.reconcile.sight import Row, Sources
 from holdfast.reconcile.status_writer import StatusWriter
@@ -27,7 +28,9 @@ def a_loop(
     now: Callable[[], datetime] = lambda: NOW,
     table: Iterable[Row] = TABLE,
 ) -> Loop:
-    return Loop(table, Sources(cache, a_writer(cache, client, now), settings), client, wake, now)
+    return Loop(
+        table, Sources(cache, Plans(cache, settings, now), a_writer(cache, client, now), settings), client, wake, now
+    )
 
 
 def a_writer(cache: Cache, client: Any, now: Callable[[], datetime] = lambda: NOW) -> StatusWriter:

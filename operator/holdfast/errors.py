@@ -82,6 +82,7 @@ class Reason(StrEnum):
     CONTENT_MISMATCH = "ContentMismatch"
     SIZE_IMPLAUSIBLE = "SizeImplausible"
     MANIFEST_CONFLICT = "ManifestConflict"
+    KEPT_BACKUP_MISSING = "KeptBackupMissing"
     SNAPSHOT_NOT_OURS = "SnapshotNotOurs"
     # storage
     BUCKET_NOT_FOUND = "BucketNotFound"
@@ -166,6 +167,7 @@ EXIT_CODES: dict[Reason, ExitCode] = {
     Reason.CONTENT_MISMATCH: ExitCode.VERIFICATION,
     Reason.SIZE_IMPLAUSIBLE: ExitCode.VERIFICATION,
     Reason.MANIFEST_CONFLICT: ExitCode.VERIFICATION,
+    Reason.KEPT_BACKUP_MISSING: ExitCode.VERIFICATION,
     Reason.SNAPSHOT_NOT_OURS: ExitCode.VERIFICATION,
     Reason.BUCKET_NOT_FOUND: ExitCode.STORAGE,
     Reason.STORAGE_ACCESS_DENIED: ExitCode.STORAGE,

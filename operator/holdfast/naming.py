@@ -36,6 +36,7 @@ OWNER_LABELS: Mapping[str, str] = {
 # On a Job: the user name of who made it. The chart's admission policy sees that nobody writes another's.
 ANNOTATION_MADE_BY = f"{GROUP}/made-by"
 ANNOTATION_BACKUP_NOW = f"{GROUP}/backup-now"  # on a BackupPolicy: each new value asks for a backup
+ANNOTATION_APPROVE = f"{GROUP}/approve-deletions"  # on a BackupPolicy: the hash of a held plan, which then goes on
 ANNOTATION_VERIFY = f"{GROUP}/verify"  # on a DatabaseBackup: [LEVEL/]TOKEN, each new value asks for a verification
 
 # Of what AWS keeps for us: nothing is ever deleted there that does not carry the first with the backup's uid.

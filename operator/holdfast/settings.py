@@ -38,6 +38,9 @@ class Settings(SpecModel):
     watch_namespaces: list[str] = Field([], description="Namespaces to watch; none means all.")
     proxy: dict[str, str] = Field({}, description="HTTP_PROXY and the like, for the Jobs too.")
     image_pull_policy: str = "IfNotPresent"
+    retention_grace_seconds: int = Field(
+        3600, ge=0, description="How long after its creation retention leaves a backup alone."
+    )
     own_user: bool = Field(True, description="Whether Jobs name the images' own user; OpenShift gives them another.")
 
 

@@ -43,6 +43,11 @@ def word(value: object, most: int = MAX_NAME) -> str:
     return value if isinstance(value, str) and len(value) <= most else ""
 
 
+def words(value: object, most: int = MAX_ITEMS) -> Sequence[str]:
+    """Return the texts among the first so many items of the list, each as `word` reads it."""
+    return [found for item in value[:most] if (found := word(item))] if isinstance(value, list) else []
+
+
 def sentence(value: object, most: int) -> str:
     """Return a text that a person will be told: cut, in one line, without control characters."""
     if not isinstance(value, str):

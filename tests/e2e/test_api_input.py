@@ -64,6 +64,14 @@ SIZE = "must be a size from 1Mi to 1Ei: 512Mi, 10Gi (500m would be half a byte)"
 QUANTITY = "must be a Kubernetes quantity of zero or more: 500m, 2, 512Mi, 10Gi"
 HOST = "must be one host name or address, without a scheme, port or path: orders-db.shop.svc"
 URL = "must be a URL without credentials: https://s3.example.com:8333"
+OF_NO_POLICY = (
+    "has no effect in a backup without a BackupPolicy, which Holdfast does not delete by itself: leave it out"
+)
+OTHER_RULES = {
+    "keepLast": 3, "keepHourly": 3, "keepDaily": 7, "keepWeekly": 4, "keepMonthly": 12, "keepYearly": 2, "minimum": 3,
+    "dryRun": True, "maxDeletionsPerSweep": 5,
+}  # fmt: skip
+BY_THE_BUCKET = "has no effect when mode is External, since the bucket deletes by age alone: leave it out"
 RECIPIENT = "must be a public key of age, as age-keygen prints it: age1 and 58 lower-case letters and digits"
 CRON = (
     "must be five fields with one space between (minute, hour, day of month, month, day of week), or @hourly, @daily, "
@@ -424,9 +432,24 @@ WRONG_POLICIES = {
         {"storage/s3/addressingStyle": "host"},
         'spec.storage.s3.addressingStyle: Unsupported value: "host": supported values: "auto", "path", "virtual"',
     ),
-    "retention of 0 days": (
+    "retention of 0 days and no other rule": (
         {"retention": {"days": 0}},
-        "spec.retention.days: spec.retention.days in body should be greater than or equal to 1",
+        "spec.retention.days: days 0 keeps no backup by its age: set another rule as well, e.g. keepLast",
+    ),
+    "retention of a negative number of days": (
+        {"retention": {"days": -1}},
+        "spec.retention.days: spec.retention.days in body should be greater than or equal to 0",
+    ),
+    **{
+        f"{rule} where the bucket deletes": (
+            {"retention": {"mode": "External", rule: value}},
+            f"spec.retention.{rule}: {rule} {BY_THE_BUCKET}",
+        )
+        for rule, value in OTHER_RULES.items()
+    },
+    "a floor of none": (
+        {"retention": {"minimum": 0}},
+        "spec.retention.minimum: spec.retention.minimum in body should be greater than or equal to 1",
     ),
     "an unknown resource": (
         {"job": {"resources": {"limits": {"nvidia.com/gpu": 1}}}},
@@ -657,7 +680,22 @@ WRONG_BACKUPS = {
             'supported values: "postgresql", "mysql", "mariadb", "sqlite"'
         ),
     ),
-    "a switch of later": ({"pinned": True}, 'strict decoding error: unknown field "spec.pinned"'),
+    "a switch of later": ({"cancel": True}, 'strict decoding error: unknown field "spec.cancel"'),
+    **{
+        f"{rule} in a policy of its own": (
+            {"policyRef": REMOVED, "policy": changed(POLICY_SPEC, {f"retention/{rule}": value})},
+            f"spec.policy.retention.{rule}: {rule} {OF_NO_POLICY}",
+        )
+        for rule, value in OTHER_RULES.items()
+    },
+    "a mode in a policy of its own": (
+        {"policyRef": REMOVED, "policy": changed(POLICY_SPEC, {"retention/mode": "External"})},
+        f"spec.policy.retention.mode: mode {OF_NO_POLICY}",
+    ),
+    "pinned without a policy": (
+        {"policyRef": REMOVED, "policy": POLICY_SPEC, "pinned": True},
+        f"spec.pinned: pinned {OF_NO_POLICY}",
+    ),
 }
 
 
@@ -724,6 +762,21 @@ GOOD = {
     "label with a prefix": a_policy({"job": {"podLabels": {"example.com/team": "shop", "app": ""}}}),
     "shortest label": a_backup({"label": "a"}),
     "policy of its own": a_backup({"policyRef": REMOVED, "policy": POLICY_SPEC}),
+    "policy of its own with an age": a_backup(
+        {"policyRef": REMOVED, "policy": changed(POLICY_SPEC, {"retention/days": 5})}
+    ),
+    "pinned": a_backup({"pinned": True}),
+    "days where the bucket deletes": a_policy({"retention": {"mode": "External", "days": 30}}),
+    "every rule at its most": a_policy(
+        {
+            "retention": {
+                **dict.fromkeys(("keepLast", "keepHourly", "keepDaily", "keepWeekly", "keepMonthly"), 10_000),
+                "keepYearly": 1000,
+                "minimum": 10_000,
+                "maxDeletionsPerSweep": 100_000,
+            }
+        }
+    ),
 }
 
 
@@ -768,6 +821,14 @@ def test_how_long_a_backup_is_kept_may_change(kubectl, namespace, days):
     merge(kubectl, namespace, {"retentionDays": days})
     shown = kubectl("get", DBB, "orders", "-n", namespace, "-o", "jsonpath={.spec.retentionDays}")
     assert shown == ("" if days is None else str(days))
+
+
+def test_a_backup_may_be_pinned_and_let_go(kubectl, namespace):
+    kubectl("create", "-n", namespace, "-f", "-", stdin=[a_resource("DatabaseBackup", REFERRING)])
+    for pinned in (True, False):
+        merge(kubectl, namespace, {"pinned": pinned})
+        shown = kubectl("get", DBB, "orders", "-n", namespace, "-o", "jsonpath={.spec.pinned}")
+        assert shown == str(pinned).lower()
 
 
 def merge(kubectl, namespace, spec, *options):

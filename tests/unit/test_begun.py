@@ -1,7 +1,7 @@
 """What a backup has fixed is there from then on; where another hand has taken it out, a sentence names the field."""
 
 import pytest
-from tests.builders import NOW, a_begun_backup, a_job, a_pod, a_success, ago, observed, settings
+from tests.builders import NOW, a_begun_backup, a_job, a_pod, a_policy, a_success, ago, observed, settings
 
 from holdfast.api.backup import Cleanup, Ending, Failure, Phase, VerificationRun
 from holdfast.api.database import Volume
@@ -67,7 +67,11 @@ def test_a_cleanup_is_not_done_and_says_why(lost, named):
     [
         pytest.param({"phase": Phase.VERIFYING}, "verificationRun", id="verifying nothing"),
         pytest.param({"ending": Ending(since=ago(5))}, "failure", id="ending for no reason"),
-        pytest.param({"phase": Phase.SUCCEEDED, "completed_at": NOW, "resolved": None}, "resolved", id="succeeded"),
+        pytest.param(
+            {"inline": a_policy(), "phase": Phase.SUCCEEDED, "completed_at": NOW, "resolved": None},
+            "resolved",
+            id="succeeded",
+        ),
     ],
 )
 def test_a_status_that_makes_no_sense_at_all_is_told_by_the_name_of_the_field(changes, named):

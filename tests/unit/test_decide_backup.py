@@ -18,7 +18,8 @@ from tests.builders import (
     settings,
 )  # fmt: skip
 
-from holdfast.api.backup import Cleanup, Phase, PodWanted
+from holdfast.api.backup import Cleanup, Phase
+from holdfast.api.job import PodWanted
 from holdfast.decide.backup.observation import BACKUP, CLEANUP, Observation
 from holdfast.decide.backup.steps import MAX_ATTEMPTS, decide
 from holdfast.decide.decision import RETIRED_SECONDS, Create, Decision, Delete, Do, Expire, Learn, Rest, What
@@ -117,7 +118,7 @@ def test_what_an_older_operator_began_with_a_value_that_is_none_fails_in_a_sente
 
 def test_an_end_in_the_last_year_that_there_is_has_the_last_day_for_its_expiry():
     """Somebody who may write a status may write that."""
-    ended = a_begun_backup(phase=Phase.SUCCEEDED, completed_at=datetime(9999, 12, 31, tzinfo=UTC))
+    ended = a_begun_backup(inline=a_policy(), phase=Phase.SUCCEEDED, completed_at=datetime(9999, 12, 31, tzinfo=UTC))
 
     assert the_decision(observed(ended)).status.expires == "9999-12-31"
 
@@ -461,9 +462,9 @@ def test_a_job_may_expire_only_once_its_report_is_recorded():
     assert isinstance(the_decision(observed(finished(), job=a_job(complete=True))).act, Expire)
 
 
-def test_a_changed_retention_moves_the_expiry():
+def test_a_changed_retention_moves_the_expiry_of_a_backup_without_a_policy():
     backup = finished()
-    longer = a_backup(retention_days=180, status=backup.status, generation=2)
+    longer = a_backup(inline=a_policy(), retention_days=180, status=backup.status, generation=2)
 
     decision = the_decision(observed(longer))
 

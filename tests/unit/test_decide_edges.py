@@ -20,9 +20,9 @@ from tests.builders import (
     settings,
 )
 
-from holdfast.api.backup import DatabaseBackupSpec, Ending, Failure, Phase, PodWanted
+from holdfast.api.backup import DatabaseBackupSpec, Ending, Failure, Phase
 from holdfast.api.conditions import Condition
-from holdfast.api.job import JobTemplate
+from holdfast.api.job import JobTemplate, PodWanted
 from holdfast.decide import failures, job_end
 from holdfast.decide.backup import ending
 from holdfast.decide.backup.observation import BACKUP

@@ -22,7 +22,8 @@ from tests.builders import (
 from tests.unit.test_decide_backup import IMAGES
 
 from holdfast import naming
-from holdfast.api.backup import Cleanup, Ending, Phase, PodWanted
+from holdfast.api.backup import Cleanup, Ending, Phase
+from holdfast.api.job import PodWanted
 from holdfast.contract.snapshot import Snapshot
 from holdfast.decide import job_end, ownership
 from holdfast.decide.backup import ending

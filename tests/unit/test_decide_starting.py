@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 from tests.builders import NOW, a_job, a_pod, ago
 
-from holdfast.api.backup import PodWanted
+from holdfast.api.job import PodWanted
 from holdfast.decide import ownership
 from holdfast.decide.starting import CLOCKS, LATE, Start, latest, look
 from holdfast.decide.views import OwnerRef

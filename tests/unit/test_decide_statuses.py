@@ -19,7 +19,8 @@ from tests.builders import (
 )
 from tests.unit.test_decide_plausible import a_snapshot
 
-from holdfast.api.backup import Cleanup, Ending, Failure, Migrations, Phase, PodWanted
+from holdfast.api.backup import Cleanup, Ending, Failure, Migrations, Phase
+from holdfast.api.job import PodWanted
 from holdfast.contract.report import MigrationsReport
 from holdfast.decide.backup import statuses
 from holdfast.decide.backup.steps import decide
@@ -128,10 +129,11 @@ def test_an_end_without_its_time_has_no_expiry():
     [({"days": 7}, 7), ({}, 90)],
     ids=["as was resolved", "by the environment, where an older version resolved it"],
 )
-def test_a_backup_is_kept_for_as_long_as_was_resolved(retention, days):
+def test_a_backup_without_a_policy_is_kept_for_as_long_as_was_resolved(retention, days):
     resolved = resolve(a_policy(), settings()).model_copy(update={"retention": a_policy(retention=retention).retention})
     status = a_begun_backup(phase=Phase.SUCCEEDED, completed_at=ago(60), resolved=resolved).status
-    assert the_status(a_backup(status=status, generation=2)).expires_at == ago(60) + timedelta(days=days)
+    written = the_status(a_backup(inline=a_policy(), status=status, generation=2))
+    assert written.expires_at == ago(60) + timedelta(days=days)
 
 
 def test_an_end_says_how_often_it_was_tried_again():

@@ -18,7 +18,8 @@ from tests.unit.test_decide_verifying import (
     verifying,
 )
 
-from holdfast.api.backup import Phase, PodWanted
+from holdfast.api.backup import Phase
+from holdfast.api.job import PodWanted
 from holdfast.decide import job_end
 from holdfast.decide.backup import verify_statuses as words
 from holdfast.decide.backup.steps import decide

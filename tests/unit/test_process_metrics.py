@@ -12,6 +12,7 @@ from tests.builders import policy_dict
 from holdfast.kube.kinds import BACKUPS, POLICIES
 from holdfast.process.metrics import BackupCollector
 from holdfast.process.policy_metrics import PolicyCollector
+from holdfast.process.retention_metrics import RetentionCollector
 from holdfast.reconcile.cache import Cache
 
 
@@ -181,3 +182,19 @@ def test_the_first_alert_of_the_docs_fires_for_what_has_no_good_backup_for_too_l
     created = 1793491200
     registry = read(*backups, policies=[a_policy(schedule={"intervalSeconds": 86400})])
     assert the_first_alert(created + hours * 3600, registry) is fires
+
+
+def test_what_retention_keeps_and_deletes_is_read_from_the_policies_statuses() -> None:
+    cache, registry = Cache(), CollectorRegistry()
+    registry.register(RetentionCollector(cache))
+    meta = {"namespace": "shop", "name": "orders", "uid": "p", "resourceVersion": "1"}
+    told = {"kept": 3, "keptBytes": 30, "deleted": 7, "retries": [{"uid": "a"}]}
+    held = [{"type": "RetentionHeld", "status": "True"}]
+    cache.put(POLICIES, {"metadata": meta, "spec": {}, "status": {"retention": told, "conditions": held}})
+    assert value(registry, "holdfast_retention_kept_backups") == 3
+    assert value(registry, "holdfast_retention_kept_bytes") == 30
+    assert value(registry, "holdfast_retention_deleted_backups_total") == 7
+    assert value(registry, "holdfast_retention_held") == 1
+    assert value(registry, "holdfast_retention_not_deleted") == 1
+    cache.remove(POLICIES, {"metadata": meta})
+    assert value(registry, "holdfast_retention_kept_backups") is None

@@ -22,7 +22,7 @@ from holdfast.reconcile.queue import Key
 from holdfast.settings import Queue, Settings
 
 OPERATOR = settings(images={f"postgres-{major}": f"runner:{major}" for major in (15, 17, 18)})
-CALLS = 10  # what a backup with two Jobs takes
+CALLS = 10
 
 
 def a_runner(server: int) -> Any:

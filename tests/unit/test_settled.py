@@ -117,7 +117,6 @@ STATUSES: dict[str, Body] = {
     "without the commands to restore it": {"restore": None},
     "without the commands, and without a Job": {"restore": None, "jobName": None},
     "of another generation": {"observedGeneration": 7},
-    "with another expiry": {"expiresAt": "2040-01-01T00:00:00Z"},
     "with an unknown phase": {"phase": "Done"},
     "with what another release of Holdfast wrote written": {"resolved": {"database": {"engine": "db2"}}},
     "with a field that cannot be read": {"cleanup": "none"},
@@ -212,7 +211,6 @@ async def test_what_has_settled_is_looked_at_without_a_call(settled_backup: Body
         if status not in ("as it is", "failed", "failed, and cleaned up", "failed before it began", "verified again",
                           "verified again, and not what it was")
     ] + [
-        pytest.param("as it is", "kept longer", None, id="another time to keep it"),
         pytest.param("as it is", "with a field that nobody knows", None, id="a spec that cannot be read"),
         pytest.param("as it is", "as it is", {ANNOTATION_VERIFY: "now"}, id="a request to verify it"),
         pytest.param("verified again", "as it is", {ANNOTATION_VERIFY: "now"}, id="another request"),

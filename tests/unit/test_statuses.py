@@ -6,7 +6,18 @@ without being seen.
 
 from typing import Any
 
-from tests.builders import NOW, a_backup, a_begun_backup, a_failure, a_job, a_pod, a_success, observed, settings
+from tests.builders import (
+    NOW,
+    a_backup,
+    a_begun_backup,
+    a_failure,
+    a_job,
+    a_pod,
+    a_policy,
+    a_success,
+    observed,
+    settings,
+)
 
 from holdfast.api.backup import DatabaseBackupStatus, Phase
 from holdfast.api.policy import VerificationLevel
@@ -167,7 +178,7 @@ def test_a_new_retention_moves_the_expiry_of_what_succeeded_and_gives_none_to_wh
 
 
 def expiry_after(status: DatabaseBackupStatus, *, retention_days: int) -> tuple[str | None, str | None, int]:
-    backup = a_backup(status=status, retention_days=retention_days, generation=2)
+    backup = a_backup(inline=a_policy(), status=status, retention_days=retention_days, generation=2)
     written = decide(observed(backup, job=a_job(complete=True, ttl_set=True)), settings(), NOW).status
     assert written is not None
     told = written.model_dump(mode="json", by_alias=True)

@@ -112,6 +112,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
   "watchNamespaces" .Values.watchNamespaces
   "proxy" (include "holdfast.proxy" . | fromJson)
   "imagePullPolicy" .Values.runner.pullPolicy
+  "retentionGraceSeconds" (int .Values.retention.graceSeconds)
   "ownUser" (not .Values.openshift)
   | toPrettyJson -}}
 {{- end -}}

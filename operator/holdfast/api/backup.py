@@ -9,7 +9,10 @@ from pydantic import ConfigDict, Field
 
 from holdfast.api.base import DNS_LABEL, PolicyName, Rule, SpecModel, StatusModel, keyed_by, rules, says
 from holdfast.api.conditions import Condition
+from holdfast.api.deletion import Deletion
+from holdfast.api.job import PodWanted
 from holdfast.api.policy import BackupPolicySpec, VerificationLevel
+from holdfast.api.retention import without_effect
 from holdfast.texts import Plain
 
 
@@ -31,7 +34,7 @@ _IMMUTABLE = [
 
 
 class DatabaseBackupSpec(SpecModel):
-    """What to back up, and notes about this backup. All fields except retentionDays are immutable."""
+    """What to back up, and notes about this backup. All fields except retentionDays and pinned are immutable."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -40,6 +43,24 @@ class DatabaseBackupSpec(SpecModel):
                 "!has(self.policy) || !has(self.policy.schedule)",
                 "schedule has no effect in a backup, which is taken once: leave it out, or create a BackupPolicy",
                 field=".policy.schedule",
+            ),
+            *without_effect(
+                "self.policy.retention",
+                "has(self.policy) && has(self.policy.retention)",
+                "in a backup without a BackupPolicy, which Holdfast does not delete by itself",
+                path=".policy.retention",
+            ),
+            Rule(
+                "!has(self.policy) || !has(self.policy.retention) || self.policy.retention.mode == 'Managed'",
+                "mode has no effect in a backup without a BackupPolicy, which Holdfast does not delete by itself: "
+                "leave it out",
+                field=".policy.retention.mode",
+            ),
+            Rule(
+                "!has(self.policy) || !self.pinned",
+                "pinned has no effect in a backup without a BackupPolicy, which Holdfast does not delete by itself: "
+                "leave it out",
+                field=".pinned",
             ),
             *_IMMUTABLE,
         )
@@ -81,6 +102,11 @@ class DatabaseBackupSpec(SpecModel):
         description="Days until this backup expires, counted from its completion. You may change this later. Default: "
         "the policy's retention.",
     )
+    pinned: bool = Field(
+        False,
+        description="Whether to keep this backup until you say otherwise, whatever the policy's retention says. You "
+        "may change this later. Default: false.",
+    )
 
 
 class Phase(StrEnum):
@@ -92,16 +118,18 @@ class Phase(StrEnum):
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
     VERIFYING = "Verifying"
+    DELETING = "Deleting"
+    EXPIRED = "Expired"
 
     @property
     def is_final(self) -> bool:
-        """Whether the backup ends here."""
-        return self in (Phase.SUCCEEDED, Phase.FAILED)
+        """Whether the backup rests here until something is asked of it."""
+        return self in (Phase.SUCCEEDED, Phase.FAILED, Phase.EXPIRED)
 
     @property
     def has_ended(self) -> bool:
-        """Whether the backup itself has ended: what is verified again has."""
-        return self.is_final or self is Phase.VERIFYING
+        """Whether the backup itself has ended: what is verified again, or is being deleted, has."""
+        return self.is_final or self in (Phase.VERIFYING, Phase.DELETING)
 
 
 def is_good(status: Mapping[str, Any]) -> bool:
@@ -242,17 +270,6 @@ class Cleanup(StatusModel):
     message: Plain = Field("", max_length=2048, description="What the cleanup removed, or why it could not.")
 
 
-class PodWanted(StatusModel):
-    """The Job should have a running Pod and has none: after a Pod ended, or because the cluster refuses Pods."""
-
-    since: datetime = Field(description="Since when the operator has seen the Job without a running Pod, UTC.")
-    refused: bool = Field(
-        False, description="Whether the cluster refuses the Pod. If false, the Job creates a Pod by itself."
-    )
-    ran: bool = Field(False, description="Whether a Pod of the Job has run before.")
-    failed_pods: int = Field(0, ge=0, description="How many Pods of the Job had failed by then.")
-
-
 class Ending(StatusModel):
     """The operator ends the backup's Job before it calls the backup Failed: nothing of it may go on then."""
 
@@ -284,7 +301,9 @@ class DatabaseBackupStatus(StatusModel):
 
     observed_generation: int | None = Field(None, description="Generation of the spec that this status describes.")
     phase: Phase | None = Field(
-        None, description="State of the backup in one word: Pending, Queued, Running, Succeeded, Failed or Verifying."
+        None,
+        description="State of the backup in one word: Pending, Queued, Running, Succeeded, Failed, Verifying, "
+        "Deleting (its data is being deleted) or Expired (its data is deleted).",
     )
     message: Plain | None = Field(None, max_length=4096, description="State of the backup in one sentence.")
     queue: Queued | None = Field(None, description="Present while the backup waits in the queue.")
@@ -327,9 +346,22 @@ class DatabaseBackupStatus(StatusModel):
     completed_at: datetime | None = Field(None, description="When it completed, UTC.")
     duration_seconds: float | None = Field(None, ge=0, description="How long the Job's container ran, in seconds.")
     duration: str | None = Field(None, max_length=32, description="durationSeconds in a form for people, e.g. 2m5s.")
-    expires_at: datetime | None = Field(None, description="When the backup expires, UTC. This version deletes nothing.")
+    expires_at: datetime | None = Field(
+        None,
+        description="When no rule of the policy's retention keeps the backup any more, UTC. A forecast where the rules "
+        "count backups. Without a policy, nothing is deleted then.",
+    )
     expires: str | None = Field(
         None, max_length=32, description="Day on which the backup expires, in a form for people."
+    )
+    kept_because: list[Annotated[Plain, Field(max_length=128)]] | None = Field(
+        None, max_length=16, description="Every rule of the policy's retention that keeps the backup now."
+    )
+    locked_until: datetime | None = Field(
+        None, description="Until when the store's Object Lock keeps the backup's data from being deleted, UTC."
+    )
+    deletion: Deletion | None = Field(
+        None, description="How the deletion of the backup's data stands. Present once it has begun."
     )
     tool_version: Reported | None = Field(
         None, description="Dump tool and its version. For a snapshot: the action of the RDS API."

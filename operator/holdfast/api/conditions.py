@@ -21,6 +21,7 @@ class ConditionType(StrEnum):
     READY = "Ready"
     RECONCILING = "Reconciling"
     STALLED = "Stalled"
+    RETENTION_HELD = "RetentionHeld"
 
 
 class Condition(StatusModel):
@@ -28,7 +29,8 @@ class Condition(StatusModel):
 
     type: str = Field(
         max_length=316,
-        description="Type of the condition: Finished, Succeeded, Verified, Suspicious, Ready, Reconciling or Stalled.",
+        description="Type of the condition: Finished, Succeeded, Verified, Suspicious, Ready, Reconciling, "
+        "Stalled or RetentionHeld.",
     )
     status: Literal["True", "False", "Unknown"] = Field(description="Status of the condition: True, False or Unknown.")
     reason: str = Field(

@@ -1,11 +1,12 @@
 """How a backup's Job runs: the fields that Job and Pod have too keep their names and meaning."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
 from holdfast.api import limits
-from holdfast.api.base import DNS_NAME, ObjectName, Rule, SpecModel, keyed_by, qualified, rules, says
+from holdfast.api.base import DNS_NAME, ObjectName, Rule, SpecModel, StatusModel, keyed_by, qualified, rules, says
 from holdfast.api.limits import Quantity, Size
 from holdfast.api.scheduling import Affinity, LabelValue, TopologySpread
 
@@ -219,3 +220,14 @@ class JobTemplate(SpecModel):
         description="How often the Job replaces a Pod that was lost or ran out of memory. The Pod itself retries "
         "faults that pass, such as a refused connection or a busy store; those retries do not count here. Default: 2.",
     )
+
+
+class PodWanted(StatusModel):
+    """The Job should have a running Pod and has none: after a Pod ended, or because the cluster refuses Pods."""
+
+    since: datetime = Field(description="Since when the operator has seen the Job without a running Pod, UTC.")
+    refused: bool = Field(
+        False, description="Whether the cluster refuses the Pod. If false, the Job creates a Pod by itself."
+    )
+    ran: bool = Field(False, description="Whether a Pod of the Job has run before.")
+    failed_pods: int = Field(0, ge=0, description="How many Pods of the Job had failed by then.")

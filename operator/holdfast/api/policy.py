@@ -8,7 +8,9 @@ from pydantic import AwareDatetime, ConfigDict, Field
 from holdfast.api.base import ObjectName, Rule, SpecModel, StatusModel, keyed_by, rules
 from holdfast.api.conditions import Condition
 from holdfast.api.database import Database
+from holdfast.api.deletion import RetentionStatus
 from holdfast.api.job import JobTemplate
+from holdfast.api.retention import Retention
 from holdfast.api.runs import Asked, LastFailure, LastRun, LastSuccess, Run
 from holdfast.api.schedule import Schedule, ScheduleStatus
 from holdfast.api.storage import Storage
@@ -187,18 +189,6 @@ class VerificationRules(SpecModel):
     )
 
 
-class Retention(SpecModel):
-    """How long backups are kept."""
-
-    days: int | None = Field(
-        None,
-        ge=1,
-        le=36500,
-        description="Days until a backup expires. This version records and shows the expiry, and deletes nothing. "
-        "Default by environment: dev 30, staging 60, production 90.",
-    )
-
-
 # The API server fills in checksum before it asks, so that cannot be told from nothing.
 _READING = (
     ("level", "verification.level readback", "has(self.verification.level) && self.verification.level == 'readback'"),
@@ -293,7 +283,8 @@ class BackupPolicySpec(SpecModel):
     )
     retention: Retention = Field(
         Retention(),
-        description="How long to keep backups. Default by environment: dev 30, staging 60, production 90 days.",
+        description="Which backups to keep, and for how long. Default by environment: dev 30, staging 60, production "
+        "90 days, and never less than the last good one.",
     )
     verification: VerificationRules = Field(
         VerificationRules(),
@@ -305,6 +296,11 @@ class BackupPolicySpec(SpecModel):
         description="How the Job of a backup runs. Fields left out take the chart's defaults, else the defaults named "
         "here.",
     )
+
+    @property
+    def days_kept(self) -> int:
+        """For how many days a backup is kept by its age, unless it says so itself."""
+        return self.environment.retention_days if self.retention.days is None else self.retention.days
 
 
 class BackupPolicyStatus(StatusModel):
@@ -334,9 +330,13 @@ class BackupPolicyStatus(StatusModel):
     backup_now: Asked | None = Field(
         None, description="The last request for a backup by the annotation holdfast.dev/backup-now."
     )
+    retention: RetentionStatus | None = Field(
+        None, description="What retention keeps and why, what goes next, and what was deleted last."
+    )
     conditions: list[Condition] = Field(
         [],
         max_length=16,
         json_schema_extra=keyed_by("type"),
-        description="Conditions of the policy: Ready, Reconciling, Stalled.",
+        description="Conditions of the policy: Ready, Reconciling, Stalled; and RetentionHeld while a plan that would "
+        "delete much waits for its approval.",
     )

@@ -185,6 +185,11 @@ class S3Storage(SpecModel):
         description="How requests name the bucket: path, virtual (in the host name) or auto. Most S3-compatible "
         "stores need path. Default: auto.",
     )
+    prune_secret_name: ObjectName | None = Field(
+        None,
+        description="Secret with the credentials of the Jobs that delete backups, under the same keys as in "
+        "secretName. With it, what writes backups needs no right to delete them. Default: secretName.",
+    )
     secret_name: ObjectName | None = Field(
         None,
         description="Name of a Secret in this namespace with the store's credentials. Default: the Job uses the "

@@ -18,6 +18,7 @@ from holdfast.api.policy import VerificationLevel
 from holdfast.contract.manifest import ManifestMigrations
 from holdfast.contract.paths import MAX_REPORT_BYTES
 from holdfast.contract.snapshot import ReadSnapshot
+from holdfast.contract.task import MAX_ITEMS
 from holdfast.sentences import shorten
 from holdfast.texts import Plain, visible
 
@@ -157,6 +158,34 @@ class BackupReport(StatusModel):
     found: bool = Field(False, description="An earlier Pod had published it; this one verified it again.")
 
 
+Items = Annotated[list[Annotated[int, Field(ge=0, lt=MAX_ITEMS)]], Field(max_length=MAX_ITEMS)]
+
+
+class RetainedReport(StatusModel):
+    """Backups that Object Lock keeps, by their place in the task."""
+
+    items: Items
+    until: Moment
+    untouched: bool = Field(False, description="Nothing of them was deleted: they are as good as before.")
+
+
+class NotDeletedReport(StatusModel):
+    """Backups that could not be deleted, for one reason."""
+
+    items: Items
+    reason: Plain = Field(max_length=128)
+    message: Plain = Field(description="What happened to the first of them, and what to do.")
+    untouched: bool = Field(False, description="Nothing of them was deleted: they are as good as before.")
+
+
+class DeleteReport(StatusModel):
+    """What became of each backup that was to be deleted."""
+
+    deleted: Items = Field([], description="Whose data is gone, also where it was gone before.")
+    retained: list[RetainedReport] = Field([], max_length=MAX_ITEMS)
+    failed: list[NotDeletedReport] = Field([], max_length=MAX_ITEMS)
+
+
 class Report(StatusModel):
     """What came of a task."""
 
@@ -168,6 +197,7 @@ class Report(StatusModel):
     duration_seconds: float = Field(ge=0, le=1e9, allow_inf_nan=False)
     backup: BackupReport | None = None
     verification: Verification | None = Field(None, description="What a verify task found.")
+    deletion: DeleteReport | None = None
     failure: FailureReport | None = None
     message: Plain | None = Field(None, description="What a restore or a cleanup did, in a sentence.")
     clean: bool = Field(True, description="Nothing half-written is left in the bucket, as far as this Pod knows.")
@@ -187,6 +217,9 @@ class Report(StatusModel):
             there = getattr(self, part)
             if there is not None:
                 update[part] = there.model_copy(update={name: change(getattr(there, name)) for name in names})
+        if self.deletion is not None:
+            told = [each.model_copy(update={"message": change(each.message)}) for each in self.deletion.failed]
+            update["deletion"] = self.deletion.model_copy(update={"failed": told})
         return self.model_copy(update=update)
 
     def shortened(self, limit: int) -> "Report":
@@ -197,9 +230,11 @@ class Report(StatusModel):
         backup = self.backup and _shortened(self.backup, ("tool_version", "server_version", *_CHECKS), limit)
         backup = backup and backup.model_copy(update={"earlier": backup.earlier if limit > 120 else []})
         found = self.verification and _shortened(self.verification, _CHECKS, limit)
-        return self.model_copy(
-            update={"failure": failure, "warnings": kept, "message": message, "backup": backup, "verification": found}
+        deletion = self.deletion and self.deletion.model_copy(
+            update={"failed": [_shortened(each, ("message",), limit) for each in self.deletion.failed]}
         )
+        parts = {"backup": backup, "verification": found, "deletion": deletion}
+        return self.model_copy(update={"failure": failure, "warnings": kept, "message": message, **parts})
 
 
 M = TypeVar("M", bound=StatusModel)

@@ -9,12 +9,14 @@ from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
 
 from holdfast.api.base import SpecModel
 from holdfast.api.database import Database, Engine
+from holdfast.api.deletion import MAX_PAGE
 from holdfast.api.policy import Dump, VerificationLevel
 from holdfast.api.rds import RDSInstance
 from holdfast.api.storage import Encryption, S3Storage
 from holdfast.errors import HoldfastError, Reason
 
 VERSION: Literal[1] = 1
+MAX_ITEMS = MAX_PAGE  # the report has room for what becomes of each
 
 
 class BackupIdentity(SpecModel):
@@ -82,6 +84,34 @@ class AnyCleanup(AnyTask):
 
     backup_uid: str
     instance: RDSInstance | None = Field(None, description="Of a snapshot: what it was taken of, and who may ask.")
+
+
+class DeleteItem(SpecModel):
+    """A backup whose data is to be deleted, as the cluster knows it."""
+
+    uid: str = Field(description="The uid of the DatabaseBackup: what its manifest has to say, too.")
+    namespace: str
+    name: str
+    backup_id: str = Field(alias="backupID")
+    key_prefix: str = Field(description="Its folder in the bucket, ending in a slash.")
+    completed_at: AwareDatetime | None = Field(
+        None, description="When it was completed: without a manifest, nothing that is newer is deleted."
+    )
+
+
+class MustStay(SpecModel):
+    """A good backup that has to be there before anything is deleted."""
+
+    uid: str
+    key_prefix: str
+
+
+class AnyDeletion(AnyTask):
+    """What every deletion says; the folder is the one that all of its backups are in."""
+
+    items: list[DeleteItem] = Field(min_length=1, max_length=MAX_ITEMS)
+    must_stay: list[MustStay] = Field([], max_length=MAX_ITEMS)
+    instance: RDSInstance | None = Field(None, description="Of snapshots: what they were taken of, and who may ask.")
 
 
 class BackupTask(AnyBackup):
@@ -180,8 +210,29 @@ class SnapshotCleanupTask(AnyCleanup):
     deadline_seconds: int = Field(description="RDS deletes no snapshot before it is available: that takes its time.")
 
 
+class DeleteTask(AnyDeletion):
+    """Delete dumps: the manifest of each first, then what it names, then what is left in its folder."""
+
+    kind: Literal["delete"] = "delete"
+
+
+class SnapshotDeleteTask(AnyDeletion):
+    """Delete snapshots and their copies, and what is in the bucket of them."""
+
+    kind: Literal["rds-delete"] = "rds-delete"
+    instance: RDSInstance
+
+
 Task = Annotated[
-    BackupTask | SnapshotTask | RestoreTask | VerifyTask | SnapshotVerifyTask | CleanupTask | SnapshotCleanupTask,
+    BackupTask
+    | SnapshotTask
+    | RestoreTask
+    | VerifyTask
+    | SnapshotVerifyTask
+    | CleanupTask
+    | SnapshotCleanupTask
+    | DeleteTask
+    | SnapshotDeleteTask,
     Field(discriminator="kind"),
 ]
 _TASK: TypeAdapter[Task] = TypeAdapter(Task)

@@ -94,7 +94,19 @@ class DeleteBackup:
         return f"delete the DatabaseBackup {self.name}"
 
 
-Act = Create | Delete | Expire | Learn | MakeBackup | DeleteBackup
+@dataclass(frozen=True)
+class DeleteBackups:
+    """Delete these very DatabaseBackups, one after the other."""
+
+    backups: tuple[DeleteBackup, ...]
+
+    def __str__(self) -> str:
+        """Say it for the log."""
+        names = ", ".join(backup.name for backup in self.backups[:3])
+        return f"delete {len(self.backups)} DatabaseBackups: {names}{', ...' if len(self.backups) > 3 else ''}"
+
+
+Act = Create | Delete | Expire | Learn | MakeBackup | DeleteBackup | DeleteBackups
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
-from holdfast.api.backup import Failure, PodWanted
+from holdfast.api.backup import Failure
 from holdfast.api.begun import there
-from holdfast.api.job import JobTemplate
+from holdfast.api.job import JobTemplate, PodWanted
 from holdfast.decide import failures, job_end, outcome, ownership, starting
 from holdfast.decide.decision import Create, Delete, Do, Expire, Learn, What
 from holdfast.decide.outcome import End

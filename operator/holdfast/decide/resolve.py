@@ -34,7 +34,7 @@ def resolve(policy: BackupPolicySpec, settings: Settings) -> BackupPolicySpec:
     for layer in (settings.defaults.to_dict(), BUILT_IN):
         merged = _under(merged, _without_another_authority(layer, merged))
     merged = METHODS[policy.method].filled(merged)
-    merged["retention"] = {"days": policy.retention.days or policy.environment.retention_days}
+    merged["retention"] = policy.retention.to_dict() | {"days": policy.days_kept}
     resolved = BackupPolicySpec.model_validate(merged)
     if resolved.storage.s3.bucket is None:
         raise HoldfastError(

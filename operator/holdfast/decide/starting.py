@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
-from holdfast.api.backup import PodWanted
+from holdfast.api.job import PodWanted
 from holdfast.decide.views import JobView, PodView
 
 CLOCKS = timedelta(seconds=60)  # by which a controller's clock may be ahead of ours; a later time is nobody's

@@ -111,7 +111,7 @@ def keys_of(kind: Kind, body: Body, cache: Cache, *, gone: bool = False) -> Iter
         if kind == POLICIES and gone:
             yield from (Key(BACKUPS.kind, namespace, each.name) for each in cache.waiting_for(namespace, name))
         backup = cache.backup(namespace, name) if kind == BACKUPS else None
-        if backup and backup.policy_name and (gone or backup.deleting or backup.phase.is_final):
+        if backup and backup.policy_name and (gone or backup.deleting or backup.phase.has_ended):
             # which its policy tells of, or made another instead of, or made it and wants to delete it
             yield Key(POLICIES.kind, namespace, backup.policy_name)
         return

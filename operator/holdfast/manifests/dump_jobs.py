@@ -7,7 +7,7 @@ from holdfast.api import policy
 from holdfast.api.backup import DatabaseBackupSpec
 from holdfast.api.begun import Begun
 from holdfast.api.policy import VerificationLevel
-from holdfast.contract.task import BackupTask, CleanupTask, VerifyTask
+from holdfast.contract.task import BackupTask, CleanupTask, DeleteItem, DeleteTask, MustStay, VerifyTask
 from holdfast.manifests import restore_dump, tasks
 from holdfast.manifests.jobs import Owner, Runner
 from holdfast.manifests.volumes import scratch_bytes, spool_bytes
@@ -63,6 +63,16 @@ class DumpJobs:
             s3=self.begun.resolved.storage.s3,
             key_prefix=self.begun.key_prefix,
             deadline_seconds=tasks.CLEANUP_SECONDS,
+        )
+
+    def deletion(self, items: list[DeleteItem], must_stay: list[MustStay]) -> DeleteTask:
+        """Say which dumps to delete."""
+        return DeleteTask(
+            items=items,
+            must_stay=must_stay,
+            s3=tasks.pruning(self.begun.resolved.storage.s3),
+            key_prefix=self.begun.key_prefix,
+            deadline_seconds=tasks.DELETION_SECONDS,
         )
 
     def commands(self, runner: Runner) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from holdfast import naming, units
 from holdfast.api.database import Database
-from holdfast.api.job import JobTemplate, Resources
+from holdfast.api.job import LOG_SECONDS, JobTemplate, Resources
 from holdfast.api.policy import BackupPolicySpec, VerificationLevel
 from holdfast.contract import paths, task
 from holdfast.errors import FINAL_EXIT_CODES
@@ -27,6 +27,7 @@ from holdfast.manifests.volumes import (
 RUNNER_UID = 65532
 CONTAINER = paths.CONTAINER
 CLEANUP_MEMORY = "256Mi"
+OWNERLESS = "delete"  # the task of a Job that no resource owns, as the admission policy knows it
 POD_MARGIN_SECONDS = 60  # the runner's own deadline comes first: it ends well and reports
 JOB_MARGIN_SECONDS = 120  # the Job's comes last: it deletes the Pod, and the report with it
 
@@ -146,6 +147,32 @@ def verify_job(
     return _owned(name, owner, number, work, volumes, resolved.job, runner)
 
 
+def deletion_job(
+    name: str,
+    namespace: str,
+    owner: Owner | None,
+    made_by: str | None,
+    number: int,
+    work: task.DeleteTask | task.SnapshotDeleteTask,
+    template: JobTemplate,
+    runner: Runner,
+) -> dict[str, Any]:
+    """Build the Job that deletes backups' data: of an owner, or without one, by who made it, for it outlives them."""
+    template = template.model_copy(update={"resources": _enough(template.resources or Resources())})
+    volumes = [*run_volume(), *storage_volumes(work.s3), *instance_volumes(work.instance)]
+    if owner is not None:
+        return _owned(name, owner, number, work, volumes, template, runner)
+    labels = {
+        naming.MANAGED_BY: naming.MANAGER,
+        naming.COMPONENT: CONTAINER,
+        naming.LABEL_TASK: OWNERLESS,
+        naming.LABEL_ATTEMPT: str(number),
+    }
+    meta = {"name": name, "namespace": namespace, "labels": labels}
+    job = _made({**meta, "annotations": {naming.ANNOTATION_MADE_BY: made_by or ""}}, work, volumes, template, runner)
+    return {**job, "spec": {**job["spec"], "ttlSecondsAfterFinished": LOG_SECONDS}}
+
+
 def _enough(resources: Resources) -> Resources:
     """Raise a memory limit that is too low: the backup that is cleaned up after may have died of just that."""
     limit = (resources.limits or {}).get("memory")
@@ -164,21 +191,32 @@ def _owned(
     runner: Runner,
     seated: Seat = Seat(),
 ) -> dict[str, Any]:
-    labels = owner.labels(work.kind, attempt)
+    meta = {
+        "name": name,
+        "namespace": owner.namespace,
+        "labels": owner.labels(work.kind, attempt),
+        "ownerReferences": [owner.reference()],
+    }
+    return _made(meta, work, volumes, template, runner, seated)
+
+
+def _made(
+    meta: dict[str, Any],
+    work: task.Task,
+    volumes: Volumes,
+    template: JobTemplate,
+    runner: Runner,
+    seated: Seat = Seat(),
+) -> dict[str, Any]:
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {
-            "name": name,
-            "namespace": owner.namespace,
-            "labels": labels,
-            "ownerReferences": [owner.reference()],
-        },
+        "metadata": meta,
         "spec": {
             "backoffLimit": template.backoff_limit,
             "activeDeadlineSeconds": _most_seconds(work, template) + JOB_MARGIN_SECONDS,
             "podFailurePolicy": failure_policy(),
-            "template": pod_template(labels, work, volumes, template, runner, seated=seated),
+            "template": pod_template(meta["labels"], work, volumes, template, runner, seated=seated),
         },
     }
 

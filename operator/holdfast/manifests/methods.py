@@ -14,7 +14,11 @@ from holdfast.api.policy import VerificationLevel
 from holdfast.contract.task import (
     BackupTask,
     CleanupTask,
+    DeleteItem,
+    DeleteTask,
+    MustStay,
     SnapshotCleanupTask,
+    SnapshotDeleteTask,
     SnapshotTask,
     SnapshotVerifyTask,
     VerifyTask,
@@ -40,6 +44,11 @@ class Method(Protocol):
 
     def cleanup(self) -> CleanupTask | SnapshotCleanupTask:
         """Say where to look for what a killed backup left."""
+
+    def deletion(
+        self, items: list[DeleteItem], must_stay: list[MustStay]
+    ) -> DeleteTask | SnapshotDeleteTask:  # fmt: skip
+        """Say which backups to delete from the store that this one is in, and which are to stay there."""
 
     def commands(self, runner: Runner) -> str:
         """Write what to paste into a shell to get it back."""

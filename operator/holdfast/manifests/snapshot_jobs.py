@@ -6,7 +6,14 @@ from datetime import datetime
 from holdfast.api.backup import DatabaseBackupSpec
 from holdfast.api.begun import Begun
 from holdfast.api.policy import VerificationLevel
-from holdfast.contract.task import SnapshotCleanupTask, SnapshotTask, SnapshotVerifyTask
+from holdfast.contract.task import (
+    DeleteItem,
+    MustStay,
+    SnapshotCleanupTask,
+    SnapshotDeleteTask,
+    SnapshotTask,
+    SnapshotVerifyTask,
+)
 from holdfast.manifests import restore_snapshot, tasks
 from holdfast.manifests.jobs import Owner, Runner
 
@@ -53,6 +60,18 @@ class SnapshotJobs:
             s3=resolved.storage.s3,
             key_prefix=self.begun.key_prefix,
             deadline_seconds=max(tasks.CLEANUP_SECONDS, self.begun.deadline_seconds),
+        )
+
+    def deletion(self, items: list[DeleteItem], must_stay: list[MustStay]) -> SnapshotDeleteTask:
+        """Say which snapshots to delete."""
+        resolved = self.begun.resolved
+        return SnapshotDeleteTask(
+            items=items,
+            must_stay=must_stay,
+            instance=resolved.database.snapshotted(),
+            s3=tasks.pruning(resolved.storage.s3),
+            key_prefix=self.begun.key_prefix,
+            deadline_seconds=tasks.DELETION_SECONDS,
         )
 
     def commands(self, _runner: Runner) -> str:

@@ -3,11 +3,13 @@
 from holdfast.api.backup import DatabaseBackupSpec
 from holdfast.api.begun import Begun
 from holdfast.api.policy import BackupPolicySpec, Dump, Format, VerificationLevel
-from holdfast.contract.task import BackupIdentity, Pinned, RestoreTask
+from holdfast.api.storage import S3Storage
+from holdfast.contract.task import BackupIdentity, DeleteItem, Pinned, RestoreTask
 from holdfast.manifests.jobs import Owner
 from holdfast.manifests.volumes import scratch_bytes
 
 CLEANUP_SECONDS = 600
+DELETION_SECONDS = 1800  # for a page of backups
 
 
 def identity(owner: Owner, spec: DatabaseBackupSpec, begun: Begun) -> BackupIdentity:
@@ -22,8 +24,26 @@ def identity(owner: Owner, spec: DatabaseBackupSpec, begun: Begun) -> BackupIden
         environment=resolved.environment,
         label=spec.label,
         reason=spec.reason,
-        retention_days=spec.retention_days or resolved.retention.days or resolved.environment.retention_days,
+        retention_days=spec.retention_days or resolved.days_kept,
     )
+
+
+def deletion_item(owner: Owner, begun: Begun) -> DeleteItem:
+    """Say which backup's data is to go."""
+    return DeleteItem(
+        uid=owner.uid,
+        namespace=owner.namespace,
+        name=owner.name,
+        backup_id=begun.backup_id,
+        key_prefix=begun.key_prefix,
+        completed_at=begun.status.completed_at,
+    )
+
+
+def pruning(s3: S3Storage) -> S3Storage:
+    """Return the store as a deletion reaches it: with credentials of its own, where it has such."""
+    secret = s3.prune_secret_name or s3.secret_name
+    return s3.model_copy(update={"secret_name": secret, "prune_secret_name": None})
 
 
 def identity_secret(resolved: BackupPolicySpec) -> str | None:

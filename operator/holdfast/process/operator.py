@@ -17,11 +17,13 @@ from holdfast.process.health import Health
 from holdfast.process.metrics import BackupCollector
 from holdfast.process.namespaces import Namespaces
 from holdfast.process.policy_metrics import PolicyCollector
+from holdfast.process.retention_metrics import RetentionCollector
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.clocktask import ClockTask
 from holdfast.reconcile.faults import Faults
 from holdfast.reconcile.kinds.table import KINDS, TABLE
 from holdfast.reconcile.loop import Loop
+from holdfast.reconcile.plans import Plans
 from holdfast.reconcile.queue import Key, WorkQueue
 from holdfast.reconcile.sight import Sources
 from holdfast.reconcile.status_writer import StatusWriter
@@ -49,7 +51,8 @@ class Operator:
         self._registry = watches.registry(self.cache, self._queue, login)
         writer = StatusWriter(self.cache, client, EventRecorder(client), clock.now)
         self._faults = Faults(KINDS, self.cache, client, writer, clock.now)
-        self._loop = Loop(TABLE, Sources(self.cache, writer, settings), client, self._queue.add, clock.now)
+        sources = Sources(self.cache, Plans(self.cache, settings, clock.now), writer, settings)
+        self._loop = Loop(TABLE, sources, client, self._queue.add, clock.now)
 
     async def work(self) -> None:
         """Reconcile, for ever; first when the watches have brought what there is. Raises KubeError, TimeoutError."""
@@ -60,6 +63,7 @@ class Operator:
         log.info("Watching", backups=len(self.cache.backups.all()), policies=len(self.cache.policies.all()))
         REGISTRY.register(BackupCollector(self.cache))
         REGISTRY.register(PolicyCollector(self.cache))
+        REGISTRY.register(RetentionCollector(self.cache))
         self._health.ticked = lambda: self._clock.ticked
         self._health.behind = lambda: audit.behind
         self._health.ready = lambda: True

@@ -1,6 +1,6 @@
 """The acts: the only place that makes, ends or expires a Job, makes or deletes a backup, or asks about them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from holdfast.api.begun import there
-from holdfast.decide.decision import Act, Create, Delete, DeleteBackup, Expire, Learn, MakeBackup, What
+from holdfast.decide.decision import Act, Create, Delete, DeleteBackup, DeleteBackups, Expire, Learn, MakeBackup, What
 from holdfast.decide.views import ClaimView, JobView, claim_view, holders
 from holdfast.kube.client import KubeClient
 from holdfast.kube.errors import AlreadyExists, Conflict, NotFound, Refused
@@ -37,6 +37,8 @@ class Acts:
                 return await self._make_backup(sight, act, known)
             case DeleteBackup():
                 return await self._delete_backup(sight.namespace, act, known)
+            case DeleteBackups(backups):
+                return await self._delete_backups(sight.namespace, backups, known)
             case Learn(what):
                 return await self._learn(sight, what, known)
             case Delete(job):
@@ -118,6 +120,13 @@ class Acts:
         except Refused as refusal:
             return replace(known, refused={**known.refused, act.name: refusal.message})
         return None
+
+    async def _delete_backups(self, namespace: str, acts: Iterable[DeleteBackup], known: Known) -> Known | None:
+        """Delete one after the other; what is learnt of any of them is known then."""
+        learnt = None
+        for act in acts:
+            learnt = await self._delete_backup(namespace, act, learnt or known) or learnt
+        return learnt
 
     async def _expire(self, job: JobView, seconds: int) -> None:
         try:

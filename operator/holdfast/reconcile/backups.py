@@ -15,12 +15,17 @@ from pydantic import ValidationError
 
 from holdfast import naming
 from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus, Phase, is_good
+from holdfast.api.policy import Environment
 from holdfast.decide.backup import queue, settled
 from holdfast.decide.backup.observation import BackupView
-from holdfast.decide.backup.suspicion import Former, former_in, identity
+from holdfast.decide.backup.suspicion import Former, former_in, identity, is_suspicious
+from holdfast.decide.retention.facts import Fact
 from holdfast.decide.views import OwnerRef
 from holdfast.reconcile.resource import Body, Resource
-from holdfast.untrusted import fingerprint, mapping, moment, number, word
+from holdfast.untrusted import fingerprint, mapping, moment, number, word, words
+
+MOST_REASONS = 16  # for which one is kept
+_MOST_LOCATION = 2048  # characters, as the resource allows
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,14 @@ class Backup:
     server_major: int
     database: str | None  # that it is of (`suspicion.identity`); None where it has not begun
     good_of: str | None  # the database that it is a good backup of, where it says which server's version that had
+    made: bool  # by Holdfast, as its labels say
+    has_data: bool  # in the store, as its status says
+    location: str  # its folder
+    store: str  # the fingerprint of what one Job can reach
+    told: str | None  # the Job whose result it has recorded last
+    kept_because: tuple[str, ...]
+    expires_at: datetime | None
+    fact: Fact  # what retention goes by
     former: Former | None  # what later ones are compared with; None where it is not good, or suspicious
     job_names: tuple[str, ...]  # of a settled one: what may still be there of it
     whole: Resource | None  # None: it has settled
@@ -90,6 +103,14 @@ class Backup:
             server_major=major,
             database=_identity(status, former),
             good_of=_database(status) if good and major else None,
+            made=bool(made_by),
+            has_data=_has_data(status),
+            location=word(status.get("location"), _MOST_LOCATION),
+            store=sys.intern(_store(status)),
+            told=_told(status),
+            kept_because=tuple(map(sys.intern, words(status.get("keptBecause"), MOST_REASONS))),
+            expires_at=moment(status.get("expiresAt")),
+            fact=_fact(resource, status, good),
             former=former,
             job_names=names or (),
             whole=resource if names is None else None,
@@ -133,6 +154,55 @@ def _server(resource: Resource, begun: bool) -> str | None:
     if begun:
         return queue.server_of(resource.namespace, mapping(resource.status.get("resolved")))
     return queue.server_of(resource.namespace, mapping(resource.spec["policy"])) if "policy" in resource.spec else None
+
+
+def _has_data(status: Mapping[str, Any]) -> bool:
+    """Whether something of it may be in the store: whatever was once a success, until its data is deleted."""
+    stored = any(status.get(field) is not None for field in ("sha256", "snapshot"))
+    located = all(word(status.get(field), _MOST_LOCATION) for field in ("backupID", "location"))
+    return stored and located and "resolved" in status and _phase(status) is not Phase.EXPIRED
+
+
+def _store(status: Mapping[str, Any]) -> str:
+    """Return the fingerprint of what a Job needs to reach its data: of all that have the same, one Job reaches all."""
+    resolved = mapping(status.get("resolved"))
+    database, storage = mapping(resolved.get("database")), mapping(resolved.get("storage"))
+    parts = [resolved.get("method"), database.get("engine"), database.get("instance"), storage.get("s3")]
+    return fingerprint([*parts, resolved.get("job")])
+
+
+def _told(status: Mapping[str, Any]) -> str | None:
+    deletion = mapping(status.get("deletion"))
+    return word(deletion.get("jobName")) or None if "result" in deletion else None
+
+
+def _ended(status: Mapping[str, Any]) -> datetime | None:
+    """Return when it was completed; of one that was found damaged, when that was found."""
+    run = mapping(status.get("verificationRun"))
+    found = moment(run.get("completedAt")) if run.get("state") == "Failed" and "failure" in status else None
+    return found or moment(status.get("completedAt"))
+
+
+def _fact(resource: Resource, status: Mapping[str, Any], good: bool) -> Fact:
+    phase, spec = _phase(status), resource.spec
+    days, environment = spec.get("retentionDays"), word(mapping(status.get("resolved")).get("environment"))
+    return Fact(
+        name=resource.name,
+        uid=resource.uid,
+        backup_id=word(status.get("backupID")) or None,
+        created=resource.created,
+        completed=_ended(status),
+        good=good and phase is Phase.SUCCEEDED,
+        failed=phase is Phase.FAILED,
+        suspicious=is_suspicious(status),
+        busy=not phase.is_final or resource.deleted is not None,
+        expired=phase is Phase.EXPIRED,
+        pinned=spec.get("pinned") is True,
+        retention_days=number(days) if type(days) is int else None,
+        size_bytes=number(status.get("sizeBytes")),
+        locked_until=moment(status.get("lockedUntil")),
+        environment=Environment(environment) if environment in list(Environment) else None,
+    )
 
 
 def _phase(status: Mapping[str, Any]) -> Phase:

@@ -10,6 +10,7 @@ from holdfast.untrusted import mapping, moment, needed, number, sentence, word
 
 Body = Mapping[str, Any]
 _MAX_REQUEST = 256  # characters of an annotation; more than a request may have
+_MAX_HASH = 64  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +28,11 @@ class Resource:
     status: Mapping[str, Any]
     verify_request: str | None
     backup_request: str | None
+    approved: str | None  # the hash of the plan that may be carried out
 
     @classmethod
     def of(cls, body: Body) -> Self:
-        """Read one of our resources; labels, managedFields and all annotations but two are dropped."""
+        """Read one of our resources; labels, managedFields and all annotations but three are dropped."""
         meta = mapping(body.get("metadata"))
         created = moment(meta.get("creationTimestamp")) or clock.EPOCH
         deleted = (moment(meta["deletionTimestamp"]) or created) if "deletionTimestamp" in meta else None
@@ -47,6 +49,7 @@ class Resource:
             status=mapping(body.get("status")),
             verify_request=sentence(annotations.get(naming.ANNOTATION_VERIFY), _MAX_REQUEST) or None,
             backup_request=sentence(annotations.get(naming.ANNOTATION_BACKUP_NOW), _MAX_REQUEST) or None,
+            approved=word(annotations.get(naming.ANNOTATION_APPROVE), _MAX_HASH) or None,
         )
 
     @property

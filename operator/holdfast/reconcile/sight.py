@@ -14,6 +14,7 @@ from holdfast.decide.seen import Seen
 from holdfast.decide.views import ClaimView
 from holdfast.kube.kinds import Kind
 from holdfast.reconcile.cache import Cache
+from holdfast.reconcile.plans import Plans
 from holdfast.reconcile.queue import Key
 from holdfast.reconcile.resource import Resource
 from holdfast.reconcile.status_writer import StatusWriter
@@ -25,6 +26,7 @@ class Sources:
     """What a kind is observed from; nothing is asked of the API server."""
 
     cache: Cache
+    plans: Plans
     writer: StatusWriter  # which knows what is on its way into a status
     settings: Settings
 

@@ -23,8 +23,10 @@ from holdfast.contract.report import FailureReport, Outcome, Report
 from holdfast.contract.task import (
     BackupTask,
     CleanupTask,
+    DeleteTask,
     RestoreTask,
     SnapshotCleanupTask,
+    SnapshotDeleteTask,
     SnapshotTask,
     SnapshotVerifyTask,
     Task,
@@ -102,20 +104,30 @@ def _work(task: Task, context: Context, overrides: Overrides) -> Result:
             from holdfast.runner.tasks import cleanup, dumps
 
             return cleanup.run(task, context, dumps.Dumps())
-        case SnapshotTask():
-            from holdfast.runner.rds import task as rds_task
+        case DeleteTask():
+            from holdfast.runner.tasks import delete, dumps
 
+            return delete.run(task, context, dumps.Dumps())
+        case _:
+            return _snapshots_work(task, context)
+
+
+def _snapshots_work(
+    task: SnapshotTask | SnapshotVerifyTask | SnapshotCleanupTask | SnapshotDeleteTask, context: Context
+) -> Result:
+    from holdfast.runner.rds import method
+    from holdfast.runner.rds import task as rds_task
+    from holdfast.runner.tasks import cleanup, delete, verify
+
+    match task:
+        case SnapshotTask():
             return rds_task.run(task, context)
         case SnapshotVerifyTask():
-            from holdfast.runner.rds import method
-            from holdfast.runner.tasks import verify
-
             return verify.run(task, context, method.Snapshots())
         case SnapshotCleanupTask():
-            from holdfast.runner.rds import method
-            from holdfast.runner.tasks import cleanup
-
             return cleanup.run(task, context, method.Snapshots())
+        case SnapshotDeleteTask():
+            return delete.run(task, context, method.Snapshots())
 
 
 def _peak_memory() -> int:
@@ -137,6 +149,7 @@ def _end(kind: str, ended: End, log: Log, places: Places, started: datetime, beg
         duration_seconds=round(time.monotonic() - begun, 2),
         backup=result.backup,
         verification=result.verification,
+        deletion=result.deletion,
         failure=failure and _failure(failure),
         message=result.message,
         clean=ended.clean and result.clean,

@@ -7,7 +7,7 @@ that all share (a dump begins its tool before it looks into the bucket), so each
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from holdfast.contract.report import Verification
-from holdfast.contract.task import AnyCleanup, AnyVerification
+from holdfast.contract.task import AnyCleanup, AnyDeletion, AnyVerification, DeleteItem
 from holdfast.runner.bucket.manifest_forms import M
 from holdfast.runner.pod.context import Context
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # botocore is slow to import: each verb does it when it has t
     from holdfast.runner.bucket.store import Store
 
 V_contra = TypeVar("V_contra", bound=AnyVerification, contravariant=True)
+D_contra = TypeVar("D_contra", bound=AnyDeletion, contravariant=True)
 C_contra = TypeVar("C_contra", bound=AnyCleanup, contravariant=True)
 
 
@@ -38,3 +39,17 @@ class Cleaning(Protocol[C_contra, M]):
 
     def clean(self, task: C_contra, opened: "Store", manifest: M | None, context: Context) -> str:
         """Remove what is no backup, where a manifest says which is one; go on with the sentence: what was done."""
+
+
+class Deleting(Protocol[D_contra, M]):
+    """How the data of a backup is deleted, once its manifest is gone."""
+
+    @property
+    def manifest(self) -> type[M]:
+        """The form of its manifest."""
+
+    def require(self, opened: "Store", manifest: M) -> None:
+        """Make sure that what the manifest names is in the bucket. Raises HoldfastError."""
+
+    def delete(self, task: D_contra, item: DeleteItem, context: Context) -> None:
+        """Delete what of it is elsewhere than in its folder. Raises HoldfastError."""

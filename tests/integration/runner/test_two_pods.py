@@ -117,7 +117,10 @@ def test_a_pod_that_stands_still_before_its_manifest_replaces_the_others_and_the
         assert result.exit_code == 0, result.log
         assert result.report is not None
         assert not result.report.clean
-        assert [f"{other.uid}.sql.gz is another Pod's" in warning for warning in result.report.warnings] == [True]
+        assert [
+            f"{other.uid}.sql.gz is from another Pod, and no manifest names it" in warning
+            for warning in result.report.warnings
+        ] == [True]
     assert world.manifest(task).pod_uid == late.uid
     cleaned = world.pod(world.cleanup(task), database_secret=None).run()
     assert cleaned.exit_code == 0, cleaned.log

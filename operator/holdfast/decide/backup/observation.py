@@ -7,6 +7,7 @@ from datetime import datetime
 from holdfast import naming
 from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus
 from holdfast.api.begun import Begun
+from holdfast.api.deletion import Member
 from holdfast.api.policy import BackupPolicySpec
 from holdfast.decide import decision
 from holdfast.decide.backup.queue import Turn
@@ -51,6 +52,15 @@ class BackupView:
         return None
 
 
+@dataclass(frozen=True)
+class Removal:
+    """What the policy's page says of this backup: its data is to be deleted, or the Job has done what it could."""
+
+    member: Member
+    job_name: str
+    made: bool  # Holdfast has made the resource: it goes with its data
+
+
 # The roles of a backup's Jobs
 BACKUP, FORMER, CLEANUP, VERIFY = "backup", "former", "cleanup", "verify"
 
@@ -69,6 +79,7 @@ class Observation:
     first_known: datetime | None = None  # when the first backup of its policy and database was asked for, that is known
     former: tuple[Former, ...] = ()  # the last good backups beside which one that ends now is judged
     turn: Turn | None = None  # what the queue says to one that has not begun; None: it has nothing to say
+    removal: Removal | None = None  # its policy deletes it
     known_major: int | None = None  # of the server, from the last good backup of the same database
 
     def of(self, role: str) -> Seen:

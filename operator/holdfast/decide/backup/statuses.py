@@ -3,6 +3,7 @@
 Conditions follow kstatus: Ready, Reconciling and Stalled tell Helm, Flux and Argo CD; Finished turns True either way.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -13,12 +14,12 @@ from holdfast.api.backup import (
     Ending,
     Failure,
     Phase,
-    PodWanted,
     Queued,
 )
 from holdfast.api.begun import there
 from holdfast.api.conditions import ConditionType as C
 from holdfast.api.conditions import update
+from holdfast.api.job import PodWanted
 from holdfast.contract.report import BackupReport, Report
 from holdfast.decide.backup import queue, reported
 from holdfast.decide.backup.observation import BackupView
@@ -209,11 +210,17 @@ def _ended(backup: BackupView, now: datetime, good: bool, reason: str, sentence:
     )
 
 
+def kept(status: Status, reasons: Sequence[str], expires: datetime | None) -> Status:
+    """Say why it is kept, and until when at least."""
+    said = {"kept_because": list(reasons) or None, "expires_at": expires}
+    return status.model_copy(update={**said, "expires": expires.strftime("%Y-%m-%d") if expires else None})
+
+
 def kept_current(backup: BackupView) -> Status:
-    """Follow the spec after the end: retentionDays may change, and with it the expiry."""
+    """Follow the spec after the end: without a policy, its own retentionDays say until when; else the policy's plan."""
     status = backup.status
     changes: dict[str, object] = {"observed_generation": backup.generation}
-    if status.phase is Phase.SUCCEEDED and status.completed_at:
+    if backup.spec.policy_ref is None and status.phase is Phase.SUCCEEDED and status.completed_at:
         expiry = clock.days_after(status.completed_at, _retention_days(backup))
         changes |= {"expires_at": expiry, "expires": expiry.strftime("%Y-%m-%d")}
     return status.model_copy(update=changes)
@@ -259,4 +266,4 @@ def _retention_days(backup: BackupView) -> int:
     if backup.spec.retention_days is not None:
         return backup.spec.retention_days
     resolved = there(backup.status.resolved, "resolved")
-    return resolved.retention.days or resolved.environment.retention_days
+    return resolved.days_kept

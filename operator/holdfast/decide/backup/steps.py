@@ -9,13 +9,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from holdfast import naming
-from holdfast.api.backup import Failure, Phase, PodWanted
+from holdfast.api.backup import Failure, Phase
 from holdfast.api.conditions import ConditionType
-from holdfast.api.job import LOG_SECONDS
+from holdfast.api.job import LOG_SECONDS, PodWanted
 from holdfast.api.policy import BackupPolicySpec
 from holdfast.contract.report import BackupReport, Report
 from holdfast.decide import failures, job_life, outcome, ownership
-from holdfast.decide.backup import claims, cleanup, ending, plausible, statuses, suspicion, verify
+from holdfast.decide.backup import claims, cleanup, ending, plausible, removal, statuses, suspicion, verify
 from holdfast.decide.backup.observation import BACKUP, FORMER, Decision, Observation
 from holdfast.decide.backup.queue import Turn
 from holdfast.decide.decision import (
@@ -58,6 +58,8 @@ def decide(o: Observation, settings: Settings, now: datetime) -> Decision:
         return Rest()  # garbage collection ends its Jobs
     if status.phase is Phase.VERIFYING:
         return verify.follow(o, settings, now)
+    if status.phase and status.phase.has_ended and (step := removal.decide(o, now)):
+        return step
     if status.phase and status.phase.is_final:
         return _after_the_end(o, settings, now) or verify.after_the_end(o, now)
     if status.backup_id is None:

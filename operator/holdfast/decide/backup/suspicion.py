@@ -73,10 +73,14 @@ def former_in(status: Status) -> Former | None:
     )
 
 
-def _is_good(status: Status) -> bool:
+def is_suspicious(status: Status) -> bool:
+    """Whether its condition says that it is."""
     conditions = mappings(status.get("conditions"))
-    suspicious = any(it.get("type") == ConditionType.SUSPICIOUS and it.get("status") == "True" for it in conditions)
-    return is_good(status) and not suspicious
+    return any(it.get("type") == ConditionType.SUSPICIOUS and it.get("status") == "True" for it in conditions)
+
+
+def _is_good(status: Status) -> bool:
+    return is_good(status) and not is_suspicious(status)
 
 
 def identity(resolved: Mapping[str, Any]) -> str:

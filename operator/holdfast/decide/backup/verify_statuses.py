@@ -6,9 +6,10 @@ the reason, until a later verification finds it whole again; nothing is deleted 
 
 from datetime import datetime
 
-from holdfast.api.backup import CheckedBy, Failure, Phase, PodWanted, Verification, VerificationRun
+from holdfast.api.backup import CheckedBy, Failure, Phase, Verification, VerificationRun
 from holdfast.api.conditions import ConditionType as C
 from holdfast.api.conditions import update
+from holdfast.api.job import PodWanted
 from holdfast.api.policy import VerificationLevel
 from holdfast.decide.backup.observation import BackupView
 from holdfast.decide.backup.statuses import Status

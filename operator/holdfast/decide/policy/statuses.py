@@ -73,7 +73,7 @@ def _judge(spec: BackupPolicySpec | ValidationError, settings: Settings) -> tupl
     return (
         True,
         "Ready",
-        f"backups expire after {days} days; this version only records the expiry and deletes nothing",
+        f"backups are kept for {days} days, and as long as another rule of the retention keeps them",
     ), days
 
 

@@ -14,10 +14,11 @@ from holdfast.api.policy import BackupPolicySpec, BackupPolicyStatus
 from holdfast.api.runs import Asked, LastRun
 from holdfast.api.schedule import Missed, Schedule, ScheduleStatus
 from holdfast.decide.decision import Announcement, Decision, DeleteBackup, Do, MakeBackup, Rest, Write
-from holdfast.decide.policy import runs, statuses
+from holdfast.decide.policy import runs, statuses, sweep
 from holdfast.decide.policy.cron import read
 from holdfast.decide.policy.runs import Ended
 from holdfast.decide.policy.schedule import Children, Gap, Owner, Plan, plan, says
+from holdfast.decide.policy.sweep import Retention
 from holdfast.errors import HoldfastError
 from holdfast.sentences import EVENT_BYTES, cut
 from holdfast.settings import Settings
@@ -46,6 +47,7 @@ class Observation:
     failed: Ended | None = None
     recent: Sequence[Ended] = ()  # those that ended last, the newest first
     spoilt: bool = False  # the last good one that the status names is none any more
+    retention: Retention = field(default_factory=Retention)
     request: str | None = None  # the annotation's value that asks for a backup now
     refused: Mapping[str, str] = field(default_factory=dict)  # by name: why the API server refuses a backup
 
@@ -60,10 +62,13 @@ def decide(o: Observation, settings: Settings, now: datetime) -> Decision[Status
     found = _planned(o, schedule, status, now) if schedule else None
     if status.schedule is None and isinstance(found, Plan):
         status = _with(status, found.before)  # whatever is written first: from when on slots are owed
-    status, news = runs.told(status, o.good, o.failed, o.spoilt, o.recent)
+    swept = sweep.look(sweep.Whose(o.name, o.uid), o.retention, status, o.generation, now)
+    status, news = runs.told(swept.status, o.good, o.failed, o.spoilt, o.recent)
     if news is not None:
         return Write(status, news)
-    return _asked_for(o, status, now) or _by_schedule(o, status, found, now)
+    if swept.decision is not None:
+        return swept.decision
+    return sweep.merged(_asked_for(o, status, now) or _by_schedule(o, status, found, now), swept)
 
 
 def _planned(o: Observation, schedule: Schedule, status: Status, now: datetime) -> Plan | Schedule:

@@ -14,19 +14,21 @@ from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus, Phase
 from holdfast.api.begun import Begun
 from holdfast.api.policy import BackupPolicySpec
 from holdfast.api.unreadable import as_far_as_readable
-from holdfast.decide.backup import refusals, unreadable
+from holdfast.decide.backup import refusals, statuses, unreadable
 from holdfast.decide.backup.observation import BACKUP, CLEANUP, FORMER, VERIFY, BackupView, Decision, Observation
 from holdfast.decide.backup.steps import decide
 from holdfast.decide.backup.suspicion import Former, former_of, identity
 from holdfast.decide.decision import Write
 from holdfast.decide.resolve import no_image
+from holdfast.decide.retention.plan import Verdict
 from holdfast.decide.seen import Asked, Seen
 from holdfast.decide.starting import latest
 from holdfast.kube.errors import Unavailable
 from holdfast.kube.kinds import BACKUPS
 from holdfast.manifests import methods
-from holdfast.reconcile.backups import backup_view
+from holdfast.reconcile.backups import MOST_REASONS, backup_view
 from holdfast.reconcile.cache import Cache
+from holdfast.reconcile.kinds import deletions
 from holdfast.reconcile.kinds.backup_jobs import BUILDERS, owner, runner
 from holdfast.reconcile.queue import Key
 from holdfast.reconcile.resource import Resource
@@ -40,13 +42,14 @@ def look(sources: Sources, resource: Resource, known: Known, now: datetime) -> S
     claimed = {patch.get("backupID") for patch in sources.writer.under_way(BACKUPS, resource.namespace)}
     o, not_read = observe(sources.cache, resource, known, claimed, now)
     decision = not_read or refusals.look(o, now) or decide(o, sources.settings, now)
+    decision = _with_restore(o, decision, sources.settings)
     _claim(sources.cache, o, decision)
     due = min(filter(None, (decision.due, refusals.look_again(o))), default=None)
     resolved = o.backup.status.resolved
     volume = resolved.database.volume if resolved else None
     return Sight(
         o.backup.namespace,
-        replace(_with_restore(o, decision, sources.settings), due=due),
+        replace(decision if not_read else _with_verdict(o, decision, _verdict(sources, resource)), due=due),
         works=o.works,
         job_of=lambda role: BUILDERS[role](o, sources.settings),
         claim_name=volume.claim_name if volume else None,
@@ -54,9 +57,12 @@ def look(sources: Sources, resource: Resource, known: Known, now: datetime) -> S
 
 
 def is_wanted(sources: Sources, namespace: str, name: str) -> bool:
-    """Whether one that has settled has a Job that is still to be tidied up."""
+    """Whether one that has settled has a Job to be tidied up, is to say something else of its end, or is to go."""
     backup = sources.cache.backup(namespace, name)
-    return backup is not None and sources.cache.has_untidied_jobs(backup)
+    if backup is None:
+        return False
+    wanted = sources.cache.has_untidied_jobs(backup) or sources.plans.differs(backup)
+    return wanted or deletions.removal(sources.cache, backup) is not None
 
 
 def stumbled(sources: Sources, namespace: str, name: str, error: Exception) -> list[Key]:
@@ -85,6 +91,20 @@ def _with_restore(o: Observation, decision: Decision, settings: Settings) -> Dec
         return decision  # that it succeeded is recorded all the same, and the rest once the chart has the image again
     command = methods.of(owner(o.backup), begun).commands(runner(begun, settings))
     return Write(status.model_copy(update={"restore": command}), decision.announcement)
+
+
+def _verdict(sources: Sources, resource: Resource) -> Verdict | None:
+    backup = sources.cache.backup(resource.namespace, resource.name)
+    return sources.plans.verdict(backup) if backup is not None else None
+
+
+def _with_verdict(o: Observation, decision: Decision, verdict: Verdict | None) -> Decision:
+    """Have it written why a good backup is kept, and until when: with what else there is to write, before any act."""
+    status = decision.status or o.backup.status
+    if verdict is None or status.phase is not Phase.SUCCEEDED:
+        return decision
+    said = statuses.kept(status, verdict.reasons[:MOST_REASONS], verdict.expires)
+    return decision if said == status else Write(said, decision.announcement, decision.due)
 
 
 def job_names(resource: Resource, status: DatabaseBackupStatus) -> dict[str, str | None]:
@@ -122,6 +142,8 @@ def observe(
         seen = _seen(cache, resource, view, known, now)
         return seen, unreadable.decide(seen, resource.policy_name, error, now)
     seen = replace(_seen(cache, resource, backup_view(resource, spec, status), known, now), policy=policy)
+    held = cache.backup(resource.namespace, resource.name)
+    seen = replace(seen, removal=deletions.removal(cache, held) if held else None)
     if status.backup_id:
         first = _first_known(cache, resource) if seen.job is None else None
         return replace(seen, former=_former(cache, resource, seen), first_known=first), None

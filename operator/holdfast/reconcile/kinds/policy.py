@@ -1,6 +1,7 @@
 """A BackupPolicy: what a decision about it sees, whom to ask what to do, and the backups that wait for it."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -9,10 +10,12 @@ from holdfast.decide.decision import DeleteBackup, MakeBackup
 from holdfast.decide.policy import runs
 from holdfast.decide.policy.runs import Ended
 from holdfast.decide.policy.steps import Observation, decide
+from holdfast.decide.policy.sweep import SWEEP
 from holdfast.kube.kinds import BACKUPS, POLICIES
 from holdfast.manifests import children
 from holdfast.reconcile.backups import Backup
 from holdfast.reconcile.cache import Cache
+from holdfast.reconcile.kinds import deletions
 from holdfast.reconcile.queue import Key
 from holdfast.reconcile.resource import Resource
 from holdfast.reconcile.sight import Known, Row, Sight, Sources
@@ -23,12 +26,17 @@ def look(sources: Sources, resource: Resource, known: Known, now: datetime) -> S
     """Observe one, and ask what to do."""
     deleting = resource.deleted is not None
     backups = sources.cache.backups_of(resource.namespace, resource.name)
-    decision = decide(observe(sources.cache, resource, backups, known), sources.settings, now)
+    retention = deletions.observe(sources, resource, backups, known, now)
+    o = replace(observe(sources.cache, resource, backups, known), retention=retention)
+    decision = decide(o, sources.settings, now)
+    page = deletions.page_of(decision.status or resource.status)
     return Sight(
         resource.namespace,
         decision,
+        works={SWEEP: retention.work},
+        job_of=lambda _: deletions.job(sources, resource, backups, page),
         child_of=lambda act: _child(resource, act),
-        wakes=() if deleting else tuple(_waiting(backups)),
+        wakes=() if deleting else (*_waiting(backups), *deletions.wakes(sources, backups, page)),
     )
 
 

@@ -37,7 +37,7 @@ _NO_CONDITIONS = {"NotImplemented", "501", "InvalidArgument", "InvalidRequest"} 
 _CONFLICT = "ConditionalRequestConflict"
 CONFLICTS = 10  # times that it may say so of one object
 PAUSE = 0.5  # seconds until it is asked again
-_LOCKED = {"AccessDenied", "ObjectLocked", "InvalidRequest", "MethodNotAllowed"}  # what stores say to deleting such
+LOCKED = {"AccessDenied", "ObjectLocked", "InvalidRequest", "MethodNotAllowed"}  # what stores say to deleting such
 
 
 class Sums(TypedDict, total=False):
@@ -207,7 +207,7 @@ class Store:
             try:
                 self.client.delete_object(Bucket=self.bucket, Key=key)
             except ClientError as error:
-                until = until or (self._retained_until(key) if code_of(error) in _LOCKED else None)
+                until = until or (self._retained_until(key) if code_of(error) in LOCKED else None)
                 if until is None:
                     raise
         return until

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from holdfast.contract.report import BackupReport, Verification
+from holdfast.contract.report import BackupReport, DeleteReport, Verification
 
 
 @dataclass(frozen=True)
@@ -11,6 +11,7 @@ class Result:
 
     backup: BackupReport | None = None
     verification: Verification | None = None
+    deletion: DeleteReport | None = None
     message: str | None = None
     warnings: list[str] = field(default_factory=list)
     clean: bool = True  # nothing of this Pod's is left in the bucket that should not be

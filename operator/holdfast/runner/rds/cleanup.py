@@ -5,6 +5,7 @@ that does not carry our tag with this backup's uid.
 """
 
 from holdfast import naming
+from holdfast.api.rds import RDSInstance
 from holdfast.contract.snapshot import SnapshotManifest
 from holdfast.contract.task import SnapshotCleanupTask
 from holdfast.runner.pod.context import Context
@@ -16,18 +17,22 @@ def cleaned(task: SnapshotCleanupTask, manifest: SnapshotManifest | None, contex
     """Remove the snapshot in each region where no manifest makes it a backup; go on with the sentence."""
     if manifest is not None:
         return f" under {task.key_prefix}; the backup {manifest.backup.backup_id} is there and stays"
-    copy = task.instance.copy_to
+    done = removed(task.instance, task.backup_id, task.backup_uid, context, pace)
+    return f" under {task.key_prefix}; {'; '.join(done)}"
+
+
+def removed(instance: RDSInstance, backup_id: str, uid: str, context: Context, pace: Pace) -> list[str]:
+    """Remove a backup's snapshot in each region where it may be; say for each what was done."""
+    name, copy = naming.snapshot_name(backup_id, uid), instance.copy_to
     # the copy first: RDS may fail a copy whose source is deleted
-    regions = [*([copy.region] if copy else []), task.instance.region]
-    removed = [_removed(connect(task.instance, region, context.places), task, context, pace) for region in regions]
-    return f" under {task.key_prefix}; {'; '.join(removed)}"
+    regions = [*([copy.region] if copy else []), instance.region]
+    return [_removed(connect(instance, region, context.places), name, uid, context, pace) for region in regions]
 
 
-def _removed(rds: Rds, task: SnapshotCleanupTask, context: Context, pace: Pace) -> str:
+def _removed(rds: Rds, name: str, uid: str, context: Context, pace: Pace) -> str:
     """Remove the snapshot in one region, waiting until RDS lets it go; say what was done."""
-    name = naming.snapshot_name(task.backup_id, task.backup_uid)
     while True:
-        done = patiently(context, pace, lambda: remove(rds, name, task.backup_uid))
+        done = patiently(context, pace, lambda: remove(rds, name, uid))
         if done is None:
             return f"{rds.region} has no snapshot of this backup"
         if done:

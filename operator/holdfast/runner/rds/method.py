@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from holdfast.contract.report import Verification
 from holdfast.contract.snapshot import SnapshotManifest
-from holdfast.contract.task import SnapshotCleanupTask, SnapshotVerifyTask
+from holdfast.contract.task import DeleteItem, SnapshotCleanupTask, SnapshotDeleteTask, SnapshotVerifyTask
 from holdfast.runner.pod.context import Context
 from holdfast.runner.rds.snapshots import Pace
 
@@ -27,6 +27,15 @@ class Snapshots:
         from holdfast.runner.rds import verify  # late: a cleanup takes no snapshot
 
         return verify.verified(task, manifest, context, self.pace)
+
+    def require(self, _opened: "Store", _manifest: SnapshotManifest) -> None:
+        """Take the manifest's word: asking RDS needs what only the snapshot's own region tells."""
+
+    def delete(self, task: SnapshotDeleteTask, item: DeleteItem, context: Context) -> None:
+        """Delete the snapshot and its copy, where they carry our tag with this backup's uid."""
+        from holdfast.runner.rds import cleanup
+
+        cleanup.removed(task.instance, item.backup_id, item.uid, context, self.pace)
 
     def clean(
         self, task: SnapshotCleanupTask, _opened: "Store", manifest: SnapshotManifest | None, context: Context

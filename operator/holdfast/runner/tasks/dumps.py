@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from holdfast.contract.manifest import Manifest
 from holdfast.contract.report import Verification
-from holdfast.contract.task import CleanupTask, VerifyTask
+from holdfast.contract.task import CleanupTask, DeleteItem, DeleteTask, VerifyTask
 from holdfast.naming import MANIFEST_NAME
 from holdfast.runner.bucket import folder, manifest_forms
 from holdfast.runner.pod.context import Context
@@ -25,6 +25,15 @@ class Dumps:
         manifest_forms.require_pinned(manifest, task.pinned, task.key_prefix)
         wanted = comparing.Wanted(task.level, task.engine, task.identity_secret, task.scratch_bytes)
         return comparing.verified(opened, manifest, wanted, context)
+
+    def require(self, opened: "Store", manifest: Manifest) -> None:
+        """Look whether the artifact is there, with its size."""
+        from holdfast.runner.bucket import manifests
+
+        manifests.require_size(opened, manifest.artifact.key, manifest.artifact.size_bytes)
+
+    def delete(self, _task: DeleteTask, _item: DeleteItem, _context: Context) -> None:
+        """Do nothing: all of a dump is in its folder."""
 
     def clean(self, task: CleanupTask, opened: "Store", manifest: Manifest | None, context: Context) -> str:
         """Delete every object but a backup's. What Object Lock retains is said, and is no failure."""

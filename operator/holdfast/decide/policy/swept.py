@@ -1,0 +1,183 @@
+"""How retention reads in a policy's status: what is kept and why, what goes next, and what a page has come to. Pure."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from holdfast import clock
+from holdfast.api.conditions import Condition, update
+from holdfast.api.conditions import ConditionType as C
+from holdfast.api.deletion import (
+    MAX_RETRIES,
+    MAX_TOLD,
+    Because,
+    DeletionPage,
+    Member,
+    Planned,
+    Result,
+    RetentionPlan,
+    RetentionStatus,
+    Retry,
+    Swept,
+)
+from holdfast.api.policy import BackupPolicyStatus
+from holdfast.contract.report import DeleteReport
+from holdfast.decide.retention import words
+from holdfast.decide.retention.plan import Plan
+from holdfast.errors import Reason
+from holdfast.sentences import EVENT_BYTES, cut, shorten
+from holdfast.units import size_for_people
+
+Status = BackupPolicyStatus
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=5), timedelta(hours=6)  # until what failed is tried again
+
+
+def summarised(status: Status, plans: Sequence[Plan], generation: int, now: datetime) -> Status:
+    """Say what is kept and what goes; what has been done stays as it was."""
+    held = status.retention or RetentionStatus()
+    kept = sum(plan.kept for plan in plans)
+    size = sum(plan.kept_bytes for plan in plans)
+    told = {
+        "kept": kept,
+        "kept_bytes": size,
+        "kept_size": size_for_people(size),
+        "because": _because(plans),
+        "next": _next(plans),
+        "plan": _stopped(plans),
+        "message": cut("; ".join(words.summary(plan) for plan in plans), 1024),
+    }
+    return status.model_copy(
+        update={
+            "retention": held.model_copy(update=told),
+            "conditions": _conditions(status, plans, generation, now),
+        }
+    )
+
+
+def _because(plans: Iterable[Plan]) -> list[Because]:
+    counts: dict[str, int] = {}
+    for plan in plans:
+        for rule, number in plan.counts.items():
+            counts[rule] = counts.get(rule, 0) + number
+    return [Because(rule=rule, count=number) for rule, number in counts.items()][:16]
+
+
+def _next(plans: Iterable[Plan]) -> Planned | None:
+    nexts = [plan.next for plan in plans if plan.next is not None]
+    first = min(nexts, key=lambda each: each.due, default=None)
+    return Planned(name=first.name, at=first.due) if first else None
+
+
+def _stopped(plans: Iterable[Plan]) -> RetentionPlan | None:
+    """Return what is planned and not done; of several databases, the first one's."""
+    stopped = next((plan for plan in plans if plan.deletions and not plan.sweep), None)
+    if stopped is None:
+        return None
+    named = [Planned(name=each.name, reason=cut(each.reason, 256)) for each in stopped.deletions[:MAX_TOLD]]
+    return RetentionPlan(hash=stopped.hash, total=len(stopped.deletions), deletions=named)
+
+
+def _conditions(status: Status, plans: Sequence[Plan], generation: int, now: datetime) -> list[Condition]:
+    held = next((plan for plan in plans if plan.held), None)
+    there = any(condition.type == C.RETENTION_HELD for condition in status.conditions)
+    if held is None and not there:
+        return list(status.conditions)
+    sentence = words.held(held) if held else "no plan is held"
+    state = (C.RETENTION_HELD, held is not None, "PlanHeld" if held else "NothingHeld", sentence)
+    return list(update(status.conditions, [state], generation, now))
+
+
+def with_page(status: Status, page: DeletionPage | None) -> Status:
+    """Return the status with that page."""
+    held = status.retention or RetentionStatus()
+    number = max(held.pages, page.number if page else 0)
+    return status.model_copy(update={"retention": held.model_copy(update={"page": page, "pages": number})})
+
+
+def begun(status: Status, page: DeletionPage, left: str) -> Status:
+    """Return the status with a new page; `left`: the hash of what the plan has beside it."""
+    said = with_page(status, page)
+    held = said.retention or RetentionStatus()
+    return said.model_copy(update={"retention": held.model_copy(update={"approved_rest": left})})
+
+
+def reduced(status: Status, page: DeletionPage, kept: Sequence[Member], now: datetime) -> Status:
+    """Leave out what is gone or was not marked: a later plan says whether it is still to go."""
+    said = with_page(status, page.model_copy(update={"members": list(kept)}) if kept else None)
+    held = said.retention or RetentionStatus()
+    stay = {each.uid for each in kept}
+    failed = page.model_copy(update={"members": [each for each in page.members if each.uid not in stay]})
+    return said.model_copy(update={"retention": held.model_copy(update={"retries": _retries(held, failed, now)})})
+
+
+def closed(status: Status, page: DeletionPage, now: datetime) -> Status:
+    """Return the status without the page: what could not be deleted is tried again, later each time."""
+    held = status.retention or RetentionStatus()
+    done = [each for each in page.members if each.result is Result.DELETED]
+    last = Swept(
+        completed_at=page.completed_at or now,
+        deleted=len(done),
+        retained=sum(each.result is Result.RETAINED for each in page.members),
+        failed=sum(each.result is Result.FAILED for each in page.members),
+        message=told(page)[1],
+    )
+    changes = {
+        "page": None, "last_sweep": last, "deleted": held.deleted + len(done), "retries": _retries(held, page, now),
+    }  # fmt: skip
+    return status.model_copy(update={"retention": held.model_copy(update=changes)})
+
+
+def _retries(held: RetentionStatus, page: DeletionPage, now: datetime) -> list[Retry]:
+    former = {retry.uid: retry for retry in held.retries}
+    members = {each.uid for each in page.members}
+    kept = [retry for retry in held.retries if retry.uid not in members and retry.at > now - LONGEST_PAUSE]
+    again = [_retry(each, former.get(each.uid), now) for each in page.members if each.result is not Result.DELETED]
+    return [*kept, *again][-MAX_RETRIES:]
+
+
+def _retry(member: Member, former: Retry | None, now: datetime) -> Retry:
+    tries = (former.tries if former else 0) + 1
+    pause = min(FIRST_PAUSE * 2 ** min(tries - 1, 10), LONGEST_PAUSE)
+    at = member.until if member.result is Result.RETAINED and member.until else now + pause
+    return Retry(name=member.name, uid=member.uid, tries=tries, at=at, reason=member.reason)
+
+
+def results(members: Sequence[Member], report: DeleteReport) -> list[Member]:
+    """Return each member with what the Job has made of it."""
+    fates: dict[int, dict[str, object]] = {place: {"result": Result.DELETED} for place in report.deleted}
+    for kept in report.retained:
+        said = {"result": Result.RETAINED, "until": kept.until, "untouched": kept.untouched}
+        fates |= dict.fromkeys(kept.items, said)
+    for not_deleted in report.failed:
+        said = {
+            "result": Result.FAILED, "reason": not_deleted.reason, "message": shorten(not_deleted.message, 512),
+            "untouched": not_deleted.untouched,
+        }  # fmt: skip
+        fates |= dict.fromkeys(not_deleted.items, said)
+    unsaid = {"result": Result.FAILED, "reason": Reason.REPORT_MISSING, "message": "the Job's report does not say"}
+    return [each.model_copy(update=fates.get(place, unsaid)) for place, each in enumerate(members)]
+
+
+def has_failed(page: DeletionPage) -> bool:
+    """Whether anything could not be deleted, and nothing but time will mend that."""
+    return any(each.result is Result.FAILED for each in page.members)
+
+
+def told(page: DeletionPage) -> tuple[str, str]:
+    """Return what was done, as an Event's reason and sentence."""
+    by = {result: [each for each in page.members if each.result is result] for result in Result}
+    done = by[Result.DELETED]
+    parts = [f"{len(done)} {'backup' if len(done) == 1 else 'backups'} deleted{_names(done)}"]
+    if locked := by[Result.RETAINED]:
+        until = min((each.until for each in locked if each.until), default=None)
+        parts.append(f"{len(locked)} kept by Object Lock{f', the first until {clock.to_text(until)}' if until else ''}")
+    if failed := by[Result.FAILED]:
+        first = failed[0]
+        parts.append(f"{len(failed)} not deleted{_names(failed)}: {first.reason}: {first.message}")
+    return ("DeletionFailed" if failed else "BackupsDeleted"), cut("; ".join(parts), EVENT_BYTES)
+
+
+def _names(members: Sequence[Member]) -> str:
+    if not members:
+        return ""
+    more = f" and {len(members) - 3} more" if len(members) > 3 else ""
+    return f" ({', '.join(each.name for each in members[:3])}{more})"

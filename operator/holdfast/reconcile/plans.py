@@ -1,0 +1,110 @@
+"""What the retention of each policy says of its backups now: worked out from the cache when it is asked for.
+
+A policy asks for it when it decides what to delete, and each of its backups when it is to say why it is kept. So that
+ten thousand backups do not each work it out for all of them, the last answer is kept as long as it holds.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from pydantic import ValidationError
+
+from holdfast.api.policy import BackupPolicySpec
+from holdfast.decide.retention.facts import Fact
+from holdfast.decide.retention.plan import Plan, Verdict, plan
+from holdfast.decide.retention.rules import Rules
+from holdfast.decide.retention.words import SET_ASIDE
+from holdfast.errors import HoldfastError
+from holdfast.reconcile.backups import MOST_REASONS, Backup
+from holdfast.reconcile.cache import Cache
+from holdfast.reconcile.resource import Resource
+from holdfast.settings import Settings
+from holdfast.untrusted import mapping, word
+
+HOLDS = timedelta(seconds=60)  # that an answer is kept, while nothing changes but the time
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What is planned for a policy's backups: a plan for each database, and a verdict by the backup's uid."""
+
+    plans: tuple[Plan, ...] = ()
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+
+
+NOTHING = Planned()
+
+
+@dataclass(frozen=True)
+class _Answer:
+    policy: Resource
+    facts: Mapping[str | None, tuple[Fact, ...]]
+    since: datetime
+    planned: Planned
+
+
+class Plans:
+    """Answers for every policy."""
+
+    def __init__(self, cache: Cache, settings: Settings, now: Callable[[], datetime]) -> None:
+        """Take what it reads from, for how long it leaves a new backup alone, and the clock."""
+        self._cache, self._now = cache, now
+        self._grace = timedelta(seconds=settings.retention_grace_seconds)
+        self._answers: dict[tuple[str, str], _Answer] = {}
+
+    def of(self, namespace: str, name: str) -> Planned:
+        """Return what is planned for a policy's backups: nothing where it is gone, going or cannot be read."""
+        key = (namespace, name)
+        policy = self._cache.policy(namespace, name)
+        if policy is None or policy.deleted is not None:
+            self._answers.pop(key, None)
+            return NOTHING
+        facts, now = _by_database(self._cache.backups_of(namespace, name)), self._now()
+        held = self._answers.get(key)
+        if held and (held.policy, held.facts) == (policy, facts) and held.since <= now < held.since + HOLDS:
+            return held.planned
+        answer = _Answer(policy, facts, now, _planned(policy, facts, self._grace, now))
+        self._answers[key] = answer
+        return answer.planned
+
+    def verdict(self, backup: Backup) -> Verdict | None:
+        """Return what is planned for a good backup; None while no rule has looked at it."""
+        if backup.policy_name is None or not backup.good:
+            return None
+        found = self.of(backup.namespace, backup.policy_name).verdicts.get(backup.uid)
+        return None if found is None or set(found.reasons) & set(SET_ASIDE) else found
+
+    def differs(self, backup: Backup) -> bool:
+        """Whether a backup says another thing of why and how long it is kept than is planned for it."""
+        verdict = self.verdict(backup)
+        if verdict is None:
+            return False
+        return (backup.kept_because, backup.expires_at) != (verdict.reasons[:MOST_REASONS], verdict.expires)
+
+
+def _by_database(backups: Iterable[Backup]) -> dict[str | None, tuple[Fact, ...]]:
+    """Group by database: a policy may have named another one before, and each keeps its own last good one."""
+    groups: dict[str | None, list[Fact]] = {}
+    for backup in backups:
+        groups.setdefault(backup.database, []).append(backup.fact)
+    return {database: tuple(facts) for database, facts in groups.items()}
+
+
+def _planned(
+    policy: Resource, groups: Mapping[str | None, tuple[Fact, ...]], grace: timedelta, now: datetime
+) -> Planned:  # fmt: skip
+    try:
+        spec = BackupPolicySpec.model_validate(policy.spec)
+        rules = Rules.of(spec, grace)
+    except (ValidationError, HoldfastError):
+        return NOTHING  # what cannot be read deletes nothing, and its status says so
+    plans = tuple(_approved(facts, rules, policy, now) for facts in groups.values())
+    return Planned(plans, {verdict.uid: verdict for each in plans for verdict in each.verdicts})
+
+
+def _approved(facts: Iterable[Fact], rules: Rules, policy: Resource, now: datetime) -> Plan:
+    """Plan; what is left of an approved plan after a page of it has been begun, is approved as well."""
+    rest = word(mapping(policy.status.get("retention")).get("approvedRest"))
+    found = plan(facts, rules, now, policy.approved)
+    return plan(facts, rules, now, rest) if found.held and found.hash == rest else found

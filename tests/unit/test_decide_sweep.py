@@ -1,0 +1,282 @@
+"""What a policy deletes, step by step: pages that survive any kill, and no backup that is called good while it goes."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.builders import NOW, a_job, a_pod, ago
+
+from holdfast import naming
+from holdfast.api.backup import Phase
+from holdfast.api.conditions import ConditionType
+from holdfast.api.deletion import DeletionPage, Member, Result, RetentionStatus, Retry
+from holdfast.api.job import JobTemplate
+from holdfast.api.policy import BackupPolicySpec, BackupPolicyStatus
+from holdfast.decide.decision import Create, DeleteBackup, DeleteBackups, Do, Expire, Write
+from holdfast.decide.policy import sweep, swept
+from holdfast.decide.policy.sweep import MARKING, RECORDING, SWEEP, Candidate, Look, Retention, Whose
+from holdfast.decide.retention.facts import Fact
+from holdfast.decide.retention.plan import hash_of, plan
+from holdfast.decide.retention.rules import Rules
+from holdfast.decide.seen import Seen
+from holdfast.decide.views import OwnerRef
+
+ORDERS = Whose("orders", "p-1")
+SPEC = {
+    "environment": "production",
+    "database": {"engine": "postgresql", "name": "orders", "connection": {"host": "db", "secretName": "s"}},
+}
+TEMPLATE = JobTemplate(start_timeout_seconds=600, active_deadline_seconds=3600)
+DAY = timedelta(days=1)
+
+
+def rules(**retention: Any) -> Rules:
+    return Rules.of(BackupPolicySpec.model_validate({**SPEC, "retention": {"days": 30, **retention}}))
+
+
+def a_fact(name: str, days: float, **changes: Any) -> Fact:
+    ended = NOW - days * DAY
+    return Fact(name=name, uid=f"u-{name}", created=ended, completed=ended, good=True, size_bytes=10, **changes)
+
+
+def a_candidate(name: str, **changes: Any) -> Candidate:
+    known: dict[str, Any] = {
+        "name": name, "uid": f"u-{name}", "phase": Phase.SUCCEEDED, "has_data": True, "made": True, "going": False,
+        "pinned": False, "store": "eu", "told": None,
+    }  # fmt: skip
+    return Candidate(**{**known, **changes})
+
+
+OLD = {"a": 40, "b": 35, "c": 2, "d": 1}
+
+
+def seen(ages: dict[str, float] | None = None, approved: str | None = None, **retention: Any) -> Retention:
+    """A policy whose backups have these ages, days."""
+    facts = [a_fact(name, days) for name, days in (ages or OLD).items()]
+    candidates = {f"u-{name}": a_candidate(name) for name in (ages or OLD)}
+    return Retention((plan(facts, rules(**retention), NOW, approved),), candidates, template=TEMPLATE)
+
+
+def changed(held: Retention, **candidates: dict[str, Any]) -> Retention:
+    backups = {**held.backups}
+    for name, changes in candidates.items():
+        backups[f"u-{name}"] = replace(backups[f"u-{name}"], **changes)
+    return replace(held, backups=backups)
+
+
+def without(held: Retention, *names: str) -> Retention:
+    return replace(held, backups={uid: it for uid, it in held.backups.items() if it.name not in names})
+
+
+def a_page(*names: str, number: int = 1, since: float = 1, **changes: Any) -> DeletionPage:
+    members = [Member(name=name, uid=f"u-{name}", reason_to_delete="older than 30 days") for name in names]
+    job = naming.child_name("orders", "p-1", SWEEP, number)
+    page = DeletionPage(number=number, since=ago(since), job_name=job, members=members)
+    return page.model_copy(update=changes)
+
+
+def ended(page: DeletionPage, at: float = 1, **results: dict[str, Any]) -> DeletionPage:
+    members = [each.model_copy(update=results.get(each.name, {"result": Result.DELETED})) for each in page.members]
+    return page.model_copy(update={"members": members, "completed_at": ago(at)})
+
+
+def look(held: Retention, page: DeletionPage | None = None, **retention: Any) -> Look:
+    status = BackupPolicyStatus(retention=RetentionStatus(page=page, pages=page.number if page else 0, **retention))
+    return sweep.look(ORDERS, held, status, 1, NOW)
+
+
+def written(found: Look) -> RetentionStatus:
+    assert isinstance(found.decision, Write)
+    assert found.decision.status.retention is not None
+    return found.decision.status.retention
+
+
+def our_job(**changes: Any) -> Any:
+    return replace(a_job(**changes), controller=OwnerRef(naming.POLICY_KIND, "p-1"))
+
+
+def test_what_no_rule_keeps_is_written_down_as_a_page_before_anything_else():
+    page = written(look(seen())).page
+    assert page is not None
+    assert [(each.name, each.result) for each in page.members] == [("a", None), ("b", None)]
+    assert all("older than 30 days" in each.reason_to_delete for each in page.members)
+    assert (page.number, page.job_name) == (1, naming.child_name("orders", "p-1", SWEEP, 1))
+
+
+def test_nothing_is_begun_where_every_backup_is_kept_and_the_next_look_is_when_one_expires():
+    found = look(seen({"a": 29, "b": 1}))
+    assert (found.decision, found.due) == (None, NOW + DAY)
+
+
+@pytest.mark.parametrize("stopped", [{"dryRun": True}, {"maxDeletionsPerSweep": 1}], ids=["dry run", "held"])
+def test_a_plan_that_is_not_to_be_carried_out_is_told_and_deletes_nothing(stopped):
+    found = look(seen(**stopped))
+    assert found.decision is None
+    told = found.status.retention
+    assert told is not None
+    assert told.plan is not None
+    assert (told.plan.total, [each.name for each in told.plan.deletions]) == (2, ["a", "b"])
+    assert told.plan.hash == hash_of(["u-a", "u-b"])
+
+
+def test_a_held_plan_is_a_condition_that_names_its_hash_and_approved_it_goes_on():
+    held = look(seen(maxDeletionsPerSweep=1)).status
+    condition = next(each for each in held.conditions if each.type == ConditionType.RETENTION_HELD)
+    assert condition.status == "True"
+    assert hash_of(["u-a", "u-b"]) in condition.message
+
+    freed = sweep.look(ORDERS, seen(maxDeletionsPerSweep=1, approved=hash_of(["u-a", "u-b"])), held, 1, NOW)
+    assert written(freed).page is not None
+    assert [each.status for each in freed.status.conditions if each.type == ConditionType.RETENTION_HELD] == ["False"]
+
+
+def test_what_is_left_of_an_approved_plan_is_approved_with_its_first_page():
+    ages = {f"b{i:02d}": 100 - i for i in range(60)} | {"new": 1.0}
+    uids = [f"u-b{i:02d}" for i in range(60)]
+    begun = written(look(seen(ages, approved=hash_of(uids))))
+    assert begun.page is not None
+    assert len(begun.page.members) == 50
+    assert begun.approved_rest == hash_of(uids[50:])
+
+
+def test_a_page_has_one_store_and_what_lies_elsewhere_waits_for_the_next():
+    page = written(look(changed(seen(), b={"store": "us"}))).page
+    assert page is not None
+    assert [each.name for each in page.members] == ["a"]
+
+
+def test_a_backup_whose_deletion_had_begun_is_finished_whatever_the_plan_says_by_then():
+    page = written(look(changed(seen({"a": 5, "b": 1}), a={"phase": Phase.DELETING}))).page
+    assert page is not None
+    assert [each.name for each in page.members] == ["a"]
+
+
+def test_what_failed_and_has_no_data_goes_without_a_job_and_what_git_made_stays():
+    facts = [replace(a_fact(name, days), good=False, failed=True) for name, days in {"x": 9, "y": 9, "z": 1}.items()]
+    held = Retention(
+        (plan(facts, rules(), NOW),),
+        {f"u-{name}": a_candidate(name, phase=Phase.FAILED, has_data=False, made=name == "x") for name in "xyz"},
+    )
+    assert look(held).decision == Do(DeleteBackups((DeleteBackup("x", "u-x"),)))
+    assert look(without(held, "x")).decision is None
+
+
+def test_no_job_is_made_before_each_backup_of_the_page_is_called_deleting():
+    half = changed(seen(), a={"phase": Phase.DELETING})
+    found = look(half, a_page("a", "b"))
+    assert (found.decision, found.due) == (None, ago(1) + MARKING)
+
+    both = changed(half, b={"phase": Phase.DELETING})
+    assert look(both, a_page("a", "b")).decision == Do(Create(SWEEP))
+
+
+@pytest.mark.parametrize(
+    ("since", "changes"),
+    [(1, {"pinned": True}), (MARKING.total_seconds() + 1, {}), (MARKING.total_seconds() + 1, {"lacks": True})],
+    ids=["pinned meanwhile", "not marked in time", "its data cannot be found"],
+)
+def test_a_backup_that_is_not_marked_is_left_out_and_the_others_go_on(since, changes):
+    half = changed(seen(), a={"phase": Phase.DELETING}, b=changes)
+    left = written(look(half, a_page("a", "b", since=since)))
+    assert left.page is not None
+    assert [each.name for each in left.page.members] == ["a"]
+    assert [each.name for each in left.retries] == ["b"]
+
+
+def test_a_page_of_which_nothing_is_left_is_dropped():
+    assert written(look(without(seen(), "a", "b"), a_page("a", "b"))).page is None
+
+
+def test_a_job_that_cannot_be_made_says_why_in_the_page():
+    both = changed(seen(), a={"phase": Phase.DELETING}, b={"phase": Phase.DELETING})
+    page = written(look(replace(both, work=Seen("j", refusal="exceeded quota")), a_page("a", "b"))).page
+    assert page is not None
+    assert "exceeded quota" in page.message
+
+
+def test_a_strangers_job_of_that_name_is_neither_followed_nor_deleted():
+    both = changed(seen(), a={"phase": Phase.DELETING}, b={"phase": Phase.DELETING})
+    page = written(look(replace(both, work=Seen("j", a_job(complete=True))), a_page("a", "b"))).page
+    assert page is not None
+    assert {(each.result, each.reason) for each in page.members} == {(Result.FAILED, "JobNameTaken")}
+
+
+def test_a_job_whose_report_is_lost_has_failed_for_all_and_nothing_is_called_deleted():
+    both = changed(seen(), a={"phase": Phase.DELETING}, b={"phase": Phase.DELETING})
+    work = Seen("j", our_job(complete=True), (a_pod(exit_code=0),))
+    found = look(replace(both, work=work, asked=replace(both.asked, pods=True)), a_page("a", "b"))
+    page = written(found).page
+    assert page is not None
+    assert {each.result for each in page.members} == {Result.FAILED}
+
+
+def test_once_the_results_stand_in_the_page_the_job_may_go_then_the_resources_then_the_page():
+    marked = changed(seen(), a={"phase": Phase.DELETING}, b={"phase": Phase.DELETING, "made": False})
+    page = ended(a_page("a", "b"))
+    with_job = replace(marked, work=Seen("j", our_job(complete=True)))
+    act = look(with_job, page).decision
+    assert isinstance(act, Do)
+    assert isinstance(act.act, Expire)
+
+    assert look(marked, page).decision == Do(DeleteBackups((DeleteBackup("a", "u-a"),)))
+
+    by_hand = without(marked, "a")
+    assert look(by_hand, page).due == ago(1) + RECORDING
+
+    recorded = changed(by_hand, b={"phase": Phase.EXPIRED, "told": page.job_name, "has_data": False})
+    closed = look(recorded, page)
+    assert written(closed).page is None
+    assert (written(closed).deleted, written(closed).retries) == (2, [])
+    assert isinstance(closed.decision, Write)
+    assert closed.decision.announcement is not None
+    assert closed.decision.announcement.reason == "BackupsDeleted"
+    assert "2 backups deleted (a, b)" in closed.decision.announcement.message
+
+
+def test_a_backup_that_does_not_record_its_end_holds_up_the_page_for_two_minutes_and_no_longer():
+    stuck = changed(without(seen(), "a"), b={"phase": Phase.DELETING, "made": False})
+    page = ended(a_page("a", "b"), at=RECORDING.total_seconds() + 1)
+    assert written(look(stuck, page)).page is None
+
+
+FAILED = {"result": Result.FAILED, "reason": "StorageAccessDenied", "message": "grant s3:DeleteObject"}
+
+
+def test_what_could_not_be_deleted_is_told_and_tried_again_later_each_time():
+    stuck = changed(without(seen(), "a"), b={"phase": Phase.DELETING, "told": a_page().job_name})
+    page = ended(a_page("a", "b"), b=FAILED)
+    pauses = []
+    for tries in range(9):
+        former = [Retry(name="b", uid="u-b", tries=tries, at=ago(1))] if tries else []
+        closed = look(stuck, page, retries=former)
+        (retry,) = written(closed).retries
+        pauses.append(retry.at - NOW)
+    assert pauses[:3] == [timedelta(minutes=5), timedelta(minutes=10), timedelta(minutes=20)]
+    assert pauses[-1] == swept.LONGEST_PAUSE
+    assert isinstance(closed.decision, Write)
+    assert closed.decision.announcement is not None
+    said = closed.decision.announcement
+    assert (said.warning, said.reason) == (True, "DeletionFailed")
+    assert "1 not deleted (b): StorageAccessDenied: grant s3:DeleteObject" in said.message
+
+
+def test_what_waits_to_be_tried_again_is_in_no_page_before_and_is_looked_at_then():
+    later = NOW + timedelta(minutes=5)
+    both = [Retry(name=name, uid=f"u-{name}", tries=1, at=later) for name in "ab"]
+    found = look(seen(), retries=both)
+    assert (found.decision, found.due) == (None, later)
+    page = written(look(seen(), retries=both[:1])).page
+    assert page is not None
+    assert [each.name for each in page.members] == ["b"]
+
+
+def test_what_object_lock_retains_is_no_failure_and_is_tried_when_the_lock_ends():
+    until = NOW + 9 * DAY
+    stuck = changed(without(seen(), "a"), b={"phase": Phase.SUCCEEDED, "told": a_page().job_name})
+    closed = look(stuck, ended(a_page("a", "b"), b={"result": Result.RETAINED, "until": until}))
+    assert [each.at for each in written(closed).retries] == [until]
+    assert isinstance(closed.decision, Write)
+    assert closed.decision.announcement is not None
+    assert closed.decision.announcement.reason == "BackupsDeleted"
+    assert "1 kept by Object Lock" in closed.decision.announcement.message

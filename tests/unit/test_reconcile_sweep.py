@@ -1,0 +1,243 @@
+"""A policy that deletes, with the API server: whatever dies between two calls, the same goes and nothing else."""
+
+import copy
+from collections import deque
+from collections.abc import Callable, Collection
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from tests.builders import a_policy, policy_dict, settings
+from tests.fake_cluster import FakeCluster
+from tests.mortal import Killed, Mortal
+from tests.reconciling import a_loop
+
+from holdfast import clock, naming
+from holdfast.contract.report import DeleteReport, NotDeletedReport, Outcome, Report
+from holdfast.contract.task import DeleteTask, Task
+from holdfast.decide.resolve import resolve
+from holdfast.handlers.watches import keys_of
+from holdfast.kube.kinds import BACKUPS, EVENTS, JOBS, PODS, POLICIES
+from holdfast.reconcile.cache import Cache
+from holdfast.reconcile.queue import Key
+
+NOW = datetime(2026, 11, 22, 8, 45, tzinfo=UTC)  # when the API server in memory makes what it makes
+DAY = timedelta(days=1)
+ORDERS = Key(POLICIES.kind, "shop", "orders")
+Run = Callable[[DeleteTask], DeleteReport]
+
+
+def all_of_it(task: DeleteTask) -> DeleteReport:
+    return DeleteReport(deleted=list(range(len(task.items))))
+
+
+class Store:
+    """What the Jobs delete from."""
+
+    def __init__(self, run: Run = all_of_it) -> None:
+        self.asked: list[list[str]] = []
+        self._run = run
+
+    def __call__(self, _image: str, task: Task) -> Report:
+        assert isinstance(task, DeleteTask)
+        self.asked.append([item.name for item in task.items])
+        report = self._run(task)
+        return Report(
+            kind=task.kind, outcome=Outcome.SUCCEEDED, started_at=NOW, completed_at=NOW, duration_seconds=1,
+            deletion=report,
+        )  # fmt: skip
+
+
+def a_cluster(store: Store, ages: dict[str, float], by_hand: Collection[str] = (), **retention: Any) -> FakeCluster:
+    """A policy and its good backups, by age in days."""
+    cluster = FakeCluster(store)
+    rules = {"days": 30, "maxDeletionsPerSweep": 1000} | retention
+    spec = policy_dict(retention=rules)
+    made = clock.to_text(NOW - 400 * DAY)
+    names = {"namespace": "shop", "name": "orders", "uid": "p-1", "creationTimestamp": made}
+    cluster.put(POLICIES, {"metadata": names, "spec": spec})
+    for name, age in ages.items():
+        cluster.put(BACKUPS, a_backup(name, NOW - age * DAY, made=name not in by_hand))
+    return cluster
+
+
+def a_backup(name: str, ended: datetime, made: bool = True) -> dict[str, Any]:
+    labels = {naming.uid_label(naming.POLICY_KIND): "p-1", naming.LABEL_SLOT: "x"} if made else {}
+    identifier = f"backup-{ended:%Y%m%d-%H%M%S}"
+    status = {
+        "observedGeneration": 1,
+        "phase": "Succeeded",
+        "backupID": identifier,
+        "location": f"s3://backups/shop/orders/{identifier}/",
+        "jobName": f"{name}-backup",
+        "startedAt": clock.to_text(ended),
+        "completedAt": clock.to_text(ended),
+        "sizeBytes": 1000,
+        "sha256": "a" * 64,
+        "restore": "kubectl ...",
+        "resolved": resolve(a_policy(), settings()).to_dict(),
+        "conditions": [],
+    }
+    meta = {
+        "namespace": "shop", "name": name, "uid": f"u-{name}", "labels": labels, "generation": 1,
+        "creationTimestamp": clock.to_text(ended),
+    }  # fmt: skip
+    return {"metadata": meta, "spec": {"policyRef": {"name": "orders"}}, "status": status}
+
+
+class Operator:
+    """One that has just begun: it looks at everything, and at what its own looks wake, until all rests."""
+
+    def __init__(self, cluster: FakeCluster, client: Any = None, now: datetime = NOW) -> None:
+        self._cluster, self._cache, self._keys = cluster, Cache(), deque[Key]()
+        self._heard: dict[tuple[str, str, str], str] = {}
+        self._loop = a_loop(self._cache, client or cluster, settings(), wake=self._add, now=lambda: now)
+
+    async def lives(self) -> None:
+        for _ in range(5000):
+            self._hear()
+            if not self._keys:
+                return
+            await self._loop.reconcile(self._keys.popleft())
+        pytest.fail(f"no rest; next is {self._keys[0]}")
+
+    def _add(self, key: Key) -> None:
+        if key not in self._keys:
+            self._keys.append(key)
+
+    def _hear(self) -> None:
+        """Bring what has changed, as the watches do."""
+        there = dict(self._cluster.objects)
+        for kind in (POLICIES, BACKUPS, JOBS, PODS):
+            for held in list(self._cache.store(kind).all()):
+                if (kind.kind, held.namespace, held.name) not in there:
+                    self._cache.store(kind).leave_out(held.namespace, held.name, held.resource_version)
+                    self._add(ORDERS)
+            for name, body in there.items():
+                if name[0] == kind.kind and self._heard.get(name) != body["metadata"]["resourceVersion"]:
+                    self._heard[name] = body["metadata"]["resourceVersion"]
+                    self._cache.put(kind, copy.deepcopy(body))
+                    for key in keys_of(kind, body, self._cache):
+                        self._add(key)
+
+
+async def days_pass(cluster: FakeCluster, client: Any = None, now: datetime = NOW, rounds: int = 4) -> None:
+    """An operator after the other, and the kubelet between them."""
+    for _ in range(rounds):
+        try:
+            await Operator(cluster, client, now).lives()
+        except Killed:
+            continue
+        cluster.kubelet()
+
+
+def backups(cluster: FakeCluster) -> dict[str, str]:
+    return {body["metadata"]["name"]: body["status"]["phase"] for body in cluster.all(BACKUPS)}
+
+
+def retention(cluster: FakeCluster) -> dict[str, Any]:
+    return cluster.all(POLICIES)[0]["status"]["retention"]
+
+
+def events(cluster: FakeCluster) -> list[str]:
+    return [each["reason"] for each in cluster.all(EVENTS)]
+
+
+AGES = {"a": 90, "b": 60, "c": 20, "d": 5, "e": 1}
+
+
+async def test_what_is_too_old_goes_with_its_data_and_what_a_person_made_stays_without():
+    store = Store()
+    cluster = a_cluster(store, AGES, by_hand=["b", "e"])
+    await days_pass(cluster)
+    assert store.asked == [["a", "b"]]
+    assert backups(cluster) == {"b": "Expired", "c": "Succeeded", "d": "Succeeded", "e": "Succeeded"}
+    told = retention(cluster)
+    assert (told["deleted"], told["kept"], told["lastSweep"]["deleted"], "page" in told) == (2, 3, 2, False)
+    assert {"BackupsDeleted", "Expired"} <= set(events(cluster))
+    kept = {body["metadata"]["name"]: body["status"] for body in cluster.all(BACKUPS)}
+    assert kept["c"]["keptBecause"] == ["within 30 days"]
+    assert kept["e"]["keptBecause"][0] == "within 30 days"
+    assert kept["c"]["expiresAt"] == clock.to_text(NOW + 10 * DAY)
+
+
+async def test_an_operator_that_is_started_again_over_what_has_settled_writes_nothing():
+    cluster = a_cluster(Store(), AGES)
+    await days_pass(cluster)
+    before = {kind.kind: cluster.all(kind) for kind in (POLICIES, BACKUPS, JOBS, EVENTS)}
+    await days_pass(cluster)
+    assert {kind.kind: cluster.all(kind) for kind in (POLICIES, BACKUPS, JOBS, EVENTS)} == before
+
+
+CALLS = 13
+
+
+@pytest.mark.parametrize("answered", [False, True], ids=["before it", "before its answer"])
+@pytest.mark.parametrize("call", range(1, CALLS + 2))
+async def test_an_operator_that_dies_at_any_call_deletes_the_same_and_never_calls_good_what_is_gone(call, answered):
+    store = Store()
+    cluster = a_cluster(store, AGES, by_hand=["b"])
+    mortal = Mortal(cluster, call, answered)
+    await days_pass(cluster, mortal, rounds=7)
+    assert mortal.died
+    assert backups(cluster) == {"b": "Expired", "c": "Succeeded", "d": "Succeeded", "e": "Succeeded"}
+    assert {name for page in store.asked for name in page} == {"a", "b"}
+    assert "page" not in retention(cluster)
+
+
+async def test_a_hundred_expired_backups_take_two_jobs():
+    store = Store()
+    cluster = a_cluster(store, {f"b{i:03d}": 200 - i for i in range(100)} | {f"n{i:03d}": i / 9 for i in range(120)})
+    await days_pass(cluster, rounds=5)
+    assert [len(page) for page in store.asked] == [50, 50]
+    assert len(backups(cluster)) == 120
+
+
+async def test_the_last_good_one_is_never_deleted_however_old():
+    cluster = a_cluster(Store(), {"a": 900, "b": 800})
+    await days_pass(cluster)
+    assert backups(cluster) == {"b": "Succeeded"}
+
+
+async def test_a_policy_that_is_gone_deletes_nothing():
+    store = Store()
+    cluster = a_cluster(store, AGES)
+    await cluster.delete(POLICIES, "shop", "orders", uid="p-1")
+    for body in cluster.all(BACKUPS):
+        assert body["status"]["phase"] == "Succeeded"
+    await Operator(cluster).lives()
+    assert (store.asked, set(backups(cluster))) == ([], set(AGES))
+
+
+async def test_more_than_half_is_held_until_the_plans_hash_is_repeated_and_another_hash_lets_nothing_go():
+    store = Store()
+    cluster = a_cluster(store, {"a": 90, "b": 60, "c": 1})
+    await days_pass(cluster)
+    assert store.asked == []
+    plan = retention(cluster)["plan"]
+    assert plan["total"] == 2
+    for value, asked in (("00000000", []), (plan["hash"], [["a", "b"]])):
+        await cluster.patch(
+            POLICIES, "shop", "orders", {"metadata": {"annotations": {naming.ANNOTATION_APPROVE: value}}}
+        )
+        await days_pass(cluster)
+        assert store.asked == asked
+    assert backups(cluster) == {"c": "Succeeded"}
+
+
+async def test_what_the_store_does_not_let_go_is_good_as_before_told_and_tried_again_later():
+    def denied(task: DeleteTask) -> DeleteReport:
+        failed = NotDeletedReport(
+            items=list(range(len(task.items))), reason="StorageAccessDenied", message="grant it", untouched=True
+        )
+        return DeleteReport(failed=[failed])
+
+    store = Store(denied)
+    cluster = a_cluster(store, AGES)
+    await days_pass(cluster)
+    assert backups(cluster) == dict.fromkeys(AGES, "Succeeded")
+    assert {each["name"] for each in retention(cluster)["retries"]} == {"a", "b"}
+    assert "DeletionFailed" in events(cluster)
+    assert len(store.asked) == 1
+    await days_pass(cluster, now=NOW + timedelta(minutes=6))
+    assert len(store.asked) == 2
