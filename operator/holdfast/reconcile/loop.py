@@ -6,6 +6,7 @@ Each step is safe to repeat: the operator may be killed between any two of them,
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
+from holdfast.decide.decision import MakeBackup
 from holdfast.kube.client import KubeClient
 from holdfast.reconcile.acts import Acts
 from holdfast.reconcile.fetch import fetch
@@ -57,6 +58,11 @@ class Loop:
             learnt = await self._acts.act(sight, act, known) if act else None
             if learnt is None:
                 return sight.decision.due
+            if isinstance(act, MakeBackup) and act.name not in learnt.refused:
+                # What is to be written of it comes at the end of the queue: where a thousand policies are due at once,
+                # the last one's backup is not to wait for all that is written of the first.
+                self._wake(key)
+                return None
             known = learnt
         raise RuntimeError(f"{key.kind} {key.namespace}/{key.name}: no rest after {MAX_STEPS} steps")
 
