@@ -21,7 +21,7 @@ from holdfast.api.deletion import (
 )
 from holdfast.api.policy import BackupPolicyStatus
 from holdfast.contract.report import DeleteReport
-from holdfast.decide.retention import words
+from holdfast.decide.retention import telling
 from holdfast.decide.retention.plan import Plan
 from holdfast.errors import Reason
 from holdfast.sentences import EVENT_BYTES, cut, shorten
@@ -43,7 +43,7 @@ def summarised(status: Status, plans: Sequence[Plan], generation: int, now: date
         "because": _because(plans),
         "next": _next(plans),
         "plan": _stopped(plans),
-        "message": cut("; ".join(words.summary(plan) for plan in plans), 1024),
+        "message": cut("; ".join(telling.summary(plan) for plan in plans), 1024),
     }
     return status.model_copy(
         update={
@@ -81,7 +81,7 @@ def _conditions(status: Status, plans: Sequence[Plan], generation: int, now: dat
     there = any(condition.type == C.RETENTION_HELD for condition in status.conditions)
     if held is None and not there:
         return list(status.conditions)
-    sentence = words.held(held) if held else "no plan is held"
+    sentence = telling.held(held) if held else "no plan is held"
     state = (C.RETENTION_HELD, held is not None, "PlanHeld" if held else "NothingHeld", sentence)
     return list(update(status.conditions, [state], generation, now))
 

@@ -62,19 +62,19 @@ class _Line:
         return max(unit.begins(current + more, self.zone), self.pace.after(more))
 
 
-def kept_by_number(facts: Sequence[Fact], rules: Rules) -> dict[int, Reasons]:
-    """Return for each place in the list (newest first, all good) the reasons that numbers give; none where none do."""
-    ended = [fact.ended for fact in facts]
-    walls = [on_the_wall(moment, rules.zone) for moment in ended]
+def kept_by_number(facts: Sequence[Fact], rules: Rules) -> list[Reasons]:
+    """Return for each (they are all good, newest first) the reasons that numbers give; often there are none."""
+    walls = [on_the_wall(fact.ended, rules.zone) for fact in facts] if rules.retention.counts else []
     sound = [place for place, fact in enumerate(facts) if fact.sound]
     found: dict[int, Reasons] = {}
     for places in (sound, range(len(facts))) if len(sound) < len(facts) else (sound,):
         if places:
-            line = _Line(places, walls, Pace.of([ended[place] for place in places[: Pace.LOOKED_AT]]), rules.zone)
+            pace = Pace.of([facts[place].ended for place in places[: Pace.LOOKED_AT]])
             newest = Kind.NEWEST_GOOD if places[0] == 0 else Kind.NEWEST_SOUND
-            for place, kept in _asked(line, newest, rules):
+            for place, kept in _asked(_Line(places, walls, pace, rules.zone), newest, rules):
                 found.setdefault(place, {}).setdefault(kept.kind, kept)
-    return found
+    none: Reasons = {}
+    return [found.get(place, none) for place in range(len(facts))]
 
 
 def _asked(line: _Line, newest: Kind, rules: Rules) -> Iterator[tuple[int, Kept]]:

@@ -41,6 +41,7 @@ class Rules:
 
     def days(self, fact: Fact) -> int:
         """Return for how many days a backup is kept by its age: by its own word, else the policy's, else by default."""
-        default = (fact.environment or self.environment).retention_days
-        given = (fact.retention_days, self.retention.days, default)
-        return next(days for days in given if days is not None)
+        for days in (fact.retention_days, self.retention.days):
+            if days is not None:
+                return days
+        return (fact.environment or self.environment).retention_days

@@ -1,14 +1,10 @@
 """The reasons for which a backup is kept or goes, in the words that its status shows."""
 
+import functools
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
-from holdfast import clock, naming
-from holdfast.units import size_for_people
-
-if TYPE_CHECKING:
-    from holdfast.decide.retention.plan import Plan
+from holdfast import clock
 
 
 class Kind(StrEnum):
@@ -44,11 +40,13 @@ SET_ASIDE = (Kind.BUSY, Kind.FRESH, Kind.AHEAD, Kind.EXPIRED, Kind.DAMAGED, Kind
 """Why a backup is not looked at: no rule has said anything about it."""
 
 
+@functools.lru_cache(maxsize=1024)
 def within(days: int) -> str:
     """Return the reason of one that its age keeps."""
     return f"within {_days(days)}"
 
 
+@functools.lru_cache(maxsize=1024)
 def older(days: int, own: bool, counted: bool) -> str:
     """Return why one goes."""
     age = f"older than {'its own ' if own else ''}{_days(days)}"
@@ -62,30 +60,3 @@ def locked(until: datetime) -> str:
 
 def _days(days: int) -> str:
     return f"{days} day" if days == 1 else f"{days} days"
-
-
-def summary(plan: "Plan") -> str:
-    """Say in a sentence what is kept, and what becomes of the rest."""
-    kept = f"{_backups(plan.kept)} kept, {size_for_people(plan.kept_bytes)}"
-    if plan.external:
-        return f"{kept}; a lifecycle rule of the bucket deletes them"
-    if not plan.deletions:
-        return kept
-    going = f"{_backups(len(plan.deletions))}, {size_for_people(plan.going_bytes)}"
-    if plan.dry_run:
-        return f"{kept}; {going} would be deleted, if this were no dry run"
-    return f"{kept}; {going} {'would be deleted, and the plan waits for approval' if plan.held else 'to be deleted'}"
-
-
-def held(plan: "Plan") -> str:
-    """Say why a plan waits, and how to let it go on."""
-    why = plan.held.why if plan.held else "it is approved"
-    return (
-        f"{_backups(len(plan.deletions))} of {plan.good} good ones would be deleted, and {why}: nothing is deleted "
-        f"until you approve this very plan by annotating the policy with {naming.ANNOTATION_APPROVE}={plan.hash}, or "
-        "change the policy"
-    )
-
-
-def _backups(number: int) -> str:
-    return f"{number} {'backup' if number == 1 else 'backups'}"

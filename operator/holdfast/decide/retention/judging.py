@@ -1,0 +1,68 @@
+"""What becomes of one backup: every rule is asked, and all that keep it are named."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from holdfast import clock
+from holdfast.decide.retention.counting import Reasons
+from holdfast.decide.retention.facts import Fact
+from holdfast.decide.retention.rules import FAILURES, Rules
+from holdfast.decide.retention.standing import looked_at_again
+from holdfast.decide.retention.words import Kind, locked, older, within
+
+_WITHIN = (Kind.WITHIN,)
+
+
+class Judged(NamedTuple):
+    """A verdict on its way."""
+
+    fact: Fact
+    keep: bool
+    kinds: tuple[str, ...]
+    reasons: tuple[str, ...]
+    expires: datetime | None
+    again: datetime | None = None  # when time alone changes it
+
+
+def left_alone(fact: Fact, why: Kind, rules: Rules) -> Judged:
+    """Judge one that is set aside: it stays as it is."""
+    return Judged(fact, True, (why,), (why,), None, looked_at_again(fact, why, rules.grace))
+
+
+def failed(fact: Fact, newest: bool, now: datetime) -> Judged:
+    """Judge a failed one: it has no data, and its resource tells what happened for a while."""
+    goes = fact.ended + FAILURES
+    if newest or fact.pinned:
+        why = Kind.NEWEST_FAILURE if newest else Kind.PINNED
+        return Judged(fact, True, (why,), (why,), None)
+    if goes > now:
+        return Judged(fact, True, (Kind.FAILED,), (Kind.FAILED,), goes, goes)
+    return Judged(fact, False, (), (f"failed more than {FAILURES.days} days ago",), goes)
+
+
+def external(fact: Fact, rules: Rules, now: datetime) -> Judged:
+    """Judge one that the bucket deletes: nobody here knows when it does."""
+    expires = clock.days_after(fact.ended, rules.days(fact))
+    again = expires if expires > now else None
+    return Judged(fact, True, (Kind.EXTERNAL,), (Kind.EXTERNAL,), expires, again)
+
+
+def good(fact: Fact, rules: Rules, counted: Reasons, held_by: Kind | None, now: datetime) -> Judged:
+    """Judge a good one: every rule is asked, and those that keep it are listed."""
+    days = rules.days(fact)
+    old = clock.days_after(fact.completed or fact.created, days)
+    lock = fact.locked_until if fact.locked_until and fact.locked_until > now else None
+    if not (counted or lock or held_by or fact.pinned):  # as most are, of many
+        if old > now:
+            return Judged(fact, True, _WITHIN, (within(days),), old, old)
+        return Judged(fact, False, (), (older(days, bool(fact.retention_days), rules.retention.counts),), old)
+    said: list[tuple[Kind, str]] = [(Kind.WITHIN, within(days))] if old > now else []
+    said += [(kind, kept.text) for kind, kept in counted.items()]
+    said += [(Kind.PINNED, Kind.PINNED)] if fact.pinned else []
+    said += [(Kind.LOCKED, locked(lock))] if lock else []
+    if not said and held_by:
+        said = [(held_by, held_by)]
+    ends = max(old, lock or old, *(kept.until for kept in counted.values()))
+    expires = None if fact.pinned or ends <= now else ends  # past: it goes once others have come, and they do not
+    again = min((moment for moment in (old, lock, expires) if moment and moment > now), default=None)
+    return Judged(fact, True, tuple(kind for kind, _ in said), tuple(text for _, text in said), expires, again)
