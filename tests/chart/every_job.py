@@ -3,7 +3,6 @@
 Some are of owners that have no Job yet: the policy is ready for them.
 """
 
-import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,10 +12,9 @@ from tests.chart.rendering import CHART
 
 from holdfast import naming
 from holdfast.api.backup import DatabaseBackupStatus, VerificationRun
-from holdfast.api.job import LOG_SECONDS
 from holdfast.api.policy import BackupPolicySpec
 from holdfast.decide.resolve import image_of, resolve
-from holdfast.manifests import jobs, methods
+from holdfast.manifests import jobs, methods, tasks
 from holdfast.settings import Settings
 
 Job = dict[str, Any]
@@ -95,17 +93,17 @@ def policies() -> dict[str, BackupPolicySpec]:
 def every_job(
     namespace: str = "shop", chart: Settings = SETTINGS, operator: str = OPERATOR
 ) -> Iterator[tuple[str, Job]]:
-    """Yield each Job with what it is: of each policy the backup, the cleanup and the verifications."""
+    """Yield each Job with what it is: of each policy the backup, the cleanup, the verifications and the deletions."""
     for name, policy in policies().items():
         begun = a_begun_backup()
         status = begun.status.model_copy(update={"resolved": resolve(policy, chart), "sha256": "a" * 64})
         owner = jobs.Owner("DatabaseBackup", namespace, "orders-1", UID, "orders")
-        for kind, job in _of(owner, status, begun.spec, chart):
+        for kind, job in (*_of(owner, status, begun.spec, chart), *_deletions(owner, status, chart, operator)):
             yield f"{name}: {kind}", job
     yield from jobs_to_come(namespace, chart, operator)
 
 
-RESTORES, POLICYS, DELETION = "of a DatabaseRestore", "of a BackupPolicy", "a deletion, of nobody"
+RESTORES, POLICYS, DELETION = "of a DatabaseRestore", "of a BackupPolicy", "postgresql, sql: deletion, of nobody"
 TARGET = ["--target-host=db-restored", "--target-port=", "--target-database=orders=2"]
 
 
@@ -118,19 +116,19 @@ def jobs_to_come(namespace: str, chart: Settings, operator: str) -> Iterator[tup
         if kind == naming.RESTORE_KIND:
             job["spec"]["template"]["spec"]["containers"][0]["args"] = TARGET
         yield name, job
-    owner = jobs.Owner(naming.BACKUP_KIND, namespace, "orders-1", UID, "orders")
-    yield DELETION, a_deletion(dict(_of(owner, status, begun.spec, chart))["cleanup"], operator)
 
 
-def a_deletion(job: Job, operator: str) -> Job:
-    """Make a Job without an owner of one that has one."""
-    job = copy.deepcopy(job)
-    for meta in (job["metadata"], job["spec"]["template"]["metadata"]):
-        meta["labels"] = {**meta["labels"], naming.LABEL_TASK: "delete"}
-    del job["metadata"]["ownerReferences"]
-    job["metadata"]["annotations"] = {naming.ANNOTATION_MADE_BY: operator}
-    job["spec"]["ttlSecondsAfterFinished"] = LOG_SECONDS
-    return job
+def _deletions(
+    owner: jobs.Owner, status: DatabaseBackupStatus, chart: Settings, operator: str
+) -> Iterator[tuple[str, Job]]:
+    """Yield the Job of a policy's sweep, and the one that outlives its resource."""
+    begun = as_begun(status)
+    work = methods.of(owner, begun).deletion([tasks.deletion_item(owner, begun)], [])
+    runner = jobs.Runner(image_of(begun.resolved, chart)[1], chart.image_pull_policy, chart.proxy, chart.own_user)
+    policy = jobs.Owner(naming.POLICY_KIND, owner.namespace, "orders", UID, "orders")
+    for kind, whose, maker in (("deletion, of a policy", policy, None), ("deletion, of nobody", None, operator)):
+        job = jobs.deletion_job("orders-delete-1", owner.namespace, whose, maker, 1, work, begun.resolved.job, runner)
+        yield kind, job
 
 
 def _of(owner: jobs.Owner, status: DatabaseBackupStatus, spec: Any, chart: Settings) -> Iterator[tuple[str, Job]]:

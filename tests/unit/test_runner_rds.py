@@ -7,12 +7,21 @@ import pytest
 from tests.builders import NOW, UID
 from tests.fake_rds import FakeRDS
 from tests.fake_s3 import FakeS3
+from tests.fake_versions import VersionedS3
 
 from holdfast import naming, texts
 from holdfast.api.rds import RDSInstance
 from holdfast.api.storage import S3Storage
 from holdfast.contract.snapshot import SnapshotManifest
-from holdfast.contract.task import BackupIdentity, SnapshotCleanupTask, SnapshotTask, SnapshotVerifyTask
+from holdfast.contract.task import (
+    BackupIdentity,
+    DeleteItem,
+    MustStay,
+    SnapshotCleanupTask,
+    SnapshotDeleteTask,
+    SnapshotTask,
+    SnapshotVerifyTask,
+)
 from holdfast.errors import ExitCode, HoldfastError, Reason
 from holdfast.runner.bucket.store import Store
 from holdfast.runner.pod.context import Context, Places
@@ -23,7 +32,7 @@ from holdfast.runner.rds import client, task
 from holdfast.runner.rds.errors import classify
 from holdfast.runner.rds.method import Snapshots
 from holdfast.runner.rds.snapshots import Pace
-from holdfast.runner.tasks import cleanup, verify
+from holdfast.runner.tasks import cleanup, delete, verify
 
 ID = "backup-20261122-084500"
 NAME = naming.snapshot_name(ID, UID)
@@ -42,7 +51,8 @@ class Pod:
     """One Pod's world: AWS, the bucket, and the three tasks."""
 
     def __init__(self, aws: FakeRDS, folder) -> None:
-        self.aws, self.s3, self.log, self.stop = aws, FakeS3(), io.StringIO(), Stop()
+        self.aws, self.log, self.stop = aws, io.StringIO(), Stop()
+        self.s3: FakeS3 = FakeS3()
         self.folder = folder
         self.instance = RDSInstance(identifier="orders", region=HERE)
 
@@ -66,6 +76,14 @@ class Pod:
 
     def verify(self):
         return verify.run(SnapshotVerifyTask(**self.facts()), self.context(), Snapshots(QUICK)).verification
+
+    def delete(self, *, stays: bool = False):
+        item = DeleteItem(uid=UID, namespace="shop", name="orders-1", backup_id=ID, key_prefix=PREFIX, completed_at=NOW)
+        work = SnapshotDeleteTask(
+            items=[item], must_stay=[MustStay(uid=UID, key_prefix=PREFIX)] if stays else [], instance=self.instance,
+            s3=S3, key_prefix=PREFIX, deadline_seconds=60,
+        )  # fmt: skip
+        return delete.run(work, self.context(), Snapshots(QUICK)).deletion
 
     def facts(self):
         return {"backup_uid": UID, "backup_id": ID, "instance": self.instance, "s3": S3, "key_prefix": PREFIX,
@@ -94,7 +112,7 @@ def pod(monkeypatch, tmp_path):
     aws.instance("orders")
     made = Pod(aws, tmp_path)
     monkeypatch.setattr("holdfast.runner.bucket.store.connect", lambda s3, _: Store(s3, made.s3))
-    for module in ("task", "cleanup", "verify"):
+    for module in ("task", "cleanup", "verify", "deletion"):
         monkeypatch.setattr(f"holdfast.runner.rds.{module}.connect", aws.connect)
     return made
 
@@ -234,6 +252,56 @@ def test_the_cleanup_removes_the_copy_before_the_snapshot(pod):
     assert pod.clean().count("deleted snapshot") == 2
     assert [region for region, operation in pod.aws.calls if operation == "DeleteDBSnapshot"] == [THERE, HERE]
     assert pod.regions == []
+
+
+# -- deletion
+
+
+@pytest.fixture
+def kept(pod):
+    """Have a backup in a bucket that says when things were written."""
+    pod.s3 = VersionedS3(keeps=False)
+    pod.copies()
+    pod.backup()
+    return pod
+
+
+def test_the_deletion_removes_the_manifest_then_the_copy_then_the_snapshot(kept):
+    there = []
+    kept.aws.says["DeleteDBSnapshot"] = lambda _: there.append(kept.s3.keys_there())
+    assert kept.delete().deleted == [0]
+    assert there == [[], []]
+    assert [region for region, operation in kept.aws.calls if operation == "DeleteDBSnapshot"] == [THERE, HERE]
+    assert (kept.regions, kept.s3.keys_there()) == ([], [])
+    assert kept.delete().deleted == [0]  # gone already
+
+
+def test_a_deletion_that_was_killed_after_the_manifest_is_finished_by_the_next(kept):
+    kept.aws.says["DeleteDBSnapshot"] = lambda _: "AccessDenied"
+    failed = kept.delete().failed[0]
+    assert (failed.untouched, kept.s3.keys_there(), kept.regions) == (False, [], [HERE, THERE])
+    del kept.aws.says["DeleteDBSnapshot"]
+    assert kept.delete().deleted == [0]
+    assert kept.regions == []
+
+
+def test_the_deletion_leaves_a_snapshot_of_that_name_without_our_tag_and_says_so(kept):
+    kept.aws.snapshots[HERE, NAME]["TagList"] = ANOTHERS
+    failed = kept.delete().failed[0]
+    assert (failed.reason, kept.regions) == ("SnapshotNotOurs", [HERE, THERE])
+
+
+def test_the_deletion_leaves_the_snapshot_whose_manifest_is_anothers(kept):
+    manifest = kept.s3.rows[-1]
+    manifest.body = manifest.body.replace(UID.encode(), b"another")
+    failed = kept.delete().failed[0]
+    assert (failed.reason, failed.untouched, kept.regions) == ("ManifestConflict", True, [HERE, THERE])
+
+
+def test_where_the_snapshot_that_is_to_stay_is_gone_nothing_is_deleted(kept):
+    del kept.aws.snapshots[HERE, NAME]
+    assert kept.fails(lambda: kept.delete(stays=True)).reason is Reason.KEPT_BACKUP_MISSING
+    assert len(kept.s3.keys_there()) == 1
 
 
 # -- copies

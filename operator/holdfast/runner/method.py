@@ -48,8 +48,8 @@ class Deleting(Protocol[D_contra, M]):
     def manifest(self) -> type[M]:
         """The form of its manifest."""
 
-    def require(self, opened: "Store", manifest: M) -> None:
-        """Make sure that what the manifest names is in the bucket. Raises HoldfastError."""
+    def require(self, task: D_contra, opened: "Store", manifest: M, context: Context) -> None:
+        """Make sure that what the manifest names is there. Raises HoldfastError."""
 
     def delete(self, task: D_contra, item: DeleteItem, context: Context) -> None:
         """Delete what of it is elsewhere than in its folder. Raises HoldfastError."""

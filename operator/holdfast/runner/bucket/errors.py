@@ -24,7 +24,7 @@ _DENIED = {
 _UNAVAILABLE = {"InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown", "Throttling", "OperationAborted"}
 
 
-_DENIED_REMEDY = (
+DENIED_REMEDY = (
     "check the credentials in s3.secretName, or the identity of the Job's ServiceAccount: they must have the right to "
     "put, get, list and delete objects, and to abort multipart uploads, under this prefix"
 )
@@ -37,7 +37,7 @@ def classify(code: str, status: int) -> tuple[Reason, str]:
     if code in _BUCKET or status == 301:
         return Reason.BUCKET_NOT_FOUND, "check s3.bucket, s3.region and s3.endpoint: the bucket must exist there"
     if code in _DENIED or status in (401, 403):
-        return Reason.STORAGE_ACCESS_DENIED, _DENIED_REMEDY
+        return Reason.STORAGE_ACCESS_DENIED, DENIED_REMEDY
     if code in _UNAVAILABLE or status in (429, 500, 502, 503, 504):
         return (
             Reason.STORAGE_UNAVAILABLE,

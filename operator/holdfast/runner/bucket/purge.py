@@ -1,27 +1,33 @@
 """Deleting for good: every version of an object, and the markers that hide them, where a bucket keeps versions."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from holdfast import clock
+from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.bucket.errors import code_of
 from holdfast.runner.bucket.store import LOCKED, Store
 from holdfast.runner.pod.context import Context
 
+MOST = 10_000  # objects in one folder: a backup has two
 _NO_VERSIONS = {"NotImplemented", "501", "MethodNotAllowed", "405"}  # what stores say that keep none
-_NONE = (None, "", "null")  # the version of an object in a bucket that keeps none
+_NULL = "null"  # the version of what was stored while a bucket kept none
+_NONE = (None, "", _NULL)
 
 
 @dataclass(frozen=True)
 class Version:
-    """One version of an object; `identifier` is None where the bucket keeps none."""
+    """One version of an object, or a marker that hides the others; `identifier` is None where the bucket keeps none."""
 
     key: str
     identifier: str | None
     modified: datetime
+    marker: bool = False
 
 
 def versions(store: Store, prefix: str) -> list[Version]:
@@ -32,44 +38,65 @@ def versions(store: Store, prefix: str) -> list[Version]:
     """
     with store.doing(f"listing the versions under {prefix}"):
         try:
-            return _versions(store, prefix)
+            found = list(islice(_versions(store, prefix), MOST + 1))
         except ClientError as error:
             code = code_of(error)
             if code not in _NO_VERSIONS and (code != "AccessDenied" or _is_versioned(store, prefix)):
                 raise
-            return _objects(store, prefix)
-
-
-def _versions(store: Store, prefix: str) -> list[Version]:
-    pages = store.client.get_paginator("list_object_versions").paginate(Bucket=store.bucket, Prefix=prefix)
-    listed = [it for page in pages for it in (*page.get("Versions", []), *page.get("DeleteMarkers", []))]
+            found = list(islice(_objects(store, prefix), MOST + 1))
+    if len(found) > MOST:
+        raise HoldfastError(
+            Reason.STORAGE_FAILED,
+            f"the folder {prefix} has more than {MOST} objects, though a backup has two; nothing was deleted",
+            "find out who else writes there, and delete what is not of the backup",
+        )
     # what was stored before a bucket kept versions is its version "null", and has to be named where others are
-    keeps = any(it.get("VersionId") not in _NONE for it in listed)
-    return [
-        Version(it["Key"], it.get("VersionId") if keeps else None, it["LastModified"].astimezone(UTC)) for it in listed
-    ]
+    keeps = any(version.identifier not in _NONE for version in found)
+    return found if keeps else [replace(version, identifier=None) for version in found]
 
 
-def _objects(store: Store, prefix: str) -> list[Version]:
-    pages = store.client.get_paginator("list_objects_v2").paginate(Bucket=store.bucket, Prefix=prefix)
-    found = [item for page in pages for item in page.get("Contents", [])]
-    return [Version(item["Key"], None, item["LastModified"].astimezone(UTC)) for item in found]
+def _versions(store: Store, prefix: str) -> Iterator[Version]:
+    for page in store.client.get_paginator("list_object_versions").paginate(Bucket=store.bucket, Prefix=prefix):
+        yield from (_version(it) for it in page.get("Versions", []))
+        yield from (_version(it, marker=True) for it in page.get("DeleteMarkers", []))
+
+
+def _objects(store: Store, prefix: str) -> Iterator[Version]:
+    for page in store.client.get_paginator("list_objects_v2").paginate(Bucket=store.bucket, Prefix=prefix):
+        yield from (_version(it) for it in page.get("Contents", []))
+
+
+def _version(it: Mapping[str, Any], *, marker: bool = False) -> Version:
+    return Version(it["Key"], it.get("VersionId"), it["LastModified"].astimezone(UTC), marker)
 
 
 def _is_versioned(store: Store, prefix: str) -> bool:
     """Whether any object there says that it is one of several versions."""
-    heads = (store.head(version.key) for version in _objects(store, prefix))
+    heads = (store.head(version.key) for version in islice(_objects(store, prefix), MOST))
     return any(head is not None and head.version not in _NONE for head in heads)
 
 
+def until(found: Iterable[Version], moment: datetime) -> list[Version]:
+    """Leave out each object that has a version of after that moment, with all its versions and markers."""
+    known = list(found)
+    newer = {version.key for version in known if not version.marker and version.modified > moment}
+    return [version for version in known if version.key not in newer]
+
+
 def purge(store: Store, found: Iterable[Version], context: Context) -> datetime | None:
-    """Delete these; return until when Object Lock keeps one of them, the latest of all. Raises HoldfastError."""
-    kept: list[datetime] = []
-    for version in found:
+    """Delete these; return until when Object Lock keeps one of them, the latest of all. Raises HoldfastError.
+
+    The oldest version goes first and the one in force last, then the markers: without a marker, an older version would
+    be in force again.
+    """
+    kept: dict[str, datetime] = {}
+    for version in sorted(found, key=lambda version: (version.marker, version.modified)):
         context.stop.check()
-        if until := _delete(store, version):
-            kept.append(until)
-    return max(kept, default=None)
+        if version.marker and version.key in kept:
+            continue
+        if locked := _delete(store, version):
+            kept[version.key] = max(locked, kept.get(version.key, locked))
+    return max(kept.values(), default=None)
 
 
 def _delete(store: Store, version: Version) -> datetime | None:
@@ -77,19 +104,40 @@ def _delete(store: Store, version: Version) -> datetime | None:
     which |= {"VersionId": version.identifier} if version.identifier else {}
     with store.doing(f"deleting {version.key}"):
         try:
-            store.client.delete_object(**which)
+            answer = store.client.delete_object(**which)
         except ClientError as error:
-            until = _retained_until(store, which) if code_of(error) in LOCKED else None
-            if until is None:
+            locked = _retained_until(store, which) if code_of(error) in LOCKED else None
+            if locked is None:
                 raise
-            return until
-    return None
+            return locked
+    if version.identifier or not answer.get("DeleteMarker"):
+        return None
+    # it was stored before the bucket kept versions, and is only hidden now
+    return _delete_hidden(store, version, answer.get("VersionId"))
+
+
+def _delete_hidden(store: Store, version: Version, marker: str | None) -> datetime | None:
+    """Delete what a new marker hides, then the marker."""
+    locked = _delete(store, replace(version, identifier=_NULL))
+    if locked is None and marker not in _NONE:
+        _delete(store, replace(version, identifier=marker))
+    return locked
 
 
 def _retained_until(store: Store, which: dict[str, Any]) -> datetime | None:
-    """Return until when a version is retained; None where it is not, or the store does not say."""
+    """Return until when a version is retained; None where it is not, or the store does not say.
+
+    Raises HoldfastError for a legal hold, which has no end.
+    """
     try:
-        until = store.client.head_object(**which).get("ObjectLockRetainUntilDate")
+        said = store.client.head_object(**which)
     except ClientError:
         return None  # a marker cannot be looked at; the refusal itself is what is told
-    return until.astimezone(UTC) if until else None
+    if said.get("ObjectLockLegalHoldStatus") == "ON":
+        raise HoldfastError(
+            Reason.STORAGE_ACCESS_DENIED,
+            f"bucket {store.bucket}: {which['Key']} is under a legal hold",
+            "remove the hold, if the backup may be deleted: only a person may decide that",
+        )
+    locked = said.get("ObjectLockRetainUntilDate")
+    return locked.astimezone(UTC) if locked and locked > clock.now() else None

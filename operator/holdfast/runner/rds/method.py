@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Snapshots:
-    """What a snapshot's verification and cleanup do, as patiently as `pace` says."""
+    """What a snapshot's verification, cleanup and deletion do, as patiently as `pace` says."""
 
     pace: Pace = field(default_factory=Pace)
     manifest = SnapshotManifest
@@ -28,14 +28,17 @@ class Snapshots:
 
         return verify.verified(task, manifest, context, self.pace)
 
-    def require(self, _opened: "Store", _manifest: SnapshotManifest) -> None:
-        """Take the manifest's word: asking RDS needs what only the snapshot's own region tells."""
+    def require(self, task: SnapshotDeleteTask, _opened: "Store", manifest: SnapshotManifest, context: Context) -> None:
+        """Ask RDS whether the snapshot is there."""
+        from holdfast.runner.rds import deletion
+
+        deletion.require(task.instance, manifest, context, self.pace)
 
     def delete(self, task: SnapshotDeleteTask, item: DeleteItem, context: Context) -> None:
         """Delete the snapshot and its copy, where they carry our tag with this backup's uid."""
-        from holdfast.runner.rds import cleanup
+        from holdfast.runner.rds import deletion
 
-        cleanup.removed(task.instance, item.backup_id, item.uid, context, self.pace)
+        deletion.delete(task.instance, item, context, self.pace)
 
     def clean(
         self, task: SnapshotCleanupTask, _opened: "Store", manifest: SnapshotManifest | None, context: Context

@@ -16,8 +16,9 @@ from holdfast.contract.task import AnyDeletion, DeleteItem
 from holdfast.errors import HoldfastError, Reason
 from holdfast.naming import MANIFEST_NAME
 from holdfast.runner.bucket import folder, manifests, purge, store
+from holdfast.runner.bucket.errors import DENIED_REMEDY
 from holdfast.runner.bucket.manifest_forms import M
-from holdfast.runner.bucket.store import Store
+from holdfast.runner.bucket.store import Store, not_found
 from holdfast.runner.method import Deleting
 from holdfast.runner.pod.context import Context
 from holdfast.runner.pod.result import Result
@@ -27,6 +28,12 @@ D = TypeVar("D", bound=AnyDeletion)
 AT_ONCE = 4  # backups; requests to a store mostly wait
 SLACK = timedelta(hours=1)  # by which a store's clock may be ahead of ours
 _MESSAGE = 600  # bytes
+_TOLD = 6  # times of locks, and reasons: what the report has room for
+_NOT_THERE = (Reason.MANIFEST_CONFLICT, Reason.BACKUP_NOT_FOUND, Reason.SIZE_IMPLAUSIBLE)
+_DENIED = (
+    "give the credentials in s3.pruneSecretName (else s3.secretName), or the Job's ServiceAccount, the right "
+    "s3:DeleteObject and, if the bucket keeps versions, s3:ListBucketVersions and s3:DeleteObjectVersion"
+)
 
 
 @dataclass(frozen=True)
@@ -42,24 +49,32 @@ def run(task: D, context: Context, method: Deleting[D, M]) -> Result:
     """Delete them all as far as that goes. Raises HoldfastError where nothing was deleted at all."""
     context.log.line("step", phase="deleting", backups=len(task.items))
     opened = store.connect(task.s3, context.places)
-    _require_what_stays(task, opened, method)
+    try:
+        _require_what_stays(task, opened, context, method)
+    except HoldfastError as error:
+        raise _told(error) from error
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="delete") as pool:
         fates = list(pool.map(lambda item: _fate(task, item, opened, context, method), task.items))
-    report = _report(fates)
+    report = reported(fates)
     return Result(deletion=report, message=f"deleted {len(report.deleted)} of {len(fates)} backups")
 
 
-def _require_what_stays(task: D, opened: Store, method: Deleting[D, M]) -> None:
-    """Look for the good backups that are to stay, in the bucket itself."""
+def _require_what_stays(task: D, opened: Store, context: Context, method: Deleting[D, M]) -> None:
+    """Look for the good backups that are to stay, where they are themselves."""
     for kept in task.must_stay:
-        manifest = manifests.read(opened, kept.key_prefix, kept.uid, method.manifest)
-        if manifest is None:
+        try:
+            manifest = manifests.read(opened, kept.key_prefix, kept.uid, method.manifest)
+            if manifest is None:
+                raise not_found(opened, kept.key_prefix + MANIFEST_NAME)
+            method.require(task, opened, manifest, context)
+        except HoldfastError as error:
+            if error.reason not in _NOT_THERE:
+                raise
             raise HoldfastError(
                 Reason.KEPT_BACKUP_MISSING,
-                f"the backup that is to stay is not there: {kept.key_prefix}{MANIFEST_NAME}",
-                "find out who deleted it, and create another backup; nothing was deleted",
-            )
-        method.require(opened, manifest)
+                f"the backup that is to stay is not there, so nothing was deleted: {error.message}",
+                "find out who deleted or changed it, and create another backup; then the others are deleted",
+            ) from error
 
 
 def _fate(task: D, item: DeleteItem, opened: Store, context: Context, method: Deleting[D, M]) -> Fate:
@@ -67,11 +82,12 @@ def _fate(task: D, item: DeleteItem, opened: Store, context: Context, method: De
     begun = [False]
     try:
         context.stop.check()
-        until = _delete(task, item, opened, context, method, begun)
+        fate = Fate(_delete(task, item, opened, context, method, begun), untouched=not begun[0])
     except HoldfastError as error:
-        fate = Fate(error=error, untouched=not begun[0])
-    else:
-        fate = Fate(until=until, untouched=not begun[0])
+        fate = Fate(error=_told(error), untouched=not begun[0])
+    except Exception as error:  # noqa: BLE001 - a fault of ours in one is in the way of no other, either
+        context.log.line("fault", type=type(error).__name__, backup=item.name)
+        fate = Fate(error=_fault(error), untouched=not begun[0])
     said = {"error": fate.error.message} if fate.error else {}
     context.log.line("deleted" if fate == Fate() else "kept", backup=item.name, backupID=item.backup_id, **said)
     return fate
@@ -88,19 +104,31 @@ def _delete(
     _require_own_folder(item)
     manifest = manifests.read(opened, prefix, item.uid, method.manifest)
     found = purge.versions(opened, prefix)
-    if manifest is None:
-        begun[0] = True
-        found = [each for each in found if item.completed_at and each.modified <= item.completed_at + SLACK]
-    else:
-        own = [each for each in found if each.key == prefix + MANIFEST_NAME]
-        if until := purge.purge(opened, own, context):
-            return until
+    if manifest is not None:
+        folder.abort_uploads(opened, prefix, context)  # of a backup that is complete: nobody goes on with one
+        if locked := _without_manifest(item, opened, found, context, begun):
+            return locked
+    else:  # gone already; what is newer may be of a backup that is still running, whoever wrote that it is this one
+        found = purge.until(found, item.completed_at + SLACK) if item.completed_at else []
     begun[0] = True
     method.delete(task, item, context)
-    until = purge.purge(opened, [each for each in found if folder.holds(each.key, prefix)], context)
-    if manifest is not None:
-        folder.abort_uploads(opened, prefix, context)
-    return until
+    return purge.purge(opened, [each for each in found if folder.holds(each.key, prefix)], context)
+
+
+def _without_manifest(
+    item: DeleteItem, opened: Store, found: list[purge.Version], context: Context, begun: list[bool]
+) -> datetime | None:
+    """Delete the manifest; return until when Object Lock keeps it. Where that failed, look whether it is there."""
+    key = item.key_prefix + MANIFEST_NAME
+    context.stop.check()
+    begun[0] = True
+    try:
+        locked = purge.purge(opened, [each for each in found if each.key == key], context)
+    except HoldfastError:
+        begun[0] = opened.head(key) is None
+        raise
+    begun[0] = locked is None
+    return locked
 
 
 def _require_own_folder(item: DeleteItem) -> None:
@@ -115,7 +143,8 @@ def _require_own_folder(item: DeleteItem) -> None:
         )
 
 
-def _report(fates: list[Fate]) -> DeleteReport:
+def reported(fates: list[Fate]) -> DeleteReport:
+    """Say what became of each by its place. For so many times and reasons there is room."""
     retained: dict[tuple[datetime, bool], list[int]] = {}
     failed: dict[tuple[str, bool], list[int]] = {}
     for place, fate in enumerate(fates):
@@ -126,13 +155,40 @@ def _report(fates: list[Fate]) -> DeleteReport:
     gone = [place for place, fate in enumerate(fates) if fate.error is None and fate.until is None]
     return DeleteReport(
         deleted=gone,
-        retained=[RetainedReport(items=it, until=until, untouched=whole) for (until, whole), it in retained.items()],
-        failed=[
-            NotDeletedReport(items=it, reason=reason, message=_said(fates[it[0]]), untouched=whole)
-            for (reason, whole), it in failed.items()
-        ],
+        retained=[_retained(places, fates) for places in _grouped([retained[which] for which in sorted(retained)])],
+        failed=[_failed(places, fates) for places in _grouped(list(failed.values()))],
     )
+
+
+def _grouped(groups: list[list[int]]) -> list[list[int]]:
+    first, others = groups[: _TOLD - 1], groups[_TOLD - 1 :]
+    return [*first, *([[place for places in others for place in places]] if others else [])]
+
+
+def _retained(places: list[int], fates: list[Fate]) -> RetainedReport:
+    until = max(lock for place in places if (lock := fates[place].until))
+    return RetainedReport(items=places, until=until, untouched=all(fates[place].untouched for place in places))
+
+
+def _failed(places: list[int], fates: list[Fate]) -> NotDeletedReport:
+    first = fates[places[0]]
+    reason = first.error.reason if first.error else Reason.INTERNAL_ERROR
+    untouched = all(fates[place].untouched for place in places)
+    return NotDeletedReport(items=places, reason=reason, message=_said(first), untouched=untouched)
 
 
 def _said(fate: Fate) -> str:
     return explain(fate.error, _MESSAGE) if fate.error else ""
+
+
+def _told(error: HoldfastError) -> HoldfastError:
+    """Name the rights that a deletion needs, where the store refuses it something."""
+    if error.remedy != DENIED_REMEDY:
+        return error
+    return HoldfastError(error.reason, error.message, _DENIED)
+
+
+def _fault(error: Exception) -> HoldfastError:
+    return HoldfastError(
+        Reason.INTERNAL_ERROR, f"a fault in Holdfast: {type(error).__name__}", "please report it with the Job's log"
+    )

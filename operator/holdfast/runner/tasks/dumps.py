@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Dumps:
-    """What a dump's verification and cleanup do."""
+    """What a dump's verification, cleanup and deletion do."""
 
     manifest = Manifest
 
@@ -26,7 +26,7 @@ class Dumps:
         wanted = comparing.Wanted(task.level, task.engine, task.identity_secret, task.scratch_bytes)
         return comparing.verified(opened, manifest, wanted, context)
 
-    def require(self, opened: "Store", manifest: Manifest) -> None:
+    def require(self, _task: DeleteTask, opened: "Store", manifest: Manifest, _context: Context) -> None:
         """Look whether the artifact is there, with its size."""
         from holdfast.runner.bucket import manifests
 
