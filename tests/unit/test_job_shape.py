@@ -24,7 +24,7 @@ def test_the_admission_policy_knows_every_field_of_a_job_and_each_constant(name:
 
 def test_every_builder_of_jobs_is_tried():
     """Another one has to be added to tests/chart/every_job.py, or the cluster would be the first to refuse its Jobs."""
-    builders = {name for name in vars(jobs) if name.endswith("_job")}
+    builders = {name for name in vars(jobs) if name.endswith("_job") and not name.startswith("_")}
     assert builders == {"backup_job", "cleanup_job", "verify_job", "deletion_job"}
 
 
