@@ -29,8 +29,8 @@ def a_failure(name: str, ended: datetime, **fields: Any) -> Fact:
     return a_fact(name, ended, good=False, failed=True, **fields)
 
 
-def days_ago(days: float, **fields: Any) -> Fact:
-    return a_fact(f"d{days:g}", NOW - days * DAY, **fields)
+def days_ago(days: float, name: str = "", **fields: Any) -> Fact:
+    return a_fact(name or f"d{days:g}", NOW - days * DAY, **fields)
 
 
 def rules(zone: str = "UTC", environment: str = "dev", **fields: Any) -> Rules:
@@ -177,6 +177,10 @@ def test_a_pinned_one_is_never_deleted_and_never_expires():
     assert (reasons(found)["d4000"], found.verdicts[-1].expires, gone(found)) == (("pinned",), None, [])
 
 
+def test_a_pinned_one_that_is_exactly_its_age_is_kept_by_that_alone():
+    assert reasons(planned(days_ago(1), days_ago(30, pinned=True)))["d30"] == ("pinned",)
+
+
 def test_fewer_than_the_minimum_are_never_left():
     assert gone(planned(*(days_ago(100 + days) for days in range(5)), minimum=4)) == ["d104"]
 
@@ -206,6 +210,11 @@ def test_while_the_newest_is_bad_nothing_goes_because_of_numbers_and_age_alone_g
     assert gone(planned(newest, days_ago(50), days_ago(60))) == ["d60"]
     healed = a_fact("healed", NOW + HOUR / 2)
     assert gone(planned(healed, *facts, keepDaily=1, now=NOW + 2 * HOUR)) == ["d60", "d50"]
+
+
+def test_a_bad_one_whose_data_is_gone_holds_nothing():
+    facts = (days_ago(0.5, suspicious=True, expired=True), days_ago(1), days_ago(50))
+    assert gone(planned(*facts, keepDaily=1)) == ["d50"]
 
 
 def test_a_suspicious_one_takes_nobodys_place():
@@ -282,6 +291,12 @@ def test_a_sweep_that_would_delete_much_waits(good, old, why):
     assert ((found.held and found.held.why), len(found.sweep), len(found.deletions)) == (why, 0 if why else old, old)
 
 
+def test_what_is_on_its_way_out_or_in_use_is_no_part_of_what_half_is_taken_of():
+    busy = [days_ago(1 + n, busy=True, name=f"b{n}", uid=f"b{n}") for n in range(9)]
+    found = planned(days_ago(1), *(days_ago(40 + n) for n in range(2)), *busy)
+    assert (found.held and found.held.why) == "2 are more than half of the 3 good backups"
+
+
 def test_an_approval_lets_exactly_its_plan_go_on_and_no_other():
     facts = [days_ago(1), *(days_ago(40 + n) for n in range(5))]
     found = planned(*facts)
@@ -301,6 +316,8 @@ def test_the_next_to_go_is_named_with_its_time_and_when_to_look_again():
     assert (found.next.name, found.next.due, found.look_again) == ("d29.5", NOW + DAY / 2, NOW + DAY / 2)
     fresh = days_ago(0, created=NOW - HOUR / 4)
     assert planned(fresh).look_again == NOW + 3 * HOUR / 4
+    ahead = a_fact("ahead", NOW + 5 * HOUR, created=NOW - 2 * HOUR)
+    assert planned(ahead).look_again == NOW + 5 * HOUR
     assert planned().look_again is None
 
 
