@@ -180,11 +180,12 @@ async def test_the_probe_tells_of_a_clock_that_stands_still(monkeypatch: pytest.
 async def test_figures_are_there_once_it_leads(monkeypatch: pytest.MonkeyPatch) -> None:
     api = FakeApi()
     api.put(BACKUPS, A_BACKUP)
+    api.put(POLICIES, {"metadata": {"namespace": "shop", "name": "users"}, "spec": policy_dict()})
     async with an_operator(api, monkeypatch) as (_, health):
         await until(is_ready(health))
-        assert b'holdfast_backups{namespace="shop",phase="Pending",policy="orders"} 1.0' in generate_latest(
-            operators.REGISTRY
-        )
+        text = generate_latest(operators.REGISTRY)
+        assert b'holdfast_backups{namespace="shop",phase="Pending",policy="orders"} 1.0' in text
+        assert b'holdfast_policy_created_timestamp_seconds{namespace="shop",policy="users"}' in text
 
 
 async def test_the_queue_has_the_limits_of_the_settings() -> None:
