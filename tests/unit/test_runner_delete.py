@@ -1,6 +1,7 @@
 """A deletion deletes the data of the backups that it is told, all of it, and nothing of any other in any case."""
 
 import io
+import signal
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,8 +12,12 @@ from tests.manifests import DATA, a_manifest
 
 from holdfast import clock
 from holdfast.api.storage import S3Storage
+from holdfast.contract import report as reports
+from holdfast.contract import task as tasks
+from holdfast.contract.paths import TASK_VARIABLE
 from holdfast.contract.task import DeleteItem, DeleteTask, MustStay
 from holdfast.errors import HoldfastError, Reason
+from holdfast.runner import main as runner
 from holdfast.runner.bucket import purge
 from holdfast.runner.bucket.store import Store
 from holdfast.runner.pod.context import Context, Places
@@ -83,6 +88,14 @@ def versioned(monkeypatch, tmp_path):
     monkeypatch.setattr(delete, "AT_ONCE", 1)
     monkeypatch.setattr("holdfast.runner.bucket.store.connect", lambda s3, _: Store(s3, made.s3))
     return made
+
+
+@pytest.fixture
+def signals_as_before():
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def only(failed):
@@ -406,3 +419,17 @@ def test_a_fault_of_ours_in_one_stops_no_other(world, monkeypatch):
     failed = only(report.failed)
     assert (report.deleted, failed.reason) == ([1], "InternalError")
     assert "secret words" not in failed.message + world.log.getvalue()
+
+
+@pytest.mark.usefixtures("signals_as_before")
+def test_what_became_of_each_is_the_jobs_last_word_and_some_that_failed_are_no_failed_job(world, monkeypatch, tmp_path):
+    world.backup(1)
+    world.backup(2, uid="of-another")
+    places = Places(run=tmp_path, termination_log=tmp_path / "termination-log")
+    task = DeleteTask(items=[an_item(1), an_item(2)], s3=S3Storage(bucket="backups"), key_prefix=folder(1),
+                      deadline_seconds=60)  # fmt: skip
+    monkeypatch.setenv(TASK_VARIABLE, tasks.to_environment(task))
+    assert runner.run([], places) == 0
+    said = reports.parse(places.termination_log.read_text())
+    assert (said.kind, said.outcome, said.message) == ("delete", "Succeeded", "deleted 1 of 2 backups")
+    assert (said.deletion.deleted, only(said.deletion.failed).items) == ([0], [1])

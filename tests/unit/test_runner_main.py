@@ -266,9 +266,11 @@ def test_a_signal_before_the_slow_imports_ends_the_task_before_it_begins():
         ("RestoreTask", "tasks.restore", None),
         ("VerifyTask", "tasks.verify", "Dumps"),
         ("CleanupTask", "tasks.cleanup", "Dumps"),
+        ("DeleteTask", "tasks.delete", "Dumps"),
         ("SnapshotTask", "rds.task", None),
         ("SnapshotVerifyTask", "tasks.verify", "Snapshots"),
         ("SnapshotCleanupTask", "tasks.cleanup", "Snapshots"),
+        ("SnapshotDeleteTask", "tasks.delete", "Snapshots"),
     ],
 )
 def test_each_kind_of_task_is_done_by_one_module_a_verb_with_the_method_of_its_backup(
