@@ -51,7 +51,8 @@ class DatabaseBackupSpec(SpecModel):
                 path=".policy.retention",
             ),
             Rule(
-                "!has(self.policy) || !has(self.policy.retention) || self.policy.retention.mode == 'Managed'",
+                "!has(self.policy) || !has(self.policy.retention) || !has(self.policy.retention.mode) || "
+                "self.policy.retention.mode == 'Managed'",
                 "mode has no effect in a backup without a BackupPolicy, which Holdfast does not delete by itself: "
                 "leave it out",
                 field=".policy.retention.mode",

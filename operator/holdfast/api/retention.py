@@ -24,13 +24,15 @@ class RetentionMode(StrEnum):
 def without_effect(where: str, applies: str, because: str, path: str = "") -> list[Rule]:
     """Return the rules that refuse all but days where nothing else has an effect.
 
-    The API server fills in defaults before it asks, so a default cannot be told from nothing.
+    The API server fills in defaults before it asks, so a default cannot be told from nothing; but it asks of the default
+    of the whole, too, in which there is nothing.
     """
+    most = f"{where}.maxDeletionsPerSweep"
     changed = {
         **{name: f"has({where}.{name})" for name in KEEPS},
-        "minimum": f"{where}.minimum != {MINIMUM}",
-        "dryRun": f"{where}.dryRun",
-        "maxDeletionsPerSweep": f"{where}.maxDeletionsPerSweep != {MOST_DELETIONS}",
+        "minimum": f"has({where}.minimum) && {where}.minimum != {MINIMUM}",
+        "dryRun": f"has({where}.dryRun) && {where}.dryRun",
+        "maxDeletionsPerSweep": f"has({most}) && {most} != {MOST_DELETIONS}",
     }
     return [
         Rule(f"!({applies}) || !({given})", f"{name} has no effect {because}: leave it out", field=f"{path}.{name}")
@@ -49,7 +51,9 @@ class Retention(SpecModel):
                 field=".days",
             ),
             *without_effect(
-                "self", "self.mode == 'External'", "when mode is External, since the bucket deletes by age alone"
+                "self",
+                "has(self.mode) && self.mode == 'External'",
+                "when mode is External, since the bucket deletes by age alone",
             ),
         )
     )

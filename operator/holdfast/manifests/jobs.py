@@ -27,6 +27,7 @@ from holdfast.manifests.volumes import (
 RUNNER_UID = 65532
 CONTAINER = paths.CONTAINER
 CLEANUP_MEMORY = "256Mi"
+SWEEP = "sweep"  # the task of a deletion that a policy owns
 OWNERLESS = "delete"  # the task of a Job that no resource owns, as the admission policy knows it
 POD_MARGIN_SECONDS = 60  # the runner's own deadline comes first: it ends well and reports
 JOB_MARGIN_SECONDS = 120  # the Job's comes last: it deletes the Pod, and the report with it
@@ -161,7 +162,7 @@ def deletion_job(
     template = template.model_copy(update={"resources": _enough(template.resources or Resources())})
     volumes = [*run_volume(), *storage_volumes(work.s3), *instance_volumes(work.instance)]
     if owner is not None:
-        return _owned(name, owner, number, work, volumes, template, runner)
+        return _made(_meta(name, owner, SWEEP, number), work, volumes, template, runner)
     labels = {
         naming.MANAGED_BY: naming.MANAGER,
         naming.COMPONENT: CONTAINER,
@@ -191,13 +192,12 @@ def _owned(
     runner: Runner,
     seated: Seat = Seat(),
 ) -> dict[str, Any]:
-    meta = {
-        "name": name,
-        "namespace": owner.namespace,
-        "labels": owner.labels(work.kind, attempt),
-        "ownerReferences": [owner.reference()],
-    }
-    return _made(meta, work, volumes, template, runner, seated)
+    return _made(_meta(name, owner, work.kind, attempt), work, volumes, template, runner, seated)
+
+
+def _meta(name: str, owner: Owner, task: str, attempt: int) -> dict[str, Any]:
+    labels, owners = owner.labels(task, attempt), [owner.reference()]
+    return {"name": name, "namespace": owner.namespace, "labels": labels, "ownerReferences": owners}
 
 
 def _made(
