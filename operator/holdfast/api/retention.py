@@ -24,8 +24,8 @@ class RetentionMode(StrEnum):
 def without_effect(where: str, applies: str, because: str, path: str = "") -> list[Rule]:
     """Return the rules that refuse all but days where nothing else has an effect.
 
-    The API server fills in defaults before it asks, so a default cannot be told from nothing; but it also asks about the
-    whole object's default, which has no fields yet.
+    The API server fills in defaults before it asks, so a default cannot be told from nothing; but it also asks about
+    the whole object's default, which has no fields yet.
     """
     most = f"{where}.maxDeletionsPerSweep"
     changed = {
