@@ -728,8 +728,8 @@ def test_a_name_that_is_too_long_is_refused(kubectl, shared_namespace, resource,
 
 
 def test_an_unknown_field_is_refused_by_server_side_apply_too(kubectl, shared_namespace):
-    with pytest.raises(KubectlError, match=r"\.spec\.pinned: field not declared in schema"):
-        kubectl("apply", "--server-side", "-n", shared_namespace, "-f", "-", stdin=[a_backup({"pinned": True})])
+    with pytest.raises(KubectlError, match=r"\.spec\.cancel: field not declared in schema"):
+        kubectl("apply", "--server-side", "-n", shared_namespace, "-f", "-", stdin=[a_backup({"cancel": True})])
 
 
 GOOD = {
