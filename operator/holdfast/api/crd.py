@@ -81,7 +81,8 @@ POLICY = Resource(
         Column("Last Success", ".status.lastSuccess.completedAt", "Age of the last good backup.", type="date"),
         # a time that is still to come has no age: as a date it would be printed as <invalid>
         Column("Next", ".status.nextRuns[0]", "When the next backup begins."),
-        Column("Retention", ".status.retentionDays", "Days to keep the policy's backups.", type="integer"),
+        Column("Kept", ".status.retention.kept", "Number of good backups that are there.", type="integer"),
+        Column("Stored", ".status.retention.keptSize", "What the good backups take in the store."),
         Column("Ready", '.status.conditions[?(@.type=="Ready")].status', "Whether backups can be made from it."),
         AGE,
         Column("Runs", ".status.schedule.message", "The schedule in a sentence.", wide=True),
@@ -104,7 +105,9 @@ BACKUP = Resource(
         Column("Environment", ".status.resolved.environment", "What the database is for."),
         Column("Engine", ".status.resolved.database.engine", "Database engine."),
         Column(
-            "Phase", ".status.phase", "State of the backup: Pending, Queued, Running, Succeeded, Failed or Verifying."
+            "Phase",
+            ".status.phase",
+            "State of the backup: Pending, Queued, Running, Succeeded, Failed, Verifying, Deleting or Expired.",
         ),
         Column("Size", ".status.size", "Size of the artifact as stored."),
         Column("Duration", ".status.duration", "How long the backup took."),
