@@ -135,7 +135,9 @@ def listed_with_status(kubectl, namespace, seconds=20):
 def test_a_policy_is_listed_with_what_a_person_wants_to_know(kubectl, namespace):
     kubectl("create", "-n", namespace, "-f", "-", stdin=[POLICY])
     head, row = kubectl("get", BPOL, "-n", namespace).splitlines()
-    assert " ".join(head.split()) == ("NAME ENVIRONMENT ENGINE DATABASE SCHEDULE LAST SUCCESS NEXT KEPT STORED READY AGE")
+    assert " ".join(head.split()) == (
+        "NAME ENVIRONMENT ENGINE DATABASE SCHEDULE LAST SUCCESS NEXT KEPT STORED READY AGE"
+    )
     assert row.split()[:4] == ["orders", "dev", "postgresql", "orders"]
 
 
