@@ -47,7 +47,7 @@ test-e2e: sync cluster-up images ## A whole Holdfast on the cluster, with faults
 
 matrix: sync cluster-up ## The full product of engines, versions, formats and faults; writes docs/matrix.md
 	python3 images/build.py all --suite bookworm --suite trixie --suite sid
-	python3 images/build.py $(MYSQL_IMAGES) test-faketime
+	python3 images/build.py $(MYSQL_IMAGES) test-faketime bench
 	$(PYTEST) -q --numprocesses=auto --hypothesis-profile=full -m hypothesis tests/unit
 	$(WITH_CLUSTER) $(RUN) python -m pytest -p tests.matrix -p no:randomly --matrix-table=docs/matrix.md
 
