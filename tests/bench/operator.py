@@ -17,7 +17,7 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
-from tests.bench import due, settled
+from tests.bench import due, planning, settled
 from tests.bench.figures import Figure
 from tests.bench.process import PORT, an_operator, busy_seconds, memory
 from tests.cluster import api
@@ -40,7 +40,7 @@ Versions = dict[str, str]
 def measure(_only: Sequence[str]) -> list[Figure]:
     """Grow the number of backups, and start an operator beside each."""
     cluster = api.ensure_up()
-    kubectl, figures = Kubectl(cluster), []
+    kubectl, figures = Kubectl(cluster), planning.measure()
     for definition in sorted((Path(__file__).parents[2] / "crds").glob("*.yaml")):
         kubectl("apply", "--server-side", "--force-conflicts", "-f", str(definition))
     with _a_namespace(kubectl) as namespace:
