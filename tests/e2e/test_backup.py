@@ -173,9 +173,10 @@ def test_a_connection_url_is_enough(world: World):
 
 
 def test_settled_backups_cost_no_write_even_when_the_operator_starts_anew(world: World):
-    # Given a finished backup
+    # Given a finished backup, which has said why it is kept
     world.apply(world.policy(world.backups, "settled"), backup(world.backups, "settled"))
     world.finished(world.backups, "settled")
+    world.reaches(world.backups, "settled", lambda status: "keptBecause" in status)
     jobs = until(lambda: world.jobs(world.backups, "settled"),
                  lambda jobs: jobs and "ttlSecondsAfterFinished" in jobs[0]["spec"], 30)  # fmt: skip
     before = world.get(BACKUPS, world.backups, "settled")["metadata"]["resourceVersion"]
@@ -183,8 +184,8 @@ def test_settled_backups_cost_no_write_even_when_the_operator_starts_anew(world:
     # When every replica of the operator is replaced and has looked at everything
     world.kubectl("rollout", "restart", "deployment", "-n", world.operator)
     world.kubectl("rollout", "status", "deployment", "-n", world.operator, "--timeout=90s", timeout=100)
-    probe = backup(world.backups, "after-restart", policy="settled")
-    world.apply(probe)
+    # of another policy: of its own, it would take the place of the newest good one, which that says in its status
+    world.apply(world.policy(world.backups, "after-restart"), backup(world.backups, "after-restart"))
     world.finished(world.backups, "after-restart")
 
     # Then nothing was written
