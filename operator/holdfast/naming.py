@@ -37,6 +37,7 @@ OWNER_LABELS: Mapping[str, str] = {
 ANNOTATION_MADE_BY = f"{GROUP}/made-by"
 ANNOTATION_BACKUP_NOW = f"{GROUP}/backup-now"  # on a BackupPolicy: each new value asks for a backup
 ANNOTATION_APPROVE = f"{GROUP}/approve-deletions"  # on a BackupPolicy: the hash of a held plan, which then goes on
+ANNOTATION_CONFIRM = f"{GROUP}/confirm"  # on what is of production, by who deletes it: the chart's guard asks for it
 ANNOTATION_VERIFY = f"{GROUP}/verify"  # on a DatabaseBackup: [LEVEL/]TOKEN, each new value asks for a verification
 
 # Of what AWS keeps for us: nothing is ever deleted there that does not carry the first with the backup's uid.

@@ -263,8 +263,42 @@ def test_the_jobs_are_confined_wherever_the_cluster_can(
 ):
     rendered = render(helm, values, *(f"--api-versions={version}" for version in served))
 
-    assert bool(rendered.all("ValidatingAdmissionPolicy")) is there
-    assert bool(rendered.all("ValidatingAdmissionPolicyBinding")) is there
+    for kind in ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"):
+        names = {each["metadata"]["name"] for each in rendered.all(kind)}
+        assert ({f"{WHOLE}.jobs", f"{WHOLE}.jobs-kept", f"{WHOLE}.jobs-made-by"} <= names) is there
+        assert any(".jobs" in name for name in names) is there
+
+
+@pytest.mark.parametrize(
+    ("values", "served", "there"),
+    [
+        pytest.param({}, [], True, id="rendered-offline"),
+        pytest.param({}, ["v1/Pod", SERVED], True, id="cluster-serves-it"),
+        pytest.param({}, ["v1/Pod"], False, id="cluster-does-not-serve-it"),
+        pytest.param({"productionGuard": {"enabled": False}}, ["v1/Pod", SERVED], False, id="turned-off"),
+    ],
+)
+def test_production_is_guarded_wherever_the_cluster_can(
+    helm: Path, values: dict[str, Any], served: list[str], there: bool
+):
+    rendered = render(helm, values, *(f"--api-versions={version}" for version in served))
+
+    for kind in ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"):
+        assert (f"{WHOLE}.production" in {each["metadata"]["name"] for each in rendered.all(kind)}) is there
+
+
+@pytest.mark.parametrize("namespaces", [[], ["shop", "pay"]], ids=["all", "listed"])
+def test_the_guard_asks_where_the_operator_watches_and_not_the_operator_itself(helm: Path, namespaces: list[str]):
+    rendered = render(helm, {"watchNamespaces": namespaces})
+    policies = {each["metadata"]["name"]: each["spec"] for each in rendered.all("ValidatingAdmissionPolicy")}
+    guard = policies[f"{WHOLE}.production"]
+    selector = guard["matchConstraints"].get("namespaceSelector", {}).get("matchExpressions", [])
+
+    assert [each["values"] for each in selector] == ([namespaces] if namespaces else [])
+    assert guard["failurePolicy"] == "Fail"
+    (by_hand, _) = guard["matchConditions"]
+    assert f'"system:serviceaccount:{NAMESPACE}:{rendered.pod["serviceAccountName"]}"' in by_hand["expression"]
+    assert naming.ANNOTATION_CONFIRM in json.dumps(guard)
 
 
 def test_the_policy_is_about_the_operator_and_the_images_that_its_settings_name(helm: Path):
@@ -284,7 +318,7 @@ def test_the_policy_is_about_the_operator_and_the_images_that_its_settings_name(
     bindings = rendered.all("ValidatingAdmissionPolicyBinding")
     assert [each["spec"] for each in bindings] == [
         {"policyName": f"{WHOLE}.{name}", "validationActions": ["Deny"]}
-        for name in ("jobs", "jobs-kept", "jobs-made-by")
+        for name in ("jobs", "jobs-kept", "jobs-made-by", "production")
     ]
 
 

@@ -127,6 +127,13 @@ kubeVersion then stands for the API, so that what is rendered for Git is never c
 {{- if and .Values.admissionPolicy.enabled (or $served $offline) }}true{{ end -}}
 {{- end -}}
 
+{{- /* Whether a deletion by hand of what is of production has to be confirmed. */ -}}
+{{- define "holdfast.guarded" -}}
+{{- $served := .Capabilities.APIVersions.Has "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy" -}}
+{{- $offline := not (.Capabilities.APIVersions.Has "v1/Pod") -}}
+{{- if and .Values.productionGuard.enabled (or $served $offline) }}true{{ end -}}
+{{- end -}}
+
 {{- /* Whose requests the admission policies are about. */ -}}
 {{- define "holdfast.byTheOperator" -}}
 - name: by-the-operator
