@@ -241,3 +241,10 @@ async def test_what_the_store_does_not_let_go_is_good_as_before_told_and_tried_a
     assert len(store.asked) == 1
     await days_pass(cluster, now=NOW + timedelta(minutes=6))
     assert len(store.asked) == 2
+
+
+async def test_what_no_rule_keeps_and_a_held_plan_does_not_delete_yet_says_of_none_that_it_keeps_it():
+    cluster = a_cluster(Store(), {"a": 90, "b": 60, "c": 1})
+    await days_pass(cluster)
+    said = {body["metadata"]["name"]: body["status"].get("keptBecause") for body in cluster.all(BACKUPS)}
+    assert said == {"a": None, "b": None, "c": ["within 30 days", "newest good", "minimum 1"]}

@@ -60,6 +60,7 @@ class Store(Generic[V]):
         """
         self._view, self._changed = view, changed
         self._keys = keys
+        self.changes = 0  # how often what is held has changed: while it is the same, so is all that follows from it
         self._objects: dict[Name, V] = {}
         self._indexed: dict[object, set[Name]] = {}
         self._graves: OrderedDict[Name, str] = OrderedDict()
@@ -76,6 +77,7 @@ class Store(Generic[V]):
         if held:
             self._drop(name)
         self._objects[name] = view
+        self.changes += 1
         for key in self._keys(view):
             self._indexed.setdefault(key, set()).add(name)
         self._changed(*name, view)
@@ -92,6 +94,7 @@ class Store(Generic[V]):
         """Hold nothing of the object, and know that its version was seen: it is gone, or cannot be read."""
         if (namespace, name) in self._objects:
             self._drop((namespace, name))
+            self.changes += 1
             self._changed(namespace, name, None)
         self._graves[(namespace, name)] = version
         self._graves.move_to_end((namespace, name))

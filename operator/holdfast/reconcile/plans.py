@@ -5,7 +5,7 @@ ten thousand backups do not each work it out for all of them, the last answer is
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from pydantic import ValidationError
@@ -39,6 +39,7 @@ NOTHING = Planned()
 @dataclass(frozen=True)
 class _Answer:
     policy: Resource
+    changes: int  # of all backups by then: while there are no others, the facts need not be gathered anew
     facts: Mapping[str | None, tuple[Fact, ...]]
     since: datetime
     planned: Planned
@@ -60,13 +61,20 @@ class Plans:
         if policy is None or policy.deleted is not None:
             self._answers.pop(key, None)
             return NOTHING
-        facts, now = _by_database(self._cache.backups_of(namespace, name)), self._now()
+        changes, now = self._cache.backups.changes, self._now()
         held = self._answers.get(key)
-        if held and (held.policy, held.facts) == (policy, facts) and held.since <= now < held.since + HOLDS:
-            return held.planned
-        answer = _Answer(policy, facts, now, _planned(policy, facts, self._grace, now))
-        self._answers[key] = answer
-        return answer.planned
+        if held is not None and not (held.policy == policy and held.since <= now < held.since + HOLDS):
+            held = None
+        if held is None or held.changes != changes:
+            held = self._answers[key] = self._gathered(policy, changes, held, now)
+        return held.planned
+
+    def _gathered(self, policy: Resource, changes: int, held: _Answer | None, now: datetime) -> _Answer:
+        """Gather the facts; where they are those of the answer that is held, that one goes on."""
+        facts = _by_database(self._cache.backups_of(policy.namespace, policy.name))
+        if held is not None and held.facts == facts:
+            return replace(held, changes=changes)
+        return _Answer(policy, changes, facts, now, _planned(policy, facts, self._grace, now))
 
     def verdict(self, backup: Backup) -> Verdict | None:
         """Return what is planned for a good backup; None while no rule has looked at it."""
@@ -80,7 +88,12 @@ class Plans:
         verdict = self.verdict(backup)
         if verdict is None:
             return False
-        return (backup.kept_because, backup.expires_at) != (verdict.reasons[:MOST_REASONS], verdict.expires)
+        return (backup.kept_because, backup.expires_at) != (kept_because(verdict), verdict.expires)
+
+
+def kept_because(verdict: Verdict) -> tuple[str, ...]:
+    """Return what a backup says of why it is kept: nothing, where no rule keeps it and it is only not deleted yet."""
+    return verdict.reasons[:MOST_REASONS] if verdict.keep else ()
 
 
 def _by_database(backups: Iterable[Backup]) -> dict[str | None, tuple[Fact, ...]]:

@@ -26,10 +26,11 @@ from holdfast.decide.starting import latest
 from holdfast.kube.errors import Unavailable
 from holdfast.kube.kinds import BACKUPS
 from holdfast.manifests import methods
-from holdfast.reconcile.backups import MOST_REASONS, backup_view
+from holdfast.reconcile.backups import backup_view
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.kinds import deletions
 from holdfast.reconcile.kinds.backup_jobs import BUILDERS, owner, runner
+from holdfast.reconcile.plans import kept_because
 from holdfast.reconcile.queue import Key
 from holdfast.reconcile.resource import Resource
 from holdfast.reconcile.sight import Known, Row, Sight, Sources
@@ -103,7 +104,7 @@ def _with_verdict(o: Observation, decision: Decision, verdict: Verdict | None) -
     status = decision.status or o.backup.status
     if verdict is None or status.phase is not Phase.SUCCEEDED:
         return decision
-    said = statuses.kept(status, verdict.reasons[:MOST_REASONS], verdict.expires)
+    said = statuses.kept(status, kept_because(verdict), verdict.expires)
     return decision if said == status else Write(said, decision.announcement, decision.due)
 
 

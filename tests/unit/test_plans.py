@@ -1,0 +1,63 @@
+"""What retention plans is worked out once for all who ask: a look at a policy must not cost its backups squared."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.builders import settings
+from tests.unit.test_reconcile_sweep import DAY, NOW, Store, a_backup, a_cluster
+
+from holdfast.kube.kinds import BACKUPS, POLICIES
+from holdfast.reconcile import plans
+from holdfast.reconcile.cache import Cache
+
+
+@pytest.fixture
+def gathered(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many backups were gone through, each time that they were."""
+    seen: list[int] = []
+    original: Callable[[Any], Any] = plans._by_database
+
+    def counted(backups: Any) -> Any:
+        seen.append(len(backups))
+        return original(backups)
+
+    monkeypatch.setattr(plans, "_by_database", counted)
+    return seen
+
+
+def a_cache() -> Cache:
+    cluster, cache = a_cluster(Store(), {f"b{age:02d}": age for age in range(40)}), Cache()
+    for kind in (POLICIES, BACKUPS):
+        for body in cluster.all(kind):
+            cache.put(kind, body)
+    return cache
+
+
+def test_all_backups_of_a_policy_are_gone_through_once_for_all_who_ask(gathered: list[int]):
+    cache = a_cache()
+    asked = plans.Plans(cache, settings(), lambda: NOW)
+    first = asked.of("shop", "orders")
+    assert [asked.differs(backup) for backup in cache.backups.all()] == [False] + [True] * 39  # too new to be looked at
+    assert asked.of("shop", "orders") is first
+    assert gathered == [40]
+
+
+def test_what_changes_a_plan_is_planned_anew_and_what_does_not_is_only_looked_at(gathered: list[int]):
+    cache = a_cache()
+    asked = plans.Plans(cache, settings(), lambda: NOW)
+    first = asked.of("shop", "orders")
+
+    body = a_backup("b05", NOW - 5 * DAY)
+    body["metadata"]["resourceVersion"] = "900"
+    cache.put(BACKUPS, body | {"status": body["status"] | {"keptBecause": ["within 30 days"]}})
+    assert asked.of("shop", "orders") is first
+
+    body["metadata"]["resourceVersion"] = "901"
+    cache.put(BACKUPS, body | {"spec": body["spec"] | {"pinned": True}})
+    again = asked.of("shop", "orders")
+    assert (again is first, again.verdicts["u-b05"].reasons) == (False, ("within 30 days", "pinned"))
+
+    cache.remove(BACKUPS, body)
+    assert "u-b05" not in asked.of("shop", "orders").verdicts
+    assert gathered == [40, 40, 40, 39]
