@@ -46,9 +46,10 @@ class Condition(StatusModel):
 _WORDS: dict[bool | None, Literal["True", "False", "Unknown"]] = {True: "True", False: "False", None: "Unknown"}
 
 
-def update(
-    old: Sequence[Condition], new: Iterable[tuple[ConditionType, bool | None, str, str]], generation: int, now: datetime
-) -> list[Condition]:
+State = tuple[ConditionType, bool | None, str, str]  # type, status (None: Unknown), reason, message
+
+
+def update(old: Sequence[Condition], new: Iterable[State], generation: int, now: datetime) -> list[Condition]:
     """Return all conditions with the new ones in force; a transition time moves only when the status changes.
 
     `new` holds (type, status, reason, message); a status of None is Unknown.

@@ -48,11 +48,11 @@ class PolicyCollector(Collector):
             labels=LABELS,
         )
         for policy in policies:
-            created.add_metric(_labels(policy), policy.created.timestamp())
+            created.add_metric(labels_of(policy), policy.created.timestamp())
             if interval := _interval(policy):
-                expected.add_metric(_labels(policy), interval)
+                expected.add_metric(labels_of(policy), interval)
             if due := _next_run(policy):
-                following.add_metric(_labels(policy), due.timestamp())
+                following.add_metric(labels_of(policy), due.timestamp())
         yield from (created, expected, following, self._missed(policies))
 
     def _inventory(self, policies: list[Resource]) -> Metric:
@@ -64,7 +64,7 @@ class PolicyCollector(Collector):
                 "method": word(policy.spec.get("method")) or Method.DUMP.value,
                 "engine": word(database.get("engine")),
             }
-            found.add_metric(_labels(policy), about)
+            found.add_metric(labels_of(policy), about)
         return found
 
     def _missed(self, policies: list[Resource]) -> Metric:
@@ -80,11 +80,12 @@ class PolicyCollector(Collector):
                 if (reason := word(each.get("reason"))) in _REASONS  # others would make a label of a stranger's
             }
             for reason, count in counts.items():
-                found.add_metric([*_labels(policy), reason], count)
+                found.add_metric([*labels_of(policy), reason], count)
         return found
 
 
-def _labels(policy: Resource) -> list[str]:
+def labels_of(policy: Resource) -> list[str]:
+    """Return what its series are known by."""
     return [policy.namespace, policy.name]
 
 

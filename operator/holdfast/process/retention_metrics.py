@@ -7,6 +7,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from holdfast.api.conditions import ConditionType
+from holdfast.process.policy_metrics import LABELS, labels_of
 from holdfast.reconcile.cache import Cache
 from holdfast.untrusted import mapping, mappings, number
 
@@ -27,25 +28,24 @@ def _failed(status: Status) -> int:
 
 
 def _families() -> Iterator[tuple[GaugeMetricFamily | CounterMetricFamily, Callable[[Status], int]]]:
-    labels = ["namespace", "policy"]
     yield (
-        GaugeMetricFamily("holdfast_retention_kept_backups", "Good backups that are there.", labels=labels),
+        GaugeMetricFamily("holdfast_retention_kept_backups", "Good backups that are there.", labels=LABELS),
         _figure("kept"),
     )
     yield (
-        GaugeMetricFamily("holdfast_retention_kept_bytes", "What they take in the store, bytes.", labels=labels),
+        GaugeMetricFamily("holdfast_retention_kept_bytes", "What they take in the store, bytes.", labels=LABELS),
         _figure("keptBytes"),
     )
     yield (
-        CounterMetricFamily("holdfast_retention_deleted_backups_total", "Backups deleted.", labels=labels),
+        CounterMetricFamily("holdfast_retention_deleted_backups_total", "Backups deleted.", labels=LABELS),
         _figure("deleted"),
     )
     yield (
-        GaugeMetricFamily("holdfast_retention_held", "1 while a plan waits for its approval, else 0.", labels=labels),
+        GaugeMetricFamily("holdfast_retention_held", "1 while a plan waits for its approval, else 0.", labels=LABELS),
         _held,
     )
     yield (
-        GaugeMetricFamily("holdfast_retention_not_deleted", "Backups that are tried to delete again.", labels=labels),
+        GaugeMetricFamily("holdfast_retention_not_deleted", "Backups that are tried to delete again.", labels=LABELS),
         _failed,
     )
 
@@ -66,5 +66,5 @@ class RetentionCollector(Collector):
         policies = [each for each in self._cache.policies.all() if "retention" in each.status]
         for family, figure in _families():
             for policy in policies:
-                family.add_metric([policy.namespace, policy.name], figure(policy.status))
+                family.add_metric(labels_of(policy), figure(policy.status))
             yield family

@@ -116,17 +116,23 @@ def _snapshots_work(
     task: SnapshotTask | SnapshotVerifyTask | SnapshotCleanupTask | SnapshotDeleteTask, context: Context
 ) -> Result:
     from holdfast.runner.rds import method
-    from holdfast.runner.rds import task as rds_task
-    from holdfast.runner.tasks import cleanup, delete, verify
 
     match task:
         case SnapshotTask():
+            from holdfast.runner.rds import task as rds_task
+
             return rds_task.run(task, context)
         case SnapshotVerifyTask():
+            from holdfast.runner.tasks import verify
+
             return verify.run(task, context, method.Snapshots())
         case SnapshotCleanupTask():
+            from holdfast.runner.tasks import cleanup
+
             return cleanup.run(task, context, method.Snapshots())
         case SnapshotDeleteTask():
+            from holdfast.runner.tasks import delete
+
             return delete.run(task, context, method.Snapshots())
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from holdfast import clock
 from holdfast.api.backup import DatabaseBackupStatus, Phase
 from holdfast.api.conditions import ConditionType as C
-from holdfast.api.conditions import update
+from holdfast.api.conditions import State, update
 from holdfast.api.deletion import Deletion, Member, Result
 from holdfast.decide.backup.observation import BackupView, Decision, Observation, Removal
 from holdfast.decide.decision import Announcement, Rest, Write
@@ -48,7 +48,7 @@ def _follow(o: Observation, asked: Removal | None, now: datetime) -> Decision:
 
 def _deleting(backup: BackupView, asked: Removal, now: datetime) -> Status:
     why = _why(asked.member)
-    states: list[tuple[C, bool | None, str, str]] = [
+    states: list[State] = [
         (C.READY, False, DELETING, "the backup's data is being deleted"),
         (C.RECONCILING, True, DELETING, why),
         (C.STALLED, False, DELETING, "Holdfast goes on by itself"),
@@ -60,7 +60,7 @@ def _deleting(backup: BackupView, asked: Removal, now: datetime) -> Status:
 def _expired(backup: BackupView, asked: Removal, now: datetime) -> Status:
     """Without Ready: nothing is wrong with it, and nothing of it can be restored; Git's tools read that as settled."""
     sentence = f"the backup's data was deleted on {clock.to_text(now)}: {asked.member.reason_to_delete}"
-    states: list[tuple[C, bool | None, str, str]] = [
+    states: list[State] = [
         (C.RECONCILING, False, EXPIRED, sentence),
         (C.STALLED, False, EXPIRED, "nothing is left to do"),
     ]
@@ -79,7 +79,7 @@ def _kept(backup: BackupView, asked: Removal, now: datetime) -> Status:
     else:
         reason, sentence = DELETION_FAILED, f"the data could not be deleted: {member.reason}: {member.message}"
     ready = failure is None
-    states: list[tuple[C, bool | None, str, str]] = [
+    states: list[State] = [
         (C.READY, ready, reason, "the backup can be restored" if ready else "there is no backup"),
         (C.RECONCILING, False, reason, sentence),
         (C.STALLED, not ready, reason, sentence),
@@ -96,7 +96,7 @@ def _stuck(backup: BackupView, asked: Removal, now: datetime) -> Status:
         sentence = f"Object Lock keeps the rest of the data until {clock.to_text(member.until)}; it is deleted then"
     else:
         sentence = f"the data could not be deleted, and this is tried again: {member.reason}: {member.message}"
-    states: list[tuple[C, bool | None, str, str]] = [
+    states: list[State] = [
         (C.RECONCILING, True, DELETING if retained else DELETION_FAILED, sentence),
         (C.STALLED, not retained, DELETING if retained else DELETION_FAILED, sentence),
     ]
@@ -120,7 +120,7 @@ def _recorded(backup: BackupView, asked: Removal, now: datetime) -> Deletion:
 
 
 def _with(
-    backup: BackupView, states: list[tuple[C, bool | None, str, str]], now: datetime, **changes: object
+    backup: BackupView, states: list[State], now: datetime, **changes: object
 ) -> Status:  # fmt: skip
     conditions = update(backup.status.conditions, states, backup.generation, now)
     said = {"conditions": conditions, "observed_generation": backup.generation}

@@ -134,8 +134,7 @@ def succeeded(
             "completed_at": report.completed_at,
             "duration_seconds": round(report.duration_seconds, 1),
             "duration": units.duration_for_people(report.duration_seconds),
-            "expires_at": expiry,
-            "expires": expiry.strftime("%Y-%m-%d"),
+            **_expiring(expiry),
             "tool_version": result.tool_version,
             "server_version": result.server_version,
             "server_major": result.server_major or backup.status.server_major,
@@ -210,10 +209,13 @@ def _ended(backup: BackupView, now: datetime, good: bool, reason: str, sentence:
     )
 
 
+def _expiring(expiry: datetime | None) -> dict[str, object]:
+    return {"expires_at": expiry, "expires": expiry and expiry.strftime("%Y-%m-%d")}
+
+
 def kept(status: Status, reasons: Sequence[str], expires: datetime | None) -> Status:
     """Say why it is kept, and until when at least."""
-    said = {"kept_because": list(reasons) or None, "expires_at": expires}
-    return status.model_copy(update={**said, "expires": expires.strftime("%Y-%m-%d") if expires else None})
+    return status.model_copy(update={"kept_because": list(reasons) or None, **_expiring(expires)})
 
 
 def kept_current(backup: BackupView) -> Status:
@@ -222,7 +224,7 @@ def kept_current(backup: BackupView) -> Status:
     changes: dict[str, object] = {"observed_generation": backup.generation}
     if backup.spec.policy_ref is None and status.phase is Phase.SUCCEEDED and status.completed_at:
         expiry = clock.days_after(status.completed_at, _retention_days(backup))
-        changes |= {"expires_at": expiry, "expires": expiry.strftime("%Y-%m-%d")}
+        changes |= _expiring(expiry)
     return status.model_copy(update=changes)
 
 

@@ -8,15 +8,13 @@ from datetime import datetime
 
 from holdfast.api.backup import CheckedBy, Failure, Phase, Verification, VerificationRun
 from holdfast.api.conditions import ConditionType as C
-from holdfast.api.conditions import update
+from holdfast.api.conditions import State, update
 from holdfast.api.job import PodWanted
 from holdfast.api.policy import VerificationLevel
 from holdfast.decide.backup.observation import BackupView
 from holdfast.decide.backup.statuses import Status
 from holdfast.errors import HoldfastError, Reason
 from holdfast.sentences import explain
-
-State = tuple[C, bool | None, str, str]
 
 HOW_TO_ASK = (
     "set the annotation to a new value of at most 128 characters; to choose a level, begin it with checksum/ or "

@@ -203,12 +203,7 @@ def _close(whose: Whose, seen: Retention, status: Status, page: DeletionPage, no
     until = there(page.completed_at, "retention.page.completedAt") + RECORDING
     if any(not backup.going and backup.told != page.job_name for _, backup in here) and now < until:
         return Look(status, due=until)
-    return Look(status, Write(swept.closed(status, page, now), *_news(page)))
-
-
-def _news(page: DeletionPage) -> tuple[Announcement]:
-    """Tell what was done by one Event."""
-    return (Announcement(swept.has_failed(page), *swept.told(page)),)
+    return Look(status, Write(swept.closed(status, page, now), Announcement(swept.has_failed(page), *swept.told(page))))
 
 
 def _named(backups: Iterable[Candidate]) -> tuple[DeleteBackup, ...]:

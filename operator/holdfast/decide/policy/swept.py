@@ -33,7 +33,6 @@ FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=5), timedelta(hours=6)  # until w
 
 def summarised(status: Status, plans: Sequence[Plan], generation: int, now: datetime) -> Status:
     """Say what is kept and what goes; what has been done stays as it was."""
-    held = status.retention or RetentionStatus()
     kept = sum(plan.kept for plan in plans)
     size = sum(plan.kept_bytes for plan in plans)
     told = {
@@ -45,12 +44,7 @@ def summarised(status: Status, plans: Sequence[Plan], generation: int, now: date
         "plan": _stopped(plans),
         "message": cut("; ".join(telling.summary(plan) for plan in plans), 1024),
     }
-    return status.model_copy(
-        update={
-            "retention": held.model_copy(update=told),
-            "conditions": _conditions(status, plans, generation, now),
-        }
-    )
+    return _with(status, **told).model_copy(update={"conditions": _conditions(status, plans, generation, now)})
 
 
 def _because(plans: Iterable[Plan]) -> list[Because]:
@@ -86,32 +80,35 @@ def _conditions(status: Status, plans: Sequence[Plan], generation: int, now: dat
     return list(update(status.conditions, [state], generation, now))
 
 
+def _held(status: Status) -> RetentionStatus:
+    return status.retention or RetentionStatus()
+
+
+def _with(status: Status, **changes: object) -> Status:
+    return status.model_copy(update={"retention": _held(status).model_copy(update=changes)})
+
+
 def with_page(status: Status, page: DeletionPage | None) -> Status:
     """Return the status with that page."""
-    held = status.retention or RetentionStatus()
-    number = max(held.pages, page.number if page else 0)
-    return status.model_copy(update={"retention": held.model_copy(update={"page": page, "pages": number})})
+    return _with(status, page=page)
 
 
 def begun(status: Status, page: DeletionPage, left: str) -> Status:
     """Return the status with a new page; `left`: the hash of what the plan has beside it."""
-    said = with_page(status, page)
-    held = said.retention or RetentionStatus()
-    return said.model_copy(update={"retention": held.model_copy(update={"approved_rest": left})})
+    return _with(status, page=page, pages=page.number, approved_rest=left)
 
 
 def reduced(status: Status, page: DeletionPage, kept: Sequence[Member], now: datetime) -> Status:
     """Leave out what is gone or was not marked: a later plan says whether it is still to go."""
-    said = with_page(status, page.model_copy(update={"members": list(kept)}) if kept else None)
-    held = said.retention or RetentionStatus()
     stay = {each.uid for each in kept}
     failed = page.model_copy(update={"members": [each for each in page.members if each.uid not in stay]})
-    return said.model_copy(update={"retention": held.model_copy(update={"retries": _retries(held, failed, now)})})
+    left = page.model_copy(update={"members": list(kept)}) if kept else None
+    return _with(status, page=left, retries=_retries(_held(status), failed, now))
 
 
 def closed(status: Status, page: DeletionPage, now: datetime) -> Status:
     """Return the status without the page: what could not be deleted is tried again, later each time."""
-    held = status.retention or RetentionStatus()
+    held = _held(status)
     done = [each for each in page.members if each.result is Result.DELETED]
     last = Swept(
         completed_at=page.completed_at or now,
@@ -120,10 +117,8 @@ def closed(status: Status, page: DeletionPage, now: datetime) -> Status:
         failed=sum(each.result is Result.FAILED for each in page.members),
         message=told(page)[1],
     )
-    changes = {
-        "page": None, "last_sweep": last, "deleted": held.deleted + len(done), "retries": _retries(held, page, now),
-    }  # fmt: skip
-    return status.model_copy(update={"retention": held.model_copy(update=changes)})
+    retries = _retries(held, page, now)
+    return _with(status, page=None, last_sweep=last, deleted=held.deleted + len(done), retries=retries)
 
 
 def _retries(held: RetentionStatus, page: DeletionPage, now: datetime) -> list[Retry]:

@@ -21,8 +21,7 @@ from holdfast.decide.backup.suspicion import Former, former_of, identity
 from holdfast.decide.decision import Write
 from holdfast.decide.resolve import no_image
 from holdfast.decide.retention.plan import Verdict
-from holdfast.decide.seen import Asked, Seen
-from holdfast.decide.starting import latest
+from holdfast.decide.seen import Asked
 from holdfast.kube.errors import Unavailable
 from holdfast.kube.kinds import BACKUPS
 from holdfast.manifests import methods
@@ -30,6 +29,7 @@ from holdfast.reconcile.backups import backup_view
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.kinds import deletions
 from holdfast.reconcile.kinds.backup_jobs import BUILDERS, owner, runner
+from holdfast.reconcile.kinds.works import work
 from holdfast.reconcile.plans import kept_because
 from holdfast.reconcile.queue import Key
 from holdfast.reconcile.resource import Resource
@@ -159,18 +159,11 @@ def _seen(cache: Cache, resource: Resource, view: BackupView, known: Known, now:
     names = job_names(resource, view.status).items()
     return Observation(
         backup=view,
-        works={role: _work(cache, view.namespace, name, known.refused.get(role), now) for role, name in names if name},
+        works={role: work(cache, view.namespace, name, known.refused.get(role), now) for role, name in names if name},
         asked=Asked(known.pods_listed, cache.refusals.read(view.namespace)),
         claim=known.claim,
         verify_request=resource.verify_request,
     )
-
-
-def _work(cache: Cache, namespace: str, name: str, refused: str | None, now: datetime) -> Seen:
-    """Read one Job and its Pods, and why it has none."""
-    job, pods = cache.job(namespace, name), tuple(cache.pods_named(namespace, name))
-    told = latest(cache.refusals_of(job), now) if job else None
-    return Seen(name, job, pods, told.message if told else refused, told.seen if told else None)
 
 
 def _policy(cache: Cache, resource: Resource) -> BackupPolicySpec | None:

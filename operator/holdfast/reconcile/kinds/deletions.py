@@ -17,14 +17,14 @@ from holdfast.decide import failures
 from holdfast.decide.backup.observation import BackupView, Removal
 from holdfast.decide.policy.sweep import SWEEP, Candidate, Retention
 from holdfast.decide.resolve import no_image
-from holdfast.decide.seen import NOTHING, Asked, Seen
-from holdfast.decide.starting import latest
+from holdfast.decide.seen import NOTHING, Asked
 from holdfast.errors import HoldfastError
 from holdfast.kube.kinds import BACKUPS
 from holdfast.manifests import jobs, methods, tasks
 from holdfast.reconcile.backups import Backup, backup_view
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.kinds.backup_jobs import owner, runner
+from holdfast.reconcile.kinds.works import work
 from holdfast.reconcile.queue import Key
 from holdfast.reconcile.resource import Resource
 from holdfast.reconcile.sight import Known, Sources
@@ -55,10 +55,11 @@ def observe(sources: Sources, policy: Resource, backups: Iterable[Backup], known
     cache, page = sources.cache, page_of(policy.status)
     begun = next((known for _, known in _begun(backups, page)), None) if page else None
     error = no_image(begun.resolved, sources.settings) if begun else None
+    seen = work(cache, policy.namespace, page.job_name, known.refused.get(SWEEP), now) if page else NOTHING
     return Retention(
         plans=sources.plans.of(policy.namespace, policy.name).plans,
-        backups={backup.uid: _candidate(backup) for backup in backups},
-        work=_work(cache, policy, page.job_name, known, now) if page else NOTHING,
+        backups={backup.uid: _candidate(backup, asked=seen.job is None) for backup in backups},
+        work=seen,
         asked=Asked(known.pods_listed, cache.refusals.read(policy.namespace)),
         template=begun.resolved.job if begun else JobTemplate(),
         refused=known.refused,
@@ -66,7 +67,9 @@ def observe(sources: Sources, policy: Resource, backups: Iterable[Backup], known
     )
 
 
-def _candidate(backup: Backup) -> Candidate:
+def _candidate(backup: Backup, *, asked: bool) -> Candidate:
+    """Return one; `asked`: whether it can be read is asked, which costs something, before the Job is made."""
+    lacks = asked and backup.phase is Phase.DELETING and (backup.whole is None or _readable(backup.whole) is None)
     return Candidate(
         name=backup.name,
         uid=backup.uid,
@@ -77,15 +80,8 @@ def _candidate(backup: Backup) -> Candidate:
         pinned=backup.fact.pinned,
         store=backup.store,
         told=backup.told,
-        lacks=backup.phase is Phase.DELETING and (backup.whole is None or _readable(backup.whole) is None),
+        lacks=lacks,
     )
-
-
-def _work(cache: Cache, policy: Resource, name: str, known: Known, now: datetime) -> Seen:
-    """Read the page's Job and its Pods, and why it has none."""
-    job, pods = cache.job(policy.namespace, name), tuple(cache.pods_named(policy.namespace, name))
-    told = latest(cache.refusals_of(job), now) if job else None
-    return Seen(name, job, pods, told.message if told else known.refused.get(SWEEP), told.seen if told else None)
 
 
 def _members(backups: Iterable[Backup], page: DeletionPage) -> Iterator[Backup]:
