@@ -280,3 +280,9 @@ def test_what_object_lock_retains_is_no_failure_and_is_tried_when_the_lock_ends(
     assert closed.decision.announcement is not None
     assert closed.decision.announcement.reason == "BackupsDeleted"
     assert "1 kept by Object Lock" in closed.decision.announcement.message
+
+
+def test_what_is_locked_as_a_whole_is_the_plans_to_keep_and_holds_up_no_other_deletion():
+    stuck = changed(without(seen(), "a"), b={"phase": Phase.SUCCEEDED, "told": a_page().job_name})
+    locked = {"result": Result.RETAINED, "until": NOW + 9 * DAY, "untouched": True}
+    assert written(look(stuck, ended(a_page("a", "b"), b=locked))).retries == []

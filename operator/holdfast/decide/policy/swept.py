@@ -125,8 +125,13 @@ def _retries(held: RetentionStatus, page: DeletionPage, now: datetime) -> list[R
     former = {retry.uid: retry for retry in held.retries}
     members = {each.uid for each in page.members}
     kept = [retry for retry in held.retries if retry.uid not in members and retry.at > now - LONGEST_PAUSE]
-    again = [_retry(each, former.get(each.uid), now) for each in page.members if each.result is not Result.DELETED]
+    again = [_retry(each, former.get(each.uid), now) for each in page.members if _is_tried_again(each)]
     return [*kept, *again][-MAX_RETRIES:]
+
+
+def _is_tried_again(member: Member) -> bool:
+    """Whether it is to be tried again by itself: what is locked as a whole, the plan keeps until its lock ends."""
+    return not (member.result is Result.DELETED or (member.result is Result.RETAINED and member.untouched))
 
 
 def _retry(member: Member, former: Retry | None, now: datetime) -> Retry:
