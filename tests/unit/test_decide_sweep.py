@@ -12,7 +12,8 @@ from holdfast.api.backup import Phase
 from holdfast.api.conditions import ConditionType
 from holdfast.api.deletion import DeletionPage, Member, Result, RetentionStatus, Retry
 from holdfast.api.job import JobTemplate
-from holdfast.api.policy import BackupPolicySpec, BackupPolicyStatus
+from holdfast.api.policy import BackupPolicySpec
+from holdfast.api.policy_status import BackupPolicyStatus
 from holdfast.decide.decision import Create, DeleteBackup, DeleteBackups, Do, Expire, Write
 from holdfast.decide.policy import sweep, swept
 from holdfast.decide.policy.sweep import MARKING, RECORDING, SWEEP, Candidate, Look, Retention, Whose

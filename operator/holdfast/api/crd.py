@@ -18,7 +18,8 @@ from holdfast import naming
 from holdfast.api import generated, reference
 from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus
 from holdfast.api.base import MAX_POLICY_NAME
-from holdfast.api.policy import BackupPolicySpec, BackupPolicyStatus
+from holdfast.api.policy import BackupPolicySpec
+from holdfast.api.policy_status import BackupPolicyStatus
 from holdfast.api.schema import RULES, Schema, structural, without_input_rules
 
 HEADER = "# Generated from operator/holdfast/api; do not edit: run `make generate`.\n"

@@ -7,9 +7,9 @@ from pydantic import Field
 
 from holdfast.api.base import StatusModel, keyed_by
 from holdfast.api.job import PodWanted
+from holdfast.api.limits import MAX_PAGE
 from holdfast.texts import Plain
 
-MAX_PAGE = 50  # backups that one Job deletes
 MAX_TOLD = 20  # of a plan's deletions that are named
 MAX_RETRIES = 64  # while so many wait to be tried again, nothing else is begun
 

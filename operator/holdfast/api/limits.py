@@ -11,6 +11,7 @@ from pydantic import Field
 
 from holdfast.api.base import Rule, rules, says
 
+MAX_PAGE = 50  # backups that one Job deletes: what a resource tells of, a task and a report have room for the same
 MIN_SIZE, MAX_SIZE = "1Mi", "1Ei"
 _NUMBER = r"([0-9]+(\.[0-9]*)?|\.[0-9]+)"
 SIZE = rf"^{_NUMBER}([KMGTPE]i|[kMGTPE]|[eE](\+|-)?[0-9]{{1,2}})?$"

@@ -1,18 +1,14 @@
 """BackupPolicy: this database, this method, this store; when, and how long its backups are kept."""
 
-from datetime import datetime
 from enum import StrEnum
 
 from pydantic import AwareDatetime, ConfigDict, Field
 
-from holdfast.api.base import ObjectName, Rule, SpecModel, StatusModel, keyed_by, rules
-from holdfast.api.conditions import Condition
+from holdfast.api.base import ObjectName, Rule, SpecModel, rules
 from holdfast.api.database import Database
-from holdfast.api.deletion import RetentionStatus
 from holdfast.api.job import JobTemplate
 from holdfast.api.retention import Retention
-from holdfast.api.runs import Asked, LastFailure, LastRun, LastSuccess, Run
-from holdfast.api.schedule import Schedule, ScheduleStatus
+from holdfast.api.schedule import Schedule
 from holdfast.api.storage import Storage
 
 
@@ -301,42 +297,3 @@ class BackupPolicySpec(SpecModel):
     def days_kept(self) -> int:
         """For how many days a backup is kept by its age, unless it says so itself."""
         return self.environment.retention_days if self.retention.days is None else self.retention.days
-
-
-class BackupPolicyStatus(StatusModel):
-    """What the operator has found about the policy."""
-
-    observed_generation: int | None = Field(None, description="Generation of the spec that this status describes.")
-    retention_days: int | None = Field(None, description="Days to keep the policy's backups, with defaults applied.")
-    schedule: ScheduleStatus | None = Field(
-        None, description="How far the schedule has come, and which backups it has missed."
-    )
-    next_runs: list[datetime] | None = Field(
-        None, max_length=3, description="When the next three scheduled backups begin, jitter included, UTC."
-    )
-    last_run: LastRun | None = Field(None, description="The last backup that the schedule has made.")
-    last_success: LastSuccess | None = Field(
-        None, description="The last good backup since the policy was created, scheduled or not."
-    )
-    last_failure: LastFailure | None = Field(
-        None, description="The last failed backup since the policy was created, scheduled or not."
-    )
-    recent: list[Run] = Field(
-        [],
-        max_length=10,
-        json_schema_extra=keyed_by("name"),
-        description="The last ten backups of the policy that have ended, the newest first, scheduled or not.",
-    )
-    backup_now: Asked | None = Field(
-        None, description="The last request for a backup by the annotation holdfast.dev/backup-now."
-    )
-    retention: RetentionStatus | None = Field(
-        None, description="What retention keeps and why, what goes next, and what was deleted last."
-    )
-    conditions: list[Condition] = Field(
-        [],
-        max_length=16,
-        json_schema_extra=keyed_by("type"),
-        description="Conditions of the policy: Ready, Reconciling, Stalled; and RetentionHeld while a plan that would "
-        "delete much waits for its approval.",
-    )

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
 
 from holdfast.api.base import SpecModel
 from holdfast.api.database import Database, Engine
-from holdfast.api.deletion import MAX_PAGE
+from holdfast.api.limits import MAX_PAGE
 from holdfast.api.policy import Dump, VerificationLevel
 from holdfast.api.rds import RDSInstance
 from holdfast.api.storage import Encryption, S3Storage

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from holdfast.api.policy import BackupPolicyStatus
+from holdfast.api.policy_status import BackupPolicyStatus
 from holdfast.api.runs import LastFailure, LastSuccess, Run, RunResult
 from holdfast.decide.decision import Announcement
 from holdfast.units import duration_for_people, size_for_people

@@ -7,7 +7,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from holdfast.api.conditions import ConditionType, update
-from holdfast.api.policy import BackupPolicySpec, BackupPolicyStatus
+from holdfast.api.policy import BackupPolicySpec
+from holdfast.api.policy_status import BackupPolicyStatus
 from holdfast.api.unreadable import as_far_as_readable, explained
 from holdfast.decide.policy.cron import read as read_cron
 from holdfast.decide.resolve import image_of, resolve

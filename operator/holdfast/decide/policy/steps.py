@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from holdfast import clock, naming
-from holdfast.api.policy import BackupPolicySpec, BackupPolicyStatus
+from holdfast.api.policy import BackupPolicySpec
+from holdfast.api.policy_status import BackupPolicyStatus
 from holdfast.api.runs import Asked, LastRun
 from holdfast.api.schedule import Missed, Schedule, ScheduleStatus
 from holdfast.decide.decision import Announcement, Decision, DeleteBackup, Do, MakeBackup, Rest, Write

@@ -13,9 +13,10 @@ from datetime import datetime, timedelta
 from holdfast import naming
 from holdfast.api.backup import Failure, Phase
 from holdfast.api.begun import there
-from holdfast.api.deletion import MAX_PAGE, MAX_RETRIES, DeletionPage, Member, Result
+from holdfast.api.deletion import MAX_RETRIES, DeletionPage, Member, Result
 from holdfast.api.job import LOG_SECONDS, JobTemplate, PodWanted
-from holdfast.api.policy import BackupPolicyStatus
+from holdfast.api.limits import MAX_PAGE
+from holdfast.api.policy_status import BackupPolicyStatus
 from holdfast.decide import failures, job_life
 from holdfast.decide.decision import Announcement, Decision, DeleteBackup, DeleteBackups, Do, Write
 from holdfast.decide.job_life import Step, Work

@@ -19,7 +19,7 @@ from holdfast.api.deletion import (
     Retry,
     Swept,
 )
-from holdfast.api.policy import BackupPolicyStatus
+from holdfast.api.policy_status import BackupPolicyStatus
 from holdfast.contract.report import DeleteReport
 from holdfast.decide.retention import telling
 from holdfast.decide.retention.plan import Plan

@@ -11,7 +11,7 @@ from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus, Phase
 from holdfast.api.begun import Begun, there
 from holdfast.api.deletion import DeletionPage
 from holdfast.api.job import JobTemplate
-from holdfast.api.policy import BackupPolicyStatus
+from holdfast.api.policy_status import BackupPolicyStatus
 from holdfast.contract.task import MustStay
 from holdfast.decide import failures
 from holdfast.decide.backup.observation import BackupView, Removal
