@@ -21,7 +21,8 @@ class Explained(Protocol):
 def explain(what: Explained, most: int = 4096) -> str:
     """Say what happened and what to do, in at most `most` bytes of UTF-8: the message gives way, not the remedy."""
     remedy = f". What to do: {what.remedy}"
-    return cut(cut(what.message, max(0, most - len(remedy.encode()))) + remedy, most)
+    message = what.message.removesuffix(".")  # a server's own words may end with one
+    return cut(cut(message, max(0, most - len(remedy.encode()))) + remedy, most)
 
 
 def shorten(text: str, limit: int) -> str:

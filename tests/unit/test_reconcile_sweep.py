@@ -228,9 +228,13 @@ async def test_more_than_half_is_held_until_the_plans_hash_is_repeated_and_anoth
 async def test_what_the_store_does_not_let_go_is_good_as_before_told_and_tried_again_later():
     def denied(task: DeleteTask) -> DeleteReport:
         failed = NotDeletedReport(
-            items=list(range(len(task.items))), reason="StorageAccessDenied", message="grant it", untouched=True
+            items=list(range(len(task.items))),
+            reason="StorageAccessDenied",
+            message="grant it",
+            untouched=True,
+            whole=True,
         )
-        return DeleteReport(failed=[failed])
+        return DeleteReport(failed=[failed], whole=failed.items)
 
     store = Store(denied)
     cluster = a_cluster(store, AGES)
@@ -241,6 +245,18 @@ async def test_what_the_store_does_not_let_go_is_good_as_before_told_and_tried_a
     assert len(store.asked) == 1
     await days_pass(cluster, now=NOW + timedelta(minutes=6))
     assert len(store.asked) == 2
+
+
+async def test_a_backup_that_nobody_has_seen_to_be_whole_is_not_called_good_again():
+    def blind(task: DeleteTask) -> DeleteReport:
+        items = list(range(len(task.items)))
+        return DeleteReport(
+            failed=[NotDeletedReport(items=items, reason="StorageAccessDenied", message="m", untouched=True)]
+        )
+
+    cluster = a_cluster(Store(blind), AGES)
+    await days_pass(cluster)
+    assert backups(cluster) == {"a": "Deleting", "b": "Deleting", "c": "Succeeded", "d": "Succeeded", "e": "Succeeded"}
 
 
 async def test_what_no_rule_keeps_and_a_held_plan_does_not_delete_yet_says_of_none_that_it_keeps_it():

@@ -360,6 +360,25 @@ def test_without_a_right_nothing_of_it_goes_and_the_remedy_names_it(world, right
     assert world.s3.rows == before
 
 
+def test_as_good_as_before_is_only_what_was_seen_to_be(world):
+    world.backup(1)
+    world.backup(2)
+    world.refuse("delete_object")
+    assert world.delete(an_item(1), an_item(2)).whole == [0, 1]
+    world.refuse("get_object")
+    report = world.delete(an_item(1), an_item(2))
+    assert (report.whole, only(report.failed).untouched) == ([], True)  # this Job has not seen them
+
+
+def test_what_lost_its_manifest_to_a_former_job_is_not_called_good_by_one_that_may_not_look(world):
+    world.backup()
+    world.refuse("delete_object", "InternalError", 500, after=1)
+    assert world.delete(an_item()).whole == []
+    world.s3.faults.clear()
+    world.refuse("get_object")
+    assert world.delete(an_item()).whole == []
+
+
 def test_versions_are_never_passed_over_for_want_of_the_right_to_list_them(versioned):
     versioned.backup()
     versioned.s3.lists_versions = False

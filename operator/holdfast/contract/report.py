@@ -166,7 +166,7 @@ class RetainedReport(StatusModel):
 
     items: Items
     until: Moment
-    untouched: bool = Field(False, description="Nothing of them was deleted: they are as good as before.")
+    untouched: bool = Field(False, description="This Job has deleted nothing of them.")
 
 
 class NotDeletedReport(StatusModel):
@@ -175,7 +175,7 @@ class NotDeletedReport(StatusModel):
     items: Items
     reason: Plain = Field(max_length=128)
     message: Plain = Field(description="What happened to the first of them, and what to do.")
-    untouched: bool = Field(False, description="Nothing of them was deleted: they are as good as before.")
+    untouched: bool = Field(False, description="This Job has deleted nothing of them.")
 
 
 class DeleteReport(StatusModel):
@@ -184,6 +184,7 @@ class DeleteReport(StatusModel):
     deleted: Items = Field([], description="Whose data is gone, also where it was gone before.")
     retained: list[RetainedReport] = Field([], max_length=MAX_ITEMS)
     failed: list[NotDeletedReport] = Field([], max_length=MAX_ITEMS)
+    whole: Items = Field([], description="Whose manifest was seen and is there: they are as good as before.")
 
 
 class Report(StatusModel):

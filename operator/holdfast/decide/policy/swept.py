@@ -142,19 +142,20 @@ def _retry(member: Member, former: Retry | None, now: datetime) -> Retry:
 
 
 def results(members: Sequence[Member], report: DeleteReport) -> list[Member]:
-    """Return each member with what the Job has made of it."""
+    """Return each member with what the Job has made of it: as good as before is only what the Job has seen to be."""
     fates: dict[int, dict[str, object]] = {place: {"result": Result.DELETED} for place in report.deleted}
     for kept in report.retained:
-        said = {"result": Result.RETAINED, "until": kept.until, "untouched": kept.untouched}
-        fates |= dict.fromkeys(kept.items, said)
-    for not_deleted in report.failed:
-        said = {
-            "result": Result.FAILED, "reason": not_deleted.reason, "message": shorten(not_deleted.message, 512),
-            "untouched": not_deleted.untouched,
+        fates |= {place: {"result": Result.RETAINED, "until": kept.until} for place in kept.items}
+    for told in report.failed:
+        message = shorten(told.message, 512)
+        fates |= {
+            place: {"result": Result.FAILED, "reason": told.reason, "message": message} for place in told.items
         }  # fmt: skip
-        fates |= dict.fromkeys(not_deleted.items, said)
     unsaid = {"result": Result.FAILED, "reason": Reason.REPORT_MISSING, "message": "the Job's report does not say"}
-    return [each.model_copy(update=fates.get(place, unsaid)) for place, each in enumerate(members)]
+    return [
+        each.model_copy(update={**fates.get(place, unsaid), "untouched": place in report.whole})
+        for place, each in enumerate(members)
+    ]
 
 
 def has_failed(page: DeletionPage) -> bool:

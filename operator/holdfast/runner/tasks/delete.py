@@ -31,8 +31,9 @@ _MESSAGE = 600  # bytes
 _TOLD = 6  # times of locks, and reasons: what the report has room for
 _NOT_THERE = (Reason.MANIFEST_CONFLICT, Reason.BACKUP_NOT_FOUND, Reason.SIZE_IMPLAUSIBLE)
 _DENIED = (
-    "give the credentials in s3.pruneSecretName (else s3.secretName), or the Job's ServiceAccount, the right "
-    "s3:DeleteObject and, if the bucket keeps versions, s3:ListBucketVersions and s3:DeleteObjectVersion"
+    "check the credentials in s3.pruneSecretName (else s3.secretName), or the identity of the Job's ServiceAccount: "
+    "they must have the right s3:DeleteObject and, if the bucket keeps versions, s3:ListBucketVersions and "
+    "s3:DeleteObjectVersion"
 )
 
 
@@ -42,7 +43,16 @@ class Fate:
 
     until: datetime | None = None  # Object Lock keeps it
     error: HoldfastError | None = None
-    untouched: bool = False
+    untouched: bool = False  # by this Job
+    whole: bool = False  # its manifest was seen, and is there
+
+
+@dataclass
+class _Progress:
+    """How far the deletion of one backup has come."""
+
+    begun: bool = False  # something of it may be gone
+    whole: bool = False
 
 
 def run(task: D, context: Context, method: Deleting[D, M]) -> Result:
@@ -79,55 +89,56 @@ def _require_what_stays(task: D, opened: Store, context: Context, method: Deleti
 
 def _fate(task: D, item: DeleteItem, opened: Store, context: Context, method: Deleting[D, M]) -> Fate:
     """Delete one. Whatever is in the way of it is in the way of no other."""
-    begun = [False]
+    progress, until, failure = _Progress(), None, None
     try:
         context.stop.check()
-        fate = Fate(_delete(task, item, opened, context, method, begun), untouched=not begun[0])
+        until = _delete(task, item, opened, context, method, progress)
     except HoldfastError as error:
-        fate = Fate(error=_told(error), untouched=not begun[0])
+        failure = _told(error)
     except Exception as error:  # noqa: BLE001 - a fault of ours in one is in the way of no other, either
         context.log.line("fault", type=type(error).__name__, backup=item.name)
-        fate = Fate(error=_fault(error), untouched=not begun[0])
+        failure = _fault(error)
+    fate = Fate(until, failure, untouched=not progress.begun, whole=progress.whole)
     said = {"error": fate.error.message} if fate.error else {}
     context.log.line("deleted" if fate == Fate() else "kept", backup=item.name, backupID=item.backup_id, **said)
     return fate
 
 
 def _delete(
-    task: D, item: DeleteItem, opened: Store, context: Context, method: Deleting[D, M], begun: list[bool]
+    task: D, item: DeleteItem, opened: Store, context: Context, method: Deleting[D, M], progress: _Progress
 ) -> datetime | None:
-    """Delete manifest, data and what is left; return until when Object Lock keeps what is left.
-
-    `begun` becomes true once anything of it may be gone. Raises HoldfastError.
-    """
+    """Delete manifest, data and what is left; return until when Object Lock keeps that. Raises HoldfastError."""
     prefix = item.key_prefix
     _require_own_folder(item)
     manifest = manifests.read(opened, prefix, item.uid, method.manifest)
+    progress.whole = manifest is not None
     found = purge.versions(opened, prefix)
     if manifest is not None:
         folder.abort_uploads(opened, prefix, context)  # of a backup that is complete: nobody goes on with one
-        if locked := _without_manifest(item, opened, found, context, begun):
+        if locked := _without_manifest(item, opened, found, context, progress):
             return locked
     else:  # gone already; what is newer may be of a backup that is still running, whoever wrote that it is this one
         found = purge.until(found, item.completed_at + SLACK) if item.completed_at else []
-    begun[0] = True
+    progress.begun = True
     method.delete(task, item, context)
     return purge.purge(opened, [each for each in found if folder.holds(each.key, prefix)], context)
 
 
 def _without_manifest(
-    item: DeleteItem, opened: Store, found: list[purge.Version], context: Context, begun: list[bool]
+    item: DeleteItem, opened: Store, found: list[purge.Version], context: Context, progress: _Progress
 ) -> datetime | None:
     """Delete the manifest; return until when Object Lock keeps it. Where that failed, look whether it is there."""
     key = item.key_prefix + MANIFEST_NAME
     context.stop.check()
-    begun[0] = True
+    progress.begun, progress.whole = True, False
     try:
         locked = purge.purge(opened, [each for each in found if each.key == key], context)
     except HoldfastError:
-        begun[0] = opened.head(key) is None
+        progress.whole = opened.head(key) is not None
+        progress.begun = not progress.whole
         raise
-    begun[0] = locked is None
+    progress.whole = locked is not None
+    progress.begun = not progress.whole
     return locked
 
 
@@ -157,6 +168,7 @@ def reported(fates: list[Fate]) -> DeleteReport:
         deleted=gone,
         retained=[_retained(places, fates) for places in _grouped([retained[which] for which in sorted(retained)])],
         failed=[_failed(places, fates) for places in _grouped(list(failed.values()))],
+        whole=[place for place, fate in enumerate(fates) if fate.whole],
     )
 
 
@@ -167,14 +179,17 @@ def _grouped(groups: list[list[int]]) -> list[list[int]]:
 
 def _retained(places: list[int], fates: list[Fate]) -> RetainedReport:
     until = max(lock for place in places if (lock := fates[place].until))
-    return RetainedReport(items=places, until=until, untouched=all(fates[place].untouched for place in places))
+    return RetainedReport(items=places, until=until, untouched=_untouched(places, fates))
 
 
 def _failed(places: list[int], fates: list[Fate]) -> NotDeletedReport:
     first = fates[places[0]]
     reason = first.error.reason if first.error else Reason.INTERNAL_ERROR
-    untouched = all(fates[place].untouched for place in places)
-    return NotDeletedReport(items=places, reason=reason, message=_said(first), untouched=untouched)
+    return NotDeletedReport(items=places, reason=reason, message=_said(first), untouched=_untouched(places, fates))
+
+
+def _untouched(places: list[int], fates: list[Fate]) -> bool:
+    return all(fates[place].untouched for place in places)
 
 
 def _said(fate: Fate) -> str:
