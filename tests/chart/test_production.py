@@ -14,6 +14,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300, func_only=True)]
 
 ID = "20261129T010203Z-abc123"
 IN_FORCE_SECONDS = 120
+RESOURCES = {"DatabaseBackup": "databasebackups.holdfast.dev", "BackupPolicy": "backuppolicies.holdfast.dev"}
 ACCOUNT = "hf-holdfast"
 
 
@@ -38,8 +39,8 @@ class Guarded:
         self.kubectl("apply", "-f", "-", stdin=json.dumps(made))
         if status:
             patch = ("--subresource=status", "--type=merge", "-p", json.dumps({"status": status}))
-            self.kubectl("-n", self.tenant, "patch", kind, name, *patch)
-        return f"{kind.lower()}/{name}"
+            self.kubectl("-n", self.tenant, "patch", RESOURCES[kind], name, *patch)
+        return f"{RESOURCES[kind]}/{name}"
 
     def backup(self, name: str, phase: str = "Succeeded", environment: str = "production") -> str:
         status = {"phase": phase, "backupID": ID, "resolved": a_spec(environment)}
