@@ -134,8 +134,12 @@ def _copied(body: T) -> T:
 
 
 def _matches(selector: str | None, value: Any) -> bool:
-    """Say whether each term of a selector holds: `key=value`, `key!=value`, or `key` for one that is there."""
+    """Say whether each term of a selector holds: `key=value`, `key!=value`, `key` for one that is there, `!key`."""
     for term in filter(None, (selector or "").split(",")):
+        if term.startswith("!"):
+            if value(term[1:]) is not None:
+                return False
+            continue
         key, unequal, wanted = term.partition("!=")
         if unequal:
             if value(key) == wanted:

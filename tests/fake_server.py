@@ -1,13 +1,14 @@
 """An API server on loopback, as far as the operator's process asks of one: lists in pages, watches, reads and writes.
 
-What it keeps of objects is tests/fake_objects.py's; a watch brings what comes after a list.
+What it keeps of objects is tests/fake_objects.py's; a watch brings what comes after a list, or begins with what there
+is, where that is asked for and `streams`.
 """
 
 import asyncio
 import itertools
 import json
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from aiohttp import web
 from tests.certificates import Shown
 from tests.fake_objects import Body, FakeObjects
 
-from holdfast.kube.errors import AlreadyExists, Conflict, KubeError
+from holdfast.kube.errors import AlreadyExists, Conflict, KubeError, Refused
 from holdfast.kube.kinds import BACKUPS, EVENTS, JOBS, LEASES, PODS, POLICIES, Kind
 
 KINDS = (BACKUPS, POLICIES, JOBS, PODS, EVENTS, LEASES)
@@ -32,6 +33,8 @@ class FakeApi(FakeObjects):
         self.asked: list[str] = []  # methods and paths with queries
         self.tokens: set[str | None] = set()  # that came with them
         self.url = ""
+        self.streams = True  # the feature WatchList, which Kubernetes 1.30, 1.31 and 1.33 do not have
+        self.cut_after: int | None = None  # objects of the next stream that begins with what there is
         self.silent: set[Kind] = set()  # kinds whose watches bring nothing, and whose lists are not told to kopf
         self._watchers: list[tuple[str, asyncio.Queue[bytes]]] = []
 
@@ -65,7 +68,9 @@ class FakeApi(FakeObjects):
             if request.method == "POST":
                 return web.json_response(await self.create(kind, namespace or "", await request.json()))
             return await (
-                self._watch(request, kind) if "watch" in request.query else self._page(request, kind, namespace)
+                self._watch(request, kind, namespace)
+                if "watch" in request.query
+                else self._page(request, kind, namespace)
             )
         except StopIteration:
             return web.Response(status=404, text="404 page not found")
@@ -93,16 +98,7 @@ class FakeApi(FakeObjects):
 
     async def _page(self, request: web.Request, kind: Kind, namespace: str | None) -> web.Response:
         await asyncio.sleep(0)
-        query, headers = request.query, request.headers
-        found = await self.list(
-            kind,
-            namespace,
-            label_selector=query.get("labelSelector"),
-            field_selector=query.get("fieldSelector"),
-            metadata_only="PartialObjectMetadataList" in headers.get("Accept", ""),
-        )
-        if "kopf" in headers.get("User-Agent", "") and kind in self.silent:
-            found = []
+        query, found = request.query, await self._found(request, kind, namespace)
         begin, limit = int(query.get("continue") or 0), int(query.get("limit") or len(found) or 1)
         meta = {"resourceVersion": str(next(self._numbers))}
         if begin + limit < len(found):
@@ -111,17 +107,44 @@ class FakeApi(FakeObjects):
         body = {"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": meta, "items": items}
         return web.json_response(body)
 
-    async def _watch(self, request: web.Request, kind: Kind) -> web.StreamResponse:
+    async def _found(self, request: web.Request, kind: Kind, namespace: str | None) -> list[Body]:
+        query, headers = request.query, request.headers
+        if "kopf" in headers.get("User-Agent", "") and kind in self.silent:
+            return []
+        return await self.list(
+            kind,
+            namespace,
+            label_selector=query.get("labelSelector"),
+            field_selector=query.get("fieldSelector"),
+            metadata_only="PartialObjectMetadataList" in headers.get("Accept", ""),
+        )
+
+    async def _watch(self, request: web.Request, kind: Kind, namespace: str | None) -> web.StreamResponse:
+        begins_with_all = "sendInitialEvents" in request.query
+        if begins_with_all and not self.streams:
+            raise Refused("sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled", 422)
         queue: asyncio.Queue[bytes] = asyncio.Queue()
         self._watchers.append((kind.plural, queue))
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
         try:
+            for line in self._all_lines(await self._found(request, kind, namespace)) if begins_with_all else ():
+                await response.write(line)
+                if not line:
+                    return response
             while line := await queue.get():
                 await response.write(line)
         finally:
             self._watchers.remove((kind.plural, queue))
         return response
+
+    def _all_lines(self, found: list[Body]) -> Iterator[bytes]:
+        """What there is, and the mark that it was all; the empty line where the stream is cut before."""
+        cut, self.cut_after = (self.cut_after, None) if found else (None, self.cut_after)
+        for body in found[:cut]:
+            yield json.dumps({"type": "ADDED", "object": body}).encode() + b"\n"
+        meta = {"resourceVersion": str(next(self._numbers)), "annotations": {"k8s.io/initial-events-end": "true"}}
+        yield b"" if cut else json.dumps({"type": "BOOKMARK", "object": {"metadata": meta}}).encode() + b"\n"
 
     def end_watches(self) -> None:
         """Close every stream, as a server does that ends."""

@@ -134,6 +134,15 @@ async def test_an_empty_list_is_empty(client: KubeClient, namespace: str, metada
     assert await client.list(JOBS, namespace, label_selector="no=such", metadata_only=metadata_only) == []
 
 
+async def test_a_server_streams_what_there_is_or_says_that_it_does_not(
+    client: KubeClient, namespace: str, unique: str
+) -> None:
+    await client.create(LEASES, namespace, a_lease(unique))
+    for where in (namespace, None):
+        told = await asyncio.gather(client.streams(LEASES, where), return_exceptions=True)
+        assert told == [True] or "WatchList feature gate" in str(told)  # Kubernetes 1.30, 1.31 and 1.33 do not
+
+
 async def test_a_delete_spares_an_object_of_the_same_name_and_another_uid(
     client: KubeClient, namespace: str, unique: str
 ) -> None:

@@ -127,17 +127,17 @@ def test_kopf_has_no_reason_to_write() -> None:
     assert not registry._spawning.get_all_handlers()
     assert not registry._indexing.get_all_handlers()
     assert not registry._webhooks.get_all_handlers()
-    assert watches.settings().posting.enabled is False
+    assert watches.settings(streaming=True).posting.enabled is False
 
 
 @pytest.mark.parametrize("method", ["store", "purge", "touch"])
 def test_a_write_by_kopf_would_be_a_fault(method: str) -> None:
     with pytest.raises(NotImplementedError):
-        getattr(watches.settings().persistence.progress_storage, method)(body={}, patch={}, key="x")
+        getattr(watches.settings(streaming=True).persistence.progress_storage, method)(body={}, patch={}, key="x")
 
 
 def test_children_are_selected_by_the_server() -> None:
-    settings = watches.settings()
+    settings = watches.settings(streaming=True)
     for watch in WATCHES:
         where = (watch.kind.group, watch.kind.version, watch.kind.plural)
         assert settings.watching.label_selectors.get(where) == watch.label_selector

@@ -12,7 +12,7 @@ from tests.fake_server import FakeApi, serve
 
 from holdfast.kube import paging
 from holdfast.kube.client import KubeClient
-from holdfast.kube.errors import Unavailable
+from holdfast.kube.errors import Refused, Unavailable
 from holdfast.kube.kinds import POLICIES
 
 SMALLER = 8  # times, than what a cluster has
@@ -120,6 +120,32 @@ async def test_an_answer_may_have_six_mib_and_no_byte_more() -> None:
     assert len(await paging.read(chunks(5 << 20, 1 << 20))) == 6 << 20
     with pytest.raises(paging.TooBig, match="more than 6 MiB"):
         await paging.read(chunks(5 << 20, 1 << 20, 1))
+
+
+async def test_of_an_answer_without_an_end_the_first_line_is_read_and_that_is_bounded_too() -> None:
+    read = 0
+
+    async def chunks(*parts: bytes) -> AsyncIterator[bytes]:
+        nonlocal read
+        for part in parts:
+            read += 1
+            yield part
+
+    assert await paging.first_line(chunks(b'{"a":', b"1}\n{", b"more")) == b'{"a":1}'
+    assert read == 2
+    assert await paging.first_line(chunks(b"all of it")) == b"all of it"
+    assert len(await paging.first_line(chunks(bytes(6 << 20)))) == 6 << 20
+    with pytest.raises(paging.TooBig, match="a line of the answer has more than 6 MiB"):
+        await paging.first_line(chunks(bytes(6 << 20), b"1"))
+
+
+@pytest.mark.parametrize("number", [0, 3], ids=["where there is nothing", "where there is much"])
+async def test_a_server_that_streams_lists_says_so(number: int) -> None:
+    async with a_cluster(*[10] * number) as (api, client):
+        assert await client.streams(POLICIES, "shop") is True
+        api.streams = False
+        with pytest.raises(Refused, match="unless the WatchList feature gate is enabled"):
+            await client.streams(POLICIES, None)
 
 
 @given(objects=st.integers(0, 500), held=st.integers(2, paging.MAX_BYTES))  # {} has two

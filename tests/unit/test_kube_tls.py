@@ -53,7 +53,7 @@ async def watch(configuration: Configuration) -> None:
     registry = watches.registry(Cache(), brought, partial(access.credentials, configuration))
     # Of the two requests that kopf begins with, it waits for one.
     asyncio.get_running_loop().set_exception_handler(lambda *_: None)
-    settings = watches.settings()
+    settings = watches.settings(streaming=False)
     settings.networking.error_backoffs = []
     settings.networking.request_timeout = ENOUGH
     tasks = await kopf.spawn_tasks(registry=registry, settings=settings, namespaces=["shop"])

@@ -1,13 +1,16 @@
 """The leader's work as a whole: when it begins, what it watches over meanwhile, and why it ends."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
+from weakref import WeakSet
 
 import kopf
 import pytest
+from kopf._core.reactor import queueing
 from kubernetes.aio.client.configuration import Configuration
 from prometheus_client import CollectorRegistry, generate_latest
 from tests.builders import a_policy, policy_dict, settings
@@ -17,7 +20,7 @@ from holdfast import clock, naming
 from holdfast.decide.resolve import resolve
 from holdfast.kube import access
 from holdfast.kube.client import KubeClient
-from holdfast.kube.errors import NotServed
+from holdfast.kube.errors import KubeError, NotServed, Refused, Unavailable
 from holdfast.kube.kinds import BACKUPS, JOBS, POLICIES, Kind
 from holdfast.process import operator as operators
 from holdfast.process.audit import Audit
@@ -37,6 +40,9 @@ class Cluster:
         if kind is BACKUPS and not self.has_our_kinds:
             raise NotServed(kind.plural, kind.api_version)
         yield []
+
+    async def streams(self, *_: object) -> bool:
+        return True
 
 
 @pytest.mark.parametrize(
@@ -149,6 +155,80 @@ async def test_what_was_deleted_unseen_is_noticed_by_the_audit(monkeypatch: pyte
         assert operator.cache.policy("shop", "orders")
         api.objects.clear()
         await until(lambda: not operator.cache.policy("shop", "orders"))
+
+
+async def test_a_stream_that_is_cut_before_its_end_is_made_good_by_the_audit(monkeypatch: pytest.MonkeyPatch) -> None:
+    api = FakeApi()
+    for number in range(9):
+        a_small_policy(api, number)
+    api.cut_after = 4
+    async with an_operator(api, monkeypatch) as (operator, health):
+        await until(is_ready(health))
+        assert len(operator.cache.policies.all()) == 9
+    assert api.cut_after is None
+
+
+def a_small_policy(api: FakeApi, number: int) -> None:
+    api.put(POLICIES, {"metadata": {"namespace": "shop", "name": f"p{number:04}"}, "spec": policy_dict()})
+
+
+@pytest.mark.parametrize("streams", [True, False], ids=["streamed", "listed"])
+async def test_however_many_there_are_few_are_held_at_once(streams: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    api, held, most = FakeApi(), WeakSet[Any](), 0
+    api.streams = streams
+    for number in range(400):
+        a_small_policy(api, number)
+    made = queueing.Stream
+
+    def counted(**parts: Any) -> queueing.Stream:
+        nonlocal most
+        held.add(parts["backlog"])  # which an object has from when it comes to when it is in the cache
+        most = max(most, len(held))
+        return made(**parts)
+
+    monkeypatch.setattr(queueing, "Stream", counted)
+    async with an_operator(api, monkeypatch) as (operator, health):
+        await until(is_ready(health))
+        assert len(operator.cache.policies.all()) == 400
+    assert 0 < most <= 20
+    pages = [asked for asked in api.asked if re.search(r"/backuppolicies\?limit=5(&|$)", asked)]
+    assert len(pages) == (0 if streams else 80)  # a page is in memory as a whole, and its objects have any size
+
+
+@pytest.mark.parametrize(
+    ("error", "streaming"),
+    [
+        pytest.param(None, True, id="the server streams"),
+        pytest.param(Refused("sendInitialEvents is forbidden", 422), False, id="it does not"),
+        pytest.param(Unavailable("no answer within 10 s"), False, id="it takes the question and never answers"),
+    ],
+)
+async def test_what_there_is_is_streamed_where_the_server_does_so_and_listed_where_it_does_not(
+    error: KubeError | None, streaming: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Server(Cluster):
+        async def streams(self, *asked: object) -> bool:
+            assert asked == (POLICIES, None)
+            if error:
+                raise error
+            return True
+
+    told = asyncio.get_running_loop().create_future()
+
+    async def spawn_tasks(*, settings: kopf.OperatorSettings, **_: object) -> list[asyncio.Task[Any]]:
+        told.set_result(settings.watching.initial_streaming)
+        return [asyncio.create_task(asyncio.Event().wait())]
+
+    monkeypatch.setattr(kopf, "spawn_tasks", spawn_tasks)
+    monkeypatch.setattr(operators, "REGISTRY", CollectorRegistry())
+    operator = Operator(Server(has_our_kinds=True), None, settings(), Health())
+    tasks = [asyncio.create_task(operator.watch(lambda: None)), asyncio.create_task(operator.work())]
+    try:
+        assert await asyncio.wait_for(told, 25) is streaming
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
 
 async def test_the_probe_tells_of_a_watch_that_brings_nothing_any_more(monkeypatch: pytest.MonkeyPatch) -> None:

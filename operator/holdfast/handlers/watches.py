@@ -123,14 +123,15 @@ def keys_of(kind: Kind, body: Body, cache: Cache, *, gone: bool = False) -> Iter
 
 @asynccontextmanager
 async def running(
-    handlers: kopf.OperatorRegistry, namespaces: Collection[str]
+    handlers: kopf.OperatorRegistry, namespaces: Collection[str], *, streaming: bool
 ) -> AsyncIterator[Collection["asyncio.Task[None]"]]:
     """Run kopf's watches within the block, in these namespaces or, without any, in all.
 
+    Where the server streams what there is, nothing is listed.
     kopf's own way of running its tasks would end ours too, when one of its ends.
     """
     tasks = await kopf.spawn_tasks(
-        registry=handlers, settings=settings(), clusterwide=not namespaces, namespaces=namespaces
+        registry=handlers, settings=settings(streaming=streaming), clusterwide=not namespaces, namespaces=namespaces
     )
     try:
         yield tasks
@@ -140,18 +141,20 @@ async def running(
         await asyncio.wait(tasks, timeout=_CLOSE_SECONDS)
 
 
-def settings() -> kopf.OperatorSettings:
+def settings(*, streaming: bool) -> kopf.OperatorSettings:
     """Return kopf's settings; each deviation from its defaults says why."""
     result = kopf.OperatorSettings()
     result.scanning.disabled = True  # our kinds do not come and go; no right to watch CRDs and namespaces is needed
     result.peering.standalone = True  # the Lease says who works
     result.process.ultimate_exiting_timeout = None  # the kubelet ends what hangs
     result.posting.enabled = False  # Events are written by the recorder
-    # Each slot stays taken, and its object held, for idle_timeout: limit / idle_timeout = 1,000 objects a second.
-    result.queueing.worker_limit = 10
-    result.queueing.idle_timeout = 0.01
+    # kopf holds whatever comes while no slot is free, and a slot stays taken for some dozen turns of the loop and for
+    # idle_timeout. One object comes a turn: with these, a slot is free for each, and no more than that are ever held.
+    result.queueing.worker_limit = 20
+    result.queueing.idle_timeout = 0.001
     result.queueing.exit_timeout = 0.5
-    result.watching.chunk_size = 5  # objects, each of up to 1.5 MB, and a page is in memory three times for a moment
+    result.watching.initial_streaming = streaming  # one object at a time, however big it is
+    result.watching.chunk_size = 5  # of a list: each of up to 1.5 MB, and a page is in memory three times for a moment
     result.watching.inactivity_timeout = 70  # bookmarks come each minute; a silent stream is opened anew
     result.networking.request_timeout = 30
     result.networking.connect_timeout = 10

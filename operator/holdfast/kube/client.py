@@ -8,7 +8,7 @@ It does not retry: whoever calls knows whether and when to come back.
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Literal
 
 import aiohttp
@@ -22,10 +22,14 @@ from holdfast.kube.kinds import Kind
 
 Object = dict[str, Any]
 Page = list[Object]
+Read = Callable[[AsyncIterable[bytes]], Awaitable[bytes]]
 Propagation = Literal["Background", "Foreground", "Orphan"]
 
 _MERGE_PATCH = "application/merge-patch+json"
 _JSON = "application/json"
+_ALL_FIRST = {
+    "watch": "true", "sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan", "allowWatchBookmarks": "true",
+}  # fmt: skip
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
@@ -97,6 +101,16 @@ class KubeClient:
         )
         return [item async for page in pages for item in page]
 
+    async def streams(self, kind: Kind, namespace: str | None) -> bool:
+        """Say whether a watch begins with what there is, so that no list is needed. Raises Refused where it cannot.
+
+        Asked of objects that cannot be: the first thing that comes is the mark that all of them were sent. A server
+        that lets one ask and never sends the mark is Unavailable in the end.
+        """
+        query = _ALL_FIRST | {"labelSelector": f"{naming.MANAGED_BY},!{naming.MANAGED_BY}"}
+        event, _ = await self._call("GET", kind, kind.path(namespace), query=query, read=paging.first_line)
+        return event.get("type") == "BOOKMARK"
+
     async def _page(self, kind: Kind, path: str, query: dict[str, str | None], accept: str) -> tuple[Object, int]:
         """Return a page and how many bytes it had."""
         try:
@@ -148,16 +162,17 @@ class KubeClient:
         kind: Kind,
         path: str,
         *,
-        query: dict[str, str | None] | None = None,
+        query: Mapping[str, str | None] | None = None,
         body: Object | None = None,
         accept: str = _JSON,
         content_type: str = _JSON,
+        read: Read = paging.read,
     ) -> tuple[Object, int]:
         """Return the object that the server answers with, and how many bytes it had."""
         began = time.monotonic()
         headers = {"Accept": accept, "Content-Type": content_type}
         try:
-            status, answered, data = await self._exchange(method, path, query or {}, headers, body)
+            status, answered, data = await self._exchange(method, path, query or {}, headers, body, read)
             return _read(status, answered, data), len(data)
         except errors.KubeError as error:
             metrics.REQUEST_ERRORS.labels(method, type(error).__name__).inc()
@@ -166,7 +181,13 @@ class KubeClient:
             metrics.REQUEST_SECONDS.labels(method, kind.kind).observe(time.monotonic() - began)
 
     async def _exchange(
-        self, method: str, path: str, query: dict[str, str | None], headers: dict[str, str], body: Object | None
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str | None],
+        headers: dict[str, str],
+        body: Object | None,
+        read: Read,
     ) -> tuple[int, Mapping[str, str], bytes]:
         """Return the answer's status, headers and body; raise Unavailable where there is none."""
         try:
@@ -181,7 +202,7 @@ class KubeClient:
                 )
                 response = await self._api.call_api(*request)
                 async with response.response as answer:  # which closes a connection that was not read to its end
-                    return answer.status, answer.headers, await paging.read(answer.content.iter_any())
+                    return answer.status, answer.headers, await read(answer.content.iter_any())
         except paging.TooBig as error:
             raise _TooBig(str(error)) from error
         except TimeoutError as error:

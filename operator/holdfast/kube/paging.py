@@ -25,6 +25,18 @@ async def read(chunks: AsyncIterable[bytes]) -> bytes:
     return bytes(data)
 
 
+async def first_line(chunks: AsyncIterable[bytes]) -> bytes:
+    """Return an answer's first line, of one that may have no end. Raises TooBig."""
+    data = bytearray()
+    async for chunk in chunks:
+        data += chunk
+        if b"\n" in chunk:
+            break
+        if len(data) > MAX_BYTES:
+            raise TooBig(f"a line of the answer has more than {MAX_BYTES >> 20} MiB")
+    return bytes(data.partition(b"\n")[0])
+
+
 def next_size(size: int, objects: int, held: int) -> int:
     """Return how many objects to ask for after so many, by how many there were and how many bytes they had."""
     return max(1, min(_MOST, 4 * size, _WANTED * max(1, objects) // held))

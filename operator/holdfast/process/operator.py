@@ -1,7 +1,7 @@
 """The leader's work, put together: watches, cache, queue, loop, clock, audit. One call runs it all."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import datetime
 
 import structlog
@@ -11,7 +11,9 @@ from holdfast import clock
 from holdfast.handlers import watches
 from holdfast.kube.access import Credentials
 from holdfast.kube.client import KubeClient
+from holdfast.kube.errors import KubeError
 from holdfast.kube.events import EventRecorder
+from holdfast.kube.kinds import POLICIES
 from holdfast.process.audit import Audit
 from holdfast.process.health import Health
 from holdfast.process.metrics import BackupCollector
@@ -84,13 +86,22 @@ class Operator:
         server says why a watch ended.
         """
         audit = await self._begun
-        async with watches.running(self._registry, audit.namespaces) as tasks:
+        streaming = await self._streams(audit.namespaces)
+        async with watches.running(self._registry, audit.namespaces, streaming=streaming) as tasks:
             on_started()
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             await audit.compare()  # a kind that is gone or a right withdrawn: told in the server's own words
             for task in done:
                 await task
             raise RuntimeError(f"kopf ended: {', '.join(task.get_name() for task in done)}")
+
+    async def _streams(self, namespaces: Sequence[str]) -> bool:
+        """Whether what there is can be streamed. Where it is not known, it is listed in pages, which is only slower."""
+        try:
+            return await self._client.streams(POLICIES, next(iter(namespaces), None))
+        except KubeError as error:
+            log.info("Filling the cache by lists: the API server does not stream them", reason=error.message)
+            return False
 
     async def _reconcile(self, key: Key) -> datetime | None:
         return await self._faults.guard(key, self._loop.reconcile)
