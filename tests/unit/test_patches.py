@@ -1,9 +1,10 @@
 """Only what changed is written: the patch, applied as RFC 7386 says, gives the new object."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.reconcile.patches import merge_patch
+from holdfast.reconcile.patches import dropped, merge_patch
 
 values = st.recursive(
     st.one_of(st.integers(), st.text(max_size=3), st.lists(st.integers(), max_size=2)),
@@ -34,3 +35,22 @@ def test_the_patch_turns_the_old_object_into_the_new_one(old, new):
 @given(objects)
 def test_nothing_changed_is_nothing_to_write(same):
     assert merge_patch(same, same) == {}
+
+
+@given(objects, objects)
+def test_what_a_server_has_kept_is_not_said_to_be_dropped(old, new):
+    patch = merge_patch(old, new)
+    assert list(dropped(patch, applied(old, patch), "status")) == []
+
+
+@pytest.mark.parametrize(
+    ("written", "answer", "path"),
+    [
+        ({"a": 1, "b": 2}, {"b": 2}, "status.a"),
+        ({"a": {"b": {"c": 1}}}, {"a": {"b": {}}}, "status.a.b.c"),
+        ({"a": [{"b": 1}, {"b": 2, "c": 3}]}, {"a": [{"b": 1}, {"b": 2}]}, "status.a[1].c"),
+    ],
+    ids=["a field", "deeper", "of an item of a list"],
+)
+def test_what_a_server_has_dropped_is_named_by_its_path(written, answer, path):
+    assert list(dropped(written, answer, "status")) == [path]

@@ -2,7 +2,8 @@
 
 What the API server answers means the same for all. Conflict: somebody was faster, so nothing is written, and what
 stands there is fetched and decided on anew. NotFound: the resource is gone, and there is nothing left to do. Whatever
-else it answers is raised, and tried again by the queue.
+else it answers is raised, and tried again by the queue. An answer without what was written comes of definitions of an
+older release: what rests on that status would be decided again and again, so it ends here, with the field's name.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +19,7 @@ from holdfast.kube.events import EventRecorder, ObjectRef
 from holdfast.kube.kinds import Kind
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.fetch import fetch
-from holdfast.reconcile.patches import merge_patch
+from holdfast.reconcile.patches import dropped, merge_patch
 from holdfast.reconcile.resource import Resource
 
 log = structlog.get_logger(__name__)
@@ -45,7 +46,7 @@ class StatusWriter:
     ) -> Resource | None:
         """Write what changed, and return what stands there then: whoever was faster wins.
 
-        None: nothing is new, or the resource is gone. Raises KubeError.
+        None: nothing is new, or the resource is gone. Raises KubeError, and RuntimeError where not all of it was kept.
         """
         patch = merge_patch(resource.status, status)
         if not patch:
@@ -57,6 +58,7 @@ class StatusWriter:
         except NotFound:
             return None
         self._cache.put(kind, answer)
+        _see_that_it_was_kept(kind, patch, answer)
         log.info("Status written", fields=sorted(patch), **_headline(status))
         if said:
             await self.announce(kind, resource, said)
@@ -77,6 +79,15 @@ class StatusWriter:
             return await self._client.patch(*name, body, subresource="status")
         finally:
             del self._under_way[name]
+
+
+def _see_that_it_was_kept(kind: Kind, patch: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
+    lost = next(dropped(patch, answer.get("status") or {}, "status"), None)
+    if lost is not None:
+        raise RuntimeError(
+            f"the API server does not keep {lost}: install the CustomResourceDefinitions of the operator's own release, "
+            f"those of {kind.kind} are of another one"
+        )
 
 
 def _headline(status: Mapping[str, Any]) -> dict[str, Any]:
