@@ -145,7 +145,7 @@ class FakeS3:
         def paginate(self, Prefix: str, **_: Any) -> list[Answer]:
             self._store._begin(self._operation)
             if self._operation == "list_objects_v2":
-                return [{"Contents": [{"Key": key}]} for key in self._store.objects if key.startswith(Prefix)]
+                return [{"Contents": [{"Key": key} for key in self._store.objects if key.startswith(Prefix)]}]
             open_uploads = [(upload, self._store.keys[upload]) for upload in self._store.uploads]
             return [{"Uploads": [{"Key": key, "UploadId": u}]} for u, key in open_uploads if key.startswith(Prefix)]
 

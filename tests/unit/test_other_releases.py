@@ -46,7 +46,9 @@ class Older(FakeCluster):
 async def test_a_field_of_the_status_that_is_not_kept_is_named_after_one_write():
     server = Older("nextRuns")
     server.holds(POLICIES, "orders", policy_dict(schedule={"cron": "0 2 * * *"}), {})
-    with pytest.raises(RuntimeError, match=r"does not keep status\.nextRuns: install the CustomResourceDefinitions"):
+    with pytest.raises(
+        RuntimeError, match=r"does not keep status\.nextRuns: install the CustomResourceDefinition of BackupPolicy"
+    ):
         await server.reconcile(POLICIES, "orders")
     assert (server.writes, server.all(EVENTS)) == (1, [])
 

@@ -18,7 +18,7 @@ def merge_patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any
     return patch
 
 
-def dropped(written: Any, answer: Any, path: str) -> Iterator[str]:
+def dropped(written: object, answer: object, path: str) -> Iterator[str]:
     """Yield the paths of what a patch wrote and the server did not keep: its definition does not know these fields."""
     if isinstance(written, Mapping) and isinstance(answer, Mapping):
         for key, value in written.items():

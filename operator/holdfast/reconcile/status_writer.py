@@ -85,8 +85,8 @@ def _see_that_it_was_kept(kind: Kind, patch: Mapping[str, Any], answer: Mapping[
     lost = next(dropped(patch, answer.get("status") or {}, "status"), None)
     if lost is not None:
         raise RuntimeError(
-            f"the API server does not keep {lost}: install the CustomResourceDefinitions of the operator's own release, "
-            f"those of {kind.kind} are of another one"
+            f"the API server does not keep {lost}: install the CustomResourceDefinition of {kind.kind} of the "
+            "operator's own release"
         )
 
 

@@ -117,6 +117,7 @@ def _delete(
         folder.abort_uploads(opened, prefix, context)  # of a backup that is complete: nobody goes on with one
         if locked := _without_manifest(item, opened, found, context, progress):
             return locked
+        found = [each for each in found if each.key != prefix + MANIFEST_NAME]
     else:  # gone already; what is newer may be of a backup that is still running, whoever wrote that it is this one
         found = purge.until(found, item.completed_at + SLACK) if item.completed_at else []
     progress.begun = True
