@@ -121,6 +121,7 @@ class Reason(StrEnum):
     SCHEDULE_INVALID = "ScheduleInvalid"
     VERIFICATION_REFUSED = "VerificationRefused"
     STORAGE_NOT_SET = "StorageNotSet"
+    STORE_NOT_FOUND = "StoreNotFound"
     IMAGE_NOT_SET = "ImageNotSet"
     CLAIM_IN_USE = "ClaimInUse"
     CLAIM_NOT_FOUND = "ClaimNotFound"

@@ -7,7 +7,7 @@ from pydantic import Field, ValidationError
 from holdfast.api import beyond
 from holdfast.api.base import SpecModel
 from holdfast.api.job import JobTemplate
-from holdfast.api.storage import Storage
+from holdfast.api.storage import STORE_SAYS, S3Storage, Storage, StoreName
 from holdfast.errors import HoldfastError, Reason
 
 
@@ -34,6 +34,7 @@ class Settings(SpecModel):
         description="Runner images by key: the engine and its major version, e.g. postgres-17."
     )
     defaults: Defaults = Defaults()
+    stores: dict[StoreName, S3Storage] = Field({}, description="Stores by the key that a policy names them by.")
     queue: Queue = Queue()
     watch_namespaces: list[str] = Field([], description="Namespaces to watch; none means all.")
     proxy: dict[str, str] = Field({}, description="HTTP_PROXY and the like, for the Jobs too.")
@@ -58,9 +59,27 @@ def load(path: Path) -> Settings:
         raise HoldfastError(
             Reason.INVALID_SPEC, f"settings {path}: {where}: {first['msg']}", "correct the chart's values"
         ) from error
-    if found := beyond.trouble(settings.defaults.storage, settings.defaults.job):
+    if found := _trouble(settings):
         field, sentence = found
-        raise HoldfastError(
-            Reason.INVALID_SPEC, f"settings {path}: defaults.{field} {sentence}", "correct the chart's values"
-        )
+        raise HoldfastError(Reason.INVALID_SPEC, f"settings {path}: {field} {sentence}", "correct the chart's values")
     return settings
+
+
+def _trouble(settings: Settings) -> tuple[str, str] | None:
+    """Return what no model says of the settings: the field's path, and the sentence."""
+    default, defaults = settings.defaults.storage.store, settings.defaults
+    if found := beyond.trouble(defaults.storage, defaults.job):
+        return f"defaults.{found[0]}", found[1]
+    if default is not None and default not in settings.stores:
+        return "defaults.storage.store", f"names a store that the value stores lacks: {default}"
+    if default is not None and defaults.storage.s3.of_a_store():
+        return "defaults.storage.store", f"contradicts defaults.storage.s3: {STORE_SAYS}"
+    return next(filter(None, (_of_a_store(key, s3) for key, s3 in settings.stores.items())), None)
+
+
+def _of_a_store(key: str, s3: S3Storage) -> tuple[str, str] | None:
+    if s3.bucket is None:
+        return f"stores.{key}.bucket", "is missing: a store is a bucket"
+    if found := beyond.trouble(Storage(s3=s3), JobTemplate()):
+        return f"stores.{key}.{found[0].removeprefix('storage.s3.')}", found[1]
+    return None

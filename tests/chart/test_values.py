@@ -84,6 +84,9 @@ def test_every_kind_is_announced_to_artifact_hub_as_it_is_defined():
         pytest.param({"defaults": {"storage": {"s3": {"buket": "b"}}}}, "buket", id="misspelt-storage-field"),
         pytest.param({"defaults": {"storage": {"s3": {"bucket": "B!"}}}}, "bucket", id="impossible-bucket"),
         pytest.param({"defaults": {"job": {"backoffLimit": 99}}}, "backoffLimit", id="job-field-out-of-range"),
+        pytest.param({"stores": {"eu": {"region": "eu-1"}}}, "bucket", id="store-without-bucket"),
+        pytest.param({"stores": {"eu": {"bucket": "eu-1", "buket": "b"}}}, "buket", id="misspelt-field-of-a-store"),
+        pytest.param({"stores": {"EU": {"bucket": "eu-1"}}}, "EU", id="store-that-no-policy-can-name"),
         pytest.param({"runner": {"images": {"postgres": "x"}}}, "images", id="runner-key-without-version"),
         pytest.param({"replicas": "2"}, "replicas", id="number-as-text"),
         pytest.param({"queue": {"maxRunning": 0}}, "maxRunning", id="a-queue-that-never-moves"),
@@ -177,6 +180,7 @@ def test_the_operator_reads_every_setting_as_it_was_meant(helm: Path):
             "registry": "registry.example.com/holdfast/",
             "runner": {"images": {"postgres-18": "pg:18"}, "pullPolicy": "Always"},
             "defaults": {"storage": storage, "job": job},
+            "stores": {"eu": storage["s3"] | {"region": None}, "us": None},
             "watchNamespaces": ["shop", "crm"],
             "proxy": {"httpsProxy": "http://proxy:3128", "noProxy": ".svc"},
             "queue": {"maxRunning": 3, "maxRunningPerServer": 0},
@@ -188,6 +192,7 @@ def test_the_operator_reads_every_setting_as_it_was_meant(helm: Path):
     assert settings.image_pull_policy == "Always"
     assert settings.defaults.storage.to_dict() == storage
     assert settings.defaults.job.to_dict() == job
+    assert {key: store.to_dict() for key, store in settings.stores.items()} == {"eu": storage["s3"]}
     assert settings.watch_namespaces == ["shop", "crm"]
     assert (settings.queue.max_running, settings.queue.max_running_per_server) == (3, 0)
     assert settings.proxy == {"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": ".svc"}

@@ -10,7 +10,7 @@ from tests import stack
 from tests.cluster.api import Cluster
 from tests.e2e import installation
 from tests.e2e.kubectl import Kubectl
-from tests.e2e.world import PASSWORD, World
+from tests.e2e.world import PASSWORD, World, a_store
 
 
 @contextmanager
@@ -22,7 +22,11 @@ def a_world(cluster: Cluster, kubectl: Kubectl) -> Iterator[World]:
     names = [f"hf-{part}-{token}" for part in parts]
     operator, servers, backups, faults, races, doomed, _ = names
     # without waiting an hour: what is deleted here is what no rule of its policy keeps
-    values = {"watchNamespaces": [backups, faults, races, doomed], "retention": {"graceSeconds": 0}}
+    values = {
+        "watchNamespaces": [backups, faults, races, doomed],
+        "retention": {"graceSeconds": 0},
+        "stores": {"shared": a_store(servers)},
+    }
     installation.load_images(cluster)
     stack.apply(stack.namespace(name) for name in names)
     try:

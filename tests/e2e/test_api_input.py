@@ -259,6 +259,18 @@ WRONG_POLICIES = {
             "caConfigMapName"
         ),
     ),
+    "a bucket beside a store": (
+        {"storage/store": "eu"},
+        (
+            "spec.storage.store: a store of the chart says bucket, region, endpoint, addressingStyle, caSecretName, "
+            "caSecretKey, caConfigMapName, caConfigMapKey and checksums itself: leave these out of s3, or leave out "
+            "store"
+        ),
+    ),
+    "a store that is no key": (
+        {"storage": {"store": "EU/1"}},
+        "spec.storage.store: must be the key of a store: at most 63 lower-case letters, digits and '-'",
+    ),
     "an authority in a ConfigMap that nobody asks": (
         {"database/connection/tls": {"caConfigMapName": "ca"}},
         "tls.caConfigMapName: caConfigMapName has no effect unless mode is verify-ca or verify-full: set mode",
@@ -766,6 +778,9 @@ GOOD = {
         {"policyRef": REMOVED, "policy": changed(POLICY_SPEC, {"retention/days": 5})}
     ),
     "pinned": a_backup({"pinned": True}),
+    "what a policy may say beside a store": a_policy(
+        {"storage": {"store": "eu", "s3": {"prefix": "a", "secretName": "b", "pruneSecretName": "c", "tags": {}}}}
+    ),
     "days where the bucket deletes": a_policy({"retention": {"mode": "External", "days": 30}}),
     "every rule at its most": a_policy(
         {

@@ -104,8 +104,8 @@ def test_a_backup_waits_for_its_policy_says_so_and_goes_on(world: World):
     assert world.finished(world.backups, "early")["phase"] == "Succeeded"
 
 
-def test_a_backup_can_be_complete_in_itself(world: World):
-    policy = world.policy(world.backups, "x")["spec"]
+def test_a_backup_can_be_complete_in_itself_and_name_a_store_of_the_charts_by_its_key(world: World):
+    policy = world.policy(world.backups, "x")["spec"] | {"storage": {"store": "shared"}}
     inline = backup(world.backups, "inline") | {"spec": {"policy": policy, "retentionDays": 7}}
     world.apply(inline)
 
@@ -114,6 +114,9 @@ def test_a_backup_can_be_complete_in_itself(world: World):
     assert status["phase"] == "Succeeded", status
     life = datetime.fromisoformat(status["expiresAt"]) - datetime.fromisoformat(status["completedAt"])
     assert life == timedelta(days=7)
+    assert status["location"].startswith("s3://backups/")
+    resolved = status["resolved"]["storage"]
+    assert (resolved["store"], resolved["s3"]["endpoint"]) == ("shared", world.endpoint)
 
 
 def test_a_longer_retention_moves_the_expiry_of_a_finished_backup(world: World):

@@ -23,6 +23,14 @@ BACKUPS, POLICIES = "databasebackups.holdfast.dev", "backuppolicies.holdfast.dev
 PASSWORD = "s3cret-$(HOME)-p&ss%w\\rd"
 
 
+def a_store(namespace: str) -> dict[str, str]:
+    """The S3 store of this namespace, as a policy or the chart's values describe it."""
+    return {
+        "bucket": "backups", "endpoint": f"http://s3.{namespace}.svc:8333", "addressingStyle": "path",
+        "region": "us-east-1", "secretName": "s3-credentials",
+    }  # fmt: skip
+
+
 @dataclass(frozen=True)
 class World:
     """One session's servers and namespaces."""
@@ -43,7 +51,7 @@ class World:
 
     @property
     def endpoint(self) -> str:
-        return f"http://s3.{self.servers}.svc:8333"
+        return a_store(self.servers)["endpoint"]
 
     def psql(self, sql: str, database: str = "orders") -> str:
         return stack.psql(self.servers, "db", sql, database)
@@ -123,13 +131,8 @@ class World:
                 "name": "orders",
                 "connection": {"host": self.host, "secretName": "orders-db"},
             },
-            "storage": {
-                "s3": {
-                    "bucket": "backups", "endpoint": self.endpoint, "addressingStyle": "path", "region": "us-east-1",
-                    "secretName": "s3-credentials",
-                }
-            },
-        }  # fmt: skip
+            "storage": {"s3": a_store(self.servers)},
+        }
         return _resource("BackupPolicy", namespace, name, _laid_over(spec, changes or {}))
 
     @contextmanager

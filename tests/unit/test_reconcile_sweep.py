@@ -264,3 +264,16 @@ async def test_what_no_rule_keeps_and_a_held_plan_does_not_delete_yet_says_of_no
     await days_pass(cluster)
     said = {body["metadata"]["name"]: body["status"].get("keptBecause") for body in cluster.all(BACKUPS)}
     assert said == {"a": None, "b": None, "c": ["within 30 days", "newest good", "minimum 1"]}
+
+
+async def test_what_lies_in_a_store_that_is_gone_from_the_charts_values_expires_as_ever():
+    store = Store()
+    cluster = a_cluster(store, AGES)
+    for body in cluster.all(BACKUPS):
+        body["status"]["resolved"]["storage"]["store"] = "gone"
+        cluster.put(BACKUPS, body)
+    await cluster.patch(POLICIES, "shop", "orders", {"spec": {"storage": {"store": "gone", "s3": None}}})
+    await days_pass(cluster)
+    assert store.asked == [["a", "b"]]
+    ready = {each["type"]: each["reason"] for each in cluster.all(POLICIES)[0]["status"]["conditions"]}["Ready"]
+    assert (ready, set(backups(cluster))) == ("StoreNotFound", {"c", "d", "e"})

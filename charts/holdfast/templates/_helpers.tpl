@@ -108,6 +108,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
 {{- dict
   "images" (include "holdfast.runnerImages" . | fromJson)
   "defaults" .Values.defaults
+  "stores" .Values.stores
   "queue" .Values.queue
   "watchNamespaces" .Values.watchNamespaces
   "proxy" (include "holdfast.proxy" . | fromJson)

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from holdfast.api import limits
-from holdfast.api.base import ENDPOINT, Authority, ObjectName, Rule, SecretKey, SpecModel, rules, says
+from holdfast.api.base import DNS_LABEL, ENDPOINT, Authority, ObjectName, Rule, SecretKey, SpecModel, rules, says
 
 
 class AddressingStyle(StrEnum):
@@ -153,7 +153,8 @@ class S3Storage(SpecModel):
             "must be the name of a bucket: 3 to 63 lower-case letters, digits, '-' and '.', without s3:// and without "
             "a folder (set prefix for that)"
         ),
-        description="Name of the bucket. The bucket must exist. Required here or in the chart's defaults.",
+        description="Name of the bucket. The bucket must exist. Required here or in the chart's defaults, unless store "
+        "names a store.",
     )
     prefix: str | None = Field(
         None,
@@ -254,6 +255,10 @@ class S3Storage(SpecModel):
         "with each part and reads the whole artifact back). Default: sha256.",
     )
 
+    def of_a_store(self) -> set[str]:
+        """Return which of its fields are a store's to say."""
+        return self.to_dict().keys() & OF_A_STORE
+
     def authority(self) -> Authority | None:
         """Return where the store's certificate authority is, if one is named."""
         return Authority.named(self.ca_secret_name, self.ca_secret_key, self.ca_config_map_name, self.ca_config_map_key)
@@ -292,13 +297,49 @@ class Encryption(SpecModel):
     )
 
 
+OF_A_STORE = (
+    "bucket", "region", "endpoint", "addressingStyle", "caSecretName", "caSecretKey", "caConfigMapName",
+    "caConfigMapKey", "checksums",
+)  # fmt: skip
+"""What of `s3` says which store it is, and how one talks to it: a store that is named by its key says all of it."""
+
+_OF_A_STORE_GIVEN = " || ".join(f"has(self.s3.{field})" for field in OF_A_STORE)
+STORE_SAYS = (
+    f"a store of the chart says {', '.join(OF_A_STORE[:-1])} and {OF_A_STORE[-1]} itself: leave these out of s3, or "
+    "leave out store"
+)
+
+StoreName = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=63,
+        pattern=DNS_LABEL,
+        json_schema_extra=says("must be the key of a store: at most 63 lower-case letters, digits and '-'"),
+    ),
+]
+
+
 class Storage(SpecModel):
     """Where backups are kept, and who can read them."""
 
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule(f"!has(self.store) || !has(self.s3) || !({_OF_A_STORE_GIVEN})", STORE_SAYS, field=".store")
+        )
+    )
+
+    store: StoreName | None = Field(
+        None,
+        description="Key of a store in the chart's value stores, e.g. eu. The store says where its bucket is and how "
+        "to talk to it, so s3 may then set only what is left: prefix, secretName, secretKeys, pruneSecretName, "
+        "serverSideEncryption, storageClass, tags and objectLock. The Secrets that the store names must be in this "
+        "namespace. Default: s3 alone says where the bucket is.",
+    )
     s3: S3Storage = Field(
         S3Storage(),
-        description="A bucket on AWS S3 or on an S3-compatible store. Fields left out take the chart's defaults, if "
-        "the chart has any.",
+        description="A bucket on AWS S3 or on an S3-compatible store. Fields left out take those of the store that "
+        "store names, else the chart's defaults, if the chart has any.",
     )
     encryption: Encryption | None = Field(
         None,

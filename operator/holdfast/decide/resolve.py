@@ -1,4 +1,4 @@
-"""What is in force for one backup: the policy, the chart's defaults, and Holdfast's own, in that order.
+"""What is in force for one backup: the policy, the chart's store or defaults, and Holdfast's own, in that order.
 
 The result stands in `status.resolved` from the moment the backup begins; later edits of the policy change nothing.
 """
@@ -8,6 +8,7 @@ from typing import Any
 
 from holdfast.api import beyond
 from holdfast.api.policy import BackupPolicySpec
+from holdfast.api.storage import S3Storage
 from holdfast.decide.methods.choose import METHODS
 from holdfast.errors import HoldfastError, Reason
 from holdfast.settings import Settings
@@ -28,10 +29,13 @@ _WHOLE = {"resources", "nodeSelector", "affinity", "serverSideEncryption", "tags
 
 
 def resolve(policy: BackupPolicySpec, settings: Settings) -> BackupPolicySpec:
-    """Fill in every default. Raises HoldfastError: StorageNotSet where nobody names a bucket, InvalidSpec."""
+    """Fill in every default, and what the store is that is named.
+
+    Raises HoldfastError: StorageNotSet where nobody names a bucket, StoreNotFound where the store is none, InvalidSpec.
+    """
     merged = policy.to_dict()
     merged.pop("schedule", None)  # it says when, and nothing of the backup itself
-    for layer in (settings.defaults.to_dict(), BUILT_IN):
+    for layer in (_defaults(policy, settings), BUILT_IN):
         merged = _under(merged, _without_another_authority(layer, merged))
     merged = METHODS[policy.method].filled(merged)
     merged["retention"] = policy.retention.to_dict() | {"days": policy.days_kept}
@@ -40,11 +44,42 @@ def resolve(policy: BackupPolicySpec, settings: Settings) -> BackupPolicySpec:
         raise HoldfastError(
             Reason.STORAGE_NOT_SET,
             "no bucket is named: the policy does not set spec.storage.s3.bucket, and the chart has no default",
-            "set storage.s3.bucket in the policy, or defaults.storage.s3.bucket in the chart's values",
+            "set storage.s3.bucket or storage.store in the policy, or defaults.storage.s3.bucket in the chart's values",
         )
     if error := out_of_limits(resolved):
         raise error
     return resolved
+
+
+def _defaults(policy: BackupPolicySpec, settings: Settings) -> dict[str, Any]:
+    """Return the chart's defaults, with the store that the policy names, or that they name, as the bucket.
+
+    A policy that names a store takes nothing of `defaults.storage.s3`: it is about another bucket. One that says
+    itself where its bucket is, has a default store's fields only as defaults, and no store.
+    """
+    layer = settings.defaults.to_dict()
+    own, default = policy.storage.store, settings.defaults.storage.store
+    if own is None and default is None:
+        return layer
+    store = _store(own or default or "", settings).to_dict()
+    if own is not None:
+        return {**layer, "storage": {**layer["storage"], "s3": store}}
+    s3 = _under(layer["storage"]["s3"], store)
+    key = None if policy.storage.s3.of_a_store() else default
+    return {**layer, "storage": {**layer["storage"], "store": key, "s3": s3}}
+
+
+def _store(key: str, settings: Settings) -> S3Storage:
+    """Return what the chart's values say of a store now."""
+    if key in settings.stores:
+        return settings.stores[key]
+    there = f"they name {', '.join(sorted(settings.stores))}" if settings.stores else "they name none at all"
+    raise HoldfastError(
+        Reason.STORE_NOT_FOUND,
+        f"spec.storage.store names the store {key}, which is not in the chart's values: {there}",
+        f"name a store that is there, or have stores.{key} put into the chart's values; backups that were made in it "
+        "are not touched, and go by what it was, which is in their status.resolved",
+    )
 
 
 def out_of_limits(resolved: BackupPolicySpec) -> HoldfastError | None:
