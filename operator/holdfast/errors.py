@@ -90,6 +90,7 @@ class Reason(StrEnum):
     STORAGE_UNAVAILABLE = "StorageUnavailable"
     STORAGE_FAILED = "StorageFailed"
     BACKUP_NOT_FOUND = "BackupNotFound"
+    BACKUP_GONE = "BackupGone"
     # dump and restore tools
     DUMP_FAILED = "DumpFailed"
     DUMP_KILLED = "DumpKilled"
@@ -175,6 +176,7 @@ EXIT_CODES: dict[Reason, ExitCode] = {
     Reason.STORAGE_UNAVAILABLE: ExitCode.STORAGE,
     Reason.STORAGE_FAILED: ExitCode.STORAGE,
     Reason.BACKUP_NOT_FOUND: ExitCode.STORAGE,
+    Reason.BACKUP_GONE: ExitCode.STORAGE,
     Reason.DUMP_FAILED: ExitCode.DUMP,
     Reason.DUMP_KILLED: ExitCode.DUMP,
     Reason.DUMP_STALLED: ExitCode.DUMP,

@@ -65,3 +65,11 @@ def test_an_artifact_that_is_gone_makes_the_backup_failed_until_it_is_back(world
     refused = world.verify(world.backups, "gone", "full/3")
     assert (refused["phase"], refused["verificationRun"]["state"]) == ("Succeeded", "Refused")
     assert conditions(refused)["Verified"] == "True"
+
+    # and where the bucket is to delete, one of which nothing is left has expired
+    world.apply(world.policy(world.backups, "gone", {"retention": {"mode": "External"}}))
+    for each in world.keys(before["location"]):
+        world.s3.delete_object(Bucket="backups", Key=each)
+    expired = world.verify(world.backups, "gone", "4")
+    assert (expired["phase"], expired["verificationRun"]["state"]) == ("Expired", "Expired")
+    assert "failure" not in expired

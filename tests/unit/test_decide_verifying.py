@@ -26,12 +26,13 @@ from holdfast.api.backup import (
     Snapshot,
     is_good,
 )
+from holdfast.api.policy import BackupPolicySpec
 from holdfast.contract.report import Verification
 from holdfast.decide.backup import reported
 from holdfast.decide.backup.observation import CLEANUP, VERIFY, Observation
 from holdfast.decide.backup.steps import decide
 from holdfast.decide.backup.verify import is_about_the_backup
-from holdfast.decide.decision import Create, Decision, Delete, Expire, Learn, Rest, What
+from holdfast.decide.decision import Announcement, Create, Decision, Delete, Expire, Learn, Rest, What
 from holdfast.decide.resolve import resolve
 from holdfast.errors import EXIT_CODES, ExitCode, Reason
 
@@ -260,9 +261,80 @@ def test_what_could_not_be_found_out_leaves_a_bad_backup_bad():
 @pytest.mark.parametrize("reason", Reason, ids=str)
 def test_only_a_failed_comparison_or_an_absence_is_about_the_backup(reason):
     about = EXIT_CODES.get(reason) is ExitCode.VERIFICATION or reason in (
-        Reason.BACKUP_NOT_FOUND, Reason.BUCKET_NOT_FOUND,
+        Reason.BACKUP_NOT_FOUND, Reason.BACKUP_GONE, Reason.BUCKET_NOT_FOUND,
     )  # fmt: skip
     assert is_about_the_backup(str(reason)) == about
+
+
+EXTERNAL = {"retention": {"mode": "External"}}
+LEFT_NOTHING = a_failure(Reason.BACKUP_GONE, message="nothing is left of the backup")
+
+
+def looked_at(report: Any, policy: BackupPolicySpec | None, status: DatabaseBackupStatus | None = None) -> Decision:
+    """What is decided when a verification ends so, of a backup of this policy."""
+    seen = {"verify_job": a_job(failed="PodFailurePolicy"), "pods_listed": True}
+    pods = (a_pod(exit_code=report.failure.exit_code, report=report),)
+    o = observed(a_backup(status=status or verifying()), policy=policy, job=DONE, verify_request="2026-11-22",
+                 verify_pods=pods, **seen)  # fmt: skip
+    return the_decision(o)
+
+
+def test_where_the_bucket_deletes_a_backup_of_which_nothing_is_left_has_expired_and_not_failed():
+    decision = looked_at(LEFT_NOTHING, a_policy(**EXTERNAL))
+
+    status = decision.status
+    assert (status.phase, status.failure, status.restore, status.kept_because) == (Phase.EXPIRED, None, None, None)
+    assert status.verification_run.state == "Expired"
+    assert "its lifecycle rule, or somebody, has removed it" in status.message
+    assert "nothing is left of the backup" in status.message
+    said = conditions(status)
+    assert "Ready" not in said
+    assert [said[kind][0] for kind in ("Verified", "Succeeded", "Stalled", "Finished")] == [
+        "False", "True", "False", "True",
+    ]  # fmt: skip
+    assert decision.announcement == Announcement(False, "Expired", status.message)
+    assert not is_good(status.to_dict())
+
+
+@pytest.mark.parametrize(
+    ("report", "policy"),
+    [
+        (LEFT_NOTHING, a_policy()),
+        (a_failure(Reason.BACKUP_NOT_FOUND), a_policy(**EXTERNAL)),
+        (a_failure(Reason.BUCKET_NOT_FOUND), a_policy(**EXTERNAL)),
+        (ALTERED, a_policy(**EXTERNAL)),
+        (LEFT_NOTHING, None),
+    ],
+    ids=["Holdfast deletes", "a part is left", "no bucket", "another one is there", "no policy: as it was taken by"],
+)
+def test_what_is_not_as_the_policy_expects_is_a_failure(report, policy):
+    status = looked_at(report, policy).status
+
+    assert (status.phase, status.verification_run.state) == (Phase.FAILED, "Failed")
+    assert status.failure.reason == report.failure.reason
+
+
+def test_where_the_policy_is_gone_it_is_the_buckets_as_it_was_when_the_backup_was_taken():
+    resolved = resolve(a_policy(**EXTERNAL), settings())
+
+    assert looked_at(LEFT_NOTHING, None, verifying(resolved=resolved)).status.phase is Phase.EXPIRED
+
+
+def test_one_that_was_found_damaged_and_is_gone_now_has_expired_without_the_failure():
+    again = the_decision(asked("2", ended(ALTERED).status, verify_job=DONE)).status
+    status = looked_at(LEFT_NOTHING, a_policy(**EXTERNAL), again).status
+
+    assert (status.phase, status.failure) == (Phase.EXPIRED, None)
+    assert conditions(status)["Succeeded"] == ("True", "Expired")
+
+
+def test_one_that_has_expired_is_not_looked_at_again():
+    expired = looked_at(LEFT_NOTHING, a_policy(**EXTERNAL)).status
+    decision = the_decision(asked("3", expired, verify_job=DONE))
+
+    assert (decision.status.phase, decision.status.verification_run.state) == (Phase.EXPIRED, "Refused")
+    assert "has expired" in decision.status.verification_run.message
+    assert the_decision(asked("3", decision.status, verify_job=DONE)) == Rest()
 
 
 def test_a_reason_of_a_newer_version_is_not_about_the_backup():

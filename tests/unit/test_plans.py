@@ -1,15 +1,25 @@
 """What retention plans is worked out once for all who ask: a look at a policy must not cost its backups squared."""
 
 from collections.abc import Callable
+from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from tests.builders import settings
 from tests.unit.test_reconcile_sweep import DAY, NOW, Store, a_backup, a_cluster
 
+from holdfast import clock
 from holdfast.kube.kinds import BACKUPS, POLICIES
 from holdfast.reconcile import plans
 from holdfast.reconcile.cache import Cache
+from holdfast.reconcile.kinds import deletions
+
+ENDED = {"a": NOW - (32 - 1 / 1440) * DAY, "e": NOW - DAY}
+SAID = {
+    name: {"keptBecause": ["left to the bucket"], "expiresAt": clock.to_text(ended + 30 * DAY)}
+    for name, ended in ENDED.items()
+}
 
 
 @pytest.fixture
@@ -61,3 +71,21 @@ def test_what_changes_a_plan_is_planned_anew_and_what_does_not_is_only_looked_at
     cache.remove(BACKUPS, body)
     assert "u-b05" not in asked.of("shop", "orders").verdicts
     assert gathered == [40, 40, 40, 39]
+
+
+def test_when_a_day_comes_to_look_for_one_its_policy_wakes_it_though_a_minute_ago_there_was_none():
+    cluster, cache = a_cluster(Store(), {"a": 32 - 1 / 1440, "e": 1}, mode="External"), Cache()
+    for kind in (POLICIES, BACKUPS):
+        for body in cluster.all(kind):
+            body["status"] = body.get("status", {}) | SAID.get(body["metadata"]["name"], {})
+            cache.put(kind, body)
+    times = [NOW + timedelta(seconds=30), NOW + timedelta(seconds=61)]
+    asked = plans.Plans(cache, settings(), lambda: times[0])
+    sources: Any = SimpleNamespace(plans=asked)
+
+    def woken() -> list[str]:
+        return [key.name for key in deletions.wakes(sources, cache.backups.all(), None)]
+
+    assert woken() == []
+    times.pop(0)
+    assert woken() == ["a"]

@@ -244,7 +244,8 @@ async def test_what_ends_is_told_by_the_policy_once():
     assert (told.count("BackupSucceeded"), told.count("BackupFailed")) == (1, 1)
 
 
-async def test_the_last_good_one_is_remembered_without_its_resource_and_forgotten_where_it_is_none_any_more():
+@pytest.mark.parametrize("now", [{"phase": "Failed", "failure": {"reason": "Lost"}}, {"phase": "Expired"}], ids=str)
+async def test_the_last_good_one_is_remembered_without_its_resource_and_forgotten_where_it_is_none_any_more(now):
     cluster = a_cluster()
     await looked_at(cluster, TWO)
     ends(cluster, SLOT, TWO + MINUTE)
@@ -253,7 +254,7 @@ async def test_the_last_good_one_is_remembered_without_its_resource_and_forgotte
     await looked_at(cluster, TWO + 3 * MINUTE)
     assert status(cluster)["lastSuccess"]["name"] == SLOT
 
-    cluster.put(BACKUPS, kept | {"status": kept["status"] | {"phase": "Failed", "failure": {"reason": "Lost"}}})
+    cluster.put(BACKUPS, kept | {"status": kept["status"] | now})
     await looked_at(cluster, TWO + 4 * MINUTE)
     assert "lastSuccess" not in status(cluster)
 

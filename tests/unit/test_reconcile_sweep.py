@@ -7,17 +7,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.builders import a_policy, policy_dict, settings
+from tests.builders import a_failure, a_policy, a_success, policy_dict, settings
 from tests.fake_cluster import FakeCluster
 from tests.mortal import Killed, Mortal
 from tests.reconciling import a_loop
+from tests.unit.test_reconcile_verifying import FOUND
 
 from holdfast import clock, naming
 from holdfast.contract.report import DeleteReport, NotDeletedReport, Outcome, Report
-from holdfast.contract.task import DeleteTask, Task
+from holdfast.contract.task import DeleteTask, Task, VerifyTask
 from holdfast.decide.resolve import resolve
+from holdfast.errors import Reason
 from holdfast.handlers.watches import keys_of
 from holdfast.kube.kinds import BACKUPS, EVENTS, JOBS, PODS, POLICIES
+from holdfast.reconcile.backups import Backup
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.queue import Key
 
@@ -264,6 +267,66 @@ async def test_what_no_rule_keeps_and_a_held_plan_does_not_delete_yet_says_of_no
     await days_pass(cluster)
     said = {body["metadata"]["name"]: body["status"].get("keptBecause") for body in cluster.all(BACKUPS)}
     assert said == {"a": None, "b": None, "c": ["within 30 days", "newest good", "minimum 1"]}
+
+
+class Bucket(Store):
+    """One with a lifecycle rule; what it has removed is not found any more."""
+
+    def __init__(self, *removed: str) -> None:
+        super().__init__()
+        self.removed, self.looked_for = {f"u-{name}" for name in removed}, list[str]()
+
+    def __call__(self, image: str, task: Task) -> Report:
+        if not isinstance(task, VerifyTask):
+            return super().__call__(image, task)
+        self.looked_for.append(task.backup_uid.removeprefix("u-"))
+        if task.backup_uid in self.removed:
+            return a_failure(Reason.BACKUP_GONE)
+        return a_success().model_copy(update={"kind": "verify", "backup": None, "verification": FOUND})
+
+
+async def test_where_the_bucket_deletes_what_is_past_its_days_is_looked_for_and_nothing_is_deleted():
+    bucket = Bucket("a", "b")
+    cluster = a_cluster(bucket, AGES | {"x": 80}, by_hand=["b"], mode="External")
+    await days_pass(cluster, rounds=12)
+
+    assert (bucket.looked_for, bucket.asked) == (["a", "x", "b"], [])
+    phases = dict.fromkeys("abcdex", "Succeeded") | {"a": "Expired", "b": "Expired"}
+    assert backups(cluster) == phases
+    assert retention(cluster)["kept"] == 4
+
+    before = {kind.kind: cluster.all(kind) for kind in (POLICIES, BACKUPS, JOBS, EVENTS)}
+    await days_pass(cluster)
+    assert {kind.kind: cluster.all(kind) for kind in (POLICIES, BACKUPS, JOBS, EVENTS)} == before
+
+    await days_pass(cluster, now=NOW + 8 * DAY)
+    assert set(backups(cluster)) == set("bcdex"), "what Holdfast made has said it for a week"
+    assert bucket.asked == []
+
+
+@pytest.mark.parametrize("answered", [False, True], ids=["before it", "before its answer"])
+@pytest.mark.parametrize("call", range(1, 9))
+async def test_an_operator_that_dies_at_any_call_looks_once_and_calls_expired_what_is_gone(call, answered):
+    bucket = Bucket("a")
+    cluster = a_cluster(bucket, {"a": 90, "e": 1}, mode="External")
+    mortal = Mortal(cluster, call, answered)
+    await days_pass(cluster, mortal, rounds=6)
+    assert bucket.looked_for == ["a"]
+    assert backups(cluster) == {"a": "Expired", "e": "Succeeded"}
+
+
+@pytest.mark.parametrize("mode", ["Managed", "External"])
+async def test_a_backup_that_was_found_damaged_stays_until_somebody_deletes_it(mode):
+    store = Store()
+    cluster = a_cluster(store, {"a": 90, "d": 5, "e": 1}, mode=mode)
+    for body in cluster.all(BACKUPS):
+        if body["metadata"]["name"] in ("a", "d"):
+            reason = {"reason": "ChecksumMismatch", "message": "m", "remedy": "r"}
+            cluster.put(BACKUPS, body | {"status": body["status"] | {"phase": "Failed", "failure": reason}})
+    await days_pass(cluster)
+    assert (store.asked, set(backups(cluster))) == ([], {"a", "d", "e"})
+    facts = [Backup.of(body).fact for body in cluster.all(BACKUPS) if body["status"]["phase"] == "Failed"]
+    assert [(fact.failed, fact.damaged) for fact in facts] == [(False, True)] * 2
 
 
 async def test_what_lies_in_a_store_that_is_gone_from_the_charts_values_expires_as_ever():

@@ -14,9 +14,11 @@ from holdfast.errors import Reason
 from holdfast.kube.errors import Refused
 from holdfast.kube.kinds import BACKUPS, EVENTS, JOBS, PODS, POLICIES
 from holdfast.naming import ANNOTATION_VERIFY, LABEL_TASK
+from holdfast.reconcile.backups import Backup
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.queue import Key
 
+EXTERNAL = {"mode": "External"}
 CALLS = 5  # what one verification takes
 FOUND = Verification.model_validate(
     {"level": "checksum", "checkedBy": "StoreChecksum", "compared": ["size"], "integrityCheck": "passed",
@@ -72,7 +74,7 @@ class Shop(FakeCluster):
             except Killed:
                 continue
             run = status.get("verificationRun", {})
-            if status["phase"] in ("Succeeded", "Failed") and run.get("request") == token:
+            if status["phase"] in ("Succeeded", "Failed", "Expired") and run.get("request") == token:
                 return await self.life(self)
             self.kubelet()
         raise AssertionError(f"no end: {status}")
@@ -138,6 +140,18 @@ async def test_a_backup_that_fails_its_verification_keeps_everything_and_may_be_
     status = await shop.rest(shop, "2")
     assert status["phase"] == "Succeeded"
     assert "failure" not in status
+
+
+async def test_where_the_bucket_deletes_a_backup_that_is_gone_rests_as_expired_and_is_no_good_one():
+    shop = await a_shop()
+    shop.put(POLICIES, shop.objects[POLICIES.kind, "shop", "orders"] | {"spec": policy_dict(retention=EXTERNAL)})
+    shop.bad = Reason.BACKUP_GONE
+    shop.ask("1")
+    status = await shop.rest(shop, "1")
+    assert (status["phase"], status["verificationRun"]["state"], "failure" in status) == ("Expired", "Expired", False)
+    assert "Expired" in {event["reason"] for event in shop.all(EVENTS)}
+    seen = Backup.of(shop.objects[BACKUPS.kind, "shop", "first"])
+    assert (seen.good, seen.has_data, seen.fact.expired, seen.whole) == (False, False, True, None)
 
 
 @pytest.mark.parametrize("answered", [False, True], ids=["before it", "before its answer"])

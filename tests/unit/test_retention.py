@@ -15,6 +15,7 @@ from holdfast.api.policy import Environment
 from holdfast.api.retention import Retention
 from holdfast.decide.retention.facts import Fact
 from holdfast.decide.retention.plan import Plan, Rules, hash_of, plan
+from holdfast.decide.retention.telling import summary
 from holdfast.errors import HoldfastError
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -267,6 +268,72 @@ def test_where_the_bucket_deletes_nothing_is_deleted_and_the_age_is_what_is_expe
     found = planned(days_ago(1), days_ago(400), mode="External", days=10)
     assert (gone(found), found.sweep, found.external) == ([], (), True)
     assert [each.expires for each in found.verdicts] == [NOW + 9 * DAY, NOW - 390 * DAY]
+    assert found.overdue == 1
+    assert "1 past their days, looked for one after the other" in summary(found)
+
+
+def test_where_holdfast_deletes_nothing_is_past_its_days_unseen():
+    assert planned(days_ago(1), days_ago(400), minimum=2).overdue == 0
+
+
+def looked(days: float | None) -> dict[str, Any]:
+    return {} if days is None else {"looked": NOW - days * DAY}
+
+
+@pytest.mark.parametrize(
+    ("age", "last", "due"),
+    [
+        pytest.param(11, None, 1, id="past its days: two days later"),
+        pytest.param(12, None, 0, id="two days past its days"),
+        pytest.param(400, None, 0, id="long ago"),
+        pytest.param(11, 5, 1, id="looked at before its days were over: that says nothing"),
+        pytest.param(12.5, 0.5, 1.5, id="there two days later: after two days more"),
+        pytest.param(30, 10, 0, id="there ten days later: after ten days more"),
+        pytest.param(30, 9, 2, id="there eleven days later: after eleven days more"),
+        pytest.param(400, 1, 63, id="there for ever: each 64 days"),
+        pytest.param(400, -1_000_000, None, id="a time that is none"),
+    ],
+)
+def test_where_the_bucket_deletes_what_is_past_its_days_is_looked_for_ever_more_rarely(age, last, due):
+    far = {"looked": datetime(9999, 12, 31, 23, tzinfo=UTC)} if due is None else looked(last)
+    found = planned(days_ago(age, **far), mode="External", days=10)
+
+    assert found.look == ("uid-d" + f"{age:g}" if due == 0 else None)
+    if due:
+        assert found.look_again in (NOW + due * DAY, found.verdicts[0].expires)
+
+
+def test_one_is_looked_for_after_the_other_the_one_that_has_waited_longest_first():
+    late, later, good = days_ago(20), days_ago(30), days_ago(1)
+    assert planned(late, later, good, mode="External", days=10).look == later.uid
+    seen = days_ago(30, busy=True, good=False)
+    assert planned(late, seen, good, mode="External", days=10).look is None
+    seen = days_ago(30, looked=NOW)
+    assert planned(late, seen, good, mode="External", days=10).look == late.uid
+
+
+@pytest.mark.parametrize("state", [{"expired": True}, {"damaged": True}, {"failed": True}])
+def test_what_is_no_good_backup_is_not_looked_for(state):
+    assert planned(days_ago(30, good=False, **state), mode="External", days=10).look is None
+
+
+def test_where_holdfast_deletes_nobody_is_looked_for():
+    assert planned(days_ago(1), days_ago(400), minimum=2).look is None
+
+
+@pytest.mark.parametrize(
+    ("fact", "removed"),
+    [
+        pytest.param(days_ago(50, expired=True, good=False, looked=NOW - 8 * DAY), True, id="found gone 8 days ago"),
+        pytest.param(days_ago(50, expired=True, good=False, looked=NOW - 6 * DAY), False, id="6 days ago"),
+        pytest.param(days_ago(50, expired=True, good=False, looked=NOW - 8 * DAY, pinned=True), False, id="pinned"),
+        pytest.param(days_ago(50, expired=True, good=False), False, id="deleted by retention, whose resource stays"),
+    ],
+)
+@pytest.mark.parametrize("mode", ["External", "Managed"])
+def test_the_resource_of_one_that_was_found_gone_goes_as_that_of_a_failed_one_and_is_no_deletion(fact, removed, mode):
+    found = planned(days_ago(1), fact, mode=mode)
+    assert ([each.uid for each in found.removals], found.deletions) == ([fact.uid] if removed else [], ())
 
 
 def test_a_dry_run_says_what_would_go_and_lets_nothing_go():

@@ -476,6 +476,18 @@ def rewrite(pod: Pod, field: str, value: object) -> None:
     pod.s3.objects[MANIFEST] = json.dumps(said).encode()
 
 
+@pytest.mark.parametrize(("left", "reason"), [
+    ([], Reason.BACKUP_GONE), ([HERE], Reason.BACKUP_NOT_FOUND), ([THERE], Reason.BACKUP_NOT_FOUND),
+], ids=["nothing", "the snapshot", "its copy"])  # fmt: skip
+def test_without_a_manifest_rds_is_asked_whether_anything_is_left(pod, left, reason):
+    pod.copies()
+    pod.backup()
+    pod.s3.objects.pop(MANIFEST)
+    for region in {HERE, THERE} - {*left}:
+        pod.aws.snapshots.pop((region, NAME))
+    assert pod.fails(pod.verify).reason is reason
+
+
 @pytest.mark.parametrize(("change", "reason"), [
     pytest.param(lambda pod: pod.aws.snapshots.pop((HERE, NAME)), Reason.BACKUP_NOT_FOUND, id="deleted"),
     pytest.param(lambda pod: pod.aws.snapshots.pop((THERE, NAME)), Reason.BACKUP_NOT_FOUND, id="its copy deleted"),

@@ -173,6 +173,39 @@ def test_an_artifact_and_a_manifest_that_were_both_replaced_are_not_what_the_res
 
 
 @pytest.mark.parametrize("level", [CHECKSUM, READBACK])
+def test_a_backup_of_which_nothing_is_left_is_told_from_one_that_lacks_a_part(bench, level):
+    bench.back_up()
+    bench.s3.objects.clear()
+
+    error = bench.fails(level)
+
+    assert (error.reason, error.exit_code) == (Reason.BACKUP_GONE, 6)
+    assert "retention.mode External" in error.remedy
+
+
+def test_where_the_folder_may_not_be_listed_only_the_manifest_is_known_to_be_missing(bench):
+    bench.back_up()
+    bench.s3.objects.clear()
+
+    def denied():
+        raise client_error("AccessDenied", 403)
+
+    bench.s3.faults["list_objects_v2"] = denied
+    assert bench.fails().reason is Reason.BACKUP_NOT_FOUND
+
+
+def test_a_store_that_does_not_list_says_nothing_about_the_backup(bench):
+    bench.back_up()
+    bench.s3.objects.clear()
+
+    def down():
+        raise client_error("InternalError", 500)
+
+    bench.s3.faults["list_objects_v2"] = down
+    assert bench.fails().reason is Reason.STORAGE_UNAVAILABLE
+
+
+@pytest.mark.parametrize("level", [CHECKSUM, READBACK])
 def test_a_store_that_does_not_answer_says_nothing_about_the_backup(bench, level):
     bench.back_up()
 

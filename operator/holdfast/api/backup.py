@@ -190,17 +190,19 @@ class Verification(StatusModel):
 
 
 class VerificationRun(StatusModel):
-    """The last verification that the annotation holdfast.dev/verify asked for."""
+    """The last verification of a backup that had ended, by the annotation holdfast.dev/verify or by retention."""
 
     request: str = Field(
         max_length=128,
         description="Value of the annotation holdfast.dev/verify that asked for this verification. Each new value is "
-        "a new request.",
+        "a new request. If Holdfast itself looked for a backup that the bucket was to delete, the former value stands "
+        "here, or none.",
     )
     number: int = Field(ge=1, description="Number of this request, counted from 1.")
-    state: Literal["Running", "Passed", "Failed", "NotDone", "Refused"] = Field(
+    state: Literal["Running", "Passed", "Failed", "Expired", "NotDone", "Refused"] = Field(
         description="State of the verification: Running, Passed, Failed (the stored backup differs from what was "
-        "backed up), NotDone (the backup could not be checked) or Refused (the request is not valid)."
+        "backed up), Expired (nothing is left of it, and the policy leaves deleting to the bucket), NotDone (the "
+        "backup could not be checked) or Refused (the request is not valid)."
     )
     level: VerificationLevel | None = Field(
         None, description="Level of verification: checksum or readback. Absent for a snapshot."
@@ -304,7 +306,8 @@ class DatabaseBackupStatus(StatusModel):
     phase: Phase | None = Field(
         None,
         description="State of the backup in one word: Pending, Queued, Running, Succeeded, Failed, Verifying, "
-        "Deleting (its data is being deleted) or Expired (its data is deleted).",
+        "Deleting (its data is being deleted) or Expired (its data is deleted, or found gone where the bucket "
+        "deletes).",
     )
     message: Plain | None = Field(None, max_length=4096, description="State of the backup in one sentence.")
     queue: Queued | None = Field(None, description="Present while the backup waits in the queue.")
@@ -392,7 +395,9 @@ class DatabaseBackupStatus(StatusModel):
         "later one.",
     )
     verification_run: VerificationRun | None = Field(
-        None, description="The last verification that the annotation holdfast.dev/verify asked for, and its result."
+        None,
+        description="The last verification after the backup had ended, and its result: the annotation "
+        "holdfast.dev/verify asked for it, or Holdfast looked for a backup that the bucket was to delete.",
     )
     warnings: list[Reported] | None = Field(
         None, max_length=64, description="What to know about this backup although it succeeded."

@@ -121,7 +121,8 @@ class Retention(SpecModel):
     mode: RetentionMode = Field(
         RetentionMode.MANAGED,
         description="Who deletes what has expired: Managed (Holdfast) or External (a lifecycle rule of the bucket; "
-        "Holdfast deletes nothing, and days only says when a backup is expected to go). Default: Managed.",
+        "Holdfast deletes nothing, looks for a backup two days after its days are over, and calls it Expired if it is "
+        "gone). Default: Managed.",
     )
     max_deletions_per_sweep: int = Field(
         MOST_DELETIONS,

@@ -193,7 +193,8 @@ def _fact(resource: Resource, status: Mapping[str, Any], good: bool) -> Fact:
         created=resource.created,
         completed=_ended(status),
         good=good and phase is Phase.SUCCEEDED,
-        failed=phase is Phase.FAILED,
+        failed=phase is Phase.FAILED and not _has_data(status),
+        damaged=phase is Phase.FAILED and _has_data(status),
         suspicious=is_suspicious(status),
         busy=not phase.is_final or resource.deleted is not None,
         expired=phase is Phase.EXPIRED,
@@ -201,6 +202,7 @@ def _fact(resource: Resource, status: Mapping[str, Any], good: bool) -> Fact:
         retention_days=number(days) if type(days) is int else None,
         size_bytes=number(status.get("sizeBytes")),
         locked_until=moment(status.get("lockedUntil")),
+        looked=moment(mapping(status.get("verificationRun")).get("completedAt")),
         environment=Environment(environment) if environment in list(Environment) else None,
     )
 

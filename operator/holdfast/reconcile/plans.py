@@ -43,6 +43,7 @@ class _Answer:
     facts: Mapping[str | None, tuple[Fact, ...]]
     since: datetime
     planned: Planned
+    until: datetime  # the time alone may change it then
 
 
 class Plans:
@@ -63,7 +64,7 @@ class Plans:
             return NOTHING
         changes, now = self._cache.backups.changes, self._now()
         held = self._answers.get(key)
-        if held is not None and not (held.policy == policy and held.since <= now < held.since + HOLDS):
+        if held is not None and not (held.policy == policy and held.since <= now < held.until):
             held = None
         if held is None or held.changes != changes:
             held = self._answers[key] = self._gathered(policy, changes, held, now)
@@ -74,7 +75,9 @@ class Plans:
         facts = _by_database(self._cache.backups_of(policy.namespace, policy.name))
         if held is not None and held.facts == facts:
             return replace(held, changes=changes)
-        return _Answer(policy, changes, facts, now, _planned(policy, facts, self._grace, now))
+        planned = _planned(policy, facts, self._grace, now)
+        until = min([now + HOLDS, *(plan.look_again for plan in planned.plans if plan.look_again)])
+        return _Answer(policy, changes, facts, now, planned, until)
 
     def verdict(self, backup: Backup) -> Verdict | None:
         """Return what is planned for a good backup; None while no rule has looked at it."""
@@ -82,6 +85,12 @@ class Plans:
             return None
         found = self.of(backup.namespace, backup.policy_name).verdicts.get(backup.uid)
         return None if found is None or set(found.reasons) & set(SET_ASIDE) else found
+
+    def looks_for(self, backup: Backup) -> bool:
+        """Whether a backup is to be looked for, since the bucket was to delete it."""
+        if backup.policy_name is None or not backup.good:
+            return False
+        return any(plan.look == backup.uid for plan in self.of(backup.namespace, backup.policy_name).plans)
 
     def differs(self, backup: Backup) -> bool:
         """Whether a backup says another thing of why and how long it is kept than is planned for it."""

@@ -29,6 +29,9 @@ class Verifying(Protocol[V_contra, M]):
     def verify(self, task: V_contra, opened: "Store", manifest: M, context: Context) -> Verification:
         """Compare the backup with its manifest. Raises HoldfastError: what is wrong, or kept it from being verified."""
 
+    def left(self, task: V_contra, context: Context) -> bool:
+        """Whether something of the backup is elsewhere than in its folder. Raises HoldfastError."""
+
 
 class Cleaning(Protocol[C_contra, M]):
     """How what a killed Pod left is removed."""

@@ -80,6 +80,7 @@ class Observation:
     former: tuple[Former, ...] = ()  # the last good backups beside which one that ends now is judged
     turn: Turn | None = None  # what the queue says to one that has not begun; None: it has nothing to say
     removal: Removal | None = None  # its policy deletes it
+    sought: bool = False  # the bucket was to delete it by now: it is to be looked for
     known_major: int | None = None  # of the server, from the last good backup of the same database
 
     def of(self, role: str) -> Seen:

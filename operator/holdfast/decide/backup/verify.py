@@ -8,10 +8,11 @@ made, and what came of it is written before the Job may expire.
 from datetime import datetime
 
 from holdfast import naming
-from holdfast.api.backup import DatabaseBackupStatus, Failure, VerificationRun
+from holdfast.api.backup import DatabaseBackupStatus, Failure, Phase, VerificationRun
 from holdfast.api.begun import there
 from holdfast.api.job import LOG_SECONDS
 from holdfast.api.policy import VerificationLevel
+from holdfast.api.retention import RetentionMode
 from holdfast.decide import failures, job_life
 from holdfast.decide.backup import plausible, reported
 from holdfast.decide.backup import verify_statuses as words
@@ -25,7 +26,7 @@ from holdfast.errors import EXIT_CODES, ExitCode, HoldfastError, Reason
 from holdfast.settings import Settings
 
 MAX_REQUEST = 128  # characters of the annotation
-GONE = (Reason.BACKUP_NOT_FOUND, Reason.BUCKET_NOT_FOUND)
+GONE = (Reason.BACKUP_NOT_FOUND, Reason.BACKUP_GONE, Reason.BUCKET_NOT_FOUND)
 
 
 def after_the_end(o: Observation, now: datetime) -> Decision:
@@ -33,8 +34,9 @@ def after_the_end(o: Observation, now: datetime) -> Decision:
     run = o.backup.status.verification_run
     if run and (tidied := job_life.tidied(o.of(VERIFY), o.backup.ref, LOG_SECONDS)):
         return tidied
-    request = asked_for(o.backup.status, o.verify_request)
-    return _begin(o, request, now) if request else Rest()
+    if request := asked_for(o.backup.status, o.verify_request):
+        return _begin(o, request, now)
+    return _look(o, now) if o.sought else Rest()
 
 
 def asked_for(status: DatabaseBackupStatus, request: str | None) -> str | None:
@@ -56,6 +58,20 @@ def _begin(o: Observation, request: str, now: datetime) -> Decision:
         )  # fmt: skip
         status = o.backup.status.model_copy(update={"verification_run": run})
         return Write(status, Announcement.of(refusal, refusal.reason))
+    return _run(o, request, level, now)
+
+
+def _look(o: Observation, now: datetime) -> Decision:
+    """Look for one that the bucket was to delete by now, by what costs least. It answers no request of anybody's."""
+    former, resolved = o.backup.status.verification_run, o.backup.status.resolved
+    has_levels = resolved is not None and METHODS[resolved.method].level(None, resolved) is not None
+    request, level = former.request if former else "", VerificationLevel.CHECKSUM if has_levels else None
+    return _run(o, request, level, now)
+
+
+def _run(o: Observation, request: str, level: VerificationLevel | None, now: datetime) -> Decision:
+    former = o.backup.status.verification_run
+    number = former.number + 1 if former else 1
     run = VerificationRun(
         request=request,
         number=number,
@@ -75,6 +91,10 @@ def _level(o: Observation) -> VerificationLevel | None:
     if status.verification is None or status.resolved is None:
         raise words.refused(
             "this backup has failed: there is nothing to verify", "set the annotation on a backup that has succeeded"
+        )
+    if status.phase is Phase.EXPIRED:
+        raise words.refused(
+            "this backup has expired: there is nothing to verify", "set the annotation on a backup that is there"
         )
     if len(o.verify_request or "") > MAX_REQUEST:
         raise words.refused(f"the annotation's value has more than {MAX_REQUEST} characters", words.HOW_TO_ASK)
@@ -129,10 +149,22 @@ def _finish(o: Observation, run: VerificationRun, end: End, now: datetime) -> De
 
 
 def _end(o: Observation, run: VerificationRun, failure: Failure, now: datetime) -> Decision:
-    """Record that it failed; or that it was not done, where that says nothing about the backup."""
+    """Record that it failed; or that it was not done, where that says nothing about the backup.
+
+    Where the bucket is to delete, a backup of which nothing is left has not failed: it has expired.
+    """
+    if failure.reason == Reason.BACKUP_GONE and _is_the_buckets_to_delete(o):
+        status = words.expired(o.backup, run, failure, now)
+        return Write(status, Announcement(False, words.EXPIRED, status.message or ""))
     if is_about_the_backup(failure.reason):
         return Write(words.failed(o.backup, run, failure, now), Announcement.of(failure, "VerificationFailed"))
     return Write(words.not_done(o.backup, run, failure, now), Announcement.of(failure, "VerificationNotDone"))
+
+
+def _is_the_buckets_to_delete(o: Observation) -> bool:
+    """Whether the policy says so: as it is now, as retention goes by; as it was for the backup, once it is gone."""
+    policy = o.policy or o.backup.status.resolved
+    return policy is not None and policy.retention.mode is RetentionMode.EXTERNAL
 
 
 def is_about_the_backup(reason: str) -> bool:

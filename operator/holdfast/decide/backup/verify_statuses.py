@@ -6,6 +6,7 @@ the reason, until a later verification finds it whole again; nothing is deleted 
 
 from datetime import datetime
 
+from holdfast import clock
 from holdfast.api.backup import CheckedBy, Failure, Phase, Verification, VerificationRun
 from holdfast.api.conditions import ConditionType as C
 from holdfast.api.conditions import State, update
@@ -20,6 +21,7 @@ HOW_TO_ASK = (
     "set the annotation to a new value of at most 128 characters; to choose a level, begin it with checksum/ or "
     "readback/"
 )
+EXPIRED = "Expired"
 _LONGEST = 4096  # characters of a sentence
 _AGAIN = "set the annotation holdfast.dev/verify to a new value"
 
@@ -84,6 +86,25 @@ def failed(backup: BackupView, run: VerificationRun, failure: Failure, now: date
     ended = _ended(run, "Failed", sentence, now, failure)
     changes = {"phase": Phase.FAILED, "message": sentence, "failure": failure}
     return _with(backup, ended, states, now, changes)
+
+
+def expired(backup: BackupView, run: VerificationRun, failure: Failure, now: datetime) -> Status:
+    """Nothing is left of it, as the policy expects of the bucket. Without Ready, as what retention has deleted."""
+    sentence = (
+        f"found on {clock.to_text(now)} that the backup's data is gone: the policy leaves deleting to the bucket "
+        f"(retention.mode External), so its lifecycle rule, or somebody, has removed it; {failure.message}"
+    )[:_LONGEST]
+    states: list[State] = [
+        (C.VERIFIED, False, EXPIRED, sentence),
+        (C.SUCCEEDED, True, EXPIRED, "the backup was taken; its data is gone since"),
+        (C.RECONCILING, False, EXPIRED, "nothing is in progress"),
+        (C.STALLED, False, EXPIRED, "nothing is left to do"),
+    ]
+    ended = _ended(run, "Expired", sentence, now)
+    gone = dict.fromkeys(("restore", "failure", "kept_because", "locked_until"))
+    status = _with(backup, ended, states, now, {"phase": Phase.EXPIRED, "message": sentence, **gone})
+    left = [condition for condition in status.conditions if condition.type != C.READY]
+    return status.model_copy(update={"conditions": left})
 
 
 def not_done(backup: BackupView, run: VerificationRun, failure: Failure, now: datetime) -> Status:

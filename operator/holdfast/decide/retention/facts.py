@@ -26,6 +26,7 @@ class Fact:
     retention_days: int | None = None  # its own, which goes before the policy's
     size_bytes: int = 0
     locked_until: datetime | None = None
+    looked: datetime | None = None  # when a verification of it has ended last
     environment: Environment | None = None  # of when it was taken; None: the policy's
 
     @property

@@ -40,6 +40,14 @@ def failed(fact: Fact, newest: bool, now: datetime) -> Judged:
     return Judged(fact, False, (), (f"failed more than {FAILURES.days} days ago",), goes)
 
 
+def expired(fact: Fact, now: datetime) -> Judged:
+    """Judge one without data: where that was found out, its resource says so for as long as that of a failed one."""
+    goes = clock.days_after(fact.looked, FAILURES.days) if fact.looked and not fact.pinned else None
+    if goes is None or goes > now:
+        return Judged(fact, True, (Kind.EXPIRED,), (Kind.EXPIRED,), goes, goes)
+    return Judged(fact, False, (), (f"its data was found gone more than {FAILURES.days} days ago",), goes)
+
+
 def external(fact: Fact, rules: Rules, now: datetime) -> Judged:
     """Judge one that the bucket deletes: nobody here knows when it does."""
     expires = clock.days_after(fact.ended, rules.days(fact))

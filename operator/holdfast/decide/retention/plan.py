@@ -16,8 +16,10 @@ from holdfast.decide.retention.breaker import Held, hash_of, held
 from holdfast.decide.retention.counting import kept_by_number
 from holdfast.decide.retention.facts import Fact, newest_first
 from holdfast.decide.retention.judging import Judged
+from holdfast.decide.retention.looking import Look, look
 from holdfast.decide.retention.rules import Rules
 from holdfast.decide.retention.standing import hold, set_aside
+from holdfast.decide.retention.words import Kind
 
 __all__ = ["Deletion", "Held", "Next", "Plan", "Rules", "Verdict", "hash_of", "plan"]
 
@@ -57,11 +59,13 @@ class Plan:
 
     verdicts: tuple[Verdict, ...]  # newest first
     deletions: tuple[Deletion, ...]  # good ones, whose data is to go
-    failures: tuple[Deletion, ...]  # failed ones, whose resource is to go; they have no data
+    failures: tuple[Deletion, ...]  # failed ones and those found gone, whose resource is to go; they have no data
     hash: str  # of exactly what is in deletions
     held: Held | None
     dry_run: bool
     external: bool
+    overdue: int  # kept ones that the bucket was to have deleted by now: nobody has looked
+    look: str | None  # uid of the one to look for, where the bucket deletes
     next: Next | None
     look_again: datetime | None  # when time alone changes something of this plan
     counts: Mapping[str, int]  # good ones that are kept, by kind of reason; one may be kept for several
@@ -92,7 +96,9 @@ def plan(facts: Iterable[Fact], rules: Rules, now: datetime, approved: str | Non
     newest = next((fact for fact in ordered if fact.failed and not fact.expired), None)
     judged = []
     for fact, why in zip(ordered, aside, strict=True):
-        if why:
+        if why is Kind.EXPIRED:
+            judged.append(judging.expired(fact, now))
+        elif why:
             judged.append(judging.left_alone(fact, why, rules))
         elif fact.failed:
             judged.append(judging.failed(fact, fact is newest, now))
@@ -100,14 +106,14 @@ def plan(facts: Iterable[Fact], rules: Rules, now: datetime, approved: str | Non
             judged.append(judging.external(fact, rules, now))
         else:
             judged.append(judging.good(fact, rules, next(counted), held_by, now))
-    return _gathered(judged, rules, approved)
+    return _gathered(judged, rules, Look() if managed else look(ordered, rules, now), approved)
 
 
-def _gathered(judged: list[Judged], rules: Rules, approved: str | None) -> Plan:
+def _gathered(judged: list[Judged], rules: Rules, sought: Look, approved: str | None) -> Plan:
     """Put the verdicts together, newest first as they come, and what goes, oldest first."""
     going = [each for each in reversed(judged) if not each.keep]
     kept = [each for each in judged if each.keep and each.fact.good and not each.fact.expired]
-    deletions = tuple(_deletion(each) for each in going if not each.fact.failed)
+    deletions = tuple(_deletion(each) for each in going if not (each.fact.failed or each.fact.expired))
     there = sum(each.fact.good and not (each.fact.expired or each.fact.busy) for each in judged)
     short = hash_of(each.uid for each in deletions)
     stopped = held(len(deletions), there, rules.retention.max_deletions_per_sweep) if approved != short else None
@@ -116,13 +122,15 @@ def _gathered(judged: list[Judged], rules: Rules, approved: str | None) -> Plan:
             Verdict(each.fact.name, each.fact.uid, each.keep, each.reasons, each.expires) for each in judged
         ),
         deletions=deletions,
-        failures=tuple(_deletion(each) for each in going if each.fact.failed),
+        failures=tuple(_deletion(each) for each in going if each.fact.failed or each.fact.expired),
         hash=short,
         held=stopped,
         dry_run=rules.retention.dry_run,
         external=rules.retention.mode is RetentionMode.EXTERNAL,
+        overdue=sum(Kind.EXTERNAL in each.kinds and each.again is None for each in kept),
+        look=sought.uid,
         next=_next(kept),
-        look_again=min((each.again for each in judged if each.again), default=None),
+        look_again=min(filter(None, (sought.again, *(each.again for each in judged))), default=None),
         counts=Counter(kind for each in kept for kind in each.kinds),
         kept=len(kept),
         kept_bytes=sum(each.fact.size_bytes for each in kept),

@@ -9,7 +9,8 @@ def summary(plan: Plan) -> str:
     """Say in a sentence what is kept, and what becomes of the rest."""
     kept = f"{_backups(plan.kept)} kept, {size_for_people(plan.kept_bytes)}"
     if plan.external:
-        return f"{kept}; a lifecycle rule of the bucket deletes them"
+        late = f"; {plan.overdue} past their days, looked for one after the other" if plan.overdue else ""
+        return f"{kept}; a lifecycle rule of the bucket deletes them{late}"
     if not plan.deletions:
         return kept
     going = f"{_backups(len(plan.deletions))}, {size_for_people(plan.going_bytes)}"

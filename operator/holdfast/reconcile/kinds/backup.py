@@ -42,6 +42,8 @@ def look(sources: Sources, resource: Resource, known: Known, now: datetime) -> S
     """Observe one, and ask what to do."""
     claimed = {patch.get("backupID") for patch in sources.writer.under_way(BACKUPS, resource.namespace)}
     o, not_read = observe(sources.cache, resource, known, claimed, now)
+    held = sources.cache.backup(resource.namespace, resource.name)
+    o = replace(o, sought=held is not None and sources.plans.looks_for(held))
     decision = not_read or refusals.look(o, now) or decide(o, sources.settings, now)
     decision = _with_restore(o, decision, sources.settings)
     _claim(sources.cache, o, decision)
@@ -63,7 +65,7 @@ def is_wanted(sources: Sources, namespace: str, name: str) -> bool:
     if backup is None:
         return False
     wanted = sources.cache.has_untidied_jobs(backup) or sources.plans.differs(backup)
-    return wanted or deletions.removal(sources.cache, backup) is not None
+    return wanted or sources.plans.looks_for(backup) or deletions.removal(sources.cache, backup) is not None
 
 
 def stumbled(sources: Sources, namespace: str, name: str, error: Exception) -> list[Key]:

@@ -142,5 +142,5 @@ def wakes(sources: Sources, backups: Iterable[Backup], page: DeletionPage | None
     """Yield the backups that are to look again: those of the page, and those that do not say what is planned now."""
     members = {member.uid for member in page.members} if page else set()
     for backup in backups:
-        if backup.uid in members or sources.plans.differs(backup):
+        if backup.uid in members or sources.plans.differs(backup) or sources.plans.looks_for(backup):
             yield Key(BACKUPS.kind, backup.namespace, backup.name)

@@ -62,7 +62,7 @@ def observe(cache: Cache, resource: Resource, backups: Iterable[Backup], known: 
         good=runs.newest(ended, good=True),
         failed=runs.newest(ended, good=False),
         recent=runs.last(ended),
-        spoilt=last is not None and last.phase is Phase.FAILED,
+        spoilt=last is not None and last.phase in (Phase.FAILED, Phase.EXPIRED),
         request=resource.backup_request,
         refused=known.refused,
     )

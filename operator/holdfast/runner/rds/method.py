@@ -28,6 +28,12 @@ class Snapshots:
 
         return verify.verified(task, manifest, context, self.pace)
 
+    def left(self, task: SnapshotVerifyTask, context: Context) -> bool:
+        """Ask RDS whether the snapshot or its copy is there."""
+        from holdfast.runner.rds import verify
+
+        return verify.is_left(task, context, self.pace)
+
     def require(self, task: SnapshotDeleteTask, _opened: "Store", manifest: SnapshotManifest, context: Context) -> None:
         """Ask RDS whether the snapshot is there."""
         from holdfast.runner.rds import deletion

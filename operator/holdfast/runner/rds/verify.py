@@ -7,7 +7,7 @@ from holdfast.contract.task import SnapshotVerifyTask
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.pod.context import Context
 from holdfast.runner.rds.client import Taken, connect
-from holdfast.runner.rds.snapshots import Pace, present, what_rds_says
+from holdfast.runner.rds.snapshots import Pace, is_of, patiently, present, what_rds_says
 from holdfast.runner.rds.task import UNREADABLE
 
 
@@ -25,6 +25,19 @@ def verified(task: SnapshotVerifyTask, manifest: SnapshotManifest, context: Cont
         file_readable=UNREADABLE,
         verified_at=clock.now(),
     )
+
+
+def is_left(task: SnapshotVerifyTask, context: Context, pace: Pace) -> bool:
+    """Ask, without a manifest, whether a snapshot of this backup is where it was to be taken or copied to."""
+    instance = task.instance
+    regions = (instance.region, *([instance.copy_to.region] if instance.copy_to else []))
+    return any(_is_in(region, task, context, pace) for region in regions)
+
+
+def _is_in(region: str, task: SnapshotVerifyTask, context: Context, pace: Pace) -> bool:
+    rds, name = connect(task.instance, region, context.places), naming.snapshot_name(task.backup_id, task.backup_uid)
+    taken = patiently(context, pace, lambda: rds.find(name))
+    return taken is not None and is_of(taken, task.backup_uid)
 
 
 def _seen(task: SnapshotVerifyTask, said: SnapshotInRegion, context: Context, pace: Pace) -> Taken:

@@ -26,6 +26,10 @@ class Dumps:
         wanted = comparing.Wanted(task.level, task.engine, task.identity_secret, task.scratch_bytes)
         return comparing.verified(opened, manifest, wanted, context)
 
+    def left(self, _task: VerifyTask, _context: Context) -> bool:
+        """Return False: all of a dump is in its folder."""
+        return False
+
     def require(self, _task: DeleteTask, opened: "Store", manifest: Manifest, _context: Context) -> None:
         """Look whether the artifact is there, with its size."""
         from holdfast.runner.bucket import manifests
