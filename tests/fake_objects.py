@@ -1,7 +1,7 @@
 """Objects as an API server keeps them, in memory. Its methods are KubeClient's.
 
 What it promises is written down in tests/kube_contract.py, which is run on it and on a real API server. It has no
-controllers: nothing is collected, no Job runs, no finalizer holds anything up.
+controllers: nothing is collected, and no Job runs. What has finalizers stays, being deleted, until they are gone.
 """
 
 import itertools
@@ -16,6 +16,7 @@ from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES, Kind
 Body = dict[str, Any]
 Page = list[Body]
 T = TypeVar("T")
+OPERATOR = "system:serviceaccount:holdfast:holdfast"
 WHEN = "2026-11-22T08:45:00Z"
 _WITH_STATUS = (BACKUPS, POLICIES, JOBS, PODS)
 _WITH_GENERATION = (BACKUPS, POLICIES, JOBS)
@@ -103,6 +104,8 @@ class FakeObjects:
         merged = _merged(held, patch)
         if merged == held:
             return _copied(held)
+        if _is_leaving(held) and self._has_left(kind, held, merged):
+            return _copied(merged)
         if kind in _WITH_GENERATION and merged.get("spec") != held.get("spec"):
             merged["metadata"]["generation"] = held["metadata"].get("generation", 1) + 1
         return self.put(kind, merged)
@@ -118,7 +121,23 @@ class FakeObjects:
                 raise Conflict(
                     f"Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {held}", 409
                 )
+        if _finalizers(self._held(kind, namespace, name)):
+            if not _is_leaving(self._held(kind, namespace, name)):
+                self.put(kind, _merged(self._held(kind, namespace, name), {"metadata": {"deletionTimestamp": WHEN}}))
+            return
         del self.objects[kind.kind, namespace, name]
+
+    def _has_left(self, kind: Kind, held: Body, merged: Body) -> bool:
+        meta = held["metadata"]
+        if set(_finalizers(merged)) - set(_finalizers(held)):
+            raise Refused(f'{kind.kind} "{meta["name"]}" is invalid: no new finalizers while it is being deleted', 422)
+        left = bool(_finalizers(held)) and not _finalizers(merged)
+        if left:
+            del self.objects[kind.kind, meta["namespace"], meta["name"]]
+        return left
+
+    async def who_am_i(self) -> str:
+        return OPERATOR
 
     def _held(self, kind: Kind, namespace: str, name: str) -> Body:
         try:
@@ -150,6 +169,14 @@ def _matches(selector: str | None, value: Any) -> bool:
         if (value(key) != wanted) if equal else (value(key) is None):
             return False
     return True
+
+
+def _finalizers(body: Body) -> list[str]:
+    return body["metadata"].get("finalizers") or []
+
+
+def _is_leaving(body: Body) -> bool:
+    return "deletionTimestamp" in body["metadata"]
 
 
 def _field(body: Body, path: str) -> Any:

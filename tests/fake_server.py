@@ -19,9 +19,9 @@ from tests.certificates import Shown
 from tests.fake_objects import Body, FakeObjects
 
 from holdfast.kube.errors import AlreadyExists, Conflict, KubeError, Refused
-from holdfast.kube.kinds import BACKUPS, EVENTS, JOBS, LEASES, PODS, POLICIES, Kind
+from holdfast.kube.kinds import BACKUPS, EVENTS, JOBS, LEASES, PODS, POLICIES, SELF_REVIEWS, Kind
 
-KINDS = (BACKUPS, POLICIES, JOBS, PODS, EVENTS, LEASES)
+KINDS = (BACKUPS, POLICIES, JOBS, PODS, EVENTS, LEASES, SELF_REVIEWS)
 NAMESPACES = Kind("", "v1", "namespaces", "Namespace")  # kopf waits until it knows of them
 
 
@@ -47,7 +47,14 @@ class FakeApi(FakeObjects):
     async def delete(self, kind: Kind, namespace: str, name: str, **how: Any) -> None:
         body = await self.get(kind, namespace, name)
         await super().delete(kind, namespace, name, **how)
-        self._tell(kind, "DELETED", body)
+        if (kind.kind, namespace, name) not in self.objects:
+            self._tell(kind, "DELETED", body)
+
+    def _has_left(self, kind: Kind, held: Body, merged: Body) -> bool:
+        left = super()._has_left(kind, held, merged)
+        if left:
+            self._tell(kind, "DELETED", merged)
+        return left
 
     def _tell(self, kind: Kind, type_: str, body: Body) -> None:
         line = json.dumps({"type": type_, "object": body}).encode() + b"\n"
@@ -63,6 +70,8 @@ class FakeApi(FakeObjects):
             return web.json_response(found)
         try:
             kind, namespace, name, subresource = _place(request.path)
+            if kind == SELF_REVIEWS:
+                return web.json_response({"status": {"userInfo": {"username": await self.who_am_i()}}})
             if name:
                 return await self._of_one(request, kind, namespace or "", name, subresource)
             if request.method == "POST":

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from holdfast import naming
 from holdfast.kube.client import KubeClient
 from holdfast.kube.errors import AlreadyExists, Conflict, KubeError, NotFound, Refused
 from holdfast.kube.kinds import BACKUPS, EVENTS, LEASES
@@ -260,3 +261,23 @@ class KubeContract:
         await client.delete(LEASES, namespace, unique, uid=created["metadata"]["uid"])
         with pytest.raises(NotFound):
             await client.get(LEASES, namespace, unique)
+
+    async def test_what_has_a_finalizer_stays_being_deleted_until_it_is_taken_away(
+        self, client: KubeClient, namespace: str, unique: str
+    ) -> None:
+        body = a_backup(unique)
+        body["metadata"]["finalizers"] = [naming.FINALIZER]
+        await client.create(BACKUPS, namespace, body)
+        await client.delete(BACKUPS, namespace, unique, uid=None)
+        left = (await client.get(BACKUPS, namespace, unique))["metadata"]
+        assert "deletionTimestamp" in left
+        more = {"metadata": {"finalizers": [naming.FINALIZER, "example.com/another"]}}
+        with pytest.raises(Refused, match="finalizers"):
+            await client.patch(BACKUPS, namespace, unique, more)
+        free = {"metadata": {"resourceVersion": left["resourceVersion"], "finalizers": []}}
+        await client.patch(BACKUPS, namespace, unique, free)
+        with pytest.raises(NotFound):
+            await client.get(BACKUPS, namespace, unique)
+
+    async def test_the_server_says_who_we_are(self, client: KubeClient) -> None:
+        assert await client.who_am_i()

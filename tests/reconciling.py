@@ -11,6 +11,7 @@ from holdfast.kube.kinds import Kind
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.faults import Faults
 from holdfast.reconcile.kinds.table import KINDS, TABLE
+from holdfast.reconcile.leftovers import Leftovers
 from holdfast.reconcile.loop import Loop
 from holdfast.reconcile.plans import Plans
 from holdfast.reconcile.queue import Key
@@ -29,8 +30,13 @@ def a_loop(
     table: Iterable[Row] = TABLE,
 ) -> Loop:
     return Loop(
-        table, Sources(cache, Plans(cache, settings, now), a_writer(cache, client, now), settings), client, wake, now
-    )
+        table, Sources(cache, Plans(cache, settings, now), a_writer(cache, client, now), settings), client, wake, now,
+        some_leftovers(client, now),
+    )  # fmt: skip
+
+
+def some_leftovers(client: Any, now: Callable[[], datetime] = lambda: NOW, home: str | None = "holdfast") -> Leftovers:
+    return Leftovers(EventRecorder(client), home, now)
 
 
 def a_writer(cache: Cache, client: Any, now: Callable[[], datetime] = lambda: NOW) -> StatusWriter:

@@ -40,6 +40,9 @@ ANNOTATION_APPROVE = f"{GROUP}/approve-deletions"  # on a BackupPolicy: the hash
 ANNOTATION_CONFIRM = f"{GROUP}/confirm"  # on what is of production, by who deletes it: the chart's guard asks for it
 ANNOTATION_VERIFY = f"{GROUP}/verify"  # on a DatabaseBackup: [LEVEL/]TOKEN, each new value asks for a verification
 
+# On a DatabaseBackup whose data is to go when somebody deletes it: until the data has gone, or cannot be had in time.
+FINALIZER = f"{GROUP}/data"
+
 # Of what AWS keeps for us: nothing is ever deleted there that does not carry the first with the backup's uid.
 TAG_BACKUP_UID = LABEL_BACKUP_UID
 TAG_NAMESPACE = f"{GROUP}/namespace"
@@ -47,6 +50,7 @@ TAG_BACKUP = LABEL_BACKUP
 TAG_BACKUP_ID = f"{GROUP}/backup-id"
 TAG_POLICY = LABEL_POLICY
 
+LEASE_NAME = "holdfast-operator"  # in the operator's own namespace: who leads; Events about what left us are about it
 MANIFEST_NAME = "manifest.json"
 IDENTITY_SECRET = "age-identity"  # where a restore looks for an identity, unless its reader names another Secret
 MAX_NAME = 63  # of a label's value and of a Job, whose name becomes a label of its Pods

@@ -27,6 +27,20 @@ class Queue(SpecModel):
     )
 
 
+class Deletion(SpecModel):
+    """How long a DatabaseBackup that somebody has deleted is held up for its data."""
+
+    let_go_seconds: int = Field(
+        900,
+        ge=30,
+        le=86_400,
+        description="Seconds after which a backup that somebody has deleted is let go, though its data is still there.",
+    )
+    max_running: int = Field(
+        20, ge=1, le=1000, description="Most Jobs at once that delete the data of backups that somebody has deleted."
+    )
+
+
 class Settings(SpecModel):
     """What the chart's values say to the operator."""
 
@@ -36,6 +50,7 @@ class Settings(SpecModel):
     defaults: Defaults = Defaults()
     stores: dict[StoreName, S3Storage] = Field({}, description="Stores by the key that a policy names them by.")
     queue: Queue = Queue()
+    deletion: Deletion = Deletion()
     watch_namespaces: list[str] = Field([], description="Namespaces to watch; none means all.")
     proxy: dict[str, str] = Field({}, description="HTTP_PROXY and the like, for the Jobs too.")
     image_pull_policy: str = "IfNotPresent"

@@ -126,8 +126,8 @@ def _deletions(
     work = methods.of(owner, begun).deletion([tasks.deletion_item(owner, begun)], [])
     runner = jobs.Runner(image_of(begun.resolved, chart)[1], chart.image_pull_policy, chart.proxy, chart.own_user)
     policy = jobs.Owner(naming.POLICY_KIND, owner.namespace, "orders", UID, "orders")
-    for kind, whose, maker in (("deletion, of a policy", policy, None), ("deletion, of nobody", None, operator)):
-        job = jobs.deletion_job("orders-delete-1", owner.namespace, whose, maker, 1, work, begun.resolved.job, runner)
+    for kind, whose, maker in (("deletion, of a policy", policy, None), ("deletion, of nobody", owner, operator)):
+        job = jobs.deletion_job("orders-delete-1", whose, maker, 1, work, begun.resolved.job, runner)
         yield kind, job
 
 

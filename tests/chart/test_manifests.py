@@ -296,7 +296,7 @@ def test_the_guard_asks_where_the_operator_watches_and_not_the_operator_itself(h
 
     assert [each["values"] for each in selector] == ([namespaces] if namespaces else [])
     assert guard["failurePolicy"] == "Fail"
-    (by_hand, _) = guard["matchConditions"]
+    (by_hand, *_) = guard["matchConditions"]
     assert f'"system:serviceaccount:{NAMESPACE}:{rendered.pod["serviceAccountName"]}"' in by_hand["expression"]
     assert naming.ANNOTATION_CONFIRM in json.dumps(guard)
 
@@ -308,7 +308,9 @@ def test_the_policy_is_about_the_operator_and_the_images_that_its_settings_name(
     variables = {variable["name"]: variable["expression"] for variable in created["variables"]}
     (condition,) = created["matchConditions"]
 
-    assert kept["matchConditions"] == created["matchConditions"]
+    backups = policies[f"{WHOLE}.backups-kept"]
+    assert kept["matchConditions"] == backups["matchConditions"] == created["matchConditions"]
+    assert naming.FINALIZER in backups["validations"][0]["expression"]
     assert json.loads(variables["ownerLabels"]) == {kind: naming.uid_label(kind) for kind in naming.OWNER_LABELS}
     assert json.loads(variables["images"]) == sorted(json.loads(rendered.settings)["images"].values())
     assert f'"system:serviceaccount:{NAMESPACE}:{rendered.pod["serviceAccountName"]}"' in condition["expression"]
@@ -318,7 +320,7 @@ def test_the_policy_is_about_the_operator_and_the_images_that_its_settings_name(
     bindings = rendered.all("ValidatingAdmissionPolicyBinding")
     assert [each["spec"] for each in bindings] == [
         {"policyName": f"{WHOLE}.{name}", "validationActions": ["Deny"]}
-        for name in ("jobs", "jobs-kept", "jobs-made-by", "production")
+        for name in ("jobs", "jobs-kept", "backups-kept", "jobs-made-by", "production")
     ]
 
 

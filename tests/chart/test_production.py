@@ -108,6 +108,32 @@ def test_a_policy_of_a_snapshot_is_deleted_by_who_names_its_instance_alone(guard
     assert guarded.refusal(policy) == ""
 
 
+def loosening(guarded: Guarded, what: str, *options: str) -> str:
+    """Return what the API server says against having the data deleted with the resource."""
+    change = ("--type=merge", "-p", json.dumps({"spec": {"deletionPolicy": "Delete"}}))
+    try:
+        guarded.kubectl("-n", guarded.tenant, "patch", what, *change, *options)
+    except KubectlError as refused:
+        return str(refused)
+    return ""
+
+
+def test_data_that_is_to_go_with_its_resource_is_asked_about_on_policy_and_backup(guarded: Guarded):
+    for what, word in ((guarded.policy("loosened"), "orders"), (guarded.backup("loosened", phase="Running"), ID)):
+        assert f"holdfast.dev/confirm={word}" in loosening(guarded, what)
+        assert "to have its data deleted with it" in loosening(guarded, what)
+        guarded.kubectl("-n", guarded.tenant, "label", what, "other=changes")
+        guarded.confirm(what, word)
+        assert loosening(guarded, what) == ""
+        guarded.confirm(what, "no-more")
+        assert loosening(guarded, what, "--dry-run=server") == "", "it was Delete before"
+
+
+def test_outside_production_nobody_is_asked_about_data_that_is_to_go(guarded: Guarded):
+    assert loosening(guarded, guarded.policy("staging-loosened", environment="staging")) == ""
+    assert loosening(guarded, guarded.backup("staging-loosened", environment="staging")) == ""
+
+
 def test_all_at_once_is_asked_of_each(guarded: Guarded):
     guarded.backup("one-of-many")
 

@@ -28,8 +28,11 @@ WORK = (
     | rights("", ("persistentvolumeclaims",), "get")
     | rights("", ("events",), "get", "list", "create", "patch")
 )
-LEADER = rights("coordination.k8s.io", ("leases",), "create") | rights(
-    "coordination.k8s.io", (f"leases {LEASE_NAME}",), "get", "update", "patch"
+FINALIZERS = rights("holdfast.dev", ("databasebackups",), "get", "patch")
+LEADER = (
+    rights("coordination.k8s.io", ("leases",), "create")
+    | rights("coordination.k8s.io", (f"leases {LEASE_NAME}",), "get", "update", "patch")
+    | rights("", ("events",), "get", "create", "patch")
 )
 
 
@@ -65,19 +68,24 @@ def of_the_operator(rendered: Rendered) -> dict[str | None, set[Right]]:
 
 
 def test_cluster_wide_the_operator_may_do_its_work_and_no_more(helm: Path):
-    assert of_the_operator(render(helm)) == {None: WORK | STATUS, "holdfast-system": LEADER}
+    assert of_the_operator(render(helm)) == {None: WORK | STATUS | FINALIZERS, "holdfast-system": LEADER}
 
 
-def test_with_watch_namespaces_only_the_status_can_be_written_elsewhere(helm: Path):
+def test_with_watch_namespaces_only_status_and_finalizers_can_be_written_elsewhere(helm: Path):
     rendered = render(helm, {"watchNamespaces": ["shop", "crm"]})
 
-    assert of_the_operator(rendered) == {None: STATUS, "shop": WORK, "crm": WORK, "holdfast-system": LEADER}
+    assert of_the_operator(rendered) == {
+        None: STATUS | FINALIZERS,
+        "shop": WORK,
+        "crm": WORK,
+        "holdfast-system": LEADER,
+    }
 
 
 def test_the_release_namespace_itself_can_be_watched(helm: Path):
     rendered = render(helm, {"watchNamespaces": ["holdfast-system"]})
 
-    assert of_the_operator(rendered) == {None: STATUS, "holdfast-system": WORK | LEADER}
+    assert of_the_operator(rendered) == {None: STATUS | FINALIZERS, "holdfast-system": WORK | LEADER}
 
 
 @pytest.mark.parametrize("namespaces", [[], ["shop"]], ids=["cluster-wide", "one-namespace"])

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from tests.builders import NOW
 from tests.fake_cluster import FakeCluster
+from tests.reconciling import some_leftovers
 
 from holdfast.api.backup import Phase
 from holdfast.decide.decision import DeleteBackup, Do
@@ -38,7 +39,10 @@ class World:
 
     async def delete(self, uid: str) -> Known | None:
         act = DeleteBackup(NAME, uid)
-        return await Acts(self.cache, self.cluster, lambda: NOW).act(Sight("shop", Do(act)), act, self.known)
+        return await self.acts().act(Sight("shop", Do(act)), act, self.known)
+
+    def acts(self) -> Acts:
+        return Acts(self.cache, self.cluster, lambda: NOW, some_leftovers(self.cluster))
 
 
 async def test_a_backup_is_deleted_by_its_uid_and_its_own_event_tells_of_it():
@@ -65,7 +69,7 @@ async def test_one_that_has_changed_since_is_not_touched_where_it_was_meant_as_i
     await world.cluster.patch(BACKUPS, "shop", NAME, {"status": {"phase": "Succeeded"}}, subresource="status")
     uid, version = world.body["metadata"]["uid"], world.body["metadata"]["resourceVersion"]
     act = DeleteBackup(NAME, uid, version)
-    known = await Acts(world.cache, world.cluster, lambda: NOW).act(Sight("shop", Do(act)), act, world.known)
+    known = await world.acts().act(Sight("shop", Do(act)), act, world.known)
     seen = world.cache.backup("shop", NAME)
     assert seen is not None
     assert (known, seen.phase) == (world.known, Phase.SUCCEEDED)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from tests.builders import NOW, UID, a_failure, a_job, a_policy, a_success, settings
 from tests.fake_cluster import FakeCluster
+from tests.reconciling import some_leftovers
 
 from holdfast.api.job import LOG_SECONDS
 from holdfast.contract import task as tasks
@@ -58,7 +59,7 @@ class Life:
 
     def __init__(self, cluster: FakeCluster, owner: OwnerRef = BACKUPS_OWN) -> None:
         self.cluster, self.cache, self.known, self.work = cluster, Cache(), Known(), work_of(owner)
-        self.acts = Acts(self.cache, cluster, lambda: NOW)
+        self.acts = Acts(self.cache, cluster, lambda: NOW, some_leftovers(cluster))
 
     async def step(self) -> Step:
         for kind in (JOBS, PODS):

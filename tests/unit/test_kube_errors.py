@@ -40,3 +40,22 @@ def test_each_answer_is_one_of_our_errors(code, body, kind, message):
 )
 def test_when_to_ask_again_is_taken_where_it_is_told(headers, seconds):
     assert from_response(429, headers, b"").retry_after == seconds
+
+
+TERMINATING = {"causes": [{"reason": "NamespaceTerminating", "message": "is being terminated"}]}
+NO_RIGHT = 'jobs.batch is forbidden: User "x" cannot create resource "jobs" in API group "batch" in the namespace "a"'
+
+
+@pytest.mark.parametrize(
+    ("body", "terminating", "unauthorized"),
+    [(status(reason="Forbidden", message="m", details=TERMINATING), True, False),
+     (status(reason="Forbidden", message=NO_RIGHT), False, True),
+     (status(reason="Forbidden", message="exceeded quota: pods"), False, False),
+     (status(reason="Invalid", message=NO_RIGHT), False, False),
+     (status(reason="Forbidden", message=None, details={"causes": "x"}), False, False)],
+    ids=["the namespace is going", "no right", "a quota", "an admission's words", "nonsense"],
+)  # fmt: skip
+def test_a_refusal_says_whether_the_namespace_is_going_or_a_right_is_missing(body, terminating, unauthorized):
+    error = from_response(403, {}, body)
+    assert isinstance(error, Refused)
+    assert (error.terminating, error.unauthorized) == (terminating, unauthorized)

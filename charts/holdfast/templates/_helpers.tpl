@@ -110,6 +110,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
   "defaults" .Values.defaults
   "stores" .Values.stores
   "queue" .Values.queue
+  "deletion" (dict "letGoSeconds" (int .Values.deletion.letGoSeconds))
   "watchNamespaces" .Values.watchNamespaces
   "proxy" (include "holdfast.proxy" . | fromJson)
   "imagePullPolicy" .Values.runner.pullPolicy
@@ -133,6 +134,11 @@ kubeVersion then stands for the API, so that what is rendered for Git is never c
 {{- $served := .Capabilities.APIVersions.Has "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy" -}}
 {{- $offline := not (.Capabilities.APIVersions.Has "v1/Pod") -}}
 {{- if and .Values.productionGuard.enabled (or $served $offline) }}true{{ end -}}
+{{- end -}}
+
+{{- /* The deletionPolicy in force of a policy or a backup, in CEL. */ -}}
+{{- define "holdfast.deletionPolicy" -}}
+{{ . }}.?spec.?deletionPolicy.or({{ . }}.?status.?resolved.?deletionPolicy).orValue("Retain")
 {{- end -}}
 
 {{- /* Whose requests the admission policies are about. */ -}}

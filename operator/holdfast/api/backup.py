@@ -11,7 +11,7 @@ from holdfast.api.base import DNS_LABEL, PolicyName, Rule, SpecModel, StatusMode
 from holdfast.api.conditions import Condition
 from holdfast.api.deletion import Deletion
 from holdfast.api.job import PodWanted
-from holdfast.api.policy import BackupPolicySpec, VerificationLevel
+from holdfast.api.policy import BackupPolicySpec, DeletionPolicy, VerificationLevel
 from holdfast.api.retention import without_effect
 from holdfast.texts import Plain
 
@@ -34,7 +34,7 @@ _IMMUTABLE = [
 
 
 class DatabaseBackupSpec(SpecModel):
-    """What to back up, and notes about this backup. All fields except retentionDays and pinned are immutable."""
+    """What to back up, and notes. All fields except retentionDays, pinned and deletionPolicy are immutable."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -107,6 +107,13 @@ class DatabaseBackupSpec(SpecModel):
         False,
         description="Whether to keep this backup until you say otherwise, whatever the policy's retention says. You "
         "may change this later. Default: false.",
+    )
+    deletion_policy: DeletionPolicy | None = Field(
+        None,
+        description="What happens to this backup's data when somebody deletes this resource: Retain (the data stays in "
+        "the store) or Delete (Holdfast deletes the data first, which holds the resource up for some minutes at most). "
+        "The data of a pinned backup always stays. You may change this at any time, also while the deletion waits. "
+        "Default: the policy's, as it was when the backup began.",
     )
 
 

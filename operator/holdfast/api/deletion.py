@@ -43,6 +43,12 @@ class Deletion(Outcome):
     since: datetime = Field(description="When the deletion began, UTC.")
     completed_at: datetime | None = Field(None, description="When the data was deleted, UTC.")
     job_name: str | None = Field(None, max_length=63, description="Name of the Job that deletes the data.")
+    attempt: int | None = Field(
+        None, ge=1, description="Number of this Job, if somebody deleted the resource: a Job that failed is repeated."
+    )
+    again_at: datetime | None = Field(
+        None, description="When the deletion is tried again, if somebody deleted the resource and the Job failed, UTC."
+    )
 
 
 class Member(Outcome):

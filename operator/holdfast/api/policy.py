@@ -25,6 +25,13 @@ class Environment(StrEnum):
         return {Environment.DEV: 30, Environment.STAGING: 60, Environment.PRODUCTION: 90}[self]
 
 
+class DeletionPolicy(StrEnum):
+    """What happens to a backup's data when somebody deletes its resource."""
+
+    RETAIN = "Retain"
+    DELETE = "Delete"
+
+
 class Method(StrEnum):
     """How a backup is taken."""
 
@@ -281,6 +288,13 @@ class BackupPolicySpec(SpecModel):
         Retention(),
         description="Which backups to keep, and for how long. Default by environment: dev 30, staging 60, production "
         "90 days, and never less than the last good one.",
+    )
+    deletion_policy: DeletionPolicy = Field(
+        DeletionPolicy.RETAIN,
+        description="What happens to a backup's data when somebody deletes the DatabaseBackup: Retain (the data stays "
+        "in the store) or Delete (Holdfast deletes the data first, which holds the resource up for some minutes at "
+        "most). It applies to backups that begin from now on. What retention deletes is deleted either way. Default: "
+        "Retain.",
     )
     verification: VerificationRules = Field(
         VerificationRules(),

@@ -20,6 +20,7 @@ class What(StrEnum):
     PODS = "list the Pods: the cache may be behind"
     CLAIM = "look at the claim, and who has it"
     EVENTS = "ask why the Job has no Pod"
+    SELF = "ask who we are: a Job without an owner says who made it"
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,40 @@ class DeleteBackups:
         return f"delete {len(self.backups)} DatabaseBackups: {names}{', ...' if len(self.backups) > 3 else ''}"
 
 
-Act = Create | Delete | Expire | Learn | MakeBackup | DeleteBackup | DeleteBackups
+@dataclass(frozen=True)
+class Hold:
+    """Have the backup's resource stay, when somebody deletes it, until its data is gone: put our finalizer on it."""
+
+    name: str
+    uid: str
+
+    def __str__(self) -> str:
+        """Say it for the log."""
+        return "add the finalizer: its data is to go before it goes"
+
+
+@dataclass(frozen=True)
+class Release:
+    """Take our finalizer from the backup; `left`: what is told of data that is left where it lies."""
+
+    name: str
+    uid: str
+    left: "Left | None" = None
+
+    def __str__(self) -> str:
+        """Say it for the log."""
+        return "remove the finalizer" + (", though its data is not deleted" if self.left else "")
+
+
+@dataclass(frozen=True)
+class Left:
+    """Data that nothing in the cluster stands for any more: where it lies, and why it is still there."""
+
+    location: str
+    why: str
+
+
+Act = Create | Delete | Expire | Learn | MakeBackup | DeleteBackup | DeleteBackups | Hold | Release
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ class Work:
     since: datetime | None = None  # when it was asked for; None: when it was first waited for
     wanted: PodWanted | None = None  # what the status keeps of its start
     ran: bool = False  # one of its Pods is known to have run
+    maker: str | None = None  # who makes a Job that is to outlive its resource, and so has no owner
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def step(work: Work, seen: Seen, asked: Asked, now: datetime, hindrance: Failure
     job = seen.job
     if job is None:
         return _make(work, seen, hindrance, now)
-    if not ownership.is_ours(job, work.owner):
+    if not ownership.is_ours(job, work.owner, work.maker):
         return GivenUp(failures.job_name_taken(job.name))
     late = job_end.overdue(job, work.template)
     if job.deleting and not job.finished:  # its end is an event

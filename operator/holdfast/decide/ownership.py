@@ -2,6 +2,7 @@
 
 Anybody in a namespace may give a Job our name, and a Pod all our labels. What is believed, ended or given a time to
 live is only what has the right controller: of a Job, its owner by kind and uid; of a Pod, that very Job by its uid.
+A Job that is to outlive its resource has no owner: it is believed by its name and by who made it (docs/adr/0020).
 """
 
 from collections.abc import Sequence
@@ -9,8 +10,10 @@ from collections.abc import Sequence
 from holdfast.decide.views import JobView, OwnerRef, PodView
 
 
-def is_ours(job: JobView, owner: OwnerRef) -> bool:
-    """Whether the Job was made for this resource."""
+def is_ours(job: JobView, owner: OwnerRef, maker: str | None = None) -> bool:
+    """Whether the Job was made for this resource; with `maker`, that user made it, and no resource owns it."""
+    if maker is not None:
+        return job.controller is None and job.made_by == maker
     return job.controller == owner
 
 

@@ -45,6 +45,7 @@ class JobView:
     failed_reason: str | None
     failed_message: str
     ttl_set: bool
+    made_by: str | None = None  # the user who made it, as it says; the chart's admission policy sees that it is true
 
     @property
     def finished(self) -> bool:
@@ -148,6 +149,7 @@ def job_view(body: Body) -> JobView:
         failed_reason=(word(failed.get("reason")) or "Failed") if failed else None,
         failed_message=sentence(failed.get("message"), _MAX_SENTENCE) if failed else "",
         ttl_set="ttlSecondsAfterFinished" in mapping(body.get("spec")),
+        made_by=word(mapping(meta.get("annotations")).get(naming.ANNOTATION_MADE_BY)) or None,
     )
 
 

@@ -18,7 +18,7 @@ from kubernetes.aio.config import ConfigException
 
 from holdfast import __version__, naming
 from holdfast.kube import access, errors, metrics, paging
-from holdfast.kube.kinds import Kind
+from holdfast.kube.kinds import SELF_REVIEWS, Kind
 
 Object = dict[str, Any]
 Page = list[Object]
@@ -151,6 +151,12 @@ class KubeClient:
         if asked:
             options["preconditions"] = asked
         await self._call("DELETE", kind, kind.path(namespace, name), body=options)
+
+    async def who_am_i(self) -> str:
+        """Return the user name that the server knows us by."""
+        body = {"apiVersion": SELF_REVIEWS.api_version, "kind": SELF_REVIEWS.kind}
+        answer, _ = await self._call("POST", SELF_REVIEWS, SELF_REVIEWS.path(None), body=body)
+        return str(answer["status"]["userInfo"]["username"])
 
     async def close(self) -> None:
         """Close the connections."""

@@ -17,6 +17,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from holdfast.untrusted import mapping, mappings
+
 
 class KubeError(Exception):
     """A call to the API server that did not do what was asked."""
@@ -55,6 +57,13 @@ class Conflict(KubeError):  # noqa: N818
 class Refused(KubeError):  # noqa: N818
     """The server will not have it (validation, admission, quota, RBAC): final until something else changes."""
 
+    def __init__(
+        self, message: str, status: int | None = None, *, terminating: bool = False, unauthorized: bool = False
+    ) -> None:
+        """Take also whether that is because the namespace is being deleted, or because we have no right to ask."""
+        super().__init__(message, status)
+        self.terminating, self.unauthorized = terminating, unauthorized
+
 
 class Unavailable(KubeError):  # noqa: N818
     """The server could not answer now."""
@@ -75,7 +84,18 @@ def from_response(status: int, headers: Mapping[str, str], body: bytes) -> KubeE
         return NotFound(message, status)
     if status == 409:
         return AlreadyExists(message, status) if answer.get("reason") == "AlreadyExists" else Conflict(message, status)
-    return Refused(message, status)
+    return Refused(message, status, terminating=_is_terminating(answer), unauthorized=_is_unauthorized(answer))
+
+
+def _is_terminating(answer: Mapping[str, Any]) -> bool:
+    causes = mappings(mapping(answer.get("details")).get("causes"))
+    return any(cause.get("reason") == "NamespaceTerminating" for cause in causes)
+
+
+def _is_unauthorized(answer: Mapping[str, Any]) -> bool:
+    """Whether RBAC refused it: an admission's refusal is Forbidden, too, and only the words tell them apart."""
+    message = str(answer.get("message"))
+    return answer.get("reason") == "Forbidden" and '" cannot create resource "' in message
 
 
 def _status_object(body: bytes) -> dict[str, Any]:

@@ -150,27 +150,23 @@ def verify_job(
 
 def deletion_job(
     name: str,
-    namespace: str,
-    owner: Owner | None,
+    owner: Owner,
     made_by: str | None,
     number: int,
     work: task.DeleteTask | task.SnapshotDeleteTask,
     template: JobTemplate,
     runner: Runner,
 ) -> dict[str, Any]:
-    """Build the Job that deletes backups' data: of an owner, or without one, by who made it, for it outlives them."""
+    """Build the Job that deletes backups' data: of an owner; or by who makes it, and owned by nobody: it outlives them.
+
+    Then the owner's labels are for finding it alone.
+    """
     template = template.model_copy(update={"resources": _enough(template.resources or Resources())})
     volumes = [*run_volume(), *storage_volumes(work.s3), *instance_volumes(work.instance)]
-    if owner is not None:
+    if made_by is None:
         return _made(_meta(name, owner, SWEEP, number), work, volumes, template, runner)
-    labels = {
-        naming.MANAGED_BY: naming.MANAGER,
-        naming.COMPONENT: CONTAINER,
-        naming.LABEL_TASK: OWNERLESS,
-        naming.LABEL_ATTEMPT: str(number),
-    }
-    meta = {"name": name, "namespace": namespace, "labels": labels}
-    job = _made({**meta, "annotations": {naming.ANNOTATION_MADE_BY: made_by or ""}}, work, volumes, template, runner)
+    meta = {"name": name, "namespace": owner.namespace, "labels": owner.labels(OWNERLESS, number)}
+    job = _made({**meta, "annotations": {naming.ANNOTATION_MADE_BY: made_by}}, work, volumes, template, runner)
     return {**job, "spec": {**job["spec"], "ttlSecondsAfterFinished": LOG_SECONDS}}
 
 

@@ -1,5 +1,7 @@
 """What the tasks of a backup say, whatever it is taken by, made from the resource as it was resolved."""
 
+from datetime import datetime
+
 from holdfast.api.backup import DatabaseBackupSpec
 from holdfast.api.begun import Begun
 from holdfast.api.policy import BackupPolicySpec, Dump, Format, VerificationLevel
@@ -28,15 +30,15 @@ def identity(owner: Owner, spec: DatabaseBackupSpec, begun: Begun) -> BackupIden
     )
 
 
-def deletion_item(owner: Owner, begun: Begun) -> DeleteItem:
-    """Say which backup's data is to go."""
+def deletion_item(owner: Owner, begun: Begun, ended: datetime | None = None) -> DeleteItem:
+    """Say which backup's data is to go; `ended` is when one was ended that was never completed."""
     return DeleteItem(
         uid=owner.uid,
         namespace=owner.namespace,
         name=owner.name,
         backup_id=begun.backup_id,
         key_prefix=begun.key_prefix,
-        completed_at=begun.status.completed_at,
+        completed_at=begun.status.completed_at or ended,
     )
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import structlog
 
-from holdfast import __version__
+from holdfast import __version__, naming
 from holdfast.errors import HoldfastError
 from holdfast.kube import access
 from holdfast.kube.client import KubeClient
@@ -32,7 +32,7 @@ from holdfast.settings import load
 
 log = structlog.get_logger(__name__)
 
-LEASE_NAME = "holdfast-operator"
+LEASE_NAME = naming.LEASE_NAME
 
 
 def main() -> None:
@@ -83,7 +83,7 @@ async def _run(options: argparse.Namespace) -> int:
             if stop.is_set() or ended:
                 return _code(stop, ended)
         login = partial(access.credentials, configuration)
-        return await _lead(Operator(client, login, settings, health), lease, stop)
+        return await _lead(Operator(client, login, settings, health, options.namespace), lease, stop)
 
 
 async def _lead(operator: Operator, lease: Lease | None, stop: asyncio.Event) -> int:

@@ -24,6 +24,7 @@ from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.clocktask import ClockTask
 from holdfast.reconcile.faults import Faults
 from holdfast.reconcile.kinds.table import KINDS, TABLE
+from holdfast.reconcile.leftovers import Leftovers
 from holdfast.reconcile.loop import Loop
 from holdfast.reconcile.plans import Plans
 from holdfast.reconcile.queue import Key, WorkQueue
@@ -40,9 +41,17 @@ class Operator:
     """Everything that only the leader has."""
 
     def __init__(
-        self, client: KubeClient, login: Callable[[], Awaitable[Credentials]], settings: Settings, health: Health
+        self,
+        client: KubeClient,
+        login: Callable[[], Awaitable[Credentials]],
+        settings: Settings,
+        health: Health,
+        home: str | None = None,
     ) -> None:
-        """Take the client, what kopf logs in with, the settings, and whom to tell about health. Needs a loop."""
+        """Take the client, what kopf logs in with, the settings, and whom to tell about health. Needs a loop.
+
+        `home` is the operator's own namespace, where it has one.
+        """
         self._health = health
         self.cache = Cache(KINDS, settings.queue)
         self._queue = WorkQueue()
@@ -51,10 +60,12 @@ class Operator:
         self._begun: asyncio.Future[Audit] = asyncio.get_running_loop().create_future()
         self._clock = ClockTask(self._queue, clock.now, self._keys)
         self._registry = watches.registry(self.cache, self._queue, login)
-        writer = StatusWriter(self.cache, client, EventRecorder(client), clock.now)
+        recorder = EventRecorder(client)
+        writer = StatusWriter(self.cache, client, recorder, clock.now)
         self._faults = Faults(KINDS, self.cache, client, writer, clock.now)
         sources = Sources(self.cache, Plans(self.cache, settings, clock.now), writer, settings)
-        self._loop = Loop(TABLE, sources, client, self._queue.add, clock.now)
+        leftovers = Leftovers(recorder, home, clock.now)
+        self._loop = Loop(TABLE, sources, client, self._queue.add, clock.now, leftovers)
 
     async def work(self) -> None:
         """Reconcile, for ever; first when the watches have brought what there is. Raises KubeError, TimeoutError."""

@@ -1,4 +1,4 @@
-"""The acts: the only place that makes, ends or expires a Job, makes or deletes a backup, or asks about them."""
+"""The acts: the only place that makes, ends or expires a Job, makes, deletes or holds a backup, or asks about them."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -8,13 +8,27 @@ from typing import Any
 import structlog
 
 from holdfast.api.begun import there
-from holdfast.decide.decision import Act, Create, Delete, DeleteBackup, DeleteBackups, Expire, Learn, MakeBackup, What
+from holdfast.decide.decision import (
+    Act,
+    Create,
+    Delete,
+    DeleteBackup,
+    DeleteBackups,
+    Expire,
+    Hold,
+    Learn,
+    MakeBackup,
+    Release,
+    What,
+)
 from holdfast.decide.views import ClaimView, JobView, claim_view, holders
 from holdfast.kube.client import KubeClient
 from holdfast.kube.errors import AlreadyExists, Conflict, NotFound, Refused
 from holdfast.kube.kinds import BACKUPS, CLAIMS, JOBS, PODS, Kind
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.fetch import fetch
+from holdfast.reconcile.holds import Holds
+from holdfast.reconcile.leftovers import Leftovers
 from holdfast.reconcile.sight import Known, Sight
 
 log = structlog.get_logger(__name__)
@@ -23,9 +37,12 @@ log = structlog.get_logger(__name__)
 class Acts:
     """Does one thing to the cluster; each may be repeated."""
 
-    def __init__(self, cache: Cache, client: KubeClient, now: Callable[[], datetime]) -> None:
-        """Take what it reads from and writes to, and the clock."""
+    def __init__(
+        self, cache: Cache, client: KubeClient, now: Callable[[], datetime], leftovers: Leftovers
+    ) -> None:  # fmt: skip
+        """Take what it reads from and writes to, the clock, and where it is told of data that is left."""
         self._cache, self._client, self._now = cache, client, now
+        self._holds = Holds(cache, client, leftovers)
 
     async def act(self, sight: Sight, act: Act, known: Known) -> Known | None:
         """Do it. Returns what is known now, or None when only an event can bring news. Raises KubeError."""
@@ -35,14 +52,15 @@ class Acts:
                 return await self._create(sight, role, known)
             case MakeBackup():
                 return await self._make_backup(sight, act, known)
-            case DeleteBackup():
-                return await self._delete_backup(sight.namespace, act, known)
-            case DeleteBackups(backups):
+            case DeleteBackup() | DeleteBackups():
+                backups = act.backups if isinstance(act, DeleteBackups) else (act,)
                 return await self._delete_backups(sight.namespace, backups, known)
             case Learn(what):
                 return await self._learn(sight, what, known)
             case Delete(job):
                 return known if await self._delete(job) else None
+            case Hold() | Release():
+                return await self._holds.mark(sight.namespace, act, known)
             case Expire(job, seconds):
                 await self._expire(job, seconds)
                 return known
@@ -61,7 +79,12 @@ class Acts:
         except AlreadyExists:  # made by an operator that was killed before it saw the answer, or a stranger's
             answer = await self._client.get(kind, namespace, name)
         except Refused as refusal:
-            return replace(known, refused={**known.refused, refused_as: refusal.message})
+            return replace(
+                known,
+                refused={**known.refused, refused_as: refusal.message},
+                terminating=refusal.terminating,
+                unauthorized=refusal.unauthorized,
+            )
         self._cache.put(kind, answer)
         return known
 
@@ -71,6 +94,9 @@ class Acts:
                 return replace(known, claim=await self._look_at_claim(sight))
             case What.EVENTS:
                 await self._cache.refusals.look(self._client, sight.namespace, self._now())
+                return known
+            case What.SELF:
+                self._cache.maker = await self._client.who_am_i()
                 return known
             case What.PODS:
                 await self._list_pods(sight)

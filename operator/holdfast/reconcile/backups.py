@@ -66,6 +66,7 @@ class Backup:
     former: Former | None  # what later ones are compared with; None where it is not good, or suspicious
     job_names: tuple[str, ...]  # of a settled one: what may still be there of it
     whole: Resource | None  # None: it has settled
+    held: bool = False  # our finalizer is on it
 
     @classmethod
     def of(cls, body: Body) -> Self:
@@ -114,6 +115,7 @@ class Backup:
             former=former,
             job_names=names or (),
             whole=resource if names is None else None,
+            held=resource.held,
         )
 
     @property
@@ -133,6 +135,8 @@ def backup_view(resource: Resource, spec: DatabaseBackupSpec, status: DatabaseBa
         deleting=resource.deleted is not None,
         spec=spec,
         status=status,
+        deleted=resource.deleted,
+        held=resource.held,
     )
 
 

@@ -120,6 +120,10 @@ class Store(Generic[V]):
         found = [self._objects[name] for name in self._indexed.get(key, ())]
         return sorted(found, key=lambda view: (view.created, view.name))
 
+    def count(self, key: object) -> int:
+        """Return how many objects have that key."""
+        return len(self._indexed.get(key, ()))
+
     def _drop(self, name: Name) -> None:
         for key in self._keys(self._objects.pop(name)):
             self._indexed[key].discard(name)
@@ -152,6 +156,12 @@ def _backup_keys(backup: Backup) -> Iterable[object]:
         yield ("good", backup.namespace, backup.good_of)
 
 
+def _job_keys(job: JobView) -> Iterable[object]:
+    yield (job.namespace, job.labelled)
+    if job.made_by is not None and job.controller is None and not job.finished:
+        yield ("outliving", job.made_by)
+
+
 class Cache:
     """What the cluster holds, as far as we have seen."""
 
@@ -162,9 +172,10 @@ class Cache:
         self.limits = limits or Queue()
         self.line = Line(self.limits)
         self._servers: dict[Name, str] = {}  # that the backups of a policy burden
-        self.jobs: Store[JobView] = Store(job_view, lambda it: [(it.namespace, it.labelled)])
+        self.jobs: Store[JobView] = Store(job_view, _job_keys)
         self.pods: Store[PodView] = Store(pod_view, lambda it: [(it.namespace, it.job_name)])
         self.refusals = Refusals()
+        self.maker: str | None = None  # as whom we make Jobs; None: it has not been asked yet
         self._heard: dict[tuple[Kind, str | None], float] = {}
         ours: dict[Kind, Store[Any]] = {kind: Store(Resource.of, _uid_key) for kind in kinds}
         ours |= {BACKUPS: self.backups, POLICIES: self.policies}
@@ -259,6 +270,10 @@ class Cache:
     def jobs_of(self, namespace: str, owner: OwnerRef) -> list[JobView]:
         """Return the Jobs of the namespace whose labels say that they are for this resource, oldest first."""
         return self.jobs.find((namespace, owner))
+
+    def outliving(self) -> int:
+        """Return how many Jobs of ours run that no resource owns: they delete what somebody has deleted."""
+        return self.jobs.count(("outliving", self.maker)) if self.maker is not None else 0
 
     def pods_named(self, namespace: str, job_name: str) -> list[PodView]:
         """Return the Pods that carry the Job's name as label, whoever made them, oldest first."""

@@ -10,6 +10,7 @@ from holdfast.decide.decision import MakeBackup
 from holdfast.kube.client import KubeClient
 from holdfast.reconcile.acts import Acts
 from holdfast.reconcile.fetch import fetch
+from holdfast.reconcile.leftovers import Leftovers
 from holdfast.reconcile.queue import Key
 from holdfast.reconcile.resource import Resource
 from holdfast.reconcile.sight import Known, Row, Sight, Sources
@@ -27,11 +28,15 @@ class Loop:
         client: KubeClient,
         wake: Callable[[Key], None],
         now: Callable[[], datetime],
+        leftovers: Leftovers,
     ) -> None:
-        """Take the kinds, what they are observed from, where it writes to, whom to tell of others' keys, the clock."""
+        """Take the kinds, what they are observed from, where it writes to, whom to tell of others' keys, the clock.
+
+        And where it is told of data that is left.
+        """
         self._rows = {row.kind.kind: row for row in table}
         self._sources, self._client, self._wake, self._now = sources, client, wake, now
-        self._acts = Acts(sources.cache, client, now)
+        self._acts = Acts(sources.cache, client, now, leftovers)
 
     async def reconcile(self, key: Key) -> datetime | None:
         """Do what is to be done now; return when to look again though no event comes. Raises KubeError."""

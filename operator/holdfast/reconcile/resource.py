@@ -6,11 +6,12 @@ from datetime import datetime
 from typing import Any, Self
 
 from holdfast import clock, naming
-from holdfast.untrusted import mapping, moment, needed, number, sentence, word
+from holdfast.untrusted import mapping, moment, needed, number, sentence, word, words
 
 Body = Mapping[str, Any]
 _MAX_REQUEST = 256  # characters of an annotation; more than a request may have
 _MAX_HASH = 64  # characters
+_MAX_FINALIZERS = 1024  # looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Resource:
     verify_request: str | None
     backup_request: str | None
     approved: str | None  # the hash of the plan that may be carried out
+    held: bool = False  # our finalizer is on it
 
     @classmethod
     def of(cls, body: Body) -> Self:
@@ -50,6 +52,7 @@ class Resource:
             verify_request=sentence(annotations.get(naming.ANNOTATION_VERIFY), _MAX_REQUEST) or None,
             backup_request=sentence(annotations.get(naming.ANNOTATION_BACKUP_NOW), _MAX_REQUEST) or None,
             approved=word(annotations.get(naming.ANNOTATION_APPROVE), _MAX_HASH) or None,
+            held=naming.FINALIZER in words(meta.get("finalizers"), _MAX_FINALIZERS),
         )
 
     @property

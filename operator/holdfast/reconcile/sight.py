@@ -39,6 +39,8 @@ class Known:
     refused: Mapping[str, str] = field(default_factory=dict)
     pods_listed: bool = False
     claim: ClaimView | None = None
+    terminating: bool = False  # the namespace is being deleted, as the refusal of a Job says
+    unauthorized: bool = False  # we have no right to make a Job there
 
 
 def _no_job(role: str) -> dict[str, Any]:

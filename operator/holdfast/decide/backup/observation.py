@@ -31,6 +31,8 @@ class BackupView:
     deleting: bool
     spec: DatabaseBackupSpec
     status: DatabaseBackupStatus
+    deleted: datetime | None = None  # when somebody deleted the resource
+    held: bool = False  # our finalizer is on it
 
     @property
     def ref(self) -> OwnerRef:
@@ -62,7 +64,7 @@ class Removal:
 
 
 # The roles of a backup's Jobs
-BACKUP, FORMER, CLEANUP, VERIFY = "backup", "former", "cleanup", "verify"
+BACKUP, FORMER, CLEANUP, VERIFY, DELETION = "backup", "former", "cleanup", "verify", "delete"
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,9 @@ class Observation:
     removal: Removal | None = None  # its policy deletes it
     sought: bool = False  # the bucket was to delete it by now: it is to be looked for
     known_major: int | None = None  # of the server, from the last good backup of the same database
+    maker: str | None = None  # as whom the operator makes Jobs; None: it has not asked yet
+    closed: bool = False  # the namespace takes no Job any more, now or later: it is going
+    crowded: bool = False  # as many deletions of such backups run as may
 
     def of(self, role: str) -> Seen:
         """Return the Job of a role, with its Pods, as they are seen."""

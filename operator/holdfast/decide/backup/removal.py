@@ -36,14 +36,19 @@ def _follow(o: Observation, asked: Removal | None, now: datetime) -> Decision:
     if asked is None or asked.member.result is None:
         return Rest()
     if asked.member.result is Result.DELETED:
-        if asked.made:
+        if asked.made and not o.backup.held:
             return Rest()  # the policy removes what Holdfast has made
-        return Write(_expired(o.backup, asked, now), Announcement(False, EXPIRED, _why(asked.member)))
+        return gone(o.backup, asked, now)
     status = _kept(o.backup, asked, now) if asked.member.untouched else _stuck(o.backup, asked, now)
     if asked.member.result is Result.RETAINED:
         return Write(status)
     sentence = f"{asked.member.reason}: {asked.member.message}"
     return Write(status, Announcement(True, DELETION_FAILED, sentence))
+
+
+def gone(backup: BackupView, asked: Removal, now: datetime) -> Write[Status]:
+    """Record that its data is gone: from then on nothing holds the resource."""
+    return Write(_expired(backup, asked, now), Announcement(False, EXPIRED, _why(asked.member)))
 
 
 def _deleting(backup: BackupView, asked: Removal, now: datetime) -> Status:
@@ -54,7 +59,7 @@ def _deleting(backup: BackupView, asked: Removal, now: datetime) -> Status:
         (C.STALLED, False, DELETING, "Holdfast goes on by itself"),
     ]
     deletion = Deletion(reason_to_delete=asked.member.reason_to_delete, since=now, job_name=asked.job_name)
-    return _with(backup, states, now, phase=Phase.DELETING, message=why, deletion=deletion, kept_because=None)
+    return with_states(backup, states, now, phase=Phase.DELETING, message=why, deletion=deletion, kept_because=None)
 
 
 def _expired(backup: BackupView, asked: Removal, now: datetime) -> Status:
@@ -65,7 +70,7 @@ def _expired(backup: BackupView, asked: Removal, now: datetime) -> Status:
         (C.STALLED, False, EXPIRED, "nothing is left to do"),
     ]
     done = _recorded(backup, asked, now).model_copy(update={"completed_at": now})
-    status = _with(backup, states, now, phase=Phase.EXPIRED, message=sentence, deletion=done, restore=None)
+    status = with_states(backup, states, now, phase=Phase.EXPIRED, message=sentence, deletion=done, restore=None)
     left = [condition for condition in status.conditions if condition.type != C.READY]
     return status.model_copy(update={"conditions": left, "kept_because": None, "locked_until": None})
 
@@ -85,7 +90,7 @@ def _kept(backup: BackupView, asked: Removal, now: datetime) -> Status:
         (C.STALLED, not ready, reason, sentence),
     ]
     update_ = {"phase": phase, "message": sentence, "deletion": _recorded(backup, asked, now)}
-    return _with(backup, states, now, **update_, locked_until=member.until)
+    return with_states(backup, states, now, **update_, locked_until=member.until)
 
 
 def _stuck(backup: BackupView, asked: Removal, now: datetime) -> Status:
@@ -100,7 +105,7 @@ def _stuck(backup: BackupView, asked: Removal, now: datetime) -> Status:
         (C.RECONCILING, True, DELETING if retained else DELETION_FAILED, sentence),
         (C.STALLED, not retained, DELETING if retained else DELETION_FAILED, sentence),
     ]
-    return _with(
+    return with_states(
         backup, states, now, message=sentence, deletion=_recorded(backup, asked, now), locked_until=member.until
     )
 
@@ -119,9 +124,8 @@ def _recorded(backup: BackupView, asked: Removal, now: datetime) -> Deletion:
     )
 
 
-def _with(
-    backup: BackupView, states: list[State], now: datetime, **changes: object
-) -> Status:  # fmt: skip
+def with_states(backup: BackupView, states: list[State], now: datetime, **changes: object) -> Status:
+    """Return the status with these conditions and changes."""
     conditions = update(backup.status.conditions, states, backup.generation, now)
     said = {"conditions": conditions, "observed_generation": backup.generation}
     return backup.status.model_copy(update={**said, **changes})

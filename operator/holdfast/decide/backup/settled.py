@@ -9,7 +9,7 @@ from holdfast.api.backup import DatabaseBackupStatus, Phase
 from holdfast.api.conditions import ConditionType
 from holdfast.api.job import LOG_SECONDS
 from holdfast.decide import job_life
-from holdfast.decide.backup import statuses, verify
+from holdfast.decide.backup import holding, statuses, verify
 from holdfast.decide.backup.observation import BackupView
 from holdfast.decide.seen import Seen
 from holdfast.decide.views import JobView, OwnerRef
@@ -26,6 +26,7 @@ def has_settled(backup: BackupView, verify_request: str | None) -> bool:
         or (status.cleanup is not None and status.cleanup.state == statuses.CLEANUP_RUNNING)
         or verify.asked_for(status, verify_request)
         or _says_that_we_failed(status)
+        or not holding.has_settled(backup)
         or statuses.kept_current(backup) != status
     )
 

@@ -15,7 +15,18 @@ from holdfast.api.job import LOG_SECONDS, PodWanted
 from holdfast.api.policy import BackupPolicySpec
 from holdfast.contract.report import BackupReport, Report
 from holdfast.decide import failures, job_life, outcome, ownership
-from holdfast.decide.backup import claims, cleanup, ending, plausible, removal, statuses, suspicion, verify
+from holdfast.decide.backup import (
+    claims,
+    cleanup,
+    ending,
+    holding,
+    parting,
+    plausible,
+    removal,
+    statuses,
+    suspicion,
+    verify,
+)
 from holdfast.decide.backup.observation import BACKUP, FORMER, Decision, Observation
 from holdfast.decide.backup.queue import Turn
 from holdfast.decide.decision import (
@@ -54,8 +65,8 @@ SENTENCES = {
 def decide(o: Observation, settings: Settings, now: datetime) -> Decision:
     """Return the next step for this backup; an empty decision when it rests until something changes."""
     status = o.backup.status
-    if o.backup.deleting:
-        return Rest()  # garbage collection ends its Jobs
+    if first := _parting(o, settings, now):
+        return first
     if status.phase is Phase.VERIFYING:
         return verify.follow(o, settings, now)
     if status.phase and status.phase.has_ended and (step := removal.decide(o, now)):
@@ -69,6 +80,13 @@ def decide(o: Observation, settings: Settings, now: datetime) -> Decision:
     if error := o.backup.lacks:
         return _fail(o, now, failures.failure_of(error))
     return _with_job(o, settings, now)
+
+
+def _parting(o: Observation, settings: Settings, now: datetime) -> Decision | None:
+    """Return what is to be done for its end as a resource: when it is being deleted, or to be ready for that."""
+    if not o.backup.deleting:
+        return holding.step(o.backup)
+    return parting.decide(o, settings, now) if o.backup.held else Rest()  # garbage collection ends its Jobs
 
 
 def _with_job(o: Observation, settings: Settings, now: datetime) -> Decision:

@@ -47,6 +47,7 @@ class Candidate:
     store: str  # what one Job can reach is the same
     told: str | None  # the Job whose result it has recorded last
     lacks: bool = False  # its status does not say where its data is
+    held: bool = False  # it stays, though it is being deleted, until it has recorded that its data is gone
 
 
 @dataclass(frozen=True)
@@ -202,7 +203,8 @@ def _close(whose: Whose, seen: Retention, status: Status, page: DeletionPage, no
     if gone:
         return Look(status, Do(DeleteBackups(_named(gone))))
     until = there(page.completed_at, "retention.page.completedAt") + RECORDING
-    if any(not backup.going and backup.told != page.job_name for _, backup in here) and now < until:
+    waited = [backup for _, backup in here if not backup.going or backup.held]
+    if any(backup.told != page.job_name for backup in waited) and now < until:
         return Look(status, due=until)
     return Look(status, Write(swept.closed(status, page, now), Announcement(swept.has_failed(page), *swept.told(page))))
 

@@ -14,8 +14,17 @@ from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus, Phase
 from holdfast.api.begun import Begun
 from holdfast.api.policy import BackupPolicySpec
 from holdfast.api.unreadable import as_far_as_readable
-from holdfast.decide.backup import refusals, statuses, unreadable
-from holdfast.decide.backup.observation import BACKUP, CLEANUP, FORMER, VERIFY, BackupView, Decision, Observation
+from holdfast.decide.backup import parting, refusals, statuses, unreadable
+from holdfast.decide.backup.observation import (
+    BACKUP,
+    CLEANUP,
+    DELETION,
+    FORMER,
+    VERIFY,
+    BackupView,
+    Decision,
+    Observation,
+)
 from holdfast.decide.backup.steps import decide
 from holdfast.decide.backup.suspicion import Former, former_of, identity
 from holdfast.decide.decision import Write
@@ -44,6 +53,9 @@ def look(sources: Sources, resource: Resource, known: Known, now: datetime) -> S
     o, not_read = observe(sources.cache, resource, known, claimed, now)
     held = sources.cache.backup(resource.namespace, resource.name)
     o = replace(o, sought=held is not None and sources.plans.looks_for(held))
+    o = _with_room(sources, o, known)
+    if not_read and o.backup.deleting and o.backup.held:
+        not_read = parting.unreadable(o, sources.settings, now)
     decision = not_read or refusals.look(o, now) or decide(o, sources.settings, now)
     decision = _with_restore(o, decision, sources.settings)
     _claim(sources.cache, o, decision)
@@ -57,6 +69,12 @@ def look(sources: Sources, resource: Resource, known: Known, now: datetime) -> S
         job_of=lambda role: BUILDERS[role](o, sources.settings),
         claim_name=volume.claim_name if volume else None,
     )
+
+
+def _with_room(sources: Sources, o: Observation, known: Known) -> Observation:
+    """Say whether there can be a Job that deletes what somebody has deleted the resource of."""
+    closed = known.terminating or (known.unauthorized and bool(sources.settings.watch_namespaces))
+    return replace(o, closed=closed, crowded=sources.cache.outliving() >= sources.settings.deletion.max_running)
 
 
 def is_wanted(sources: Sources, namespace: str, name: str) -> bool:
@@ -118,6 +136,7 @@ def job_names(resource: Resource, status: DatabaseBackupStatus) -> dict[str, str
         FORMER: naming.child_name(resource.name, resource.uid, "backup", attempt - 1) if attempt > 1 else None,
         CLEANUP: cleanup.job_name if cleanup else None,
         VERIFY: run.job_name if run else None,
+        DELETION: status.deletion.job_name if status.deletion and status.deletion.attempt else None,
     }
 
 
@@ -165,6 +184,7 @@ def _seen(cache: Cache, resource: Resource, view: BackupView, known: Known, now:
         asked=Asked(known.pods_listed, cache.refusals.read(view.namespace)),
         claim=known.claim,
         verify_request=resource.verify_request,
+        maker=cache.maker,
     )
 
 

@@ -6,10 +6,10 @@ from typing import Any
 from holdfast import naming
 from holdfast.api.begun import Begun, there
 from holdfast.decide.backup import claims
-from holdfast.decide.backup.observation import BACKUP, CLEANUP, VERIFY, BackupView, Observation
+from holdfast.decide.backup.observation import BACKUP, CLEANUP, DELETION, VERIFY, BackupView, Observation
 from holdfast.decide.images import other_majors
 from holdfast.decide.resolve import image_of
-from holdfast.manifests import jobs, methods
+from holdfast.manifests import jobs, methods, tasks
 from holdfast.settings import Settings
 
 
@@ -50,6 +50,21 @@ def _verify_job(o: Observation, settings: Settings) -> dict[str, Any]:
     return jobs.verify_job(name, run.number, owner(o.backup), work, begun.resolved, runner(begun, settings))
 
 
+def _deletion_job(o: Observation, settings: Settings) -> dict[str, Any]:
+    """Build the Job that deletes what somebody has deleted the resource of: it outlives that, so nothing owns it."""
+    begun, whose = o.backup.begun, owner(o.backup)
+    told = there(begun.status.deletion, "deletion")
+    name, number = there(told.job_name, "deletion.jobName"), there(told.attempt, "deletion.attempt")
+    work = methods.of(whose, begun).deletion([tasks.deletion_item(whose, begun, o.backup.deleted)], [])
+    maker = there(o.maker, "maker")
+    return jobs.deletion_job(name, whose, maker, number, work, begun.resolved.job, runner(begun, settings))
+
+
 Builder = Callable[[Observation, Settings], dict[str, Any]]
-BUILDERS: Mapping[str, Builder] = {BACKUP: _backup_job, CLEANUP: _cleanup_job, VERIFY: _verify_job}
+BUILDERS: Mapping[str, Builder] = {
+    BACKUP: _backup_job,
+    CLEANUP: _cleanup_job,
+    VERIFY: _verify_job,
+    DELETION: _deletion_job,
+}
 """What makes the Job of a role. Raises HoldfastError(ImageNotSet)."""

@@ -81,6 +81,7 @@ def _candidate(backup: Backup, *, asked: bool) -> Candidate:
         store=backup.store,
         told=backup.told,
         lacks=lacks,
+        held=backup.held,
     )
 
 
@@ -120,7 +121,7 @@ def job(sources: Sources, policy: Resource, backups: Sequence[Backup], page: Del
     work = methods.of(owner(first), known).deletion(items, _stays(sources, policy, backups, first.uid))
     whose = jobs.Owner(naming.POLICY_KIND, policy.namespace, policy.name, policy.uid, policy.name)
     template, image = known.resolved.job, runner(known, settings)
-    return jobs.deletion_job(page.job_name, policy.namespace, whose, None, page.number, work, template, image)
+    return jobs.deletion_job(page.job_name, whose, None, page.number, work, template, image)
 
 
 def _stays(sources: Sources, policy: Resource, backups: Iterable[Backup], uid: str) -> list[MustStay]:
