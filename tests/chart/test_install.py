@@ -5,6 +5,8 @@ its other users must not lose them. The operators watch the real ones, in one na
 """
 
 import json
+import re
+import shlex
 import shutil
 import subprocess
 import time
@@ -20,11 +22,13 @@ from tests.chart.rendering import CHART, Manifest
 from tests.cluster import api
 from tests.e2e.kubectl import Kubectl
 
+from holdfast import naming
 from holdfast.process.main import LEASE_NAME
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60, func_only=True)]
 
 OPERATOR, RUNNER = "holdfast-operator:dev", "holdfast-runner-postgres:17"
+ONE, FINALIZERS = "databasebackups.holdfast.dev", ("-o", "jsonpath={.metadata.finalizers}")
 HELM_TIMEOUT = "180s"
 NAMESPACED = "deployments,replicasets,pods,services,configmaps,serviceaccounts,roles,rolebindings,poddisruptionbudgets"
 OF_THE_CLUSTER = "clusterroles,clusterrolebindings,validatingadmissionpolicies,validatingadmissionpolicybindings"
@@ -146,13 +150,21 @@ def a_policy(api_version: str) -> Manifest:
     }
 
 
-def a_backup(name: str) -> Manifest:
+def a_backup(name: str, **spec: str) -> Manifest:
     return {
         "apiVersion": "holdfast.dev/v1alpha1",
         "kind": "DatabaseBackup",
         "metadata": {"name": name},
-        "spec": {"policyRef": {"name": "orders"}},
+        "spec": {"policyRef": {"name": "orders"}, **spec},
     }
+
+
+def command_without_an_operator(namespace: str) -> str:
+    """What the docs say takes the finalizer from all backups, for those of one namespace."""
+    page = (CHART.parents[1] / "docs/how-to/upgrade-and-uninstall.md").read_text()
+    (found,) = [block for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL) if naming.FINALIZER in block]
+    assert found.count(" -A ") == 1
+    return found.replace(" -A ", f" -n {namespace} ")
 
 
 @dataclass
@@ -165,6 +177,9 @@ class Life:
     lease: Manifest = field(default_factory=dict)
     begun: Manifest = field(default_factory=dict)
     begun_without_leaver: Manifest = field(default_factory=dict)
+    left: list[str] = field(default_factory=list)
+    held: str = ""
+    let_go: str = ""
     second_pods: list[Manifest] = field(default_factory=list)
     upgraded_crd: Manifest = field(default_factory=dict)
     upgrade_seconds: float = 0
@@ -210,13 +225,25 @@ def live(release: Release, former: Path, newer: Path) -> Life:
     with_leaver = release.values(watchNamespaces=[release.tenant, release.leaver])
     seen.notes = release.run("install", release.name, former, "--values", "-", values=with_leaver)
     seen.installed, seen.first_pods = release.parts(), release.pods()
-    kubectl(*in_tenant, "create", "-f", "-", stdin=[a_policy("holdfast.dev/v1alpha1"), a_backup("first")])
+    kubectl(
+        *in_tenant,
+        "create",
+        "-f",
+        "-",
+        stdin=[a_policy("holdfast.dev/v1alpha1"), a_backup("first", deletionPolicy="Delete")],
+    )
     kubectl(*in_tenant, "create", "-f", "-", stdin=[a_policy(f"{release.group}/v1alpha1")])
     lease = ("-n", release.home, "get", "lease", LEASE_NAME, "-o", "json")
     seen.lease = release.eventually("leader", lambda: json.loads(kubectl(*lease)))
     seen.begun = release.eventually("Job of the backup", lambda: release.job_of("first"))
 
-    kubectl("delete", "namespace", release.leaver)
+    in_leaver = ("-n", release.leaver)
+    leaving = a_backup("leaving", deletionPolicy="Delete")
+    kubectl(*in_leaver, "create", "-f", "-", stdin=[a_policy("holdfast.dev/v1alpha1"), leaving])
+    release.eventually("finalizer", lambda: naming.FINALIZER in kubectl(*in_leaver, "get", ONE, "leaving", *FINALIZERS))
+    kubectl("delete", "namespace", release.leaver, "--timeout=60s", timeout=70)
+    events = release.objects("events", "-n", release.home, "--field-selector=reason=DataLeft")
+    seen.left = [event["message"] for event in events]
     for verb in ("restart", "status"):
         kubectl(
             "-n", release.home, "rollout", verb, "deployment", f"--selector=app.kubernetes.io/instance={release.name}"
@@ -236,6 +263,13 @@ def live(release: Release, former: Path, newer: Path) -> Life:
     seen.left_over = release.eventually("end of the Pods", lambda: not release.pods()) and release.parts()
     kinds = f"backuppolicies.{release.group},backuppolicies.holdfast.dev,databasebackups.holdfast.dev,jobs"
     seen.kept = [f"{o['apiVersion']}/{o['kind']}" for o in release.objects(kinds, *in_tenant)]
+
+    kubectl(*in_tenant, "delete", ONE, "first", "--wait=false")
+    seen.held = kubectl(*in_tenant, "get", ONE, "first", "--ignore-not-found", "-o", "name")
+    here = f'kubectl() {{ command {shlex.join(kubectl.argv)} "$@"; }}\n'
+    command = here + command_without_an_operator(release.tenant)
+    subprocess.run(["bash", "-c", command], env=kubectl.environment, check=True, timeout=30)
+    seen.let_go = kubectl(*in_tenant, "get", ONE, "first", "--ignore-not-found", "-o", "name")
 
     small = release.values(replicas=0)
     release.run("install", release.name, newer, "--values", "-", values=small)
@@ -307,6 +341,18 @@ def test_a_namespace_that_is_deleted_does_not_end_the_backups_of_the_others(life
     (owner,) = life.begun_without_leaver["metadata"]["ownerReferences"]
 
     assert (owner["kind"], owner["name"]) == ("DatabaseBackup", "second")
+
+
+def test_a_namespace_that_is_deleted_is_not_held_up_by_data_that_was_to_go(life: Life):
+    (message,) = life.left
+
+    assert f"DatabaseBackup {life.release.leaver}/leaving was let go" in message
+    assert "s3://backups/" in message
+
+
+def test_what_an_operator_that_is_gone_holds_up_goes_by_the_command_of_the_docs(life: Life):
+    assert life.held
+    assert life.let_go == ""
 
 
 def test_upgrade_rolls_the_operators_with_the_new_values(life: Life):

@@ -84,14 +84,21 @@ def test_a_deleted_backup_ends_its_job_and_leaves_nothing_half_written(world: Wo
     assert world.keys(status["location"]) == {}
 
 
-def test_deleting_a_finished_backup_keeps_its_data(world: World):
-    world.apply(world.policy(world.races, "kept"), backup(world.races, "kept"))
-    status = world.finished(world.races, "kept")
+def test_deleting_a_finished_backup_keeps_its_data_unless_somebody_wants_it_to_go(world: World):
+    # Given a policy whose backups' data goes with them, and one of them whose data stays
+    world.apply(world.policy(world.races, "kept", {"deletionPolicy": "Delete"}))
+    world.apply(backup(world.races, "kept", deletionPolicy="Retain"), backup(world.races, "goes", "kept"))
+    kept, goes = (world.finished(world.races, name) for name in ("kept", "goes"))
+    assert_one_backup(world, goes)
 
-    world.kubectl("delete", f"{BACKUPS},{POLICIES}", "-n", world.races, "kept")
+    # When both are deleted, and their policy first
+    world.kubectl("delete", POLICIES, "-n", world.races, "kept")
+    world.kubectl("delete", BACKUPS, "-n", world.races, "kept", "goes", "--timeout=60s", timeout=70)
 
-    assert gone(world, BACKUPS, world.races, "kept")
-    assert_one_backup(world, status)
+    # Then they are gone, and so is the data of the one
+    assert all(gone(world, BACKUPS, world.races, name) for name in ("kept", "goes"))
+    assert_one_backup(world, kept)
+    assert world.keys(goes["location"]) == {}
 
 
 def test_a_policy_that_is_edited_or_deleted_changes_nothing_for_a_running_backup(world: World):
@@ -129,12 +136,16 @@ def test_the_leader_is_killed_in_the_midst_and_the_other_replica_goes_on(world: 
 
 
 def test_a_namespace_with_a_running_backup_can_be_deleted_and_stops_no_other(world: World):
-    """Nothing of ours holds it up: there is no finalizer, and a Job that ends aborts its upload."""
+    """Nothing of ours holds it up for long: a Job that ends aborts its upload, and a finalizer lets go."""
     # Given a backup in the midst of its dump in a namespace of its own, and one in another namespace
     with world.locked(world.a_database("doomed")), world.locked(world.a_database("neighbour")):
+        # one that is good, whose data is to go with it, and that will not find a Job for it any more
+        world.apply(world.policy(world.doomed, "left"), backup(world.doomed, "left", deletionPolicy="Delete"))
         status = running(world, "doomed", namespace=world.doomed)
         running(world, "neighbour")
         until(lambda: world.uploads(status["location"]), lambda uploads: len(uploads) == 1, 30)
+        left = world.finished(world.doomed, "left")
+        assert world.get(BACKUPS, world.doomed, "left")["metadata"]["finalizers"] == ["holdfast.dev/data"]
         meta = world.get(BACKUPS, world.doomed, "doomed")["metadata"]
         assert "finalizers" not in meta
         assert not any("kopf" in key for key in meta.get("annotations", {}))
@@ -146,6 +157,12 @@ def test_a_namespace_with_a_running_backup_can_be_deleted_and_stops_no_other(wor
         assert world.kubectl("get", "namespace", world.doomed, "--ignore-not-found").strip() == ""
         assert world.uploads(status["location"]) == []
         assert world.keys(status["location"]) == {}
+
+        # and what is left of the other is told where the namespace's end does not reach
+        assert_one_backup(world, left)
+        told = world.kubectl("get", "events", "-n", world.operator, "--field-selector=reason=DataLeft", "-o", "json")
+        messages = [event["message"] for event in json.loads(told)["items"]]
+        assert any(left["location"] in message and f"{world.doomed}/left" in message for message in messages), messages
 
     # And the other's backup ends well
     status = world.finished(world.races, "neighbour", timeout=120)
