@@ -643,6 +643,31 @@ def test_the_operator_cannot_touch_a_job(confined: Confined, arguments: tuple[st
     assert message in said
 
 
+OURS, THEIRS = "databasebackups.holdfast.dev/orders-1", "example.com/theirs"
+
+
+@pytest.mark.usefixtures("standing")
+def test_the_operator_puts_its_finalizer_on_a_backup_and_changes_nothing_else_of_it(confined: Confined):
+    def finalizers(*names: str) -> str:
+        return json.dumps({"metadata": {"finalizers": names}})
+
+    assert "patched" in confined.as_operator(*PATCH, OURS, "-p", finalizers(naming.FINALIZER))
+    for patch in (
+        finalizers(THEIRS),
+        '{"spec":{"deletionPolicy":"Delete"}}',
+        '{"spec":{"pinned":true}}',
+        '{"metadata":{"labels":{"a":"b"}}}',
+        '{"metadata":{"annotations":{"holdfast.dev/confirm":"yes"}}}',
+    ):
+        assert "changes nothing of a DatabaseBackup but" in confined.refusal(*PATCH, OURS, "-p", patch), patch
+    confined.kubectl("-n", confined.tenant, "patch", "--type=merge", OURS, "-p", finalizers(THEIRS, naming.FINALIZER))
+    try:
+        assert "patched" in confined.as_operator(*PATCH, OURS, "-p", finalizers(THEIRS))
+        assert "changes nothing of" in confined.refusal(*PATCH, OURS, "-p", finalizers(naming.FINALIZER))
+    finally:
+        confined.kubectl("-n", confined.tenant, "patch", "--type=merge", OURS, "-p", finalizers())
+
+
 def test_an_upgrade_that_changes_the_images_does_not_lock_out_a_running_job(confined: Confined, crds: None):
     """The Pod template cannot change any more; refusing its image now would only leave the Job without its end."""
     job = a_job(confined.tenant)

@@ -241,6 +241,15 @@ def test_a_backup_that_does_not_record_its_end_holds_up_the_page_for_two_minutes
     assert written(look(stuck, page)).page is None
 
 
+@pytest.mark.parametrize(("held", "told", "closed"), [(True, False, False), (True, True, True), (False, False, True)])
+def test_one_that_is_removed_but_held_keeps_the_page_until_it_has_recorded_its_end(held, told, closed):
+    page = ended(a_page("b"))
+    said = page.job_name if told else None
+    going = changed(without(seen(), "a"), b={"phase": Phase.DELETING, "going": True, "held": held, "told": said})
+    found = look(going, page)
+    assert (found.decision is not None and written(found).page is None) is closed
+
+
 FAILED = {"result": Result.FAILED, "reason": "StorageAccessDenied", "message": "grant s3:DeleteObject"}
 
 

@@ -188,6 +188,23 @@ async def test_an_operator_that_dies_at_any_call_deletes_the_same_and_never_call
     assert "page" not in retention(cluster)
 
 
+@pytest.mark.parametrize("call", [None, *range(2, CALLS + 8, 3)], ids=str)
+async def test_what_is_held_until_its_data_is_gone_goes_by_its_page_alone_whenever_an_operator_dies(call: int | None):
+    store = Store()
+    cluster = a_cluster(store, AGES, by_hand=["b"])
+    for body in cluster.all(BACKUPS):
+        body["status"]["resolved"]["deletionPolicy"] = "Delete"
+        body["metadata"]["finalizers"] = [naming.FINALIZER]
+        cluster.put(BACKUPS, body)
+    await days_pass(cluster, Mortal(cluster, call, answered=True) if call else None, rounds=7)
+    assert backups(cluster) == {"b": "Expired", "c": "Succeeded", "d": "Succeeded", "e": "Succeeded"}
+    assert {name for page in store.asked for name in page} == {"a", "b"}
+    assert len(store.asked) == 1
+    held = [body["metadata"]["name"] for body in cluster.all(BACKUPS) if body["metadata"].get("finalizers")]
+    assert held == ["c", "d", "e"]
+    assert "page" not in retention(cluster)
+
+
 async def test_a_hundred_expired_backups_take_two_jobs():
     store = Store()
     cluster = a_cluster(store, {f"b{i:03d}": 200 - i for i in range(100)} | {f"n{i:03d}": i / 9 for i in range(120)})

@@ -8,7 +8,7 @@ waits for a Pod longer than Pods take: once for all Jobs there, and not again be
 from datetime import datetime, timedelta
 
 from holdfast.api.backup import Phase
-from holdfast.decide.backup.observation import BACKUP, CLEANUP, DELETION, VERIFY, Decision, Observation
+from holdfast.decide.backup.observation import BACKUP, CLEANUP, VERIFY, Decision, Observation
 from holdfast.decide.backup.statuses import CLEANUP_RUNNING
 from holdfast.decide.decision import Do, Learn, What
 from holdfast.decide.seen import NOTHING, Seen
@@ -38,7 +38,7 @@ def _under_way(o: Observation) -> Seen:
     """Return the Job that somebody waits for now."""
     status = o.backup.status
     if o.backup.deleting:
-        return o.of(DELETION) if o.backup.held else NOTHING
+        return NOTHING
     if status.phase is Phase.VERIFYING:
         return o.of(VERIFY)
     if status.phase and status.phase.is_final:
