@@ -552,7 +552,7 @@ def test_each_has_one_verdict_with_its_reasons_and_the_plan_does_not_depend_on_t
     assert plan(facts[::-1], held, now) == found
     renamed = [replace(fact, name=f"x{number}") for number, fact in enumerate(facts)]
     assert going(plan(renamed, held, now)) == going(found)
-    assert list(found.deletions) == sorted(found.deletions, key=lambda each: each.completed)
+    assert list(found.deletions) == sorted(found.deletions, key=lambda each: each.fact.ended)
 
 
 @MANY

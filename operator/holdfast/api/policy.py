@@ -22,7 +22,10 @@ class Environment(StrEnum):
     @property
     def retention_days(self) -> int:
         """Days that a backup of this environment is kept unless something says otherwise."""
-        return {Environment.DEV: 30, Environment.STAGING: 60, Environment.PRODUCTION: 90}[self]
+        return _RETENTION_DAYS[self]
+
+
+_RETENTION_DAYS = {Environment.DEV: 30, Environment.STAGING: 60, Environment.PRODUCTION: 90}
 
 
 class DeletionPolicy(StrEnum):

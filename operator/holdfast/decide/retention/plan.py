@@ -15,34 +15,13 @@ from holdfast.decide.retention import judging
 from holdfast.decide.retention.breaker import Held, hash_of, held
 from holdfast.decide.retention.counting import kept_by_number
 from holdfast.decide.retention.facts import Fact, newest_first
-from holdfast.decide.retention.judging import Judged
+from holdfast.decide.retention.judging import Verdict
 from holdfast.decide.retention.looking import Look, look
 from holdfast.decide.retention.rules import Rules
 from holdfast.decide.retention.standing import hold, set_aside
 from holdfast.decide.retention.words import Kind
 
-__all__ = ["Deletion", "Held", "Next", "Plan", "Rules", "Verdict", "hash_of", "plan"]
-
-
-class Verdict(NamedTuple):
-    """What becomes of one backup, and why."""
-
-    name: str
-    uid: str
-    keep: bool
-    reasons: tuple[str, ...]  # every one that keeps it, or the one for which it goes
-    expires: datetime | None  # the earliest time at which no rule keeps it; a forecast where numbers do
-
-
-class Deletion(NamedTuple):
-    """One that is to go."""
-
-    name: str
-    uid: str
-    backup_id: str | None
-    completed: datetime
-    size_bytes: int
-    reason: str
+__all__ = ["Held", "Next", "Plan", "Rules", "Verdict", "hash_of", "plan"]
 
 
 class Next(NamedTuple):
@@ -58,8 +37,8 @@ class Plan:
     """What is kept and what is to go, oldest first; and what may go now."""
 
     verdicts: tuple[Verdict, ...]  # newest first
-    deletions: tuple[Deletion, ...]  # good ones, whose data is to go
-    failures: tuple[Deletion, ...]  # failed ones and those found gone, whose resource is to go; they have no data
+    deletions: tuple[Verdict, ...]  # good ones, whose data is to go
+    failures: tuple[Verdict, ...]  # failed ones and those found gone, whose resource is to go; they have no data
     hash: str  # of exactly what is in deletions
     held: Held | None
     dry_run: bool
@@ -75,12 +54,12 @@ class Plan:
     good: int  # those that are there, of which deletions may be half
 
     @property
-    def sweep(self) -> tuple[Deletion, ...]:
+    def sweep(self) -> tuple[Verdict, ...]:
         """What may be deleted now, with its data."""
         return () if self.dry_run or self.held else self.deletions
 
     @property
-    def removals(self) -> tuple[Deletion, ...]:
+    def removals(self) -> tuple[Verdict, ...]:
         """Whose resources may be removed now."""
         return () if self.dry_run else self.failures
 
@@ -109,20 +88,18 @@ def plan(facts: Iterable[Fact], rules: Rules, now: datetime, approved: str | Non
     return _gathered(judged, rules, Look() if managed else look(ordered, rules, now), approved)
 
 
-def _gathered(judged: list[Judged], rules: Rules, sought: Look, approved: str | None) -> Plan:
+def _gathered(judged: list[Verdict], rules: Rules, sought: Look, approved: str | None) -> Plan:
     """Put the verdicts together, newest first as they come, and what goes, oldest first."""
     going = [each for each in reversed(judged) if not each.keep]
     kept = [each for each in judged if each.keep and each.fact.good and not each.fact.expired]
-    deletions = tuple(_deletion(each) for each in going if not (each.fact.failed or each.fact.expired))
+    deletions = tuple(each for each in going if not (each.fact.failed or each.fact.expired))
     there = sum(each.fact.good and not (each.fact.expired or each.fact.busy) for each in judged)
-    short = hash_of(each.uid for each in deletions)
+    short = hash_of(each.fact.uid for each in deletions)
     stopped = held(len(deletions), there, rules.retention.max_deletions_per_sweep) if approved != short else None
     return Plan(
-        verdicts=tuple(
-            Verdict(each.fact.name, each.fact.uid, each.keep, each.reasons, each.expires) for each in judged
-        ),
+        verdicts=tuple(judged),
         deletions=deletions,
-        failures=tuple(_deletion(each) for each in going if each.fact.failed or each.fact.expired),
+        failures=tuple(each for each in going if each.fact.failed or each.fact.expired),
         hash=short,
         held=stopped,
         dry_run=rules.retention.dry_run,
@@ -134,17 +111,12 @@ def _gathered(judged: list[Judged], rules: Rules, sought: Look, approved: str | 
         counts=Counter(kind for each in kept for kind in each.kinds),
         kept=len(kept),
         kept_bytes=sum(each.fact.size_bytes for each in kept),
-        going_bytes=sum(each.size_bytes for each in deletions),
+        going_bytes=sum(each.fact.size_bytes for each in deletions),
         good=there,
     )
 
 
-def _deletion(each: Judged) -> Deletion:
-    fact = each.fact
-    return Deletion(fact.name, fact.uid, fact.backup_id, fact.ended, fact.size_bytes, each.reasons[0])
-
-
-def _next(kept: Iterable[Judged]) -> Next | None:
+def _next(kept: Iterable[Verdict]) -> Next | None:
     due = [(each.expires, each.fact) for each in kept if each.expires]
     if not due:
         return None
