@@ -20,7 +20,7 @@ MYSQL_IMAGES := runner-mysql test-mysql runner-mariadb test-mariadb
 WITH_CLUSTER := eval "$$($(CLUSTER) env)" &&
 
 ##@ Try it
-demo: sync ## From nothing to a finished, verified backup on a local cluster, with live progress
+demo: sync ## From nothing to a finished, verified backup on a local cluster, with live progress; then a schedule
 	$(RUN) python -m tests.demo up
 
 demo-down: sync ## Remove all that the demo made, its cluster included

@@ -33,7 +33,7 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.demo", description="Holdfast, shown on a cluster.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("up", help="make everything run, and take a backup")
+    commands.add_parser("up", help="make everything run, take a backup, and show a schedule")
     down = commands.add_parser("down", help="remove everything")
     down.add_argument("--keep-cluster", action="store_true", help="remove only what was put into the cluster")
     return parser

@@ -4,15 +4,15 @@ from tests.cluster import api
 from tests.cluster import down as cluster_down
 from tests.cluster.settings import from_environment
 from tests.cluster.steps import Steps
-from tests.demo import summary, watch
+from tests.demo import scheduled, summary, watch
 from tests.demo.narrator import Narrator
-from tests.demo.scene import EXAMPLE, ROOT, Scene
+from tests.demo.scene import EVERY_MINUTE, EXAMPLE, ROOT, Scene
 
-STEPS = 6
+STEPS = 8
 
 
 def up(narrator: Narrator) -> None:
-    """Everything up to a finished backup and what to try next."""
+    """Everything up to a finished backup; then a schedule, its retention, and what to try next."""
     with narrator.step("a Kubernetes cluster", STEPS):
         narrator.say("kind; the first time on a bare machine this takes minutes, later seconds")
         scene = Scene(api.ensure_up())
@@ -32,7 +32,15 @@ def up(narrator: Narrator) -> None:
         name = scene.request_backup()
         narrator.say(f"DatabaseBackup {name}" + ("" if name == "orders-first" else ": a further one"))
         status = watch.to_the_end(scene, name, narrator)
-    summary.show(scene, name, status, narrator)
+    summary.result(scene, name, status, narrator)
+    narrator.heading(
+        f"That took {narrator.total()}. Two minutes more show a schedule and what it keeps; Ctrl-C ends here."
+    )
+    with narrator.step(f"a schedule, each minute: kubectl apply -f {EVERY_MINUTE.relative_to(ROOT)}", STEPS):
+        scheduled.two_backups(scene, narrator)
+    with narrator.step("retention: what is kept and why, what would go; and then it goes", STEPS):
+        scheduled.a_deletion(scene, narrator)
+    summary.what_next(scene, name, narrator)
     narrator.heading(
         f"All in all {narrator.total()}. Run it again: a further backup. `make demo-down` removes everything."
     )

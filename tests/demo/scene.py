@@ -31,6 +31,8 @@ IMAGES = (OPERATOR, RUNNER, POSTGRES, STORE)
 DATABASE = "orders-db"
 EMPTY_DATABASE = "orders-restored"
 FIRST = "orders-first"
+EVERY_MINUTE = ROOT / "docs/examples/every-minute.yaml"
+SCHEDULED = "orders-every-minute"
 POLICIES, BACKUPS = "backuppolicies.holdfast.dev", "databasebackups.holdfast.dev"
 
 
@@ -92,6 +94,8 @@ class Scene:
             "image": {"tag": "dev"},
             "runner": {"images": {"postgres-15": None, "postgres-17": RUNNER, "postgres-18": None}},
             "watchNamespaces": [self.namespace],
+            # the demo shows a deletion minutes after the backup; by default a new backup is left alone for an hour
+            "retention": {"graceSeconds": 0},
             # the tag stays the same from build to build; this rolls the operator when the image is another
             "podAnnotations": {"holdfast.dev/demo-image": self._image_id()},
         }
@@ -155,15 +159,15 @@ class Scene:
         """Apply the example; where its backup has ended already, ask for a further one. Returns the one to watch."""
         found = ("get", BACKUPS, "-n", self.namespace, FIRST, "--ignore-not-found")
         ended = kubectl(*found, "-o=jsonpath={.status.completedAt}")
-        kubectl("apply", "-f", "-", stdin=self.example())
+        kubectl("apply", "-f", "-", stdin=self.in_its_namespace(EXAMPLE))
         if not ended.strip():
             return FIRST
         created = kubectl("create", "-f", "-", "-o=jsonpath={.metadata.name}", stdin=json.dumps(self._another()))
         return created.strip()
 
-    def example(self) -> str:
-        """docs/examples/quickstart.yaml, as it stands but for the namespace."""
-        return EXAMPLE.read_text().replace(EXAMPLE_NAMESPACE, self.namespace)
+    def in_its_namespace(self, example: Path) -> str:
+        """One of docs/examples, as it stands but for the namespace."""
+        return example.read_text().replace(EXAMPLE_NAMESPACE, self.namespace)
 
     def _another(self) -> dict[str, Any]:
         return {

@@ -1,13 +1,14 @@
-"""The end of the demo: what kubectl shows, the whole status, what lies in the bucket, and what to try next."""
+"""What the demo shows of its results: what kubectl says, a whole status, what lies in the bucket, what to try next."""
 
 import os
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 from tests.demo.narrator import Narrator
-from tests.demo.scene import EMPTY_DATABASE, Scene
+from tests.demo.scene import EMPTY_DATABASE, SCHEDULED, Scene
 from tests.stack import keys_in_bucket, kubectl, s3_client
 
 from holdfast.units import size_for_people
@@ -15,7 +16,7 @@ from holdfast.units import size_for_people
 APART = "restore"  # it is what to paste, printed by a command of its own below
 
 
-def show(scene: Scene, name: str, status: dict[str, Any], narrator: Narrator) -> None:
+def result(scene: Scene, name: str, status: dict[str, Any], narrator: Narrator) -> None:
     listing = ("get", "databasebackups", "-n", scene.namespace, "-o", "wide")
     narrator.heading(f"$ kubectl {' '.join(listing)}")
     narrator.block(kubectl(*listing).rstrip())
@@ -24,7 +25,10 @@ def show(scene: Scene, name: str, status: dict[str, Any], narrator: Narrator) ->
     narrator.block(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True, width=110).rstrip(), "yaml")
     narrator.say("(and `restore`, what to paste to get it back; see below)")
     narrator.heading("What lies in the bucket `backups`")
-    narrator.block("\n".join(_objects(scene)))
+    narrator.block("\n".join(lines(objects(scene))))
+
+
+def what_next(scene: Scene, name: str, narrator: Narrator) -> None:
     narrator.heading("What to try next: each block can be pasted")
     narrator.block("\n\n".join(str(block) for block in next_commands(scene, name)), "bash")
 
@@ -41,9 +45,15 @@ class Block:
         return "\n".join(filter(None, [f"# {self.what}", self.commands, self.watch]))
 
 
-def _objects(scene: Scene) -> list[str]:
+def objects(scene: Scene) -> dict[str, int]:
+    """Each object that the store lists, with its size."""
     with s3_client(scene.namespace) as client:
-        return [f"{size_for_people(size):>8}  {key}" for key, size in keys_in_bucket(client).items()]
+        return keys_in_bucket(client)
+
+
+def lines(found: Mapping[str, int]) -> list[str]:
+    """Objects as they are printed, a line each."""
+    return [f"{size_for_people(size):>8}  {key}" for key, size in found.items()]
 
 
 def next_commands(scene: Scene, name: str) -> list[Block]:
@@ -70,6 +80,11 @@ def next_commands(scene: Scene, name: str) -> list[Block]:
             + _create(kubectl, _WRONG),
             f"{kubectl} get databasebackups --watch -o wide",
         ),
+        Block(
+            "Let the schedule go on, each minute, and read what its policy says of the last minutes:",
+            f"{kubectl} patch backuppolicy {SCHEDULED} --type merge -p '{_GO_ON}'\n"
+            f"{kubectl} describe backuppolicy {SCHEDULED}",
+        ),
         Block("What a field means:", "kubectl explain databasebackup.spec"),
         Block(
             "What the operator says:",
@@ -90,6 +105,8 @@ def _kubeconfig(scene: Scene) -> str:
 def _create(kubectl: str, manifest: str) -> str:
     return f"{kubectl} create -f - <<'END'\n{manifest}END"
 
+
+_GO_ON = '{"spec": {"schedule": {"suspend": false}}}'
 
 _ANOTHER = """\
 apiVersion: holdfast.dev/v1alpha1

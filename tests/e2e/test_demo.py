@@ -11,10 +11,10 @@ import pytest
 from rich.console import Console
 from tests import stack
 from tests.cluster.api import Cluster
-from tests.demo import summary, watch
+from tests.demo import scheduled, summary, watch
 from tests.demo.errors import DemoError
 from tests.demo.narrator import Narrator
-from tests.demo.scene import DATABASE, EMPTY_DATABASE, FIRST, Scene
+from tests.demo.scene import BACKUPS, DATABASE, EMPTY_DATABASE, FIRST, POLICIES, SCHEDULED, Scene
 from tests.demo.summary import Block
 from tests.stack.fingerprint import Fingerprint
 
@@ -32,6 +32,7 @@ def scene(cluster: Cluster, crds: None) -> Iterator[Scene]:
         scene.install()
         scene.start_servers()
         assert scene.load_sample()
+        scheduled.begin(scene)  # so that its minutes pass while the other tests run
         yield scene
     finally:
         scene.uninstall()
@@ -101,7 +102,8 @@ def test_the_demo_run_again_takes_a_further_backup_and_leaves_the_first_alone(sc
 def test_the_summary_shows_kubectl_the_status_and_the_bucket_and_no_secret(scene: Scene, told: Narrator):
     scene.request_backup()
     status = watch.to_the_end(scene, FIRST, told)
-    summary.show(scene, FIRST, status, told)
+    summary.result(scene, FIRST, status, told)
+    summary.what_next(scene, FIRST, told)
     text = words(told)
     for fact in (status["backupID"], status["sha256"], "manifest.json", "SIZE", "Succeeded", "kubectl explain"):
         assert fact in text
@@ -121,6 +123,44 @@ def test_the_wrong_password_that_one_is_invited_to_try_reads_as_it_should(scene:
     assert scene.backup(name)["status"]["failure"]["exitCode"] == 3
 
 
+def test_the_schedule_shows_two_backups_why_one_is_kept_and_that_the_others_data_leaves_the_bucket(
+    scene: Scene, told: Narrator
+):
+    # Given two backups by the schedule, before the eyes of whoever watches
+    scheduled.two_backups(scene, told)
+    there = scheduled.good(scene)
+    last = there[-1]["metadata"]["name"]
+    folders = {body["metadata"]["name"]: scheduled.folder(body) for body in there}
+    before = summary.objects(scene)
+    assert all(f"{folder}manifest.json" in before for folder in folders.values())
+
+    # When what is planned is told, and done
+    scheduled.a_deletion(scene, told)
+
+    # Then the last one is all that is left of them, whole, and of the others' data the bucket has nothing
+    assert [body["metadata"]["name"] for body in scheduled.good(scene)] == [last]
+    left = {key for key in summary.objects(scene) if any(key.startswith(folder) for folder in folders.values())}
+    assert left == {key for key in before if key.startswith(folders[last])}
+    assert len(left) == 2
+    said = words(told)
+    assert f"{last} is kept: last 1" in said
+    assert all(f"{name} would go: " in said for name in folders if name != last)
+    assert said.count(folders[last]) > said.count(folders[there[0]["metadata"]["name"]]) > 0, (
+        "gone from the second list"
+    )
+
+    # and it makes no more
+    assert "nextRuns" not in stack.kubectl("get", POLICIES, SCHEDULED, "-n", scene.namespace, "-o=yaml")
+
+
+@pytest.fixture(scope="module")
+def at_rest(scene: Scene) -> None:
+    """Nobody reads the database: PostgreSQL copies it as a template only then."""
+    scheduled.suspend(scene)
+    stack.kubectl("wait", BACKUPS, "--all", "-n", scene.namespace, "--for=condition=Finished", "--timeout=60s")
+
+
+@pytest.mark.usefixtures("at_rest")
 @pytest.mark.parametrize(("change", "noticed"), [
     pytest.param("update audit_log set actor = actor || ' ' where id = 7", "table public.audit_log", id="one row"),
     pytest.param("delete from contracts", "table public.contracts", id="a missing row"),

@@ -8,14 +8,17 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from tests import yaml_text
 from tests.cluster.api import Cluster
 from tests.cluster.errors import ClusterError
 from tests.demo import __main__ as demo
-from tests.demo import summary, watch
+from tests.demo import scheduled, summary, watch
 from tests.demo.errors import DemoError
 from tests.demo.narrator import Narrator
-from tests.demo.scene import Scene
+from tests.demo.scene import EVERY_MINUTE, SCHEDULED, Scene
 from tests.stack import KubectlError
+
+from holdfast.api.policy import BackupPolicySpec
 
 KIND = Cluster("holdfast", Path("/cache/kube config"), "kind-holdfast", {"PATH": "/cache/tools:/usr/bin"}, kind=True)
 OWN = Cluster("prod?", Path("/home/me/config"), "my context", {"PATH": "/cache/tools:/usr/bin"}, kind=False)
@@ -154,3 +157,55 @@ def test_on_a_cluster_of_the_users_own_the_images_need_a_registry(monkeypatch):
     monkeypatch.delenv("HOLDFAST_REGISTRY", raising=False)
     with pytest.raises(DemoError, match="HOLDFAST_REGISTRY"):
         Scene(OWN).build_images()
+
+
+def test_the_policy_of_each_minute_keeps_one_and_deletes_nothing_until_it_is_told_to():
+    document = yaml_text.load(EVERY_MINUTE.read_text())
+    spec = BackupPolicySpec.model_validate(document["spec"])
+    assert document["metadata"]["name"] == SCHEDULED
+    assert spec.schedule is not None
+    assert spec.schedule.cron == "* * * * *"
+    assert (spec.retention.keep_last, spec.retention.days, spec.retention.dry_run) == (1, 0, True)
+
+
+LAST, FIRST = "orders-every-minute-20261122-0846", "orders-every-minute-20261122-0845"
+
+
+def a_made_one(name: str, kept_because: list[str]) -> scheduled.Body:
+    location = f"s3://backups/{name}/"
+    return {
+        "metadata": {"name": name},
+        "status": {"phase": "Succeeded", "location": location, "keptBecause": kept_because},
+    }
+
+
+@pytest.fixture
+def two_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two scheduled backups, of which a policy that was a dry run deletes the first; the bucket goes on as it was."""
+    plan = {"hash": "1f4c9a02", "total": 1, "deletions": [{"name": FIRST, "reason": "no rule keeps it"}]}
+    retention = {"message": "1 backup kept", "plan": plan, "lastSweep": {"message": "1 backup deleted"}}
+    policy = {"metadata": {}, "status": {"conditions": [], "retention": retention}}
+    there = [a_made_one(FIRST, []), a_made_one(LAST, ["last 1", "newest good"])]
+    bucket = {f"{name}/manifest.json": 1000 for name in (FIRST, LAST)}
+    monkeypatch.setattr(scheduled, "_policy", lambda _: policy)
+    monkeypatch.setattr(scheduled, "made", lambda _: there)
+    monkeypatch.setattr(scheduled, "_patch", lambda *_: there.pop(0))
+    monkeypatch.setattr(summary, "objects", lambda _: bucket)
+
+
+@pytest.mark.usefixtures("two_made")
+def test_a_deletion_is_shown_by_why_each_stays_or_goes_and_by_the_bucket_before_and_after(monkeypatch):
+    told = narrator()
+    objects = iter([{f"{FIRST}/a": 1, f"{LAST}/a": 1}, {f"{LAST}/a": 1}])
+    monkeypatch.setattr(summary, "objects", lambda _: next(objects))
+    scheduled.a_deletion(Scene(KIND), told)
+    said = words(told)
+    assert f"{LAST} is kept: last 1, newest good" in said
+    assert f"{FIRST} would go: no rule keeps it" in said
+    assert (said.count(f"{FIRST}/a"), said.count(f"{LAST}/a")) == (1, 2)
+
+
+@pytest.mark.usefixtures("two_made")
+def test_a_deletion_that_the_bucket_does_not_show_ends_the_demo():
+    with pytest.raises(DemoError, match=f"still in the bucket: {FIRST}/manifest.json"):
+        scheduled.a_deletion(Scene(KIND), narrator())
