@@ -51,6 +51,9 @@ matrix: sync cluster-up ## The full product of engines, versions, formats and fa
 	$(PYTEST) -q --numprocesses=auto --hypothesis-profile=full -m hypothesis tests/unit
 	$(WITH_CLUSTER) $(RUN) python -m pytest -p tests.matrix -p no:randomly --matrix-table=docs/matrix.md
 
+soak: sync cluster-up ## Kill the operator at random instants while 20 policies run each minute: SECONDS=600 SEED=7
+	$(WITH_CLUSTER) $(RUN) python -m tests.soak --seconds $(or $(SECONDS),600) $(if $(SEED),--seed $(SEED))
+
 mutants: sync ## Put faults into the code, one at a time: which does no test notice? ONLY=decide/outcome.py for one module
 	$(RUN) python -m tests.mutants $(ONLY)
 
@@ -116,5 +119,5 @@ sync: .venv/.synced ## Install Python's tools into .venv (uv comes from PyPI int
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: demo demo-down test test-fast test-unit test-integration test-e2e matrix mutants bench bench-operator check format generate cluster-up \
+.PHONY: demo demo-down test test-fast test-unit test-integration test-e2e matrix soak mutants bench bench-operator check format generate cluster-up \
 	cluster-status cluster-down images push sync help

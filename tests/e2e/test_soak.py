@@ -1,0 +1,19 @@
+"""Two minutes of `make soak`: whenever the operator dies, what it has promised holds when all has come to rest."""
+
+import pytest
+from tests.cluster.api import Cluster
+from tests.soak.soak import soak
+
+pytestmark = pytest.mark.timeout(300, func_only=True)
+SECONDS = 100
+SEED = 20261129
+
+
+async def test_an_operator_that_is_killed_at_random_instants_loses_and_doubles_nothing_and_deletes_nothing_that_is_kept(
+    cluster: Cluster, crds: None
+):
+    outcome = await soak(cluster, SECONDS, SEED, print)
+    assert outcome.wrong == [], outcome.log
+    assert outcome.kills >= 5, "it was killed in the midst of it"
+    assert outcome.deleted >= 20, "retention had something to do"
+    assert outcome.backups >= 60
