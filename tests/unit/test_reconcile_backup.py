@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from tests.builders import a_failure, a_success, policy_dict, settings
 from tests.fake_cluster import WHEN, FakeCluster
+from tests.moody import ANSWERS, Moody
 from tests.mortal import Killed, Mortal
 from tests.reconciling import a_loop
 
@@ -15,6 +16,7 @@ from holdfast.contract.task import BackupTask, CleanupTask, Task
 from holdfast.decide.backup.refusals import PATIENCE
 from holdfast.decide.decision import RETIRED_SECONDS
 from holdfast.errors import Reason
+from holdfast.kube.errors import KubeError
 from holdfast.kube.kinds import BACKUPS, EVENTS, JOBS, PODS, POLICIES
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.loop import Loop
@@ -67,7 +69,7 @@ async def lives_until_the_end(cluster: FakeCluster, acting: Any, name: str = "fi
     for _ in range(20):
         try:
             status = await a_life(cluster, acting, name)
-        except Killed:
+        except (Killed, KubeError):  # the queue asks again
             continue
         if status.get("phase") in ("Succeeded", "Failed"):
             return await a_life(cluster, cluster, name)
@@ -201,6 +203,53 @@ async def test_an_operator_that_dies_at_any_call_takes_one_backup_with_two_jobs(
     assert mortal.died == (call <= CALLS)
     assert images(cluster) == ["runner:18", "runner:15"]
     assert (status["phase"], status["attempt"]) == ("Succeeded", 2)
+
+
+@pytest.mark.parametrize(("answer", "late"), [("409", False), ("429", False), ("500", False), ("500", True)],
+                         ids=["409", "429", "500", "500, and yet it was done"])  # fmt: skip
+@pytest.mark.parametrize("call", range(1, CALLS + 1))
+async def test_whatever_the_api_server_answers_instead_it_takes_one_backup(call: int, answer: str, late: bool):
+    cluster = a_cluster(15)
+    moody = Moody(cluster, ANSWERS[answer], call, late=late)
+
+    status = await lives_until_the_end(cluster, moody)
+
+    assert moody.failed == 1
+    assert images(cluster) == ["runner:18", "runner:15"]
+    assert (status["phase"], status["attempt"]) == ("Succeeded", 2)
+
+
+async def test_a_job_that_somebody_deletes_is_made_again_under_its_name_and_takes_one_backup():
+    cluster = a_cluster(18)
+    await a_life(cluster, cluster)
+    (job,) = cluster.all(JOBS)
+    await cluster.delete(JOBS, "shop", job["metadata"]["name"], uid=None)
+
+    status = await lives_until_the_end(cluster, cluster)
+
+    assert (status["phase"], status["attempt"]) == ("Succeeded", 1)
+    assert [each["metadata"]["name"] for each in cluster.all(JOBS)] == [job["metadata"]["name"]]
+    assert images(cluster) == ["runner:18"]
+
+
+async def test_without_limits_all_of_one_server_begin_at_once_and_nobody_is_called_queued():
+    names = [f"b{number:02}" for number in range(50)]
+    cluster = a_cluster(18, *names)
+    unlimited = Queue(max_running=100_000, max_running_per_server=0)
+
+    operator = an_operator(cluster, cluster, unlimited)
+    for name in names:
+        await operator.reconcile(Key(BACKUPS.kind, "shop", name))
+
+    assert len(cluster.all(JOBS)) == 50
+    assert {body["status"]["phase"] for body in cluster.all(BACKUPS)} == {"Pending"}
+    assert len({body["status"]["backupID"] for body in cluster.all(BACKUPS)}) == 50
+    assert all("queue" not in body["status"] for body in cluster.all(BACKUPS))
+    cluster.kubelet()
+    later = an_operator(cluster, cluster, unlimited)
+    for name in names:
+        await later.reconcile(Key(BACKUPS.kind, "shop", name))
+    assert {body["status"]["phase"] for body in cluster.all(BACKUPS)} == {"Succeeded"}
 
 
 def an_operator(cluster: FakeCluster, acting: Any, limits: Queue | None = None) -> Loop:

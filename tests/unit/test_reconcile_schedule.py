@@ -1,17 +1,19 @@
 """A policy that takes backups by itself, with the API server: whatever dies, each slot has one backup and is told."""
 
+import contextlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from tests.builders import policy_dict, settings
 from tests.fake_cluster import FakeCluster
+from tests.moody import ANSWERS, Moody
 from tests.mortal import Killed, Mortal
 from tests.reconciling import a_loop
 
 from holdfast import clock
 from holdfast.handlers.watches import keys_of
-from holdfast.kube.errors import Refused
+from holdfast.kube.errors import KubeError, Refused
 from holdfast.kube.kinds import BACKUPS, EVENTS, POLICIES, Kind
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.queue import Key
@@ -127,6 +129,20 @@ async def test_an_operator_that_dies_at_any_call_makes_one_backup_of_a_slot(call
         except Killed:
             continue
     assert mortal.died == (call <= 3)
+    assert backups(cluster) == [SLOT]
+    assert (status(cluster)["lastRun"]["name"], status(cluster)["schedule"]["missed"]) == (SLOT, [])
+
+
+@pytest.mark.parametrize(("answer", "late"), [("409", False), ("429", False), ("500", False), ("500", True)],
+                         ids=["409", "429", "500", "500, and yet it was done"])  # fmt: skip
+@pytest.mark.parametrize("call", range(1, 4))
+async def test_whatever_the_api_server_answers_instead_a_slot_has_one_backup(call: int, answer: str, late: bool):
+    cluster = a_cluster()
+    moody = Moody(cluster, ANSWERS[answer], call, late=late)
+    for later in range(3):
+        with contextlib.suppress(KubeError):  # the queue asks again
+            await looked_at(cluster, TWO + later * MINUTE, moody)
+    assert moody.failed == 1
     assert backups(cluster) == [SLOT]
     assert (status(cluster)["lastRun"]["name"], status(cluster)["schedule"]["missed"]) == (SLOT, [])
 

@@ -4,11 +4,12 @@ import copy
 from collections import deque
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from tests.builders import a_failure, a_policy, a_success, policy_dict, settings
 from tests.fake_cluster import FakeCluster
+from tests.moody import ANSWERS, Moody
 from tests.mortal import Killed, Mortal
 from tests.reconciling import a_loop
 from tests.unit.test_reconcile_verifying import FOUND
@@ -19,7 +20,8 @@ from holdfast.contract.task import DeleteTask, Task, VerifyTask
 from holdfast.decide.resolve import resolve
 from holdfast.errors import Reason
 from holdfast.handlers.watches import keys_of
-from holdfast.kube.kinds import BACKUPS, EVENTS, JOBS, PODS, POLICIES
+from holdfast.kube.errors import KubeError
+from holdfast.kube.kinds import BACKUPS, EVENTS, JOBS, PODS, POLICIES, Kind
 from holdfast.reconcile.backups import Backup
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.queue import Key
@@ -28,6 +30,7 @@ NOW = datetime(2026, 11, 22, 8, 45, tzinfo=UTC)  # when the API server in memory
 DAY = timedelta(days=1)
 ORDERS = Key(POLICIES.kind, "shop", "orders")
 Run = Callable[[DeleteTask], DeleteReport]
+C = TypeVar("C", bound=FakeCluster)
 
 
 def all_of_it(task: DeleteTask) -> DeleteReport:
@@ -51,9 +54,26 @@ class Store:
         )  # fmt: skip
 
 
-def a_cluster(store: Store, ages: dict[str, float], by_hand: Collection[str] = (), **retention: Any) -> FakeCluster:
+class Timed(FakeCluster):
+    """An API server whose clock goes."""
+
+    now = NOW
+
+    def at(self, now: datetime) -> datetime:
+        """Have it be so late."""
+        self.now = now
+        return now
+
+    def put(self, kind: Kind, body: dict[str, Any]) -> dict[str, Any]:
+        body["metadata"].setdefault("creationTimestamp", clock.to_text(self.now))
+        return super().put(kind, body)
+
+
+def a_cluster(
+    store: Store, ages: dict[str, float], by_hand: Collection[str] = (), like: type[C] = FakeCluster, **retention: Any
+) -> C:
     """A policy and its good backups, by age in days."""
-    cluster = FakeCluster(store)
+    cluster = like(store)
     rules = {"days": 30, "maxDeletionsPerSweep": 1000} | retention
     spec = policy_dict(retention=rules)
     made = clock.to_text(NOW - 400 * DAY)
@@ -101,7 +121,11 @@ class Operator:
             self._hear()
             if not self._keys:
                 return
-            await self._loop.reconcile(self._keys.popleft())
+            key = self._keys.popleft()
+            try:
+                await self._loop.reconcile(key)
+            except KubeError:
+                self._add(key)  # as the queue does, after a while
         pytest.fail(f"no rest; next is {self._keys[0]}")
 
     def _add(self, key: Key) -> None:
@@ -203,6 +227,112 @@ async def test_what_is_held_until_its_data_is_gone_goes_by_its_page_alone_whenev
     held = [body["metadata"]["name"] for body in cluster.all(BACKUPS) if body["metadata"].get("finalizers")]
     assert held == ["c", "d", "e"]
     assert "page" not in retention(cluster)
+
+
+@pytest.mark.parametrize(("answer", "late"), [("409", False), ("429", False), ("500", False), ("500", True)],
+                         ids=["409", "429", "500", "500, and yet it was done"])  # fmt: skip
+@pytest.mark.parametrize(("call", "times"), [*((n, 1) for n in range(1, CALLS + 2)), (2, 30)])
+async def test_whatever_the_api_server_answers_instead_the_same_is_deleted_in_the_end(call, times, answer, late):
+    store = Store()
+    cluster = a_cluster(store, AGES, by_hand=["b"])
+    moody = Moody(cluster, ANSWERS[answer], call, times, late=late)
+    await days_pass(cluster, moody, rounds=3)
+    assert moody.failed == times
+    assert backups(cluster) == {"b": "Expired", "c": "Succeeded", "d": "Succeeded", "e": "Succeeded"}
+    assert store.asked == [["a", "b"]]
+    assert retention(cluster)["deleted"] == 2
+
+
+def by_hand(cluster: FakeCluster, kind: Kind, name: str, status: dict[str, Any]) -> None:
+    """Somebody edits a status."""
+    body = next(each for each in cluster.all(kind) if each["metadata"]["name"] == name)
+    cluster.put(kind, body | {"status": body.get("status", {}) | status})
+
+
+def a_forged_page(*uids: str) -> dict[str, Any]:
+    members = [{"name": uid.removeprefix("u-"), "uid": uid, "reasonToDelete": "old"} for uid in uids]
+    page = {"number": 1, "since": clock.to_text(NOW), "jobName": "orders-sweep-1", "members": members}
+    return {"retention": {"page": page, "pages": 1}}
+
+
+async def test_a_page_that_somebody_wrote_into_the_status_deletes_nothing_that_is_kept_or_anothers():
+    # Given a policy of which all is kept, beside another one
+    store = Store()
+    cluster = a_cluster(store, {"c": 20, "d": 5, "pinned": 3, "e": 1})
+    cluster.put(BACKUPS, a_backup("theirs", NOW - 5 * DAY) | {"spec": {"policyRef": {"name": "users"}}})
+    pinned = next(each for each in cluster.all(BACKUPS) if each["metadata"]["name"] == "pinned")
+    cluster.put(BACKUPS, pinned | {"spec": pinned["spec"] | {"pinned": True}})
+
+    # When somebody names them in its status as what is being deleted
+    by_hand(cluster, POLICIES, "orders", a_forged_page("u-theirs", "u-pinned", "u-c", "u-d", "u-e"))
+    await days_pass(cluster)
+    await days_pass(cluster, now=NOW + timedelta(minutes=3))
+
+    # Then nothing is deleted, and the page goes
+    assert store.asked == []
+    assert set(backups(cluster).values()) == {"Succeeded"}
+    assert "page" not in retention(cluster)
+
+
+async def test_fields_that_a_newer_release_has_written_are_no_hindrance():
+    store = Store()
+    cluster = a_cluster(store, AGES, by_hand=["b"])
+    condition = {"type": "Replicated", "status": "True", "reason": "Done", "message": "m", "observedGeneration": 1,
+                 "lastTransitionTime": clock.to_text(NOW), "since": 3}  # fmt: skip
+    newer = {"tier": "cold", "history": [{"at": 1}], "conditions": [condition]}
+    for name in AGES:
+        by_hand(cluster, BACKUPS, name, newer)
+    by_hand(cluster, POLICIES, "orders", newer | {"retention": {"budget": {"bytes": 7}}})
+    await days_pass(cluster)
+    assert store.asked == [["a", "b"]]
+    assert backups(cluster) == {"b": "Expired", "c": "Succeeded", "d": "Succeeded", "e": "Succeeded"}
+
+
+async def test_a_deletion_job_that_somebody_deletes_is_made_again_and_all_of_its_page_goes():
+    store = Store()
+    cluster = a_cluster(store, AGES)
+    await Operator(cluster).lives()
+    (job,) = cluster.all(JOBS)
+    await cluster.delete(JOBS, "shop", job["metadata"]["name"], uid=None)
+    await days_pass(cluster)
+    assert store.asked == [["a", "b"]]
+    assert backups(cluster) == dict.fromkeys("cde", "Succeeded")
+
+
+async def test_a_store_that_is_down_for_an_hour_costs_a_few_jobs_and_then_all_that_expired_goes_and_no_more():
+    down = True
+
+    def unreachable(task: DeleteTask) -> DeleteReport:
+        if not down:
+            return all_of_it(task)
+        items = list(range(len(task.items)))
+        failed = NotDeletedReport(items=items, reason="StorageUnreachable", message="refused", untouched=True)
+        return DeleteReport(failed=[failed], whole=[])
+
+    # Given two that are due, and one that becomes so within the hour
+    store = Store(unreachable)
+    cluster = a_cluster(store, AGES | {"c": 30 - 0.5 / 24}, like=Timed)
+
+    # When the store is down for it, and each minute an operator begins anew
+    for minute in range(60):
+        await days_pass(cluster, now=cluster.at(NOW + timedelta(minutes=minute)), rounds=2)
+    told = retention(cluster)
+    tries = len(store.asked)
+
+    # Then it was tried seldom, said, and nothing is called deleted or lost
+    assert 3 <= tries <= 8
+    assert {each["name"] for each in told["retries"]} == {"a", "b", "c"}
+    assert all(each["reason"] == "StorageUnreachable" for each in told["retries"])
+    assert set(backups(cluster)) == set(AGES)
+    assert told["deleted"] == 0
+
+    # and once it is back, all of them go, at their next try
+    down = False
+    for minute in range(60, 180, 5):
+        await days_pass(cluster, now=cluster.at(NOW + timedelta(minutes=minute)), rounds=2)
+    assert backups(cluster) == dict.fromkeys("de", "Succeeded")
+    assert retention(cluster)["deleted"] == 3
+    assert "retries" not in retention(cluster) or retention(cluster)["retries"] == []
 
 
 async def test_a_hundred_expired_backups_take_two_jobs():

@@ -92,6 +92,11 @@ class Plans:
             return False
         return any(plan.look == backup.uid for plan in self.of(backup.namespace, backup.policy_name).plans)
 
+    def keeps(self, backup: Backup) -> bool:
+        """Whether nothing that is planned now lets it go: then it is not deleted, whoever says so."""
+        found = self.of(backup.namespace, backup.policy_name).verdicts.get(backup.uid) if backup.policy_name else None
+        return found is None or found.keep
+
     def differs(self, backup: Backup) -> bool:
         """Whether a backup says another thing of why and how long it is kept than is planned for it."""
         verdict = self.verdict(backup)

@@ -24,7 +24,7 @@ def decide(o: Observation, now: datetime) -> Decision | None:
     status, asked = o.backup.status, o.removal
     if status.phase is Phase.DELETING:
         return _follow(o, asked, now)
-    if asked is None or asked.member.result is not None or o.backup.spec.pinned:
+    if asked is None or asked.member.result is not None or asked.kept or o.backup.spec.pinned:
         return None
     if status.phase not in (Phase.SUCCEEDED, Phase.FAILED):
         return None

@@ -62,6 +62,11 @@ class Retention:
     hindrance: Failure | None = None  # why it cannot be made
     refused: Container[str] = ()  # the names of backups whose resource the API server does not let go
 
+    def keeps(self, uid: str) -> bool:
+        """Whether it is to stay by now, whatever page it is in."""
+        verdicts = (each for plan in self.plans for each in plan.verdicts)
+        return self.backups[uid].pinned or any(each.uid == uid and each.keep for each in verdicts)
+
     def may_remove(self, backup: Candidate) -> bool:
         """Whether its resource is Holdfast's to remove, and is not being removed."""
         return backup.made and not backup.going and backup.name not in self.refused
@@ -138,7 +143,7 @@ def _delete(whose: Whose, seen: Retention, status: Status, page: DeletionPage, n
     if seen.work.job is None:
         marked, open_ = _marked(seen, page.members)
         if open_ and now < page.since + MARKING:
-            kept = [*marked, *(each for each in open_ if not seen.backups[each.uid].pinned)]
+            kept = [*marked, *(each for each in open_ if not seen.keeps(each.uid))]
             if len(kept) == len(page.members):
                 return Look(status, due=page.since + MARKING)
             return Look(status, Write(swept.reduced(status, page, kept, now)))

@@ -51,8 +51,7 @@ def look(sources: Sources, resource: Resource, known: Known, now: datetime) -> S
     """Observe one, and ask what to do."""
     claimed = {patch.get("backupID") for patch in sources.writer.under_way(BACKUPS, resource.namespace)}
     o, not_read = observe(sources.cache, resource, known, claimed, now)
-    held = sources.cache.backup(resource.namespace, resource.name)
-    o = replace(o, sought=held is not None and sources.plans.looks_for(held))
+    o = _with_plan(sources, o)
     o = _with_room(sources, o, known)
     if not_read and o.backup.deleting and o.backup.held:
         not_read = parting.unreadable(o, sources.settings, now)
@@ -93,6 +92,15 @@ def stumbled(sources: Sources, namespace: str, name: str, error: Exception) -> l
 
 
 ROW = Row(BACKUPS, look, is_wanted, stumbled)
+
+
+def _with_plan(sources: Sources, o: Observation) -> Observation:
+    """Say what the plan as it is now makes of it: whether it is to be looked for, and whether it may go."""
+    held = sources.cache.backup(o.backup.namespace, o.backup.name)
+    if held is None:
+        return o
+    removal = replace(o.removal, kept=sources.plans.keeps(held)) if o.removal else None
+    return replace(o, removal=removal, sought=sources.plans.looks_for(held))
 
 
 def _claim(cache: Cache, o: Observation, decision: Decision) -> None:
