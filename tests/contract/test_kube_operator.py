@@ -11,13 +11,22 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 from tests.cluster.api import Cluster
+from tests.contract.trouble import some_trouble
 
 from holdfast.kube.client import KubeClient
-from holdfast.kube.kinds import BACKUPS, LEASES, POLICIES
+from holdfast.kube.kinds import BACKUPS, JOBS, LEASES, POLICIES
+
+POLICY: dict[str, Any] = {
+    "environment": "dev",
+    "database": {"engine": "postgresql", "name": "a", "connection": {"host": "h", "secretName": "s"}},
+    "storage": {"s3": {"bucket": "backups"}},
+}
+AWAY = 4.0  # seconds, in which a Lease does not lapse
 
 # Each starts one or two processes, which a busy machine may take half a minute for.
 pytestmark = [pytest.mark.usefixtures("crds"), pytest.mark.timeout(300, func_only=True)]
@@ -50,7 +59,7 @@ class Operator:
         return (await self.process.stderr.read()).decode()
 
 
-Start = Callable[[], Awaitable[Operator]]
+Start = Callable[..., Awaitable[Operator]]
 
 
 async def until(check: Callable[[], Awaitable[object]], seconds: float = 120) -> None:
@@ -64,17 +73,19 @@ async def until(check: Callable[[], Awaitable[object]], seconds: float = 120) ->
 async def start(cluster: Cluster, namespace: str, tmp_path: Path, unique: str) -> AsyncIterator[Start]:
     """Start operators that watch the test's namespace and contend for one Lease there."""
     settings = tmp_path / "settings.json"
-    settings.write_text(json.dumps({"images": {"postgres-17": "example.com/none"}, "watchNamespaces": [namespace]}))
+    queue = {"maxRunningPerServer": 0}  # what never starts here keeps nobody waiting
+    images = {"postgres-17": "example.com/none"}
+    settings.write_text(json.dumps({"images": images, "watchNamespaces": [namespace], "queue": queue}))
     begun: list[Operator] = []
 
-    async def one() -> Operator:
+    async def one(kubeconfig: Path | None = None) -> Operator:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         arguments = {
             "--settings": settings,
-            "--kubeconfig": cluster.kubeconfig,
-            "--context": cluster.context,
+            "--kubeconfig": kubeconfig or cluster.kubeconfig,
+            "--context": "c" if kubeconfig else cluster.context,
             "--namespace": namespace,
             "--port": port,
         }
@@ -102,12 +113,7 @@ async def no_lease(client: KubeClient, namespace: str) -> None:
 async def test_the_watches_write_nothing_to_our_objects(
     client: KubeClient, namespace: str, unique: str, start: Start
 ) -> None:
-    policy = {
-        "environment": "dev",
-        "database": {"engine": "postgresql", "name": "a", "connection": {"host": "h", "secretName": "s"}},
-        "storage": {"s3": {"bucket": "backups"}},
-    }
-    await client.create(POLICIES, namespace, _object(POLICIES, unique, policy))
+    await client.create(POLICIES, namespace, _object(POLICIES, unique, POLICY))
     await client.create(BACKUPS, namespace, _object(BACKUPS, unique, {"policyRef": {"name": unique}}))
     operator = await start()
 
@@ -126,6 +132,62 @@ async def test_the_watches_write_nothing_to_our_objects(
         assert [it["operation"] for it in ours] == ["Update"]
         assert set(ours[0]["fieldsV1"]) == {"f:spec"}
     assert await operator.stop() == 0
+
+
+async def test_an_api_server_that_errs_cuts_its_watches_and_restarts_costs_no_backup_and_doubles_none(
+    cluster: Cluster, client: KubeClient, namespace: str, unique: str, start: Start, tmp_path: Path
+) -> None:
+    # Given an operator that reaches the API server through what can be in the way, and waits
+    async with some_trouble(cluster) as trouble:
+        operator = await start(trouble.kubeconfig(tmp_path / "kubeconfig"))
+        await until(operator.leads)
+        await client.create(POLICIES, namespace, _object(POLICIES, unique, POLICY))
+
+        async def asked(name: str) -> None:
+            spec = {"policyRef": {"name": unique}}
+            await client.create(BACKUPS, namespace, _object(BACKUPS, f"{unique}-{name}", spec))
+
+        async def begun(name: str) -> None:
+            async def is_begun() -> bool:
+                assert operator.process.returncode is None, await operator.log()
+                found = (await client.get(BACKUPS, namespace, f"{unique}-{name}")).get("status", {})
+                return "jobName" in found and len(await jobs(name)) > 0
+
+            await until(is_begun)
+
+        async def jobs(name: str) -> list[dict[str, Any]]:
+            return await client.list(JOBS, namespace, label_selector=f"holdfast.dev/backup={unique}-{name}")
+
+        # When it answers a dozen calls with an error, some of which it has done all the same
+        trouble.answers(409, 429, 500, times=12)
+        await asked("errs")
+        await begun("errs")
+        assert set(trouble.answered) == {409, 429, 500}
+        trouble.answers(500, times=0)
+
+        # and when each watch breaks
+        assert trouble.cut() >= 4
+        await asked("cut")
+        await begun("cut")
+
+        # and when it is away for a while, in which another backup is asked for and one is deleted
+        await trouble.down()
+        await asked("away")
+        await client.delete(BACKUPS, namespace, f"{unique}-cut", uid=None)
+        await asyncio.sleep(AWAY)  # what happens in it is what is waited for afterwards
+        await trouble.up()
+        await begun("away")
+
+        # Then each has one Job and an id of its own, and the operator is well
+        assert [len(await jobs(name)) for name in ("errs", "away")] == [1, 1]
+        there = [await client.get(BACKUPS, namespace, f"{unique}-{name}") for name in ("errs", "away")]
+        assert len({body["status"]["backupID"] for body in there}) == 2
+
+        async def is_well() -> bool:
+            return (await operator.page("/healthz"))[0] == 200 and await operator.leads()
+
+        await until(is_well)
+        assert await operator.stop() == 0
 
 
 async def test_sigterm_frees_the_lease_and_the_standby_leads(client: KubeClient, namespace: str, start: Start) -> None:

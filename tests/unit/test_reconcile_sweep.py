@@ -229,10 +229,12 @@ async def test_what_is_held_until_its_data_is_gone_goes_by_its_page_alone_whenev
     assert "page" not in retention(cluster)
 
 
-@pytest.mark.parametrize(("answer", "late"), [("409", False), ("429", False), ("500", False), ("500", True)],
-                         ids=["409", "429", "500", "500, and yet it was done"])  # fmt: skip
-@pytest.mark.parametrize(("call", "times"), [*((n, 1) for n in range(1, CALLS + 2)), (2, 30)])
-async def test_whatever_the_api_server_answers_instead_the_same_is_deleted_in_the_end(call, times, answer, late):
+@pytest.mark.parametrize(("answer", "late", "call", "times"), [
+    *(pytest.param("409", False, n, 1, id=f"409 at call {n}") for n in range(1, CALLS + 2)),
+    *(pytest.param("500", True, n, 1, id=f"500 at call {n}, which was done") for n in range(1, CALLS + 2)),
+    *(pytest.param(code, False, 2, 30, id=f"{code} thirty times") for code in ("409", "429", "500")),
+])  # fmt: skip
+async def test_whatever_the_api_server_answers_instead_the_same_is_deleted_in_the_end(answer, late, call, times):
     store = Store()
     cluster = a_cluster(store, AGES, by_hand=["b"])
     moody = Moody(cluster, ANSWERS[answer], call, times, late=late)
