@@ -1,10 +1,11 @@
 """A backup that retention deletes: Deleting before its data goes, and then what it is by the Job's word alone."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.builders import NOW, a_backup, a_begun_backup, ago, observed, settings
+from tests.builders import NOW, a_backup, a_begun_backup, a_policy, ago, observed, settings
 
 from holdfast.api.backup import DatabaseBackupStatus, Failure, Phase
 from holdfast.api.conditions import ConditionType
@@ -70,7 +71,7 @@ def test_a_backup_that_was_pinned_since_the_plan_is_not_marked():
 
 @pytest.mark.parametrize("what", [None, removal()], ids=["no page names it", "its Job has not ended"])
 def test_what_is_being_deleted_waits_for_the_jobs_word(what):
-    assert step(a_good_one(Phase.DELETING), what) == Rest()
+    assert decide(replace(asked(a_good_one(Phase.DELETING), what), policy=a_policy()), settings(), NOW) == Rest()
 
 
 def test_what_holdfast_made_waits_for_its_policy_to_remove_it():
@@ -124,4 +125,4 @@ def test_a_backup_of_which_a_part_is_gone_is_no_backup_any_more(outcome, stalled
 
 def test_a_request_to_verify_what_is_being_deleted_does_nothing():
     o = asked(a_good_one(Phase.DELETING), None)
-    assert decide(Observation(**{**o.__dict__, "verify_request": "1"}), settings(), NOW) == Rest()
+    assert decide(replace(o, verify_request="1", policy=a_policy()), settings(), NOW) == Rest()

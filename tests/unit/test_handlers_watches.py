@@ -94,6 +94,14 @@ async def test_a_deleted_object_is_forgotten_and_its_backup_queued(
     assert cache.store(kind).get("shop", body["metadata"]["name"]) is None
 
 
+async def test_a_deleted_policy_wakes_what_waits_for_it_and_what_it_was_deleting(cache: Cache) -> None:
+    for name, phase in (("waits", "Pending"), ("half", "Deleting"), ("good", "Succeeded")):
+        body = an_object(name, status={"phase": phase} | ({} if name == "waits" else {"backupID": name}))
+        cache.put(BACKUPS, body | {"spec": {"policyRef": {"name": "orders"}}})
+    woken = await send(POLICIES, "DELETED", an_object("orders", 2), cache)
+    assert sorted(key.name for key in woken) == ["half", "orders", "waits"]
+
+
 @pytest.mark.parametrize(
     ("kind", "body"),
     [

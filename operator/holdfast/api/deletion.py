@@ -50,6 +50,11 @@ class Deletion(Outcome):
         None, description="When the deletion is tried again, if somebody deleted the resource and the Job failed, UTC."
     )
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether nobody knows that all of the data is there, or that all of it is gone."""
+        return self.result is not Result.DELETED and not self.untouched
+
 
 class Member(Outcome):
     """A backup of a page."""

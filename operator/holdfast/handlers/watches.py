@@ -109,7 +109,8 @@ def keys_of(kind: Kind, body: Body, cache: Cache, *, gone: bool = False) -> Iter
     if kind not in (JOBS, PODS):
         yield Key(kind.kind, namespace, name)
         if kind == POLICIES and gone:
-            yield from (Key(BACKUPS.kind, namespace, each.name) for each in cache.waiting_for(namespace, name))
+            concerned = [*cache.waiting_for(namespace, name), *cache.half_deleted(namespace, name)]
+            yield from (Key(BACKUPS.kind, namespace, each.name) for each in concerned)
         backup = cache.backup(namespace, name) if kind == BACKUPS else None
         if backup and backup.policy_name and (gone or backup.deleting or backup.phase.has_ended):
             # which its policy tells of, or made another instead of, or made it and wants to delete it

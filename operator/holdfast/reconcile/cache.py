@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
+from holdfast.api.backup import Phase
 from holdfast.decide.backup import queue, settled
 from holdfast.decide.views import JobView, OwnerRef, PodView, job_view, pod_view
 from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES, Kind
@@ -221,6 +222,10 @@ class Cache:
     def waiting_for(self, namespace: str, policy: str) -> list[Backup]:
         """Return the backups that refer to a policy and have not begun, oldest first."""
         return self.backups.find(("waits", namespace, policy))
+
+    def half_deleted(self, namespace: str, policy: str) -> list[Backup]:
+        """Return the backups whose data a policy is deleting."""
+        return [each for each in self.backups.find(("policy", namespace, policy)) if each.phase is Phase.DELETING]
 
     def _backup_changed(self, namespace: str, name: str, backup: Backup | None) -> None:
         if backup is None:

@@ -83,6 +83,7 @@ class Observation:
     former: tuple[Former, ...] = ()  # the last good backups beside which one that ends now is judged
     turn: Turn | None = None  # what the queue says to one that has not begun; None: it has nothing to say
     removal: Removal | None = None  # its policy deletes it
+    swept: bool = False  # the Job that its policy deleted it by is still there, or a Pod of that
     sought: bool = False  # the bucket was to delete it by now: it is to be looked for
     known_major: int | None = None  # of the server, from the last good backup of the same database
     maker: str | None = None  # as whom the operator makes Jobs; None: it has not asked yet

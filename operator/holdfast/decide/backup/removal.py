@@ -12,6 +12,7 @@ from holdfast.api.backup import DatabaseBackupStatus, Phase
 from holdfast.api.conditions import ConditionType as C
 from holdfast.api.conditions import State, update
 from holdfast.api.deletion import Deletion, Member, Result
+from holdfast.decide.backup import abandoned
 from holdfast.decide.backup.observation import BackupView, Decision, Observation, Removal
 from holdfast.decide.decision import Announcement, Rest, Write
 
@@ -33,7 +34,9 @@ def decide(o: Observation, now: datetime) -> Decision | None:
 
 def _follow(o: Observation, asked: Removal | None, now: datetime) -> Decision:
     """Record what the Job has made of it."""
-    if asked is None or asked.member.result is None:
+    if asked is None:
+        return abandoned.step(o, now)
+    if asked.member.result is None:
         return Rest()
     if asked.member.result is Result.DELETED:
         if asked.made and not o.backup.held:

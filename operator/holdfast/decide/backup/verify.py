@@ -36,7 +36,7 @@ def after_the_end(o: Observation, now: datetime) -> Decision:
         return tidied
     if request := asked_for(o.backup.status, o.verify_request):
         return _begin(o, request, now)
-    return _look(o, now) if o.sought else Rest()
+    return look(o, now) if o.sought else Rest()
 
 
 def asked_for(status: DatabaseBackupStatus, request: str | None) -> str | None:
@@ -61,8 +61,8 @@ def _begin(o: Observation, request: str, now: datetime) -> Decision:
     return _run(o, request, level, now)
 
 
-def _look(o: Observation, now: datetime) -> Decision:
-    """Look for one that the bucket was to delete by now, by what costs least. It answers no request of anybody's."""
+def look(o: Observation, now: datetime) -> Decision:
+    """Look for one that may be gone by now, by what costs least. It answers no request of anybody's."""
     former, resolved = o.backup.status.verification_run, o.backup.status.resolved
     has_levels = resolved is not None and METHODS[resolved.method].level(None, resolved) is not None
     request, level = former.request if former else "", VerificationLevel.CHECKSUM if has_levels else None
@@ -151,20 +151,23 @@ def _finish(o: Observation, run: VerificationRun, end: End, now: datetime) -> De
 def _end(o: Observation, run: VerificationRun, failure: Failure, now: datetime) -> Decision:
     """Record that it failed; or that it was not done, where that says nothing about the backup.
 
-    Where the bucket is to delete, a backup of which nothing is left has not failed: it has expired.
+    Where it was to be deleted, a backup of which nothing is left has not failed: it has expired.
     """
-    if failure.reason == Reason.BACKUP_GONE and _is_the_buckets_to_delete(o):
-        status = words.expired(o.backup, run, failure, now)
+    if failure.reason == Reason.BACKUP_GONE and (why := _why_it_is_gone(o)):
+        status = words.expired(o.backup, run, f"{why}; {failure.message}", now)
         return Write(status, Announcement(False, words.EXPIRED, status.message or ""))
     if is_about_the_backup(failure.reason):
         return Write(words.failed(o.backup, run, failure, now), Announcement.of(failure, "VerificationFailed"))
     return Write(words.not_done(o.backup, run, failure, now), Announcement.of(failure, "VerificationNotDone"))
 
 
-def _is_the_buckets_to_delete(o: Observation) -> bool:
-    """Whether the policy says so: as it is now, as retention goes by; as it was for the backup, once it is gone."""
+def _why_it_is_gone(o: Observation) -> str | None:
+    """Return who was to delete it: by the policy as it is now; as it was for the backup, once that is gone."""
+    if words.is_half_deleted(o.backup.status):
+        return words.HALF_DELETED
     policy = o.policy or o.backup.status.resolved
-    return policy is not None and policy.retention.mode is RetentionMode.EXTERNAL
+    external = policy is not None and policy.retention.mode is RetentionMode.EXTERNAL
+    return words.BY_THE_BUCKET if external else None
 
 
 def is_about_the_backup(reason: str) -> bool:

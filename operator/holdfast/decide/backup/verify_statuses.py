@@ -10,6 +10,7 @@ from holdfast import clock
 from holdfast.api.backup import CheckedBy, Failure, Phase, Verification, VerificationRun
 from holdfast.api.conditions import ConditionType as C
 from holdfast.api.conditions import State, update
+from holdfast.api.deletion import Result
 from holdfast.api.job import PodWanted
 from holdfast.api.policy import VerificationLevel
 from holdfast.decide.backup.observation import BackupView
@@ -22,6 +23,11 @@ HOW_TO_ASK = (
     "readback/"
 )
 EXPIRED = "Expired"
+HALF_DELETED = "its deletion had begun, and its policy was deleted before the end of that"
+BY_THE_BUCKET = (
+    "the policy leaves deleting to the bucket (retention.mode External), so its lifecycle rule, or somebody, has "
+    "removed it"
+)
 _LONGEST = 4096  # characters of a sentence
 _AGAIN = "set the annotation holdfast.dev/verify to a new value"
 
@@ -29,6 +35,11 @@ _AGAIN = "set the annotation holdfast.dev/verify to a new value"
 def begun(level: VerificationLevel | None) -> str:
     """Say that it is under way, and how it verifies."""
     return f"verifying{f' by {level}' if level else ''}"
+
+
+def is_half_deleted(status: Status) -> bool:
+    """Whether its deletion has begun, and nobody has seen the end of it."""
+    return status.deletion is not None and status.deletion.unfinished
 
 
 def under_way(backup: BackupView, run: VerificationRun, now: datetime, wanted: PodWanted | None = None) -> Status:
@@ -48,7 +59,7 @@ def passed(backup: BackupView, run: VerificationRun, found: Verification, now: d
         (C.VERIFIED, True, "VerificationPassed", sentence),
         (C.RECONCILING, False, "VerificationPassed", "nothing is in progress"),
     ]
-    if backup.status.failure is not None:
+    if backup.status.failure is not None or is_half_deleted(backup.status):
         states += [
             (C.SUCCEEDED, True, "VerificationPassed", "the backup is in the bucket, as it was taken"),
             (C.READY, True, "VerificationPassed", "the backup can be restored"),
@@ -56,7 +67,12 @@ def passed(backup: BackupView, run: VerificationRun, found: Verification, now: d
         ]
     ended = _ended(run, "Passed", sentence, now)
     changes = {"phase": Phase.SUCCEEDED, "message": sentence, "verification": found, "failure": None}
-    return _with(backup, ended, states, now, changes)
+    return _with(backup, ended, states, now, changes | _known(backup.status))
+
+
+def _known(status: Status) -> dict[str, object]:
+    """Forget a deletion of which nobody knew how far it had come: now it is known what is there."""
+    return {"deletion": None} if is_half_deleted(status) else {}
 
 
 def _how(found: Verification) -> str:
@@ -85,15 +101,12 @@ def failed(backup: BackupView, run: VerificationRun, failure: Failure, now: date
     ]
     ended = _ended(run, "Failed", sentence, now, failure)
     changes = {"phase": Phase.FAILED, "message": sentence, "failure": failure}
-    return _with(backup, ended, states, now, changes)
+    return _with(backup, ended, states, now, changes | _known(backup.status))
 
 
-def expired(backup: BackupView, run: VerificationRun, failure: Failure, now: datetime) -> Status:
+def expired(backup: BackupView, run: VerificationRun, why: str, now: datetime) -> Status:
     """Nothing is left of it, as the policy expects of the bucket. Without Ready, as what retention has deleted."""
-    sentence = (
-        f"found on {clock.to_text(now)} that the backup's data is gone: the policy leaves deleting to the bucket "
-        f"(retention.mode External), so its lifecycle rule, or somebody, has removed it; {failure.message}"
-    )[:_LONGEST]
+    sentence = f"found on {clock.to_text(now)} that the backup's data is gone: {why}"[:_LONGEST]
     states: list[State] = [
         (C.VERIFIED, False, EXPIRED, sentence),
         (C.SUCCEEDED, True, EXPIRED, "the backup was taken; its data is gone since"),
@@ -101,7 +114,9 @@ def expired(backup: BackupView, run: VerificationRun, failure: Failure, now: dat
         (C.STALLED, False, EXPIRED, "nothing is left to do"),
     ]
     ended = _ended(run, "Expired", sentence, now)
-    gone = dict.fromkeys(("restore", "failure", "kept_because", "locked_until"))
+    gone: dict[str, object] = dict.fromkeys(("restore", "failure", "kept_because", "locked_until"))
+    if (deletion := backup.status.deletion) is not None and deletion.unfinished:
+        gone["deletion"] = deletion.model_copy(update={"result": Result.DELETED, "completed_at": now})
     status = _with(backup, ended, states, now, {"phase": Phase.EXPIRED, "message": sentence, **gone})
     left = [condition for condition in status.conditions if condition.type != C.READY]
     return status.model_copy(update={"conditions": left})
@@ -109,7 +124,9 @@ def expired(backup: BackupView, run: VerificationRun, failure: Failure, now: dat
 
 def not_done(backup: BackupView, run: VerificationRun, failure: Failure, now: datetime) -> Status:
     """It could not be found out; what was known before stays."""
-    sentence = f"not verified: {explain(failure)}; then {_AGAIN}"[:_LONGEST]
+    half = is_half_deleted(backup.status)
+    then = "Holdfast asks again within an hour" if half else f"then {_AGAIN}"
+    sentence = f"not verified: {explain(failure)}; {then}"[:_LONGEST]
     known = backup.status.failure
     verified: State = (
         (C.VERIFIED, None, failure.reason, sentence)
@@ -119,6 +136,8 @@ def not_done(backup: BackupView, run: VerificationRun, failure: Failure, now: da
     states: list[State] = [verified, (C.RECONCILING, False, failure.reason, "nothing is in progress")]
     ended = _ended(run, "NotDone", sentence, now, failure)
     phase = Phase.SUCCEEDED if known is None else Phase.FAILED
+    if half:
+        phase = Phase.DELETING
     return _with(backup, ended, states, now, {"phase": phase, "message": sentence})
 
 

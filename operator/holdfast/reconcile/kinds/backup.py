@@ -173,7 +173,7 @@ def observe(
         return seen, unreadable.decide(seen, resource.policy_name, error, now)
     seen = replace(_seen(cache, resource, backup_view(resource, spec, status), known, now), policy=policy)
     held = cache.backup(resource.namespace, resource.name)
-    seen = replace(seen, removal=deletions.removal(cache, held) if held else None)
+    seen = replace(seen, removal=deletions.removal(cache, held) if held else None, swept=_swept(cache, seen))
     if status.backup_id:
         first = _first_known(cache, resource) if seen.job is None else None
         return replace(seen, former=_former(cache, resource, seen), first_known=first), None
@@ -181,6 +181,13 @@ def observe(
     turn = cache.line.turn(resource.namespace, resource.name)
     major = _known_major(cache, resource, spec.policy or policy)
     return replace(seen, taken_ids=taken, turn=turn, known_major=major), None
+
+
+def _swept(cache: Cache, seen: Observation) -> bool:
+    """Whether the Job that a policy deleted the backup by is there, or one of its Pods: it may outlive the policy."""
+    status, namespace = seen.backup.status, seen.backup.namespace
+    name = status.deletion.job_name if status.phase is Phase.DELETING and status.deletion else None
+    return name is not None and (cache.job(namespace, name) is not None or any(cache.pods_named(namespace, name)))
 
 
 def _seen(cache: Cache, resource: Resource, view: BackupView, known: Known, now: datetime) -> Observation:
