@@ -62,8 +62,8 @@ bench: sync cluster-up images ## Measure the speed, as ratios of one run; writes
 	python3 images/build.py bench bench-mysql bench-mariadb
 	$(WITH_CLUSTER) $(RUN) python -m tests.bench
 
-bench-operator: sync cluster-up ## Measure the operator with 1,000, 5,000 and 10,000 settled backups; writes .bench/operator.json
-	$(WITH_CLUSTER) $(RUN) python -m tests.bench operator --output .bench/operator.json
+bench-operator: sync cluster-up ## Measure the operator with many policies and backups; PARTS="lives sweep" for some; writes .bench/operator.json
+	$(WITH_CLUSTER) $(RUN) python -m tests.bench $(or $(PARTS),operator) --output .bench/operator.json
 
 ##@ Change it
 check: sync ## The gate before a commit: format, lint, types, import contracts, generated files fresh

@@ -40,7 +40,7 @@ def measure(_only: Sequence[str]) -> list[Figure]:
         kubectl("apply", "--server-side", "--force-conflicts", "-f", str(definition))
     with a_world(cluster, kubectl) as world:
         tiny = _tiny(world)
-        with _jobs_simulated(cluster, kubectl):
+        with jobs_simulated(cluster, kubectl):
             return [*tiny, *_many(world)]
 
 
@@ -82,7 +82,7 @@ def _many(world: World) -> list[Figure]:
 
 
 @contextmanager
-def _jobs_simulated(cluster: Cluster, kubectl: Kubectl) -> Iterator[None]:
+def jobs_simulated(cluster: Cluster, kubectl: Kubectl) -> Iterator[None]:
     """Take the Job controller and the scheduler away, so that a Job stays as the operator made it.
 
     A thousand real Jobs keep controller, scheduler and kubelet busy for minutes: on a node of two processors it is

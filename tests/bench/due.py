@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.bench.figures import Figure
+from tests.bench.objects import a_cluster, a_namespace
 from tests.bench.process import an_operator
 from tests.builders import policy_dict
 from tests.e2e.kubectl import Kubectl
@@ -22,14 +23,20 @@ from holdfast.kube import access
 from holdfast.kube.client import KubeClient
 from holdfast.kube.kinds import BACKUPS, POLICIES
 
-COUNT = 1000
+COUNT = int(os.environ.get("BENCH_DUE", "1000"))
 PARALLEL = 16
 AHEAD = timedelta(minutes=2)  # until the slot: by then the operator has settled all policies
 LAST = 120  # seconds within which each must be there
 
 
-def measure(kubectl: Kubectl, namespace: str) -> list[Figure]:
+def measure(_only: Sequence[str]) -> list[Figure]:
     """Create the policies, let the operator settle, and wait for the slot."""
+    _, kubectl = a_cluster()
+    with a_namespace(kubectl) as namespace:
+        return _measure(kubectl, namespace)
+
+
+def _measure(kubectl: Kubectl, namespace: str) -> list[Figure]:
     slot = (clock.now() + AHEAD).replace(second=0, microsecond=0) + timedelta(minutes=1)
     asyncio.run(_create(kubectl, namespace, slot))
     with an_operator(os.environ["KUBECONFIG"], kubectl.context, [namespace], running=1):

@@ -1,7 +1,7 @@
 """A figure, its limit, and how both are shown: a table for people, `.bench/latest.json` for tools."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,11 @@ class Figure:
 
     def to_dict(self) -> dict[str, Any]:
         return {**asdict(self), "value": round(self.value, 3), "holds": self.holds}
+
+
+def growth(what: str, few: Mapping[str, float], many: Mapping[str, float]) -> list[Figure]:
+    """Return how many times as much the same costs where there is more; nothing of what costs nothing."""
+    return [Figure(f"{what}: {name}", many[name] / few[name], "x") for name in few if few[name] and name in many]
 
 
 def show(figures: Sequence[Figure]) -> None:

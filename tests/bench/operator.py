@@ -1,4 +1,4 @@
-"""What settled backups cost the operator: memory, time until it rests after a start, writes.
+"""What settled backups cost the operator: memory, time until it rests after a start, writes; and what it costs to idle.
 
 The API server is a real one. The backups have never run: each is created with the status of one that has succeeded, by
 an operator in memory. So they have no Jobs, as those that are older than a day.
@@ -6,126 +6,119 @@ an operator in memory. So they have no Jobs, as those that are older than a day.
 
 import asyncio
 import os
-import secrets
 import time
-import urllib.request
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from prometheus_client.parser import text_string_to_metric_families
-from prometheus_client.samples import Sample
-from tests.bench import due, planning, settled
-from tests.bench.figures import Figure
-from tests.bench.process import PORT, an_operator, busy_seconds, memory
-from tests.cluster import api
+from tests.bench import settled
+from tests.bench.exported import calls, until_settled
+from tests.bench.figures import Figure, growth
+from tests.bench.objects import a_client, a_cluster, a_namespace, create, versions
+from tests.bench.process import an_operator, busy_seconds, memory
 from tests.e2e.kubectl import Kubectl
 from tests.e2e.world import until
 
-from holdfast.kube import access
-from holdfast.kube.client import KubeClient
-from holdfast.kube.errors import AlreadyExists, Unavailable
+from holdfast import clock
 from holdfast.kube.kinds import BACKUPS, POLICIES
 
 SIZES = tuple(int(size) for size in os.environ.get("BENCH_BACKUPS", "1000,5000,10000").split(","))
-TARGETS = {"memory": 250, "seconds": 30}  # of 10,000
-PARALLEL = 16
-ATTEMPTS = 60
+POLICIES_TOO = tuple(int(count) for count in os.environ.get("BENCH_POLICIES", "100,1000").split(","))
+EACH = 10  # backups of a policy, where policies are many
+IDLE = float(os.environ.get("BENCH_IDLE", "60"))  # seconds; each ten minutes everything is looked at once
+FULL = 10_000  # backups that the targets are for
+TARGETS = {"memory": 250, "seconds": 30, "idle": 3}
 PATIENCE = 300.0
-Versions = dict[str, str]
+FRESH = timedelta(hours=2)  # after that, retention looks at a backup
 
 
-def measure(_only: Sequence[str]) -> list[Figure]:
-    """Grow the number of backups, and start an operator beside each."""
-    cluster = api.ensure_up()
-    kubectl, figures = Kubectl(cluster), planning.measure()
-    for definition in sorted((Path(__file__).parents[2] / "crds").glob("*.yaml")):
-        kubectl("apply", "--server-side", "--force-conflicts", "-f", str(definition))
-    with _a_namespace(kubectl) as namespace:
-        figures += due.measure(kubectl, namespace)
-    with _a_namespace(kubectl) as namespace:
-        there = 0
+@dataclass(frozen=True)
+class Run:
+    """What one start of the operator cost."""
+
+    seconds: float
+    busy: float
+    peak: float
+    at_rest: float
+    idle: float  # per cent of a core; 0 where it was not measured
+    written: int
+
+
+def settled_backups(_only: Sequence[str]) -> list[Figure]:
+    """Grow the number of backups of a few policies, and start an operator beside each."""
+    _, kubectl = a_cluster()
+    figures, there, base = list[Figure](), 0, clock.now().replace(microsecond=0) - FRESH
+    with a_namespace(kubectl) as namespace:
         for size in SIZES:
-            asyncio.run(_grow(kubectl, namespace, range(there, size)))
+            asyncio.run(_grow(kubectl, namespace, range(there, size), settled.POLICY_COUNT, base))
             there = size
-            figures += _start(kubectl, namespace, size)
+            figures += _restarted(kubectl, namespace, settled.POLICY_COUNT, size, f"{size} settled backups", 0)
     return figures
 
 
-@contextmanager
-def _a_namespace(kubectl: Kubectl) -> Iterator[str]:
-    name = f"bench-{secrets.token_hex(4)}"
-    kubectl("create", "namespace", name)
-    try:
-        yield name
-    finally:  # ten thousand objects take a while; the next bench must not find half of them
-        kubectl("delete", "namespace", name, timeout=900)
+def policies_and_backups(_only: Sequence[str]) -> list[Figure]:
+    """Have many policies with a schedule and ten settled backups of each, and let the operator idle."""
+    _, kubectl = a_cluster()
+    figures, base = list[Figure](), clock.now().replace(microsecond=0) - FRESH
+    named: list[dict[str, float]] = []
+    for policies in POLICIES_TOO:
+        size, what = policies * EACH, f"{policies} policies with {policies * EACH} backups"
+        with a_namespace(kubectl) as namespace:
+            asyncio.run(_grow(kubectl, namespace, range(size), policies, base, schedule=_daily(base)))
+            found = _restarted(kubectl, namespace, policies, size, what, IDLE)
+        named.append({figure.name.removeprefix(f"{what}: "): figure.value for figure in found})
+        figures += found
+    return figures + growth(f"from {POLICIES_TOO[0] * EACH} to {POLICIES_TOO[-1] * EACH} backups", named[0], named[-1])
 
 
-async def _grow(kubectl: Kubectl, namespace: str, numbers: range) -> None:
-    """Create them, several at once; each is given its status at once, and the policies come when all have it."""
+def _daily(base: datetime) -> dict[str, str]:
+    """Return a schedule that is due in half a day."""
+    return {"cron": f"30 {(base + timedelta(hours=14)).hour} * * *"}
+
+
+async def _grow(
+    kubectl: Kubectl, namespace: str, numbers: Iterable[int], policies: int, base: datetime, **spec: Mapping[str, str]
+) -> None:
+    """Create them, each with its status; the policies come when all have it."""
     like = await settled.taken()
-    client = KubeClient(await access.configure(Path(os.environ["KUBECONFIG"]), kubectl.context), timeout=60)
-    room = asyncio.Semaphore(PARALLEL)
-
-    async def one(number: int) -> None:
-        async with room:
-            body, status = settled.a_backup(namespace, number), settled.a_status(like, number)
-            name = body["metadata"]["name"]
-            await _patiently(lambda: client.create(BACKUPS, namespace, body))
-            await _patiently(lambda: client.patch(BACKUPS, namespace, name, {"status": status}, subresource="status"))
-
-    async with asyncio.TaskGroup() as group:
-        for number in numbers:
-            group.create_task(one(number))
-    for number in range(settled.POLICY_COUNT):
-        policy = settled.a_policy(namespace, number)
-        await _patiently(partial(client.create, POLICIES, namespace, policy))
-    await client.close()
+    async with a_client(kubectl) as client:
+        made = ((settled.a_backup(namespace, number, policies),
+                 settled.a_status(like, number, base - timedelta(hours=number // policies, seconds=number % policies)))
+                for number in numbers)  # fmt: skip
+        await create(client, BACKUPS, made)
+        await create(client, POLICIES, ((settled.a_policy(namespace, n, **spec), None) for n in range(policies)))
 
 
-async def _patiently(call: Callable[[], Awaitable[object]]) -> None:
-    """Try again where the server is too busy to answer; what is there already is there."""
-    for _ in range(ATTEMPTS):
-        try:
-            await call()
-        except Unavailable:
-            await asyncio.sleep(1)
-        except AlreadyExists:
-            return
-        else:
-            return
-    await call()
-
-
-def _start(kubectl: Kubectl, namespace: str, size: int) -> list[Figure]:
+def _restarted(kubectl: Kubectl, namespace: str, policies: int, size: int, what: str, idle: float) -> list[Figure]:
     python = os.environ.get("BENCH_PYTHON")  # of another release, to set beside this one
-    _run(kubectl, namespace, size, python)  # it says of each policy that it is ready, and which backup is its last
-    before = asyncio.run(_versions(kubectl, namespace))
-    took, peak, at_rest, busy, written = _run(kubectl, namespace, size, python)
-    changed = sum(before.get(name) != version for name, version in asyncio.run(_versions(kubectl, namespace)).items())
-    counts = size == 10_000
+    _run(kubectl, namespace, policies, size, python, 0)  # it says of each policy that it is ready, and what it keeps
+    before = _versions(kubectl, namespace)
+    run = _run(kubectl, namespace, policies, size, python, idle)
+    changed = sum(before.get(name) != version for name, version in _versions(kubectl, namespace).items())
+    counts = size == FULL
+    idles = [Figure(f"{what}: share of a core in {idle:.0f} idle seconds", run.idle, "%",
+                    TARGETS["idle"] if counts else None)] if idle else []  # fmt: skip
     return [
-        Figure(f"{size} settled backups: operator's peak memory", peak, "MiB", TARGETS["memory"] if counts else None),
-        Figure(f"{size} settled backups: its memory at rest", at_rest, "MiB"),
-        Figure(f"{size} settled backups: from its start until it rests", took, "s",
-               TARGETS["seconds"] if counts else None),
-        Figure(f"{size} settled backups: its processor time until then", busy, "s"),
-        Figure(f"{size} settled backups: its writes", written, "", 0),
-        Figure(f"{size} settled backups: objects that have changed", changed, "", 0),
-    ]  # fmt: skip
+        Figure(f"{what}: operator's peak memory", run.peak, "MiB", TARGETS["memory"] if counts else None),
+        Figure(f"{what}: its memory at rest", run.at_rest, "MiB"),
+        Figure(f"{what}: from its start until it rests", run.seconds, "s", TARGETS["seconds"] if counts else None),
+        Figure(f"{what}: its processor time until then", run.busy, "s"),
+        *idles,
+        Figure(f"{what}: its writes", run.written, "", 0),
+        Figure(f"{what}: objects that have changed", changed, "", 0),
+    ]
 
 
-def _run(kubectl: Kubectl, namespace: str, size: int, python: str | None) -> tuple[float, float, float, float, float]:
+def _run(kubectl: Kubectl, namespace: str, policies: int, size: int, python: str | None, idle: float) -> Run:
     began = time.monotonic()
     where = (os.environ["KUBECONFIG"], kubectl.context, [namespace])
-    with an_operator(*where, python) if python else an_operator(*where) as process:
-        until(_figures, lambda found: _has_settled(found, size), PATIENCE)
+    # they were created a moment ago, and retention would leave them alone for an hour; older releases do not know that
+    with an_operator(*where, python) if python else an_operator(*where, retentionGraceSeconds=0) as process:
+        until_settled({BACKUPS: size, POLICIES: policies})
         took, busy = time.monotonic() - began, busy_seconds(process.pid)
         at_rest = _at_rest(process.pid)
-        return took, memory(process.pid, "VmHWM"), at_rest, busy, _written(_figures())
+        share = _idle(process.pid, idle) if idle else 0
+        return Run(took, busy, memory(process.pid, "VmHWM"), at_rest, share, calls().writes())
 
 
 def _at_rest(pid: int) -> float:
@@ -140,39 +133,16 @@ def _at_rest(pid: int) -> float:
     return seen[-1]
 
 
-def _figures() -> list[Sample]:
-    """Return what the operator exports; nothing while it is not ready."""
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/readyz", timeout=5):
-            pass
-        with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/metrics", timeout=5) as answer:
-            text = answer.read().decode()
-    except OSError:
-        return []
-    return [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+def _idle(pid: int, seconds: float) -> float:
+    """Return how much of a core it takes while nothing happens, per cent."""
+    began, before = time.monotonic(), busy_seconds(pid)
+    time.sleep(seconds)
+    return 100 * (busy_seconds(pid) - before) / (time.monotonic() - began)
 
 
-def _sum(found: Sequence[Sample], name: str, **labels: str) -> float:
-    return sum(one.value for one in found if one.name == name and labels.items() <= one.labels.items())
+def _versions(kubectl: Kubectl, namespace: str) -> dict[str, str]:
+    async def asked() -> dict[str, str]:
+        async with a_client(kubectl) as client:
+            return await versions(client, namespace, BACKUPS, POLICIES)
 
-
-def _has_settled(found: Sequence[Sample], size: int) -> bool:
-    done = _sum(found, "holdfast_reconciles_total", kind=BACKUPS.kind, outcome="success")
-    return done >= size and _sum(found, "holdfast_queue_depth") == 0
-
-
-def _written(found: Sequence[Sample]) -> float:
-    """Return how many calls were no reading."""
-    name = "holdfast_kube_request_duration_seconds_count"
-    return _sum(found, name) - _sum(found, name, verb="GET")
-
-
-async def _versions(kubectl: Kubectl, namespace: str) -> Versions:
-    client = KubeClient(await access.configure(Path(os.environ["KUBECONFIG"]), kubectl.context), timeout=60)
-    found: Versions = {}
-    for kind in (BACKUPS, POLICIES):
-        async for page in client.pages(kind, namespace, metadata_only=True):
-            metas: list[dict[str, Any]] = [body["metadata"] for body in page]
-            found |= {f"{kind.plural}/{meta['name']}": meta["resourceVersion"] for meta in metas}
-    await client.close()
-    return found
+    return asyncio.run(asked())

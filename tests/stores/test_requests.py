@@ -111,7 +111,7 @@ async def test_a_day_without_a_backup_makes_no_job_and_so_no_request() -> None:
     """Only Jobs ask a store: the operator has no client for it, which an import contract holds."""
     cluster, cache, now = FakeCluster(lambda *_: pytest.fail("no Job is to run")), Cache(), NOW
     meta = {"namespace": "shop", "creationTimestamp": WHEN}
-    status = settled.a_status(await settled.taken(), 1)
+    status = settled.a_status(await settled.taken(), 1, NOW)
     cluster.put(POLICIES, {"metadata": meta | {"name": "orders"}, "spec": policy_dict()})
     spec = {"policyRef": {"name": "orders"}}
     cluster.put(BACKUPS, {"metadata": meta | {"name": "b"}, "spec": spec, "status": status})
