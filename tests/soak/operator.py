@@ -6,12 +6,24 @@ import random
 import socket
 import sys
 import tempfile
+import time
+import urllib.request
 from pathlib import Path
 
 from tests.cluster.api import Cluster
 
-LIFE = (1.0, 20.0)  # seconds; it takes some of them to begin
+BEGINS = 0.25  # of the lives end while it begins, or soon after; the others once it has worked for a while
+BEGINNING, WORK = 6.0, 12.0  # seconds, at the most
+SLOWEST = 60.0  # seconds, until one that begins is taken for one that works
 PAUSES = (0.0, 0.0, 0.0, 3.0, 8.0)  # seconds until the next one is begun
+
+
+def _is_ready(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
+            return True
+    except OSError:
+        return False
 
 
 class Operator:
@@ -22,6 +34,7 @@ class Operator:
         self.log = self._folder / "operator.log"
         self.kills = 0
         self._process: asyncio.subprocess.Process | None = None
+        self._port = 0
         settings = {
             "images": {"postgres-17": "holdfast-runner-postgres:17"}, "watchNamespaces": [namespace],
             "retentionGraceSeconds": 0, "queue": {"maxRunning": 10, "maxRunningPerServer": 0},
@@ -38,8 +51,17 @@ class Operator:
             "--kubeconfig", str(self._cluster.kubeconfig), "--context", self._cluster.context,
             "--port", str(port), "--no-leader-election",
         ]  # fmt: skip
+        self._port = port
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(*argv, stdout=log, stderr=log)
+
+    async def _works(self) -> None:
+        """Wait until it says that it is ready."""
+        end = time.monotonic() + SLOWEST
+        while not await asyncio.to_thread(_is_ready, self._port):
+            if time.monotonic() > end:
+                return
+            await asyncio.sleep(0.2)
 
     async def kill(self) -> None:
         """SIGKILL it."""
@@ -60,7 +82,10 @@ class Operator:
         """Until this is cancelled; then one is there, or soon is."""
         await self.begin()
         while True:
-            await asyncio.sleep(chance.uniform(*LIFE))
+            begins, part = chance.random() < BEGINS, chance.random()
+            if not begins:
+                await self._works()
+            await asyncio.sleep(part * (BEGINNING if begins else WORK))
             await self.kill()
             pause = chance.choice(PAUSES)
             try:

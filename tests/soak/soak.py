@@ -29,7 +29,7 @@ KEEP_LAST = 1
 LOOK = 2.0  # seconds between two looks at what is there
 ASKS = 30.0  # seconds, about, between two requests for a backup
 CALM = 15.0  # seconds at the end in which no Pod dies: a Job waits so long, and longer, before it replaces one
-REST = 120.0  # seconds within which all must have come to rest
+REST = 180.0  # seconds within which all must have come to rest
 Body = dict[str, Any]
 Say = Callable[[str], None]
 
