@@ -172,11 +172,12 @@ def test_its_own_jobs_are_ended_before_its_data_goes(job):
     assert step(backup, **{job: a_job(complete=True)}).act == Create(DELETION)
 
 
-def test_the_last_pod_of_a_backup_that_ran_is_waited_for():
+def test_the_last_pod_of_a_backup_that_ran_is_waited_for_and_asked_for():
     backup = marked(a_leaving_one(phase=Phase.RUNNING, completed_at=None))
     ended = a_job(failed="BackoffLimitExceeded")
     assert isinstance(step(backup, job=ended, pods=[a_pod(phase="Running")]), Rest)
-    assert step(backup, job=ended).act == Create(DELETION)
+    assert step(backup, job=ended).act == Learn(What.PODS)
+    assert step(backup, job=ended, pods_listed=True).act == Create(DELETION)
 
 
 def test_the_operator_asks_once_who_it_is():

@@ -50,10 +50,12 @@ NO_RIGHT = 'jobs.batch is forbidden: User "x" cannot create resource "jobs" in A
     ("body", "terminating", "unauthorized"),
     [(status(reason="Forbidden", message="m", details=TERMINATING), True, False),
      (status(reason="Forbidden", message=NO_RIGHT), False, True),
+     (status(reason="Forbidden", message=NO_RIGHT.replace("create", "list")), False, True),
      (status(reason="Forbidden", message="exceeded quota: pods"), False, False),
      (status(reason="Invalid", message=NO_RIGHT), False, False),
      (status(reason="Forbidden", message=None, details={"causes": "x"}), False, False)],
-    ids=["the namespace is going", "no right", "a quota", "an admission's words", "nonsense"],
+    ids=["the namespace is going", "no right to create", "no right to list", "a quota", "an admission's words",
+         "nonsense"],
 )  # fmt: skip
 def test_a_refusal_says_whether_the_namespace_is_going_or_a_right_is_missing(body, terminating, unauthorized):
     error = from_response(403, {}, body)

@@ -1,7 +1,7 @@
 """Somebody deletes a backup whose data is to go with it, with the API server: whatever dies between two calls."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -229,6 +229,12 @@ class Closed:
             raise Refused("forbidden", 403, **self._why)
         return await self._cluster.create(kind, namespace, body)
 
+    async def pages(self, kind: Kind, namespace: str | None, **which: Any) -> AsyncIterator[Any]:
+        if self._why.get("unauthorized"):
+            raise Refused("pods is forbidden", 403, unauthorized=True)
+        async for page in self._cluster.pages(kind, namespace, **which):
+            yield page
+
     def __getattr__(self, name: str) -> Callable[..., Any]:
         return getattr(self._cluster, name)
 
@@ -257,6 +263,25 @@ async def test_where_no_job_can_be_had_any_more_it_goes_at_once_and_that_is_told
         (event,) = [each for each in cluster.all(EVENTS) if each["reason"] == "DataLeft"]
         assert (event["metadata"]["namespace"], event["involvedObject"]["name"]) == ("holdfast", naming.LEASE_NAME)
         assert any(entry["event"] == "Data left in the store" for entry in logs)
+
+
+@pytest.mark.parametrize("chart", [SHOP_ONLY, settings()], ids=["a listed namespace", "a right is missing everywhere"])
+async def test_one_that_ran_goes_at_once_where_its_pods_may_not_be_asked_for_any_more(chart):
+    cluster, _ = a_cluster()
+    await a_life(cluster)
+    await deleted(cluster)
+    for job in cluster.all(JOBS):
+        await cluster.delete(JOBS, "shop", job["metadata"]["name"], uid=None)
+
+    acting = Closed(cluster, unauthorized=True)
+    if chart is SHOP_ONLY:
+        await a_life(cluster, acting, chart=chart)
+        assert (backup(cluster), len(told(cluster))) == (None, 1)
+        return
+    with pytest.raises(Refused, match="pods is forbidden"):
+        await a_life(cluster, acting, chart=chart)
+    await a_life(cluster, acting, now=LATE, chart=chart)
+    assert (backup(cluster), len(told(cluster))) == (None, 1)
 
 
 def left() -> float:

@@ -92,10 +92,13 @@ def _is_terminating(answer: Mapping[str, Any]) -> bool:
     return any(cause.get("reason") == "NamespaceTerminating" for cause in causes)
 
 
+_ASKED = ("create", "list")  # what we can do without, in a namespace that is going
+
+
 def _is_unauthorized(answer: Mapping[str, Any]) -> bool:
     """Whether RBAC refused it: an admission's refusal is Forbidden, too, and only the words tell them apart."""
     message = str(answer.get("message"))
-    return answer.get("reason") == "Forbidden" and '" cannot create resource "' in message
+    return answer.get("reason") == "Forbidden" and any(f'" cannot {verb} resource "' in message for verb in _ASKED)
 
 
 def _status_object(body: bytes) -> dict[str, Any]:

@@ -99,8 +99,20 @@ class Acts:
                 self._cache.maker = await self._client.who_am_i()
                 return known
             case What.PODS:
-                await self._list_pods(sight)
-                return replace(known, pods_listed=True)
+                return await self._ask_for_pods(sight, known)
+
+    async def _ask_for_pods(self, sight: Sight, known: Known) -> Known:
+        """Have the cache know all Pods of the Jobs. Raises Refused, but the first time that a right is missing.
+
+        In a namespace that is going, the right may go first; whoever can do without the Pods, does.
+        """
+        try:
+            await self._list_pods(sight)
+        except Refused as refusal:
+            if known.unauthorized or not refusal.unauthorized:
+                raise
+            return replace(known, unauthorized=True)
+        return replace(known, pods_listed=True)
 
     async def _list_pods(self, sight: Sight) -> None:
         for seen in sight.works.values():

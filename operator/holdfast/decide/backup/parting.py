@@ -121,8 +121,11 @@ def _end_others(o: Observation, now: datetime) -> Decision | None:
         job = o.of(role).job
         if job is not None and ownership.is_ours(job, o.backup.ref) and not job.finished:
             return Rest() if job.deleting else Do(Delete(job))
-    # Nothing is asked of the API server here: in a namespace that is going, the right to ask may have gone before.
-    return Rest() if ending.unended(o, now) else None
+    if ending.unended(o, now):
+        return Rest()
+    if o.backup.status.completed_at is None and o.of(DELETION).job is None and not o.asked.pods:
+        return Do(Learn(What.PODS))  # the cache may be behind, and a Pod may be about to publish
+    return None
 
 
 def _after(o: Observation, told: Deletion, step: Step, late: datetime, now: datetime) -> Decision:
