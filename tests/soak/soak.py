@@ -161,13 +161,14 @@ class Soak:
         backups = await self._client.list(BACKUPS, self._namespace)
         ended = [body for body in backups if body.get("status", {}).get("phase") in ENDS]
         assert ended
+        policies = await self._client.list(POLICIES, self._namespace)
         return Story(
-            policies=await self._client.list(POLICIES, self._namespace),
+            policies=policies,
             backups=backups,
             jobs=await self._client.list(JOBS, self._namespace),
             seen=self._seen,
             until=until,
-            requests=self._requests,
+            requests={policy["metadata"]["name"]: _requests(policy) for policy in policies},
             manifests=[one.backup.uid for one in self._bucket.manifests().values()],
             published=self._bucket.published,
             folders=sorted({f"{row.key.rpartition('/')[0]}/" for row in self._bucket.rows}),
@@ -191,6 +192,11 @@ async def _until(check: Callable[[], Any]) -> None:
     async with asyncio.timeout(REST):
         while not await check():  # noqa: ASYNC110 - what it waits for is in another process
             await asyncio.sleep(1)
+
+
+def _requests(policy: Body) -> int:
+    """How often a backup was asked for: the last time may have been cut off before it was sent."""
+    return int(policy["metadata"].get("annotations", {}).get(naming.ANNOTATION_BACKUP_NOW, "0"))
 
 
 def _object(kind: str, name: str, spec: Body) -> Body:
