@@ -18,8 +18,9 @@ from typing import Any
 import pytest
 import yaml
 from tests import yaml_text
+from tests.chart.conftest import executable
 from tests.chart.rendering import CHART, Manifest
-from tests.cluster import api
+from tests.cluster import api, tools
 from tests.e2e.kubectl import Kubectl
 
 from holdfast import naming
@@ -190,6 +191,15 @@ class Life:
     refused: str = ""
     taken_over: Manifest = field(default_factory=dict)
     notes: str = ""
+
+
+# A life takes a minute and a half: `make test` lives the newer Helm's, and renders with both.
+LIVED = [pytest.param(tools.HELM3, marks=pytest.mark.matrix), tools.HELM4]
+
+
+@pytest.fixture(scope="module", params=LIVED, ids=lambda tool: tool.name)
+def helm(request: pytest.FixtureRequest) -> Path:
+    return executable(request.param)
 
 
 @pytest.fixture(scope="module")
