@@ -1,10 +1,11 @@
-"""Two minutes of `make soak`, its rest included: whenever the operator dies, what it has promised holds in the end."""
+"""A cut of `make soak`, some two minutes, its rest included: whenever the operator dies, what it has promised holds in the end."""
 
 import pytest
 from tests.cluster.api import Cluster
 from tests.soak.soak import soak
 
-pytestmark = pytest.mark.timeout(500, func_only=True)
+# It takes up to four minutes of a busy machine: `make matrix` has it, and `make soak` goes on for ten.
+pytestmark = [pytest.mark.matrix, pytest.mark.timeout(500, func_only=True)]
 SECONDS = 80
 SEED = 20261129
 

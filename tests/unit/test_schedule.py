@@ -88,6 +88,31 @@ def test_of_several_that_were_missed_the_newest_is_caught_up_and_the_others_are_
     assert rules.says(recorded.missed[0]).startswith("3 slots up to 2026-11-21T02:00:00Z were not run")
 
 
+RUN_YESTERDAY = "orders-20261121-0200"
+
+
+@pytest.mark.parametrize(
+    ("busy", "fields", "missed", "ran"),
+    [
+        (False, {}, {"Overtaken": 2}, None),
+        (True, {}, {"Overtaken": 2, "StillRunning": 1}, TWO - DAY),
+        (False, {"startingDeadlineSeconds": 600}, {"TooLate": 3}, TWO - DAY),
+        (False, {"suspend": True}, {}, None),
+    ],
+    ids=["the next is made", "it still runs", "too late for the next", "suspended by now"],
+)
+def test_a_slot_that_was_run_by_an_operator_that_died_before_it_wrote_that_down_is_not_counted(
+    busy, fields, missed, ran
+):
+    found = planned(TWO + HOUR, settled(TWO - 4 * DAY), a_schedule(**fields), children(RUN_YESTERDAY, busy=busy))
+    assert (counts(found), found.ran) == (missed, ran)
+
+
+def test_what_was_run_before_a_schedule_was_changed_is_not_counted():
+    found = planned(TWO + HOUR, settled(TWO - 2 * DAY), a_schedule("0 3 * * *"), children(RUN_YESTERDAY))
+    assert counts(found) == {"ScheduleChanged": 1}
+
+
 @pytest.mark.parametrize(("late", "made"), [(600, True), (601, False)])
 def test_a_slot_is_caught_up_within_its_deadline_and_counted_beyond_it(late, made):
     schedule = a_schedule(startingDeadlineSeconds=600)

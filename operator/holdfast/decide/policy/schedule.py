@@ -75,7 +75,7 @@ def plan(
 ) -> Plan:  # fmt: skip
     """Return what the schedule asks for."""
     delay = jitter(schedule, owner)
-    record, missed = _caught_up(schedule, cron, former, owner, delay, now)
+    record, missed = _caught_up(schedule, cron, former, owner, children, delay, now)
     if schedule.suspend:
         return Plan(record, record, missed=missed)
     found = cron.between(record.settled_until, now - delay)
@@ -87,21 +87,41 @@ def plan(
 def _of_due(
     schedule: Schedule, record: ScheduleStatus, found: Slots, owner: Owner, children: Children, now: datetime
 ) -> Plan:  # fmt: skip
-    """Return what becomes of the slots that are due: of several the newest is run, at the most."""
+    """Return what becomes of the slots that are due: of several the newest is run, at the most.
+
+    An operator that was killed may have run one and not have written that down: it is no missed one.
+    """
     slot, deadline = found.newest[-1], schedule.starting_deadline_seconds
     settled = record.model_copy(update={"settled_until": slot})
-    if deadline is not None and now - slot > timedelta(seconds=deadline):
-        return _missing(settled, Gap(Missed.TOO_LATE, found))
-    overtaken = Gap(Missed.OVERTAKEN, Slots(found.newest[:-1], found.more))
+    earlier = Slots(found.newest[:-1], found.more)
+    overtaken = Gap(Missed.OVERTAKEN, _not_run(earlier, owner, children))
     ours = children.ours(naming.slot_name(owner.name, slot))
-    if ours is None and slot != children.last:
+    known = ours is True or slot == children.last
+    if not known and deadline is not None and now - slot > timedelta(seconds=deadline):
+        late = Gap(Missed.TOO_LATE, _not_run(found, owner, children))
+        return replace(_missing(settled, late), ran=_run_last(earlier, owner, children))
+    if ours is None and not known:
         if children.busy and schedule.concurrency_policy is ConcurrencyPolicy.FORBID:
-            return _missing(settled, overtaken, Gap(Missed.STILL_RUNNING, Slots((slot,))))
+            skipped = _missing(settled, overtaken, Gap(Missed.STILL_RUNNING, Slots((slot,))))
+            return replace(skipped, ran=_run_last(earlier, owner, children))
         instead = children.busy and schedule.concurrency_policy is ConcurrencyPolicy.REPLACE
         return replace(_missing(settled, overtaken), make=slot, instead=instead)
     if ours is False:
         return _missing(settled, overtaken, Gap(Missed.NAME_TAKEN, Slots((slot,))))
     return replace(_missing(settled, overtaken), ran=slot)
+
+
+def _was_run(slot: datetime, owner: Owner, children: Children) -> bool:
+    return children.ours(naming.slot_name(owner.name, slot)) is True
+
+
+def _not_run(slots: Slots, owner: Owner, children: Children) -> Slots:
+    return Slots(tuple(each for each in slots.newest if not _was_run(each, owner, children)), slots.more)
+
+
+def _run_last(slots: Slots, owner: Owner, children: Children) -> datetime | None:
+    """Return the newest that was run and is not written down yet."""
+    return max((each for each in slots.newest if _was_run(each, owner, children)), default=None)
 
 
 def jitter(schedule: Schedule, owner: Owner) -> timedelta:
@@ -132,8 +152,9 @@ def _many(gap: Gap) -> str:
 
 
 def _caught_up(
-    schedule: Schedule, cron: Cron, former: ScheduleStatus | None, owner: Owner, delay: timedelta, now: datetime
-) -> tuple[ScheduleStatus, tuple[Gap, ...]]:
+    schedule: Schedule, cron: Cron, former: ScheduleStatus | None, owner: Owner, children: Children, delay: timedelta,
+    now: datetime,
+) -> tuple[ScheduleStatus, tuple[Gap, ...]]:  # fmt: skip
     """Return what is remembered, as of this schedule: a new one, a changed one or a resumed one begins now."""
     message = _sentence(schedule, cron, delay)
     if former is None or former.policy_uid != owner.uid:
@@ -147,7 +168,10 @@ def _caught_up(
     reason = Missed.SUSPENDED if former.suspended else Missed.SCHEDULE_CHANGED
     before = read(former.cron, former.time_zone)
     slots = before.between(settled, now - delay) if isinstance(before, Cron) else Slots(())
-    done = _missing(_record(schedule, cron, owner, now - delay, message, former.missed), Gap(reason, slots))
+    done = _missing(
+        _record(schedule, cron, owner, now - delay, message, former.missed),
+        Gap(reason, _not_run(slots, owner, children)),
+    )
     return done.record, done.missed
 
 
