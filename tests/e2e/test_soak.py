@@ -1,4 +1,4 @@
-"""A cut of `make soak`, some two minutes, its rest included: whenever the operator dies, what it has promised holds in the end."""
+"""A cut of `make soak`, its rest included: whenever the operator dies, what it has promised holds in the end."""
 
 import pytest
 from tests.cluster.api import Cluster
