@@ -11,10 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.bench.figures import Figure
+from tests.bench.objects import a_cluster
 from tests.bench.process import an_operator, busy_seconds, memory
-from tests.cluster import api
 from tests.cluster.api import Cluster
-from tests.cluster.errors import ClusterError
 from tests.e2e.kubectl import Kubectl
 from tests.e2e.session import a_world
 from tests.e2e.world import Manifest, World, backup, until
@@ -30,14 +29,7 @@ PARALLEL = 20
 
 def measure(_only: Sequence[str]) -> list[Figure]:
     """Bring Holdfast up as the e2e tests do, and measure."""
-    cluster = api.ensure_up()
-    if not cluster.kind:
-        raise ClusterError(
-            "The bench stops the cluster's Job controller for a while, so it takes kind: unset KUBECONFIG."
-        )
-    kubectl = Kubectl(cluster)
-    for definition in sorted((Path(__file__).parents[2] / "crds").glob("*.yaml")):
-        kubectl("apply", "--server-side", "--force-conflicts", "-f", str(definition))
+    cluster, kubectl = a_cluster()
     with a_world(cluster, kubectl) as world:
         tiny = _tiny(world)
         with jobs_simulated(cluster, kubectl):

@@ -24,7 +24,7 @@ from tests.cluster import api, tools
 from tests.e2e.kubectl import Kubectl
 
 from holdfast import naming
-from holdfast.process.main import LEASE_NAME
+from holdfast.naming import LEASE_NAME
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60, func_only=True)]
 

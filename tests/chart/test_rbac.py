@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.chart.rendering import Rendered, render
 
-from holdfast.process.main import LEASE_NAME
+from holdfast.naming import LEASE_NAME
 
 # of the test alone: the first one to need a Helm may wait minutes until it is built
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60, func_only=True)]

@@ -59,14 +59,14 @@ def _defaults(policy: BackupPolicySpec, settings: Settings) -> dict[str, Any]:
     """
     layer = settings.defaults.to_dict()
     own, default = policy.storage.store, settings.defaults.storage.store
-    if own is None and default is None:
+    if (key := own or default) is None:
         return layer
-    store = _store(own or default or "", settings).to_dict()
+    store = _store(key, settings).to_dict()
     if own is not None:
         return {**layer, "storage": {**layer["storage"], "s3": store}}
     s3 = _under(layer["storage"]["s3"], store)
-    key = None if policy.storage.s3.of_a_store() else default
-    return {**layer, "storage": {**layer["storage"], "store": key, "s3": s3}}
+    recorded = None if policy.storage.s3.of_a_store() else default
+    return {**layer, "storage": {**layer["storage"], "store": recorded, "s3": s3}}
 
 
 def _store(key: str, settings: Settings) -> S3Storage:

@@ -32,8 +32,6 @@ from holdfast.settings import load
 
 log = structlog.get_logger(__name__)
 
-LEASE_NAME = naming.LEASE_NAME
-
 
 def main() -> None:
     """Run the operator until SIGTERM (exit code 0) or until it cannot go on (1)."""
@@ -77,7 +75,7 @@ async def _run(options: argparse.Namespace) -> int:
         log.info("Started", version=__version__, port=options.port)
         lease = None
         if not options.no_leader_election:
-            lease = Lease(client, options.namespace, LEASE_NAME, f"{socket.gethostname()}_{uuid.uuid4()}")
+            lease = Lease(client, options.namespace, naming.LEASE_NAME, f"{socket.gethostname()}_{uuid.uuid4()}")
             health.ready = lambda: lease.reached  # a standby is ready as soon as it can read the Lease
             ended = await _first(lease.acquire(), stop.wait())
             if stop.is_set() or ended:

@@ -225,7 +225,7 @@ class Cache:
 
     def half_deleted(self, namespace: str, policy: str) -> list[Backup]:
         """Return the backups whose data a policy is deleting."""
-        return [each for each in self.backups.find(("policy", namespace, policy)) if each.phase is Phase.DELETING]
+        return [each for each in self.backups_of(namespace, policy) if each.phase is Phase.DELETING]
 
     def _backup_changed(self, namespace: str, name: str, backup: Backup | None) -> None:
         if backup is None:

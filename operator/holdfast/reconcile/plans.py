@@ -104,6 +104,10 @@ class Plans:
             return False
         return (backup.kept_because, backup.expires_at) != (kept_because(verdict), verdict.expires)
 
+    def concerns(self, backup: Backup) -> bool:
+        """Whether a backup has something to do about what is planned: to say it, or to be looked for."""
+        return self.differs(backup) or self.looks_for(backup)
+
 
 def kept_because(verdict: Verdict) -> tuple[str, ...]:
     """Return what a backup says of why it is kept: nothing, where no rule keeps it and it is only not deleted yet."""

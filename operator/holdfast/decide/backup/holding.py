@@ -37,4 +37,4 @@ def step(backup: BackupView) -> Do | None:
 
 def has_settled(backup: BackupView) -> bool:
     """Whether nothing of it is left to do."""
-    return not (backup.deleting and backup.held) and (backup.deleting or is_wanted(backup) == backup.held)
+    return not backup.held if backup.deleting else is_wanted(backup) == backup.held

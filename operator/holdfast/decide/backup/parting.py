@@ -17,9 +17,8 @@ from holdfast.api.conditions import State
 from holdfast.api.deletion import Deletion, Member, Result
 from holdfast.api.job import PodWanted
 from holdfast.api.policy import DeletionPolicy
-from holdfast.contract.report import DeleteReport
-from holdfast.decide import failures, job_life, ownership
-from holdfast.decide.backup import ending, holding, removal
+from holdfast.decide import deletion, failures, job_life, ownership
+from holdfast.decide.backup import ending, holding, removal, stated
 from holdfast.decide.backup.observation import (
     BACKUP,
     CLEANUP,
@@ -34,7 +33,6 @@ from holdfast.decide.backup.observation import (
 from holdfast.decide.decision import Announcement, Delete, Do, Learn, Left, Release, Rest, What, Write
 from holdfast.decide.job_life import Step, Work
 from holdfast.decide.resolve import no_image
-from holdfast.errors import Reason
 from holdfast.sentences import explain, shorten
 from holdfast.settings import Settings
 
@@ -136,7 +134,7 @@ def _after(o: Observation, told: Deletion, step: Step, late: datetime, now: date
         case job_life.Over(end):
             report = end.report
             if report is not None and report.deletion is not None:
-                return _reported(o, told, _member(o.backup, report.deletion), late, now)
+                return _reported(o, told, deletion.results([_member(o.backup)], report.deletion)[0], late, now)
             failure = end.failure or failures.failure_in(report)
         case job_life.Unreported():
             failure = failures.report_lost(1)
@@ -146,21 +144,12 @@ def _after(o: Observation, told: Deletion, step: Step, late: datetime, now: date
             return _waits(o, explain(by, _LONGEST), wanted, due, now)
         case job_life.Starting(due, wanted) | job_life.GoesOn(_, due, wanted):
             return _waits(o, "", wanted, due, now)
-    failed = {"result": Result.FAILED, "reason": failure.reason, "message": shorten(explain(failure), _LONGEST)}
-    return _reported(o, told, _member(o.backup, None).model_copy(update=failed), late, now)
+    return _reported(o, told, deletion.failed([_member(o.backup)], failure)[0], late, now)
 
 
-def _member(backup: BackupView, report: DeleteReport | None) -> Member:
-    """Return what the Job has made of it, which is the only one in its report."""
-    found: dict[str, object] = {"result": Result.FAILED, "reason": Reason.REPORT_MISSING, "message": "not told"}
-    if report is not None and report.deleted:
-        found = {"result": Result.DELETED}
-    elif report is not None and report.retained:
-        found = {"result": Result.RETAINED, "until": report.retained[0].until}
-    elif report is not None and report.failed:
-        first = report.failed[0]
-        found = {"result": Result.FAILED, "reason": first.reason, "message": shorten(first.message, _LONGEST)}
-    return Member(name=backup.name, uid=backup.uid, reason_to_delete=WHY).model_copy(update=found)
+def _member(backup: BackupView) -> Member:
+    """Return it as the only one that the Job was given."""
+    return Member(name=backup.name, uid=backup.uid, reason_to_delete=WHY)
 
 
 def _reported(o: Observation, told: Deletion, member: Member, late: datetime, now: datetime) -> Decision:
@@ -172,7 +161,7 @@ def _reported(o: Observation, told: Deletion, member: Member, late: datetime, no
         if member.until >= late:
             return _let_go(o.backup, sentence)
         member = member.model_copy(update={"reason": "Retained", "message": sentence})
-    pause = min(FIRST_PAUSE * 2 ** min((told.attempt or 1) - 1, 10), LONGEST_PAUSE)
+    pause = deletion.pause(told.attempt or 1, FIRST_PAUSE, LONGEST_PAUSE)
     failed = told.model_copy(
         update={
             "result": member.result,
@@ -212,4 +201,4 @@ def _deleting(
         (C.STALLED, failed, reason, sentence if failed else "Holdfast goes on by itself"),
     ]
     changes = {"phase": Phase.DELETING, "message": sentence, "deletion": told, "pod_wanted": wanted, "queue": None}
-    return removal.with_states(backup, states, now, **changes, kept_because=None)
+    return stated.with_states(backup, states, now, **changes, kept_because=None)

@@ -10,14 +10,15 @@ from datetime import datetime
 from holdfast import clock
 from holdfast.api.backup import DatabaseBackupStatus, Phase
 from holdfast.api.conditions import ConditionType as C
-from holdfast.api.conditions import State, update
+from holdfast.api.conditions import State
 from holdfast.api.deletion import Deletion, Member, Result
 from holdfast.decide.backup import abandoned
 from holdfast.decide.backup.observation import BackupView, Decision, Observation, Removal
+from holdfast.decide.backup.stated import EXPIRED, expired, with_states
 from holdfast.decide.decision import Announcement, Rest, Write
 
 Status = DatabaseBackupStatus
-DELETING, EXPIRED, DELETION_FAILED = "Deleting", "Expired", "DeletionFailed"
+DELETING, DELETION_FAILED = "Deleting", "DeletionFailed"
 
 
 def decide(o: Observation, now: datetime) -> Decision | None:
@@ -66,16 +67,13 @@ def _deleting(backup: BackupView, asked: Removal, now: datetime) -> Status:
 
 
 def _expired(backup: BackupView, asked: Removal, now: datetime) -> Status:
-    """Without Ready: nothing is wrong with it, and nothing of it can be restored; Git's tools read that as settled."""
     sentence = f"the backup's data was deleted on {clock.to_text(now)}: {asked.member.reason_to_delete}"
     states: list[State] = [
         (C.RECONCILING, False, EXPIRED, sentence),
         (C.STALLED, False, EXPIRED, "nothing is left to do"),
     ]
     done = _recorded(backup, asked, now).model_copy(update={"completed_at": now})
-    status = with_states(backup, states, now, phase=Phase.EXPIRED, message=sentence, deletion=done, restore=None)
-    left = [condition for condition in status.conditions if condition.type != C.READY]
-    return status.model_copy(update={"conditions": left, "kept_because": None, "locked_until": None})
+    return expired(backup, states, now, message=sentence, deletion=done)
 
 
 def _kept(backup: BackupView, asked: Removal, now: datetime) -> Status:
@@ -125,13 +123,6 @@ def _recorded(backup: BackupView, asked: Removal, now: datetime) -> Deletion:
         message=member.message,
         untouched=member.untouched,
     )
-
-
-def with_states(backup: BackupView, states: list[State], now: datetime, **changes: object) -> Status:
-    """Return the status with these conditions and changes."""
-    conditions = update(backup.status.conditions, states, backup.generation, now)
-    said = {"conditions": conditions, "observed_generation": backup.generation}
-    return backup.status.model_copy(update={**said, **changes})
 
 
 def _why(member: Member) -> str:

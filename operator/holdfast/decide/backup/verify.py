@@ -17,6 +17,7 @@ from holdfast.decide import failures, job_life
 from holdfast.decide.backup import plausible, reported
 from holdfast.decide.backup import verify_statuses as words
 from holdfast.decide.backup.observation import VERIFY, Decision, Observation
+from holdfast.decide.backup.stated import EXPIRED
 from holdfast.decide.decision import Announcement, Do, Rest, Write
 from holdfast.decide.job_life import Step, Work
 from holdfast.decide.methods.choose import METHODS
@@ -155,7 +156,7 @@ def _end(o: Observation, run: VerificationRun, failure: Failure, now: datetime) 
     """
     if failure.reason == Reason.BACKUP_GONE and (why := _why_it_is_gone(o)):
         status = words.expired(o.backup, run, f"{why}; {failure.message}", now)
-        return Write(status, Announcement(False, words.EXPIRED, status.message or ""))
+        return Write(status, Announcement(False, EXPIRED, status.message or ""))
     if is_about_the_backup(failure.reason):
         return Write(words.failed(o.backup, run, failure, now), Announcement.of(failure, "VerificationFailed"))
     return Write(words.not_done(o.backup, run, failure, now), Announcement.of(failure, "VerificationNotDone"))

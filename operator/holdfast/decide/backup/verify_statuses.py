@@ -9,11 +9,13 @@ from datetime import datetime
 from holdfast import clock
 from holdfast.api.backup import CheckedBy, Failure, Phase, Verification, VerificationRun
 from holdfast.api.conditions import ConditionType as C
-from holdfast.api.conditions import State, update
+from holdfast.api.conditions import State
 from holdfast.api.deletion import Result
 from holdfast.api.job import PodWanted
 from holdfast.api.policy import VerificationLevel
+from holdfast.decide.backup import stated
 from holdfast.decide.backup.observation import BackupView
+from holdfast.decide.backup.stated import EXPIRED, with_states
 from holdfast.decide.backup.statuses import Status
 from holdfast.errors import HoldfastError, Reason
 from holdfast.sentences import explain
@@ -22,7 +24,6 @@ HOW_TO_ASK = (
     "set the annotation to a new value of at most 128 characters; to choose a level, begin it with checksum/ or "
     "readback/"
 )
-EXPIRED = "Expired"
 HALF_DELETED = "its deletion had begun, and its policy was deleted before the end of that"
 BY_THE_BUCKET = (
     "the policy leaves deleting to the bucket (retention.mode External), so its lifecycle rule, or somebody, has "
@@ -105,7 +106,7 @@ def failed(backup: BackupView, run: VerificationRun, failure: Failure, now: date
 
 
 def expired(backup: BackupView, run: VerificationRun, why: str, now: datetime) -> Status:
-    """Nothing is left of it, as the policy expects of the bucket. Without Ready, as what retention has deleted."""
+    """Nothing is left of it, as was to be: the bucket or a Job of its policy was to delete it."""
     sentence = f"found on {clock.to_text(now)} that the backup's data is gone: {why}"[:_LONGEST]
     states: list[State] = [
         (C.VERIFIED, False, EXPIRED, sentence),
@@ -114,12 +115,10 @@ def expired(backup: BackupView, run: VerificationRun, why: str, now: datetime) -
         (C.STALLED, False, EXPIRED, "nothing is left to do"),
     ]
     ended = _ended(run, "Expired", sentence, now)
-    gone: dict[str, object] = dict.fromkeys(("restore", "failure", "kept_because", "locked_until"))
+    changes: dict[str, object] = {"message": sentence, "failure": None, "pod_wanted": None, "verification_run": ended}
     if (deletion := backup.status.deletion) is not None and deletion.unfinished:
-        gone["deletion"] = deletion.model_copy(update={"result": Result.DELETED, "completed_at": now})
-    status = _with(backup, ended, states, now, {"phase": Phase.EXPIRED, "message": sentence, **gone})
-    left = [condition for condition in status.conditions if condition.type != C.READY]
-    return status.model_copy(update={"conditions": left})
+        changes["deletion"] = deletion.model_copy(update={"result": Result.DELETED, "completed_at": now})
+    return stated.expired(backup, states, now, **changes)
 
 
 def not_done(backup: BackupView, run: VerificationRun, failure: Failure, now: datetime) -> Status:
@@ -165,13 +164,4 @@ def _ended(
 def _with(
     backup: BackupView, run: VerificationRun, states: list[State], now: datetime, changes: dict[str, object]
 ) -> Status:
-    conditions = update(backup.status.conditions, states, backup.generation, now)
-    return backup.status.model_copy(
-        update={
-            "pod_wanted": None,
-            **changes,
-            "verification_run": run,
-            "observed_generation": backup.generation,
-            "conditions": conditions,
-        }
-    )
+    return with_states(backup, states, now, **{"pod_wanted": None, **changes, "verification_run": run})

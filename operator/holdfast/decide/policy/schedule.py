@@ -93,17 +93,16 @@ def _of_due(
     """
     slot, deadline = found.newest[-1], schedule.starting_deadline_seconds
     settled = record.model_copy(update={"settled_until": slot})
-    earlier = Slots(found.newest[:-1], found.more)
-    overtaken = Gap(Missed.OVERTAKEN, _not_run(earlier, owner, children))
+    earlier, run = _parted(Slots(found.newest[:-1], found.more), owner, children)
+    overtaken = Gap(Missed.OVERTAKEN, earlier)
     ours = children.ours(naming.slot_name(owner.name, slot))
     known = ours is True or slot == children.last
     if not known and deadline is not None and now - slot > timedelta(seconds=deadline):
-        late = Gap(Missed.TOO_LATE, _not_run(found, owner, children))
-        return replace(_missing(settled, late), ran=_run_last(earlier, owner, children))
+        late = Gap(Missed.TOO_LATE, Slots((*earlier.newest, slot), earlier.more))
+        return replace(_missing(settled, late), ran=run)
     if ours is None and not known:
         if children.busy and schedule.concurrency_policy is ConcurrencyPolicy.FORBID:
-            skipped = _missing(settled, overtaken, Gap(Missed.STILL_RUNNING, Slots((slot,))))
-            return replace(skipped, ran=_run_last(earlier, owner, children))
+            return replace(_missing(settled, overtaken, Gap(Missed.STILL_RUNNING, Slots((slot,)))), ran=run)
         instead = children.busy and schedule.concurrency_policy is ConcurrencyPolicy.REPLACE
         return replace(_missing(settled, overtaken), make=slot, instead=instead)
     if ours is False:
@@ -111,17 +110,10 @@ def _of_due(
     return replace(_missing(settled, overtaken), ran=slot)
 
 
-def _was_run(slot: datetime, owner: Owner, children: Children) -> bool:
-    return children.ours(naming.slot_name(owner.name, slot)) is True
-
-
-def _not_run(slots: Slots, owner: Owner, children: Children) -> Slots:
-    return Slots(tuple(each for each in slots.newest if not _was_run(each, owner, children)), slots.more)
-
-
-def _run_last(slots: Slots, owner: Owner, children: Children) -> datetime | None:
-    """Return the newest that was run and is not written down yet."""
-    return max((each for each in slots.newest if _was_run(each, owner, children)), default=None)
+def _parted(slots: Slots, owner: Owner, children: Children) -> tuple[Slots, datetime | None]:
+    """Return those that were not run, and the newest that was, which nobody has written down yet."""
+    run = {slot for slot in slots.newest if children.ours(naming.slot_name(owner.name, slot))}
+    return Slots(tuple(slot for slot in slots.newest if slot not in run), slots.more), max(run, default=None)
 
 
 def jitter(schedule: Schedule, owner: Owner) -> timedelta:
@@ -168,10 +160,8 @@ def _caught_up(
     reason = Missed.SUSPENDED if former.suspended else Missed.SCHEDULE_CHANGED
     before = read(former.cron, former.time_zone)
     slots = before.between(settled, now - delay) if isinstance(before, Cron) else Slots(())
-    done = _missing(
-        _record(schedule, cron, owner, now - delay, message, former.missed),
-        Gap(reason, _not_run(slots, owner, children)),
-    )
+    gap = Gap(reason, _parted(slots, owner, children)[0])
+    done = _missing(_record(schedule, cron, owner, now - delay, message, former.missed), gap)
     return done.record, done.missed
 
 

@@ -17,7 +17,7 @@ from holdfast.api.deletion import MAX_RETRIES, DeletionPage, Member, Result
 from holdfast.api.job import LOG_SECONDS, JobTemplate, PodWanted
 from holdfast.api.limits import MAX_PAGE
 from holdfast.api.policy_status import BackupPolicyStatus
-from holdfast.decide import failures, job_life
+from holdfast.decide import deletion, failures, job_life
 from holdfast.decide.decision import Announcement, Decision, DeleteBackup, DeleteBackups, Do, Write
 from holdfast.decide.job_life import Step, Work
 from holdfast.decide.policy import swept
@@ -62,10 +62,10 @@ class Retention:
     hindrance: Failure | None = None  # why it cannot be made
     refused: Container[str] = ()  # the names of backups whose resource the API server does not let go
 
-    def keeps(self, uid: str) -> bool:
-        """Whether it is to stay by now, whatever page it is in."""
-        verdicts = (each for plan in self.plans for each in plan.verdicts)
-        return self.backups[uid].pinned or any(each.uid == uid and each.keep for each in verdicts)
+    def kept(self) -> set[str]:
+        """Return the uids of those that are to stay by now, whatever page they are in."""
+        pinned = {uid for uid, backup in self.backups.items() if backup.pinned}
+        return pinned | {each.fact.uid for plan in self.plans for each in plan.verdicts if each.keep}
 
     def may_remove(self, backup: Candidate) -> bool:
         """Whether its resource is Holdfast's to remove, and is not being removed."""
@@ -143,10 +143,11 @@ def _delete(whose: Whose, seen: Retention, status: Status, page: DeletionPage, n
     if seen.work.job is None:
         marked, open_ = _marked(seen, page.members)
         if open_ and now < page.since + MARKING:
-            kept = [*marked, *(each for each in open_ if not seen.keeps(each.uid))]
-            if len(kept) == len(page.members):
+            stays = seen.kept()
+            going = [*marked, *(each for each in open_ if each.uid not in stays)]
+            if len(going) == len(page.members):
                 return Look(status, due=page.since + MARKING)
-            return Look(status, Write(swept.reduced(status, page, kept, now)))
+            return Look(status, Write(swept.reduced(status, page, going, now)))
         if len(marked) < len(page.members):
             return Look(status, Write(swept.reduced(status, page, marked, now)))
     work = Work(SWEEP, whose.ref, seen.template, wanted=page.pod_wanted)
@@ -169,7 +170,7 @@ def _after(status: Status, page: DeletionPage, step: Step, now: datetime) -> Loo
         case job_life.Over(end):
             report = end.report
             if report is not None and report.deletion is not None:
-                return _reported(status, page, swept.results(page.members, report.deletion), now)
+                return _reported(status, page, deletion.results(page.members, report.deletion), now)
             return _failed(status, page, end.failure or failures.failure_in(report), now)
         case job_life.Unreported():
             return _failed(status, page, failures.report_lost(1), now)
@@ -190,8 +191,7 @@ def _waits(status: Status, page: DeletionPage, message: str, wanted: PodWanted |
 
 def _failed(status: Status, page: DeletionPage, failure: Failure, now: datetime) -> Look:
     """Nobody knows what the Job has deleted: all of it is tried again."""
-    said = {"result": Result.FAILED, "reason": failure.reason, "message": shorten(explain(failure), 512)}
-    return _reported(status, page, [each.model_copy(update=said) for each in page.members], now)
+    return _reported(status, page, deletion.failed(page.members, failure), now)
 
 
 def _reported(status: Status, page: DeletionPage, members: Sequence[Member], now: datetime) -> Look:

@@ -20,11 +20,10 @@ from holdfast.api.deletion import (
     Swept,
 )
 from holdfast.api.policy_status import BackupPolicyStatus
-from holdfast.contract.report import DeleteReport
+from holdfast.decide import deletion
 from holdfast.decide.retention import telling
 from holdfast.decide.retention.plan import Plan
-from holdfast.errors import Reason
-from holdfast.sentences import EVENT_BYTES, cut, shorten
+from holdfast.sentences import EVENT_BYTES, cut
 from holdfast.units import size_for_people
 
 Status = BackupPolicyStatus
@@ -136,26 +135,9 @@ def _is_tried_again(member: Member) -> bool:
 
 def _retry(member: Member, former: Retry | None, now: datetime) -> Retry:
     tries = (former.tries if former else 0) + 1
-    pause = min(FIRST_PAUSE * 2 ** min(tries - 1, 10), LONGEST_PAUSE)
+    pause = deletion.pause(tries, FIRST_PAUSE, LONGEST_PAUSE)
     at = member.until if member.result is Result.RETAINED and member.until else now + pause
     return Retry(name=member.name, uid=member.uid, tries=tries, at=at, reason=member.reason)
-
-
-def results(members: Sequence[Member], report: DeleteReport) -> list[Member]:
-    """Return each member with what the Job has made of it: as good as before is only what the Job has seen to be."""
-    fates: dict[int, dict[str, object]] = {place: {"result": Result.DELETED} for place in report.deleted}
-    for kept in report.retained:
-        fates |= {place: {"result": Result.RETAINED, "until": kept.until} for place in kept.items}
-    for told in report.failed:
-        message = shorten(told.message, 512)
-        fates |= {
-            place: {"result": Result.FAILED, "reason": told.reason, "message": message} for place in told.items
-        }  # fmt: skip
-    unsaid = {"result": Result.FAILED, "reason": Reason.REPORT_MISSING, "message": "the Job's report does not say"}
-    return [
-        each.model_copy(update={**fates.get(place, unsaid), "untouched": place in report.whole})
-        for place, each in enumerate(members)
-    ]
 
 
 def has_failed(page: DeletionPage) -> bool:

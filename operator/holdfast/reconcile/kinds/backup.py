@@ -81,8 +81,8 @@ def is_wanted(sources: Sources, namespace: str, name: str) -> bool:
     backup = sources.cache.backup(namespace, name)
     if backup is None:
         return False
-    wanted = sources.cache.has_untidied_jobs(backup) or sources.plans.differs(backup)
-    return wanted or sources.plans.looks_for(backup) or deletions.removal(sources.cache, backup) is not None
+    wanted = sources.cache.has_untidied_jobs(backup) or sources.plans.concerns(backup)
+    return wanted or deletions.removal(sources.cache, backup) is not None
 
 
 def stumbled(sources: Sources, namespace: str, name: str, error: Exception) -> list[Key]:

@@ -140,8 +140,8 @@ def _stays(sources: Sources, policy: Resource, backups: Iterable[Backup], uid: s
 
 
 def wakes(sources: Sources, backups: Iterable[Backup], page: DeletionPage | None) -> Iterator[Key]:
-    """Yield the backups that are to look again: those of the page, and those that do not say what is planned now."""
+    """Yield the backups that are to look again: those of the page, and those that what is planned now concerns."""
     members = {member.uid for member in page.members} if page else set()
     for backup in backups:
-        if backup.uid in members or sources.plans.differs(backup) or sources.plans.looks_for(backup):
+        if backup.uid in members or sources.plans.concerns(backup):
             yield Key(BACKUPS.kind, backup.namespace, backup.name)
