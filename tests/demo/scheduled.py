@@ -41,6 +41,9 @@ def two_backups(scene: Scene, narrator: Narrator) -> None:
     begin(scene)
     try:
         while len(good(scene)) < WANTED:
+            if time.monotonic() > quiet_until:
+                quiet_until = time.monotonic() + TOLD_EACH
+                narrator.say(_due(scene))
             for body in (body for body in made(scene) if _name(body) not in known):
                 known.add(_name(body))
                 if len(good(scene)) + 1 >= WANTED:
@@ -49,9 +52,6 @@ def two_backups(scene: Scene, narrator: Narrator) -> None:
                 watch.to_the_end(scene, _name(body), narrator)
             if time.monotonic() > deadline:
                 raise DemoError(f"the schedule has not made {WANTED} backups; {SCHEDULED} says: {_ready(scene)}")
-            if time.monotonic() > quiet_until:
-                quiet_until = time.monotonic() + TOLD_EACH
-                narrator.say(_due(scene))
             time.sleep(PAUSE)
     finally:
         suspend(scene)

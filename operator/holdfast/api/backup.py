@@ -202,13 +202,13 @@ class VerificationRun(StatusModel):
     request: str = Field(
         max_length=128,
         description="Value of the annotation holdfast.dev/verify that asked for this verification. Each new value is "
-        "a new request. If Holdfast itself looked for a backup that the bucket was to delete, the former value stands "
-        "here, or none.",
+        "a new request. If Holdfast itself looked for a backup that may be gone, the former value stands here, or "
+        "none.",
     )
     number: int = Field(ge=1, description="Number of this request, counted from 1.")
     state: Literal["Running", "Passed", "Failed", "Expired", "NotDone", "Refused"] = Field(
         description="State of the verification: Running, Passed, Failed (the stored backup differs from what was "
-        "backed up), Expired (nothing is left of it, and the policy leaves deleting to the bucket), NotDone (the "
+        "backed up), Expired (nothing is left of it, and it was to be deleted), NotDone (the "
         "backup could not be checked) or Refused (the request is not valid)."
     )
     level: VerificationLevel | None = Field(
@@ -404,7 +404,7 @@ class DatabaseBackupStatus(StatusModel):
     verification_run: VerificationRun | None = Field(
         None,
         description="The last verification after the backup had ended, and its result: the annotation "
-        "holdfast.dev/verify asked for it, or Holdfast looked for a backup that the bucket was to delete.",
+        "holdfast.dev/verify asked for it, or Holdfast looked for a backup that may be gone.",
     )
     warnings: list[Reported] | None = Field(
         None, max_length=64, description="What to know about this backup although it succeeded."
