@@ -5,8 +5,8 @@ from typing import Any
 
 from holdfast.kube.errors import Conflict, KubeError, Unavailable
 
-Error = Callable[[], KubeError]
-ANSWERS: dict[str, Error] = {
+Error = Callable[[], BaseException]
+ANSWERS: dict[str, Callable[[], KubeError]] = {
     "409": lambda: Conflict("the object has been modified", 409),
     "429": lambda: Unavailable("too many requests", 429, retry_after=1),
     "500": lambda: Unavailable("etcdserver: request timed out", 500),
