@@ -52,7 +52,8 @@ def _follow(o: Observation, asked: Removal | None, now: datetime) -> Decision:
 
 def gone(backup: BackupView, asked: Removal, now: datetime) -> Write[Status]:
     """Record that its data is gone: from then on nothing holds the resource."""
-    return Write(_expired(backup, asked, now), Announcement(False, EXPIRED, _why(asked.member)))
+    status = _expired(backup, asked, now)
+    return Write(status, Announcement(False, EXPIRED, status.message or ""))
 
 
 def _deleting(backup: BackupView, asked: Removal, now: datetime) -> Status:
