@@ -105,7 +105,7 @@ class Container:
         return (report.failure.exit_code if report.failure else 0), report.to_bytes().decode()
 
     def _backup(self, task: BackupTask, pod: str) -> Report:
-        found = any(one.backup.uid == task.backup.uid for one in self._bucket.manifests().values())
+        found = self._published(task) is not None
         if not found:
             fate = 1.0 if self.calm else self._chance.random()
             if fate < FAILS:
@@ -117,8 +117,14 @@ class Container:
             if fate < FAILS + DIES_BEFORE + DIES_AFTER:
                 raise PodKilled
         report = a_success(task=task, found=found, size=len(DATA))
+        there = self._published(task)
         assert report.backup is not None
-        return _now(report.model_copy(update={"backup": report.backup.model_copy(update={"verified_at": clock.now()})}))
+        assert there is not None
+        times = {"verified_at": clock.now(), "completed_at": there.completed_at}
+        return _now(report.model_copy(update={"backup": report.backup.model_copy(update=times)}))
+
+    def _published(self, task: BackupTask) -> Manifest | None:
+        return next((one for one in self._bucket.manifests().values() if one.backup.uid == task.backup.uid), None)
 
     def _removal(self, task: Task, pod: str) -> Report:
         now = clock.now()
@@ -131,7 +137,7 @@ class Container:
                 result = cleanup.run(task, context, Dumps())
         return Report(
             kind=task.kind, outcome=Outcome.SUCCEEDED, started_at=now, completed_at=clock.now(), duration_seconds=0.1,
-            deletion=result.deletion, message=result.message,
+            deletion=result.deletion, message=result.message, backup_there=result.backup_there,
         )  # fmt: skip
 
     def _deletion(self, task: DeleteTask, context: Context) -> Result:

@@ -20,8 +20,9 @@ from tests.builders import (
 
 from holdfast.api.backup import Cleanup, Phase
 from holdfast.api.job import PodWanted
+from holdfast.decide.backup import attempts
 from holdfast.decide.backup.observation import BACKUP, CLEANUP, Observation
-from holdfast.decide.backup.steps import MAX_ATTEMPTS, decide
+from holdfast.decide.backup.steps import decide
 from holdfast.decide.decision import RETIRED_SECONDS, Create, Decision, Delete, Do, Expire, Learn, Rest, What
 from holdfast.errors import EXIT_CODES, FINAL_EXIT_CODES, ExitCode, Reason
 
@@ -323,7 +324,7 @@ def test_a_finished_job_is_never_judged_by_the_cache_alone():
 def test_a_lost_report_is_asked_for_by_another_job_and_in_the_end_given_up():
     job = a_job(complete=True, ttl_set=True)
     lost = observed(a_begun_backup(), job=job, pods_listed=True)
-    last = observed(a_begun_backup(attempt=MAX_ATTEMPTS), job=job, pods_listed=True)
+    last = observed(a_begun_backup(attempt=attempts.MOST), job=job, pods_listed=True)
 
     again, over = the_decision(lost), the_decision(last)
 
@@ -400,7 +401,7 @@ def test_the_job_that_another_image_follows_is_let_go_before_it_is_out_of_sight(
         pytest.param(OLD, None, 18, 1, id="not even the newest is new enough"),
         pytest.param(OLD, 17, 17, 2, id="the image was picked for this very server"),
         pytest.param(OLD, 17, None, 1, id="a report that names no version"),
-        pytest.param(NEW, 17, 15, MAX_ATTEMPTS, id="enough Jobs were tried"),
+        pytest.param(NEW, 17, 15, attempts.MOST, id="enough Jobs were tried"),
         pytest.param(Reason.TOOL_NOT_FOUND, 17, 15, 1, id="a failure that no other image mends"),
     ],
 )

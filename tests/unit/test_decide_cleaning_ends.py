@@ -7,9 +7,11 @@ from tests.builders import NOW, a_backup, a_begun_backup, a_failure, a_job, a_po
 
 from holdfast.api.backup import Cleanup, Phase
 from holdfast.api.job import LOG_SECONDS
-from holdfast.decide import job_end
+from holdfast.decide import failures, job_end
+from holdfast.decide.backup import attempts
+from holdfast.decide.backup.observation import BACKUP
 from holdfast.decide.backup.steps import decide
-from holdfast.decide.decision import Decision, Delete, Expire, Rest
+from holdfast.decide.decision import Create, Decision, Delete, Expire, Rest
 from holdfast.errors import Reason
 
 CLEANED = a_success().model_copy(update={"kind": "cleanup", "backup": None, "message": "removed 1 upload"})
@@ -112,6 +114,57 @@ def test_one_that_ended_well_says_what_it_did(kind, message):
     assert decision.status.cleanup.message == (message or "")
     said = decision.announcement
     assert (said.warning, said.reason, said.message) == (False, "CleanedUp", message or "")
+
+
+FOUND = CLEANED.model_copy(update={"backup_there": True})
+A_PART = {"failure": failures.report_lost(1), "completed_at": NOW, "duration": "3s", "duration_seconds": 3.0}
+
+
+def a_failed_one(phase=Phase.FAILED, **changes):
+    status = a_begun_backup(phase=phase).status
+    cleanup = Cleanup(job_name="c", state="Running", message="")
+    return a_backup(status=status.model_copy(update={**A_PART, "cleanup": cleanup, **changes}))
+
+
+def test_a_backup_that_is_there_after_all_is_looked_for_by_another_job():
+    pods = (a_pod(exit_code=0, report=FOUND),)
+    first = observed(a_failed_one(), cleanup_job=a_job(complete=True, name="c"), cleanup_pods=pods)
+    assert isinstance(decide(first, settings(), NOW).act, Expire), "its Job is not in the status any more then"
+
+    let_go = observed(a_failed_one(), cleanup_job=a_job(complete=True, ttl_set=True, name="c"), cleanup_pods=pods)
+    told = decide(let_go, settings(), NOW)
+    status = told.status
+    assert (status.phase, status.attempt) == (Phase.PENDING, 2)
+    assert status.job_name != a_failed_one().status.job_name
+    assert [status.failure, status.completed_at, status.duration, status.duration_seconds, status.cleanup] == [None] * 5
+    assert (told.announcement.warning, told.announcement.reason) == (True, "BackupFound")
+    assert "the backup is in the bucket, though no Pod could say so" in status.message
+
+    made = decide(observed(a_backup(status=status)), settings(), NOW)
+    assert made.act == Create(BACKUP)
+
+
+@pytest.mark.parametrize(
+    "failed",
+    [
+        pytest.param(a_failed_one(attempt=attempts.MOST), id="enough Jobs have looked"),
+        pytest.param(a_failed_one(Phase.SUCCEEDED, failure=None), id="it is known to be good"),
+    ],
+)
+def test_nobody_looks_again_where(failed):
+    o = observed(failed, cleanup_job=a_job(complete=True), cleanup_pods=(a_pod(exit_code=0, report=FOUND),))
+    decision = decide(o, settings(), NOW)
+    assert (decision.status.phase, decision.status.cleanup.state) == (failed.status.phase, "Done")
+
+
+def test_each_job_of_a_backup_has_a_cleanup_of_its_own():
+    pods = (a_pod(exit_code=137, end_reason="OOMKilled"),)
+    ended = {"job": a_job(failed="BackoffLimitExceeded"), "pods": pods, "pods_listed": True}
+    names = {
+        decide(observed(a_begun_backup(attempt=number), **ended), settings(), NOW).status.cleanup.job_name
+        for number in (1, 2, 3)
+    }
+    assert len(names) == 3
 
 
 def test_it_waits_for_the_last_pod_of_the_backup_and_looks_again_when_that_one_can_work_no_more():

@@ -26,9 +26,9 @@ from holdfast.api.backup import Cleanup, Ending, Phase
 from holdfast.api.job import PodWanted
 from holdfast.contract.snapshot import Snapshot
 from holdfast.decide import job_end, ownership
-from holdfast.decide.backup import ending
+from holdfast.decide.backup import attempts, ending
 from holdfast.decide.backup.observation import BACKUP, CLEANUP, Observation
-from holdfast.decide.backup.steps import MAX_ATTEMPTS, decide
+from holdfast.decide.backup.steps import decide
 from holdfast.decide.containers import InitContainer
 from holdfast.decide.decision import Create, Decision, Delete, Learn, What
 from holdfast.decide.resolve import resolve
@@ -186,7 +186,7 @@ def test_a_success_that_a_failed_job_contradicts_is_asked_of_the_bucket_and_then
     job, pods = a_job(failed="DeadlineExceeded", ttl_set=True), (a_pod(**GOOD),)
 
     asked = running(pods, job, pods_listed=True)
-    last = the_decision(observed(a_begun_backup(attempt=MAX_ATTEMPTS), job=job, pods=pods, pods_listed=True))
+    last = the_decision(observed(a_begun_backup(attempt=attempts.MOST), job=job, pods=pods, pods_listed=True))
 
     assert (asked.status.phase, asked.status.attempt) == (Phase.PENDING, 2)
     assert asked.announcement.reason == Reason.REPORT_IMPLAUSIBLE

@@ -39,6 +39,19 @@ def test_a_clock_that_is_a_little_ahead_is_believed(ahead):
     assert "in the future" in judged(a_success().model_copy(update={"completed_at": NOW + beyond}))
 
 
+@pytest.mark.parametrize(
+    ("completed", "says"),
+    [
+        pytest.param(BACKUP.begun.started_at - CLOCKS, None, id="its clock is an hour behind"),
+        pytest.param(BACKUP.begun.started_at - CLOCKS - timedelta(seconds=1), "before this one began", id="long ago"),
+        pytest.param(NOW + CLOCKS + timedelta(seconds=1), "in the future", id="in the future"),
+    ],
+)
+def test_when_a_backup_was_complete_is_between_its_begin_and_now(completed, says):
+    told = judged(completed_at=completed)
+    assert (told is None) if says is None else (says in told)
+
+
 @pytest.mark.parametrize("location", ["s3://backups", "s3://backups/"])
 def test_where_the_status_names_no_folder_no_artifact_is_in_it(location):
     assert "not in the backup's folder" in judged(backup=a_begun_backup(location=location), artifact_key="x.sql.gz")

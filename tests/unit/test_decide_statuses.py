@@ -54,6 +54,18 @@ def test_what_a_failures_report_told_is_kept_until_its_job_has_ended():
     assert recorded(phase=None).phase is Phase.PENDING
 
 
+@pytest.mark.parametrize(
+    ("told", "completed"),
+    [(ago(25), ago(25)), (None, NOW)],
+    ids=["by its manifest", "by a runner of the release before"],
+)
+def test_a_backup_is_as_old_as_its_manifest_says_whoever_reports_it(told, completed):
+    report = a_success(found=True, completed_at=told)
+    status = the_status(a_begun_backup(), job=a_job(complete=True), pods=(a_pod(exit_code=0, report=report),))
+    assert (status.phase, status.completed_at) == (Phase.SUCCEEDED, completed)
+    assert status.expires_at == completed + timedelta(days=90)
+
+
 def test_nothing_is_wanted_any_more_when_it_has_ended():
     ended = {"job": a_job(complete=True), "pods": (a_pod(exit_code=0, report=a_success()),)}
     assert the_status(a_begun_backup(pod_wanted=WANTED), **ended).pod_wanted is None

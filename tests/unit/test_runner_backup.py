@@ -190,6 +190,7 @@ def test_a_manifest_that_is_there_already_is_verified_and_nothing_is_dumped(s3, 
     assert done.backup.found
     assert done.backup.artifact_key == f"{PREFIX}pod-1.sql.gz"
     assert set(s3.calls) == {"get_object", "head_object"}
+    assert done.backup.completed_at == Manifest.parse(s3.objects[MANIFEST]).completed_at
 
 
 def test_two_pods_at_once_leave_one_manifest_and_one_artifact(s3, context, tmp_path):

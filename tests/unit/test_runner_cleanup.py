@@ -72,6 +72,7 @@ def test_uploads_and_artifacts_without_a_manifest_go_and_the_rest_stays(monkeypa
         s3.create_multipart_upload(Key=key)
     done = run(s3, monkeypatch, tmp_path)
     assert done.message == f"aborted 2 uploads and deleted 2 objects under {PREFIX}"
+    assert not done.backup_there
     assert sorted(s3.objects) == sorted(elsewhere)
     assert sorted(s3.keys[upload] for upload in s3.uploads) == sorted(elsewhere)
 
@@ -136,6 +137,7 @@ def test_the_artifact_that_a_valid_manifest_names_stays_and_the_rest_goes(monkey
     assert done.message == (
         f"aborted 1 uploads and deleted 1 objects under {PREFIX}; the backup backup-1 is there and stays"
     )
+    assert done.backup_there
 
 
 def test_the_manifest_of_another_backup_stops_the_deleting(monkeypatch, tmp_path):

@@ -156,6 +156,9 @@ class BackupReport(StatusModel):
         None, max_length=96, description="The id of a backup that another resource of this name has made."
     )
     found: bool = Field(False, description="An earlier Pod had published it; this one verified it again.")
+    completed_at: Moment | None = Field(
+        None, description="When it was complete, as its manifest says: by that, backups are ordered."
+    )
 
 
 Items = Annotated[list[Annotated[int, Field(ge=0, lt=MAX_ITEMS)]], Field(max_length=MAX_ITEMS)]
@@ -202,6 +205,9 @@ class Report(StatusModel):
     failure: FailureReport | None = None
     message: Plain | None = Field(None, description="What a restore or a cleanup did, in a sentence.")
     clean: bool = Field(True, description="Nothing half-written is left in the bucket, as far as this Pod knows.")
+    backup_there: bool | None = Field(
+        None, description="A cleanup found the backup's manifest: a Pod had published it, and could not say so."
+    )
     warnings: list[Plain] = Field(default_factory=list)
 
     def to_bytes(self) -> bytes:

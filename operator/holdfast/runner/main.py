@@ -159,6 +159,7 @@ def _end(kind: str, ended: End, log: Log, places: Places, started: datetime, beg
         failure=failure and _failure(failure),
         message=result.message,
         clean=ended.clean and result.clean,
+        backup_there=result.backup_there,
         warnings=warnings,
     ).reworded(log.mask.hide)
     told = report.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"version", "kind"})

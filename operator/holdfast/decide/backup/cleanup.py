@@ -5,11 +5,12 @@ It begins when no runner of the backup can work any more.
 
 from datetime import datetime
 
+from holdfast.api.backup import Phase
 from holdfast.api.job import LOG_SECONDS
 from holdfast.api.policy import BackupPolicySpec
 from holdfast.contract.report import Outcome
 from holdfast.decide import failures, job_end, job_life
-from holdfast.decide.backup import ending, plausible, statuses
+from holdfast.decide.backup import attempts, ending, plausible, statuses
 from holdfast.decide.backup.observation import CLEANUP, Decision, Observation
 from holdfast.decide.decision import Announcement, Do, Rest, Write
 from holdfast.decide.job_life import Step, Work
@@ -17,6 +18,8 @@ from holdfast.decide.outcome import End
 from holdfast.decide.resolve import no_image
 from holdfast.sentences import explain
 from holdfast.settings import Settings
+
+FOUND = "BackupFound"
 
 
 def decide(o: Observation, settings: Settings, now: datetime) -> Decision | None:
@@ -32,7 +35,7 @@ def decide(o: Observation, settings: Settings, now: datetime) -> Decision | None
     if seen.job is None and (waits := _waits(o, resolved, settings, now)):
         return waits
     work = Work(CLEANUP, o.backup.ref, resolved.job, wanted=o.backup.status.pod_wanted)
-    return _after(o, job_life.step(work, seen, o.asked, now))
+    return _after(o, job_life.step(work, seen, o.asked, now), now)
 
 
 def _waits(o: Observation, resolved: BackupPolicySpec, settings: Settings, now: datetime) -> Decision | None:
@@ -45,7 +48,7 @@ def _waits(o: Observation, resolved: BackupPolicySpec, settings: Settings, now: 
     return None
 
 
-def _after(o: Observation, step: Step) -> Decision:
+def _after(o: Observation, step: Step, now: datetime) -> Decision:
     """Say what the Job's step means for the cleanup."""
     match step:
         case Do():
@@ -53,7 +56,7 @@ def _after(o: Observation, step: Step) -> Decision:
         case job_life.GivenUp(failure):
             return _failed(o, explain(failure))
         case job_life.Over(end):
-            return _ended(o, end)
+            return _ended(o, end, now)
         case job_life.Unreported():
             return _failed(o, "the cleanup's report is missing, or does not agree with its Job")
         case job_life.Hindered(by, due, wanted):
@@ -64,12 +67,27 @@ def _after(o: Observation, step: Step) -> Decision:
             return Write(statuses.cleanup_runs(o.backup, wanted), due=due)
 
 
-def _ended(o: Observation, end: End) -> Decision:
+def _ended(o: Observation, end: End, now: datetime) -> Decision:
     report = end.report
     if report is not None and report.outcome is Outcome.SUCCEEDED and report.kind in plausible.CLEANUP_KINDS:
+        if report.backup_there and o.backup.status.phase is Phase.FAILED and (looks := _looked_for(o, now)):
+            return looks
         done = statuses.cleanup_done(o.backup, report.message or "")
         return Write(done, Announcement(False, "CleanedUp", report.message or ""))
     return _failed(o, explain(end.failure or failures.failure_in(report)))
+
+
+def _looked_for(o: Observation, now: datetime) -> Decision | None:
+    """Have another Job verify and report what a Pod had published before it was killed; None after enough of them.
+
+    The cleanup's Job is let go first: its name is not in the status any more when the next one ends.
+    """
+    sentence = "the backup is in the bucket, though no Pod could say so; another Job verifies it"
+    why = Announcement(True, FOUND, sentence)
+    waiting = statuses.waiting(o.backup, now, FOUND, sentence)
+    taken_up = {"failure": None, "completed_at": None, "duration_seconds": None, "duration": None, "cleanup": None}
+    again = attempts.another(o, waiting.model_copy(update=taken_up), why)
+    return again and (job_life.tidied(o.of(CLEANUP), o.backup.ref, LOG_SECONDS) or again)
 
 
 def _failed(o: Observation, sentence: str) -> Decision:

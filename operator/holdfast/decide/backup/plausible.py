@@ -24,8 +24,11 @@ def wrong_backup(report: Report, result: BackupReport, begun: Begun, now: dateti
         return f"the report is about another task, {report.kind}"
     if result.backup_id != begun.backup_id:
         return f"the report is about another backup, {result.backup_id}"
-    if max(report.completed_at, result.verified_at) > now + CLOCKS:
+    completed = result.completed_at or report.completed_at
+    if max(completed, report.completed_at, result.verified_at) > now + CLOCKS:
         return "the times in the report are in the future"
+    if completed < begun.started_at - CLOCKS:
+        return "the backup in the report was complete before this one began"
     return METHODS[begun.resolved.method].wrong(result, begun)
 
 

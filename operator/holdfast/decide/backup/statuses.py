@@ -116,7 +116,8 @@ def succeeded(
     sentence = METHODS[backup.begun.resolved.method].achieved(result, size, took)
     if verdict.suspicious:
         sentence += f"; suspicious: {verdict.sentence}"
-    expiry = clock.days_after(report.completed_at, _retention_days(backup))
+    completed = result.completed_at or report.completed_at  # a runner of the release before told the latter only
+    expiry = clock.days_after(completed, _retention_days(backup))
     done = _ended(backup, now, True, "BackupSucceeded", sentence, retries)
     judged = [(C.SUSPICIOUS, verdict.suspicious, verdict.reason, verdict.sentence)]
     return done.model_copy(
@@ -131,7 +132,7 @@ def succeeded(
             "uncompressed_bytes": result.uncompressed_bytes,
             "compression_ratio": _ratio(result),
             "sha256": result.sha256,
-            "completed_at": report.completed_at,
+            "completed_at": completed,
             "duration_seconds": round(report.duration_seconds, 1),
             "duration": units.duration_for_people(report.duration_seconds),
             **_expiring(expiry),

@@ -16,6 +16,7 @@ from holdfast.api.policy import BackupPolicySpec
 from holdfast.contract.report import BackupReport, Report
 from holdfast.decide import failures, job_life, outcome, ownership
 from holdfast.decide.backup import (
+    attempts,
     claims,
     cleanup,
     ending,
@@ -30,11 +31,9 @@ from holdfast.decide.backup import (
 from holdfast.decide.backup.observation import BACKUP, FORMER, Decision, Observation
 from holdfast.decide.backup.queue import Turn
 from holdfast.decide.decision import (
-    RETIRED_SECONDS,
     Announcement,
     Delete,
     Do,
-    Expire,
     Learn,
     Rest,
     What,
@@ -48,7 +47,6 @@ from holdfast.errors import HoldfastError, Reason
 from holdfast.settings import Settings
 
 NEAR = timedelta(minutes=1)  # until those who come soon in the queue are told anew of how many go first
-MAX_ATTEMPTS = 3  # Jobs of one backup; one that follows a lost report finds the manifest and only verifies
 OTHER_IMAGE = (Reason.TOOL_TOO_OLD, Reason.TOOL_TOO_NEW)  # what a Job with another image may mend
 # Said from the id on until the Pod runs: a thousand backups at once cost a thousand writes less.
 STARTING = ("Starting", "the Job's Pod is starting")
@@ -195,10 +193,10 @@ def _asked_again(o: Observation, contradicted: bool, now: datetime) -> Decision:
     if contradicted:
         sentence = "the Job failed although its Pod reports a success; another Job looks for the backup in the bucket"
         asked = _another_job(o, now, Announcement(True, Reason.REPORT_IMPLAUSIBLE, sentence), {})
-        return asked or _fail(o, now, failures.report_contradicted(MAX_ATTEMPTS))
+        return asked or _fail(o, now, failures.report_contradicted(attempts.MOST))
     sentence = "the Job ended, but its report is gone; another Job looks for the backup in the bucket"
     lost = _another_job(o, now, Announcement(True, Reason.REPORT_MISSING, sentence), {})
-    return lost or _fail(o, now, failures.report_lost(MAX_ATTEMPTS))
+    return lost or _fail(o, now, failures.report_lost(attempts.MOST))
 
 
 def _with_other_image(o: Observation, end: End, settings: Settings, now: datetime) -> Decision | None:
@@ -215,15 +213,9 @@ def _with_other_image(o: Observation, end: End, settings: Settings, now: datetim
 
 
 def _another_job(o: Observation, now: datetime, why: Announcement, changes: dict[str, object]) -> Decision | None:
-    """Let the next Job take over, with the same id and folder; None when there were enough of them."""
-    job, attempt = o.job, o.backup.begun.attempt + 1
-    if attempt > MAX_ATTEMPTS:
-        return None
-    if job is not None and job.finished and not job.ttl_set:
-        return Do(Expire(job, RETIRED_SECONDS))  # while it can still be found by the name in the status
+    """Let the next Job take over; None when there were enough of them."""
     waiting = _with_cleanup(o, statuses.waiting(o.backup, now, why.reason, why.message))
-    name = naming.child_name(o.backup.name, o.backup.uid, "backup", attempt)
-    return Write(waiting.model_copy(update={**changes, "attempt": attempt, "job_name": name}), why)
+    return attempts.another(o, waiting.model_copy(update=changes), why)
 
 
 def _going_on(o: Observation, state: State, due: datetime, wanted: PodWanted | None, now: datetime) -> Decision:
@@ -289,7 +281,7 @@ def _with_cleanup(o: Observation, status: statuses.Status) -> statuses.Status:
     vanished = ran and not pods
     if not (vanished or outcome.left_behind(job, pods)):
         return status
-    name = naming.child_name(o.backup.name, o.backup.uid, "cleanup")
+    name = naming.child_name(o.backup.name, o.backup.uid, "cleanup", o.backup.status.attempt or 1)
     return status.model_copy(update={"cleanup": statuses.cleanup_begun(name)})
 
 

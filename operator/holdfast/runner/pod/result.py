@@ -15,6 +15,7 @@ class Result:
     message: str | None = None
     warnings: list[str] = field(default_factory=list)
     clean: bool = True  # nothing of this Pod's is left in the bucket that should not be
+    backup_there: bool | None = None  # a cleanup has seen the manifest of the backup
 
 
 class UncleanError(Exception):

@@ -244,6 +244,7 @@ def _reported(manifest: SnapshotManifest, *, found: bool) -> Result:
         checked_by=CheckedBy.RDS,
         compared=verification.compared,
         found=found,
+        completed_at=manifest.completed_at,
     )
     return Result(backup=report, warnings=[] if snapshot.encrypted else [unencrypted])
 

@@ -23,4 +23,5 @@ def run(task: C, context: Context, method: Cleaning[C, M]) -> Result:
     opened = store.connect(task.s3, context.places)
     aborted = folder.abort_uploads(opened, task.key_prefix, context)
     manifest = manifests.read(opened, task.key_prefix, task.backup_uid, method.manifest)
-    return Result(message=f"aborted {aborted} uploads{method.clean(task, opened, manifest, context)}")
+    message = f"aborted {aborted} uploads{method.clean(task, opened, manifest, context)}"
+    return Result(message=message, backup_there=manifest is not None or None)

@@ -103,4 +103,5 @@ def report(published: Manifest, again: Verification | None = None) -> BackupRepo
         schema_sha256=published.schema_sha256,
         migrations=MigrationsReport.of(published.migrations[0]) if published.migrations else None,
         found=again is not None,
+        completed_at=published.completed_at,
     )
