@@ -5,6 +5,8 @@ import time
 
 import aiohttp
 import pytest
+from prometheus_client import REGISTRY, Metric
+from prometheus_client.registry import Collector
 
 from holdfast.process.health import MAX_TICK_SECONDS, Health, serve
 
@@ -54,3 +56,26 @@ async def test_metrics_are_exported(name: str) -> None:
     assert status == 200
     assert f"\n{name}" in text
     assert "_created" not in text
+
+
+async def test_who_names_some_metrics_gets_these_alone_and_no_resource_is_read_for_it() -> None:
+    read = list[bool]()
+
+    class Resources(Collector):
+        def describe(self) -> list[Metric]:
+            return []
+
+        def collect(self) -> list[Metric]:
+            read.append(True)
+            return []
+
+    collector = Resources()
+    REGISTRY.register(collector)
+    try:
+        status, text = await get(Health(), "/metrics?name[]=holdfast_queue_depth")
+        assert (status, read) == (200, [])
+        assert {line.split()[0] for line in text.splitlines() if not line.startswith("#")} == {"holdfast_queue_depth"}
+        await get(Health(), "/metrics")
+        assert read == [True]
+    finally:
+        REGISTRY.unregister(collector)
