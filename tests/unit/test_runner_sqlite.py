@@ -336,6 +336,103 @@ def test_a_collation_that_only_the_application_has_costs_a_warning_not_the_backu
     assert any("no such collation sequence: LOCAL" in warning for warning in source.warnings)
 
 
+APPLICATIONS_OWN = {
+    "a tokenizer of fts4": ("create virtual table titles using fts4(title, tokenize=simple)", "simple", "collating"),
+    "a tokenizer of fts5": ("create virtual table titles using fts5(title, tokenize=porter)", "porter", "collating"),
+    "a module": ("create virtual table titles using fts5(title)", "fts5", "spellfix9"),
+    "arguments of another release": ("create virtual table titles using rtree(id, a, b)", "(id, a, b)", "(id, a)"),
+}
+FILMS = """
+create table films (id integer primary key, title text); insert into films values (1, 'one'), (2, 'two');
+create index by_title on films (title);
+"""
+
+
+def make_with(file: Path, make_table, ours, theirs, journal="delete"):
+    """Make a virtual table that only the application can open: by hand, since it alone has what that takes."""
+    make(file, f"{FILMS} {make_table};", journal)
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("pragma writable_schema = on")
+        database.execute("update sqlite_schema set sql = replace(sql, ?, ?) where name = 'titles'", (ours, theirs))
+        database.commit()
+
+
+@pytest.fixture(params=["opened", "read"])
+def checks_virtual_tables(request, monkeypatch):
+    """Have the checks open each virtual table of the schema in force, as SQLite does since its release 3.44.
+
+    "read": as if the table's module failed only then, as fts5 does since 3.47.
+    """
+    rows_of, failing = program._rows, program._failing
+
+    def opening(database, pragma):
+        for row in database.execute("pragma main.table_list").fetchall():
+            if row[2] == "virtual":
+                database.execute(f"select 1 from {row[1]} limit 0")
+        return rows_of(database, pragma)
+
+    def late(database, statement):
+        return {} if statement.startswith("select") else failing(database, "select 1 from {} limit 0")
+
+    monkeypatch.setattr(program, "_rows", opening)
+    if request.param == "read":
+        monkeypatch.setattr(program, "_failing", late)
+    return request.param
+
+
+@pytest.mark.parametrize("case", APPLICATIONS_OWN.values(), ids=APPLICATIONS_OWN.keys())
+def test_a_virtual_table_that_only_the_application_can_open_costs_a_warning_and_the_file_stays_as_it_is(
+    claim, case, checks_virtual_tables
+):
+    make_with(claim / "app.db", *case, journal={"opened": "delete", "read": "wal"}[checks_virtual_tables])
+    before = (claim / "app.db").read_bytes()
+    said = program.check(str(claim / "app.db"))
+    assert said["problems"] == 0
+    assert [warning for warning in said["warnings"] if "virtual table titles was copied" in warning] == said["warnings"]
+    assert said["warnings"], "it is told"
+    assert (claim / "app.db").read_bytes() == before
+
+
+def test_beside_such_a_virtual_table_the_rows_of_all_others_are_counted_and_every_byte_comes_back(claim, tmp_path):
+    make_with(claim / "app.db", *APPLICATIONS_OWN["a tokenizer of fts4"])
+    context = a_context(claim)
+    source = a_source(claim, context=context)
+    stored = backed_up(source, context)
+    assert len(source.warnings) == 1
+    put(a_source(claim, path="restored.db"), stored, context)
+    query = "select type, name, sql from sqlite_schema"
+    assert rows(claim / "restored.db", query) == rows(claim / "app.db", query)
+    assert rows(claim / "restored.db", "select * from films") == [(1, "one"), (2, "two")]
+
+
+@pytest.mark.usefixtures("checks_virtual_tables")
+def test_damage_beside_such_a_virtual_table_is_still_found(claim):
+    make_with(claim / "app.db", *APPLICATIONS_OWN["a tokenizer of fts4"])
+    with closing(sqlite3.connect(claim / "app.db")) as database:
+        database.execute("pragma writable_schema = on")
+        database.execute("update sqlite_schema set sql = 'CREATE INDEX by_title on films (id)' where name = 'by_title'")
+        database.commit()
+    said = program.check(str(claim / "app.db"))
+    assert said["problems"]
+    assert "by_title" in said["first"][0]
+
+
+def test_a_virtual_table_that_can_be_opened_is_no_reason_for_a_warning(claim):
+    make(claim / "app.db", "create virtual table titles using fts5(title); insert into titles values ('one');")
+    assert program.check(str(claim / "app.db")) == {"problems": 0, "first": [], "warnings": []}
+
+
+REMEDIES = {"SQLITE_IOERR_READ": "driver", "SQLITE_NOMEM": "limits.memory", "SQLITE_ERROR": "read the Job's log"}
+
+
+@pytest.mark.parametrize(("name", "remedy"), REMEDIES.items(), ids=REMEDIES.keys())
+def test_the_disk_is_blamed_for_what_the_disk_did_and_for_nothing_else(claim, name, remedy):
+    error = work.failure(Place(claim, "app-data", "app.db"), name, "it says so", "checking the copy")
+    assert error.reason is Reason.DUMP_FAILED
+    assert remedy in error.remedy
+    assert ("driver" in error.remedy) == (remedy == "driver")
+
+
 def test_a_sound_database_has_no_warnings(claim):
     make(claim / "app.db", "create table p (i integer primary key); create table c (p references p);")
     assert program.check(str(claim / "app.db")) == {"problems": 0, "first": [], "warnings": []}

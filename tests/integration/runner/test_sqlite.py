@@ -229,6 +229,39 @@ def content(file: Path) -> str:
         return "\n".join(database.iterdump())
 
 
+# By hand: the application, which alone has the tokenizer, would make it so.
+OWN_TOKENIZER = """
+    create virtual table titles using fts4(title, tokenize=simple);
+    create table films (id integer primary key, title text);
+    insert into films values (1, 'one');
+    insert into titles values ('one');
+    pragma writable_schema = on;
+    update sqlite_schema set sql = replace(sql, 'simple', 'collating') where name = 'titles';
+"""
+
+
+def test_a_table_with_a_tokenizer_of_the_applications_own_is_backed_up_with_a_warning_and_comes_back(
+    world: World, claim: Claim
+) -> None:
+    with closing(sqlite3.connect(claim.file)) as database:
+        database.executescript(OWN_TOKENIZER)
+    os.chown(claim.file, *map(int, OWNER.split(":")))
+    task = claim.backup()
+    result = claim.pod(task).run()
+    world.assert_backed_up(task, result)
+    assert result.report is not None
+    assert [warning for warning in result.report.warnings if "virtual table titles" in warning]
+    restored = claim.restored(task, "again.db")
+    assert restored.exit_code == 0, restored.log
+    for query in ("select type, name, sql from sqlite_schema", "select * from films", "select * from titles_content"):
+        assert rows(claim.folder / "again.db", query) == rows(claim.file, query)
+
+
+def rows(file: Path, query: str) -> list[Any]:
+    with closing(sqlite3.connect(file)) as database:
+        return database.execute(query).fetchall()
+
+
 def test_the_log_of_a_crashed_application_is_backed_up_and_stays_as_it_was(world: World, claim: Claim) -> None:
     claim.make("wal")
     claim.application(CRASHED)

@@ -9,7 +9,8 @@ import re
 import sqlite3
 import sys
 import time
-from contextlib import closing
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,12 @@ _RULE = re.compile(r"CHECK constraint failed in |(NULL|NUMERIC|TEXT|non-\w+) val
 _FOREIGN = re.compile(r"no such collation sequence: (.+)|unknown function|no such (?:function|module)")
 _NOT_COMPARED = (
     "every page was checked, but indexes were not compared with tables, since that needs functions of the application: "
+)
+
+_VIRTUAL = "select name from sqlite_schema where type = 'table' and rootpage = 0 order by name"
+_NOT_OPENED = (
+    "was copied with the tables in which it is kept, but its index was not checked, since that needs a module or "
+    "tokenizer of the application: "
 )
 
 Answer = dict[str, Any]
@@ -60,10 +67,67 @@ def check(path: str) -> Answer:
     It is opened for writing, since SQLite passes over CHECK constraints where it must not write; nothing is written.
     """
     with closing(sqlite3.connect(f"{Path(path).as_uri()}?mode=rw", uri=True)) as database:
-        found, warnings = _integrity(database)
+        database.text_factory = lambda text: text.decode(errors="backslashreplace")
+        found, warnings = _integrity_of_what_opens(database)
         broken = [row for row in found if not _RULE.match(row)]
         warnings += [f"integrity_check: {row}" for row in found if row not in broken][:PROBLEMS]
         return {"problems": len(broken), "first": broken[:PROBLEMS], "warnings": [*warnings, *_foreign_keys(database)]}
+
+
+def _integrity_of_what_opens(database: sqlite3.Connection) -> tuple[list[str], list[str]]:
+    """Return what is wrong, and warnings; virtual tables that only their application can open are left out.
+
+    Since release 3.44 SQLite looks into virtual tables as well, and fails as a whole where one cannot be opened.
+    """
+    missing = _failing(database, "select 1 from {} limit 0")
+    try:
+        with _left_out(database, missing):
+            found, warnings = _integrity(database)
+    except sqlite3.OperationalError:
+        deeper = _failing(database, "PRAGMA quick_check({})")  # a module may miss something only when it reads
+        if not deeper.keys() - missing.keys():
+            raise
+        missing = deeper | missing
+        with _left_out(database, missing):
+            found, warnings = _integrity(database)
+    said = [f"virtual table {name} {_NOT_OPENED}{why}" for name, why in missing.items()]
+    return found, [*warnings, *said[:PROBLEMS]]
+
+
+def _failing(database: sqlite3.Connection, statement: str) -> dict[str, str]:
+    """Return the virtual tables of which a statement fails, as it does without their module or tokenizer, and why.
+
+    Each module says it in its own words, or in none at all: so the error's code is looked at, not its message.
+    """
+    failing = {}
+    for (name,) in database.execute(_VIRTUAL).fetchall():
+        try:
+            database.execute(statement.format('"' + name.replace('"', '""') + '"')).fetchall()
+        except sqlite3.OperationalError as error:
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
+                failing[name] = str(error)
+        except sqlite3.Error:  # damage: the check itself tells it
+            continue
+    return failing
+
+
+@contextmanager
+def _left_out(database: sqlite3.Connection, tables: Iterable[str]) -> Iterator[None]:
+    """Have a schema without these virtual tables, in a transaction that is rolled back: the file is not changed."""
+    if not tables:
+        yield
+        return
+    database.isolation_level = None
+    database.execute("PRAGMA cache_spill = OFF")  # nothing of the transaction reaches the file
+    database.execute("BEGIN")
+    try:
+        database.execute("PRAGMA writable_schema = ON")
+        database.executemany("delete from sqlite_schema where rootpage = 0 and name = ?", [(name,) for name in tables])
+        database.execute("PRAGMA writable_schema = RESET")  # reads the schema anew
+        yield
+    finally:
+        if database.in_transaction:  # some errors have ended it already
+            database.execute("ROLLBACK")
 
 
 def _integrity(database: sqlite3.Connection) -> tuple[list[str], list[str]]:

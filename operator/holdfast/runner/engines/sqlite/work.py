@@ -95,11 +95,11 @@ def failure(place: Place, name: str, message: str, doing: str) -> HoldfastError:
             return HoldfastError(
                 Reason.DISK_FULL, what, "free space on the node's disk, or raise job.scratch.sizeLimit"
             )
-    return HoldfastError(
-        Reason.DUMP_FAILED,
-        what,
-        "for an I/O error (SQLITE_IOERR), look at the volume's driver and node; for all else, " + _LOG,
-    )
+        case "SQLITE_IOERR":
+            return HoldfastError(Reason.DUMP_FAILED, what, "look at the volume's driver and at the node: a disk failed")
+        case "SQLITE_NOMEM":
+            return HoldfastError(Reason.DUMP_FAILED, what, "raise job.resources.limits.memory")
+    return HoldfastError(Reason.DUMP_FAILED, what, _LOG)
 
 
 def corrupt(place: Place, what: str) -> HoldfastError:
