@@ -45,13 +45,13 @@ class Outcome:
     log: Path
 
 
-async def soak(cluster: Cluster, seconds: float, seed: int, say: Say) -> Outcome:
+async def soak(cluster: Cluster, seconds: float, seed: int, say: Say, policies: int = POLICY_COUNT) -> Outcome:
     """Do it all in a namespace of its own. The CRDs are there."""
     kubectl, namespace = Kubectl(cluster), f"soak-{secrets.token_hex(4)}"
     kubectl("create", "namespace", namespace)
     client = KubeClient(await access.configure(cluster.kubeconfig, cluster.context), timeout=30)
     try:
-        return await Soak(client, cluster, namespace, seed, say).run(seconds)
+        return await Soak(client, cluster, namespace, seed, say, policies).run(seconds)
     finally:
         await client.close()
         kubectl("delete", "namespace", namespace, "--wait=false")
@@ -60,8 +60,11 @@ async def soak(cluster: Cluster, seconds: float, seed: int, say: Say) -> Outcome
 class Soak:
     """One soak in one namespace."""
 
-    def __init__(self, client: KubeClient, cluster: Cluster, namespace: str, seed: int, say: Say) -> None:
-        """Take where, and the seed from which all chance comes."""
+    def __init__(
+        self, client: KubeClient, cluster: Cluster, namespace: str, seed: int, say: Say, policies: int
+    ) -> None:
+        """Take where, the seed from which all chance comes, and how many policies there are to be."""
+        self._policies = policies
         self._client, self._namespace, self._seed, self._say = client, namespace, seed, say
         self._bucket = Bucket(KEEP_LAST)
         self._operator = Operator(cluster, namespace)
@@ -89,7 +92,7 @@ class Soak:
 
     async def _begin(self) -> None:
         """Create the policies, and of each a pinned backup by hand."""
-        for number in range(POLICY_COUNT):
+        for number in range(self._policies):
             name = f"orders-{number:02}"
             await self._client.create(POLICIES, self._namespace, _object("BackupPolicy", name, _policy(name)))
             pinned = {"policyRef": {"name": name}, "pinned": True, "reason": "to stay"}
@@ -124,8 +127,8 @@ class Soak:
         """Ask some policy for a backup, again and again."""
         chance = self._chance("requests")
         while True:
-            await asyncio.sleep(chance.uniform(0, 2 * ASKS / POLICY_COUNT))
-            name = f"orders-{chance.randrange(POLICY_COUNT):02}"
+            await asyncio.sleep(chance.uniform(0, 2 * ASKS / self._policies))
+            name = f"orders-{chance.randrange(self._policies):02}"
             self._requests[name] = self._requests.get(name, 0) + 1
             await self._annotate(name, naming.ANNOTATION_BACKUP_NOW, str(self._requests[name]))
 
