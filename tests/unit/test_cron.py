@@ -144,6 +144,30 @@ def test_of_a_long_time_only_the_newest_slots_are_looked_at_and_it_is_said_that_
     assert (found.newest, found.more) == (tuple(until - timedelta(minutes=ago) for ago in (2, 1, 0)), True)
     whole = a_cron("0 8 * * *", "UTC").between(until - timedelta(days=2), until, most=3)
     assert (len(whole.newest), whole.more) == (2, False)
+    full = a_cron("0 8 * * *", "UTC").between(until - timedelta(days=3), until, most=3)
+    assert (len(full.newest), full.more) == (3, False)
+    one_more = a_cron("0 8 * * *", "UTC").between(until - timedelta(days=4), until, most=3)
+    assert (len(one_more.newest), one_more.more) == (3, True)
+
+
+@pytest.mark.parametrize("cron", ["0 0 29 2 *", "0 0 29 2 */7", "0 0 1 1 *", "* * * * *"])
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo"])
+def test_from_the_first_day_of_the_calendar_on_the_slots_of_a_hundred_years_are_looked_at(cron, zone):
+    until = datetime(2026, 11, 22, tzinfo=UTC)
+    found = a_cron(cron, zone).between(datetime(1, 1, 1, tzinfo=UTC), until)
+    assert found.more
+    assert found.newest[0] > until - timedelta(days=36525)
+
+
+@pytest.mark.parametrize(("cron", "many"), [("* * * * *", 600), ("@daily", 61), ("@monthly", 14)])
+def test_for_the_longest_time_between_two_slots_some_hundred_are_looked_at_or_a_year(cron, many, monkeypatch):
+    seen = []
+    real = Cron.after
+    monkeypatch.setattr(Cron, "after", lambda self, moment: (seen.append(slot) or slot for slot in real(self, moment)))
+    found = Cron.read(cron, "UTC")
+    seen.clear()
+    assert found.longest
+    assert len(seen) == many
 
 
 @pytest.mark.parametrize("until", ["2026-10-25T01:30", "2026-10-25T05:00", "2027-03-28T01:30", "2027-03-28T04:00"])

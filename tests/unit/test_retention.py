@@ -13,7 +13,10 @@ from tests.builders import NOW, a_policy
 
 from holdfast.api.policy import Environment
 from holdfast.api.retention import Retention
+from holdfast.api.schedule import Schedule
+from holdfast.decide.retention import telling, words
 from holdfast.decide.retention.facts import Fact
+from holdfast.decide.retention.pace import Pace
 from holdfast.decide.retention.plan import Plan, Rules, hash_of, plan
 from holdfast.decide.retention.telling import summary
 from holdfast.errors import HoldfastError
@@ -176,6 +179,7 @@ def test_the_last_good_one_is_never_deleted_however_old(fields):
 def test_a_pinned_one_is_never_deleted_and_never_expires():
     found = planned(days_ago(1), days_ago(4000, pinned=True))
     assert (reasons(found)["d4000"], found.verdicts[-1].expires, gone(found)) == (("pinned",), None, [])
+    assert planned(days_ago(1, pinned=True)).verdicts[0].expires is None
 
 
 def test_a_pinned_one_that_is_exactly_its_age_is_kept_by_that_alone():
@@ -207,6 +211,7 @@ def test_while_the_newest_is_bad_nothing_goes_because_of_numbers_and_age_alone_g
     facts = (newest, days_ago(1), days_ago(50), days_ago(60))
     held = planned(*facts, keepDaily=2)
     assert (gone(held), reasons(held)["d60"]) == ([], (why,))
+    assert reasons(held)["d1"][:2] == ("within 30 days", "daily 2026-11-21"), "what else keeps it is said"
     assert gone(planned(*facts)) == ["d60", "d50"]
     assert gone(planned(newest, days_ago(50), days_ago(60))) == ["d60"]
     healed = a_fact("healed", NOW + HOUR / 2)
@@ -216,6 +221,18 @@ def test_while_the_newest_is_bad_nothing_goes_because_of_numbers_and_age_alone_g
 def test_a_bad_one_whose_data_is_gone_holds_nothing():
     facts = (days_ago(0.5, suspicious=True, expired=True), days_ago(1), days_ago(50))
     assert gone(planned(*facts, keepDaily=1)) == ["d50"]
+
+
+@pytest.mark.parametrize(
+    "newest",
+    [
+        pytest.param(days_ago(0.01), id="good, a short time ago"),
+        pytest.param(days_ago(0.2, good=False, busy=True, completed=None), id="it runs"),
+        pytest.param(days_ago(0.2, good=False), id="nobody knows that it has ended"),
+    ],
+)
+def test_one_of_which_nothing_bad_is_known_holds_nothing(newest):
+    assert gone(planned(newest, days_ago(1), days_ago(50), keepDaily=1)) == ["d50"]
 
 
 def test_a_suspicious_one_takes_nobodys_place():
@@ -258,22 +275,23 @@ def test_failed_ones_count_for_nothing_and_go_after_seven_days_but_for_the_newes
     assert ([each.name for each in found.removals], gone(found)) == (["f12", "f10"], [])  # the newest has failed
     assert [each.name for each in planned(*facts[:2]).removals] == ["f12"]
     assert reasons(planned(*facts[:2]))["f10"] == ("newest failure",)
-    assert [each.name for each in planned(a_failure("f9", NOW - 9 * DAY, pinned=True), *facts[:1]).removals] == ["f10"]
+    pinned = planned(a_failure("f9", NOW - 9 * DAY, pinned=True), *facts)
+    assert ([each.name for each in pinned.removals], reasons(pinned)["f9"]) == (["f12", "f10"], ("pinned",))
     edge = [a_failure("f7", NOW - 7 * DAY), a_failure("f1", NOW - DAY)]
     assert [each.name for each in planned(*edge).removals] == ["f7"]
     assert planned(*edge, now=NOW - timedelta(seconds=1)).removals == ()
 
 
 def test_where_the_bucket_deletes_nothing_is_deleted_and_the_age_is_what_is_expected():
-    found = planned(days_ago(1), days_ago(400), mode="External", days=10)
+    found = planned(days_ago(1), days_ago(2), days_ago(400), mode="External", days=10)
     assert (gone(found), found.sweep, found.external) == ([], (), True)
-    assert [each.expires for each in found.verdicts] == [NOW + 9 * DAY, NOW - 390 * DAY]
+    assert [each.expires for each in found.verdicts] == [NOW + 9 * DAY, NOW + 8 * DAY, NOW - 390 * DAY]
     assert found.overdue == 1
     assert "1 past their days, looked for one after the other" in summary(found)
 
 
 def test_where_holdfast_deletes_nothing_is_past_its_days_unseen():
-    assert planned(days_ago(1), days_ago(400), minimum=2).overdue == 0
+    assert planned(days_ago(1), days_ago(400, pinned=True), minimum=2).overdue == 0
 
 
 def looked(days: float | None) -> dict[str, Any]:
@@ -310,6 +328,14 @@ def test_one_is_looked_for_after_the_other_the_one_that_has_waited_longest_first
     assert planned(late, seen, good, mode="External", days=10).look is None
     seen = days_ago(30, looked=NOW)
     assert planned(late, seen, good, mode="External", days=10).look == late.uid
+
+
+def test_one_that_is_being_taken_keeps_none_from_being_looked_for_and_one_in_use_is_not_looked_for():
+    old, good = days_ago(30), days_ago(1)
+    running = days_ago(0, busy=True, good=False, completed=None)
+    assert planned(old, running, good, mode="External", days=10).look == old.uid
+    used = days_ago(30, busy=True, completed=None, name="used")
+    assert planned(used, good, mode="External", days=10).look is None
 
 
 @pytest.mark.parametrize("state", [{"expired": True}, {"damaged": True}, {"failed": True}])
@@ -364,6 +390,32 @@ def test_what_is_on_its_way_out_or_in_use_is_no_part_of_what_half_is_taken_of():
     assert (found.held and found.held.why) == "2 are more than half of the 3 good backups"
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        pytest.param([a_failure(f"f{n}", NOW - n * DAY) for n in range(2, 11)], id="failed"),
+        pytest.param([days_ago(2 + n / 10, expired=True) for n in range(9)], id="gone, whatever else is said of them"),
+        pytest.param([days_ago(2 + n / 10, good=False, damaged=True) for n in range(9)], id="damaged"),
+    ],
+)
+def test_only_good_backups_that_are_there_are_counted_and_are_what_half_is_taken_of(more):
+    found = planned(days_ago(1), *(days_ago(40 + n) for n in range(2)), *more)
+    assert (found.held and found.held.why) == "2 are more than half of the 3 good backups"
+    assert (found.kept, found.good, found.counts) == (1, 3, {"within": 1, "newest good": 1, "minimum": 1})
+    assert found.next is not None
+    assert found.next.name == "d1"
+
+
+def test_of_failed_ones_the_newest_that_is_there_stays():
+    facts = (a_failure("gone", NOW - DAY, expired=True), a_failure("f9", NOW - 9 * DAY), a_failure("f8", NOW - 8 * DAY))
+    assert [each.name for each in planned(*facts).removals] == ["f9"]
+
+
+def test_what_is_no_good_backup_is_no_sound_one():
+    facts = (days_ago(1), days_ago(1, suspicious=True), a_failure("f", NOW), days_ago(1, good=False, damaged=True))
+    assert [fact.sound for fact in facts] == [True, False, False, False]
+
+
 def test_an_approval_lets_exactly_its_plan_go_on_and_no_other():
     facts = [days_ago(1), *(days_ago(40 + n) for n in range(5))]
     found = planned(*facts)
@@ -388,6 +440,54 @@ def test_the_next_to_go_is_named_with_its_time_and_when_to_look_again():
     assert planned().look_again is None
 
 
+MB = 1_000_000
+FOUR = [days_ago(1, size_bytes=5 * MB), *(days_ago(days, size_bytes=3 * MB) for days in (2, 3, 40))]
+HELD = [days_ago(1, size_bytes=5 * MB), days_ago(40, size_bytes=3 * MB), days_ago(41, size_bytes=3 * MB)]
+LIFECYCLE = "a lifecycle rule of the bucket deletes them"
+
+
+@pytest.mark.parametrize(
+    ("facts", "fields", "sentence"),
+    [
+        pytest.param(FOUR[:1], {}, "1 backup kept, 5.0 MB", id="one"),
+        pytest.param(FOUR, {"days": 50}, "4 backups kept, 14 MB", id="all"),
+        pytest.param(FOUR, {}, "3 backups kept, 11 MB; 1 backup, 3.0 MB to be deleted", id="one goes"),
+        pytest.param(
+            FOUR, {"dryRun": True},
+            "3 backups kept, 11 MB; 1 backup, 3.0 MB would be deleted, if this were no dry run", id="a dry run",
+        ),
+        pytest.param(
+            HELD, {}, "1 backup kept, 5.0 MB; 2 backups, 6.0 MB would be deleted, and the plan waits for approval",
+            id="held",
+        ),
+        pytest.param(FOUR, {"mode": "External", "days": 50}, f"4 backups kept, 14 MB; {LIFECYCLE}", id="the bucket's"),
+        pytest.param(
+            FOUR, {"mode": "External", "days": 30},
+            f"4 backups kept, 14 MB; {LIFECYCLE}; 1 past their days, looked for one after the other", id="overdue",
+        ),
+    ],
+)  # fmt: skip
+def test_a_plan_is_said_in_a_sentence(facts, fields, sentence):
+    assert summary(planned(*facts, **fields)) == sentence
+
+
+def test_a_plan_that_is_held_says_why_and_how_it_is_approved():
+    found = planned(*HELD)
+    assert telling.held(found) == (
+        "2 backups of 3 good ones would be deleted, and 2 are more than half of the 3 good backups: nothing is deleted "
+        f"until you approve this very plan by annotating the policy with holdfast.dev/approve-deletions={found.hash}, "
+        "or change the policy"
+    )
+
+
+def test_an_age_is_said_in_days_and_where_others_count_that_none_keeps_it():
+    words.within.cache_clear()
+    words.older.cache_clear()
+    assert [words.within(days) for days in (1, 2)] == ["within 1 day", "within 2 days"]
+    assert words.older(2, own=False, counted=False) == "older than 2 days"
+    assert words.older(2, own=True, counted=True) == "older than its own 2 days, and no other rule keeps it"
+
+
 def test_sizes_are_added_up_of_what_stays_and_of_what_goes():
     found = planned(days_ago(1, size_bytes=5), days_ago(2, size_bytes=7), days_ago(40, size_bytes=11))
     assert (found.kept, found.kept_bytes, found.going_bytes, found.good) == (2, 12, 11, 3)
@@ -401,6 +501,7 @@ DAILY = [days_ago(n + 0.25) for n in range(60)]  # at 02:45 each day
     [
         pytest.param({"days": 10}, "d0.25", "2026-12-02T02:45", id="its age, while others are to come"),
         pytest.param({"days": 1, "keepLast": 3}, "d0.25", "2026-11-25T00:00", id="three others, at the pace of late"),
+        pytest.param({"days": 1, "keepLast": 3}, "d1.25", "2026-11-24T00:00", id="two others, where one is newer"),
         pytest.param({"days": 1, "keepDaily": 7}, "d0.25", "2026-11-29T00:00", id="seven other days"),
         pytest.param({"days": 1, "keepDaily": 7}, "d6.25", "2026-11-23T00:00", id="one other day"),
         # the 22nd of November is a Sunday: the newest of its week until its end
@@ -416,6 +517,43 @@ DAILY = [days_ago(n + 0.25) for n in range(60)]  # at 02:45 each day
 def test_a_backup_is_expected_to_go(fields, which, expires):
     found = {each.name: each.expires for each in planned(*DAILY, **fields, maxDeletionsPerSweep=99).verdicts}
     assert found[which] == datetime.fromisoformat(expires).replace(tzinfo=UTC)
+
+
+def test_the_weeks_newest_is_expected_to_go_with_the_next_of_its_week_whatever_comes_after_that():
+    (newest, *_) = planned(*DAILY[1:], days=1, keepWeekly=2, maxDeletionsPerSweep=99, now=NOW - DAY).verdicts
+    assert newest.expires == NOW - 6 * HOUR  # on Sunday another one comes, and the day after that a week begins
+
+
+def test_a_week_begins_at_midnight_of_the_policys_time_zone():
+    (newest, *_) = planned(*DAILY, zone="Europe/Berlin", days=1, keepWeekly=2, maxDeletionsPerSweep=99).verdicts
+    assert newest.expires == datetime(2026, 11, 29, 23, tzinfo=UTC)
+
+
+MINUTE, AT = timedelta(minutes=1), datetime(2026, 11, 22, 2, 45, 30, 500, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("apart", "every", "expected"),
+    [
+        pytest.param([], DAY, "2026-11-23T00:00", id="one alone: daily"),
+        pytest.param([10 * MINUTE], 10 * MINUTE, "2026-11-22T02:55", id="two: minutes"),
+        pytest.param([54 * MINUTE], 54 * MINUTE, "2026-11-22T03:39", id="less than about an hour"),
+        pytest.param([55 * MINUTE], HOUR, "2026-11-22T03:00", id="about an hour"),
+        pytest.param([61 * MINUTE] * 3, HOUR, "2026-11-22T03:00", id="hourly, each a little late"),
+        pytest.param([1439 * MINUTE] * 3, DAY, "2026-11-23T00:00", id="daily, each a little early"),
+        pytest.param([2 * HOUR] * 10 + [DAY] * 30, 2 * HOUR, "2026-11-22T04:00", id="more often of late"),
+    ],
+)
+def test_others_are_expected_as_often_as_they_came_of_late(apart, every, expected):
+    found = Pace.of([AT - sum(apart[:count], timedelta()) for count in range(len(apart) + 1)][: Pace.LOOKED_AT])
+    assert (found.every, found.after(1)) == (every, datetime.fromisoformat(expected).replace(tzinfo=UTC))
+
+
+def test_how_often_they_came_long_ago_says_nothing():
+    ended = [NOW - n * 2 * HOUR for n in range(1, 12)] + [NOW - n * DAY for n in range(2, 40)]
+    facts = [a_fact(f"n{number}", at) for number, at in enumerate(ended)]
+    (newest, *_) = planned(*facts, days=0, keepLast=3, maxDeletionsPerSweep=99).verdicts
+    assert newest.expires == datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 def test_where_no_others_come_nobody_knows_when_it_goes():
@@ -436,8 +574,14 @@ def test_rules_are_read_from_a_policy_with_its_schedules_time_zone():
     policy = a_policy(schedule={"cron": "@daily", "timeZone": "Europe/Berlin"}, retention={"days": 5})
     assert Rules.of(policy) == Rules(policy.retention, Environment.PRODUCTION, ZoneInfo("Europe/Berlin"))
     assert Rules.of(a_policy()).zone == ZoneInfo("UTC")
-    with pytest.raises(HoldfastError, match=r"spec.schedule.timeZone: 'Europe/Berlln' is no") as raised:
-        Rules.of(a_policy(schedule={"cron": "@daily", "timeZone": "Europe/Berlln"}))
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlln", "Europe", "../../etc/passwd"], ids=["none", "a folder", "a path"])
+def test_where_the_time_zone_is_none_no_backup_of_the_policy_is_deleted(zone):
+    schedule = Schedule.model_construct(cron="@daily", time_zone=zone)
+    policy = a_policy().model_copy(update={"schedule": schedule})
+    with pytest.raises(HoldfastError, match=rf"spec.schedule.timeZone: '{zone}' is no") as raised:
+        Rules.of(policy)
     assert "no backup of the policy is deleted" in raised.value.remedy
 
 

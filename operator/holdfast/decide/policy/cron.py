@@ -37,6 +37,7 @@ _CLOCKS_CHANGE = timedelta(hours=3)  # more than any clock is ever set forward o
 _LEFT_OUT = 181  # minutes that a clock may leave out, and one more
 _A_WHILE = timedelta(days=2)  # in which a clock changes once at the most
 _LOOKED_AT, _A_YEAR_OF_MONTHS, _TWO_MONTHS = 600, 13, timedelta(days=60)  # where the longest interval is looked for
+_LONG_AGO = timedelta(days=36525)  # before which no slot is looked for: a status may say any year
 _ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -78,7 +79,7 @@ class Cron:
 
     def between(self, after: datetime, until: datetime, most: int = MOST) -> Slots:
         """Return the newest slots later than one moment and not later than another, at the cost of so many."""
-        start = self._from_where(after, until, most)
+        start = self._from_where(max(after, until - _LONG_AGO), until, most)
         found = deque(takewhile(lambda slot: slot <= until, self.after(start)), maxlen=most + 1)
         return Slots(tuple(found)[-most:], more=start > after or len(found) > most)
 
@@ -101,7 +102,7 @@ class Cron:
     def _fixed(self, moment: datetime) -> Iterator[datetime]:
         """Yield each time of the wall's clock once: the first of two, and right after the gap where it is left out."""
         last = moment
-        for wall in CronSim(self.fields, self._wall(moment) - _CLOCKS_CHANGE):
+        for wall in CronSim(self.fields, self._wall(moment)):
             slot = self._first(wall)
             if slot > last:
                 last = slot

@@ -77,6 +77,6 @@ YEARS = Unit(
 def on_the_wall(moment: datetime, zone: ZoneInfo) -> datetime:
     """Return what a wall's clock shows then; at the calendar's very ends, what UTC's does."""
     try:
-        return moment.astimezone(zone).replace(tzinfo=None)
+        return moment.astimezone(zone)
     except _OUT_OF_RANGE:
-        return moment.replace(tzinfo=None)
+        return moment

@@ -73,7 +73,7 @@ def external(fact: Fact, rules: Rules, now: datetime) -> Verdict:
 def good(fact: Fact, rules: Rules, counted: Reasons, held_by: Kind | None, now: datetime) -> Verdict:
     """Judge a good one: every rule is asked, and those that keep it are listed."""
     days = rules.days(fact)
-    old = clock.days_after(fact.completed or fact.created, days)
+    old = clock.days_after(fact.ended, days)
     lock = fact.locked_until if fact.locked_until and fact.locked_until > now else None
     if not (counted or lock or held_by or fact.pinned):  # as most are, of many
         if old > now:
