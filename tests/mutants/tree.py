@@ -9,8 +9,7 @@ from pathlib import Path
 PACKAGE = Path("operator/holdfast")
 DEFAULT = (
     "decide", "decide/backup", "decide/policy", "decide/retention", "reconcile", "reconcile/kinds", "kube", "contract",
-    "runner/*.py", "runner/tasks", "runner/engines/*.py", "runner/artifact", "runner/bucket", "runner/pod",
-    "runner/rds",
+    "runner/*.py",
 )  # fmt: skip
 
 

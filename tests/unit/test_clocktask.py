@@ -2,11 +2,16 @@
 
 import asyncio
 import contextlib
+import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
-from tests.patience import until
+from tests import virtual_time
+from tests.patience import ENOUGH, until
+from tests.virtual_time import in_virtual_time
 
 from holdfast.reconcile import clocktask
 from holdfast.reconcile.clocktask import ClockTask
@@ -135,3 +140,75 @@ async def test_it_shows_that_it_still_comes_round(task: ClockTask) -> None:
         await until(lambda: task.ticked)
         before = task.ticked
         await until(lambda: task.ticked > before)
+
+
+def test_one_that_has_not_come_round_yet_is_as_old_as_it_is(task: ClockTask) -> None:
+    assert 0 <= time.monotonic() - task.ticked < ENOUGH
+
+
+async def test_what_is_due_at_one_time_by_two_calls_is_queued_once(task: ClockTask, clock: Clock, queue: Queue) -> None:
+    for _ in range(2):
+        task.due(a_key("twice"), later(5))
+    task.due(a_key("mark"), later(6))
+    clock.moment = later(10)
+    async with running(task):
+        await until(lambda: "mark" in queue.added)
+    assert queue.added == ["twice", "mark"]
+
+
+async def test_times_that_were_moved_often_are_still_kept_in_their_order(
+    task: ClockTask, clock: Clock, queue: Queue
+) -> None:
+    names = [f"{number:03}" for number in range(100)]
+    for late in (5000, 4000, 3000, 2000, 0):
+        for place, name in enumerate(names):
+            task.due(a_key(name), later(late + 7 * place % 100))
+    clock.moment = later(100)
+    async with running(task):
+        await until(lambda: len(queue.added) == 100)
+    assert queue.added == sorted(names, key=lambda name: 7 * int(name) % 100)
+
+
+class Timed(Queue):
+    """Remembers when."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.times: list[tuple[int, str]] = []
+
+    def add(self, key: Key) -> None:
+        self.times.append((round(virtual_time.now()), key.name))
+
+
+@contextlib.asynccontextmanager
+async def in_its_own_time(queue: Timed, *keys: str) -> AsyncIterator[ClockTask]:
+    """A task whose clocks go with the loop's."""
+    clocktask.time = SimpleNamespace(monotonic=virtual_time.now)  # type: ignore[attr-defined]
+    try:
+        task = ClockTask(queue, lambda: later(virtual_time.now()), lambda: map(a_key, keys))  # type: ignore[arg-type]
+        async with running(task):
+            yield task
+    finally:
+        clocktask.time = time  # type: ignore[attr-defined]
+
+
+@in_virtual_time
+async def test_what_is_due_is_queued_to_the_second_also_what_became_due_sooner() -> None:
+    queue = Timed()
+    async with in_its_own_time(queue) as task:
+        for name, at in (("a", 5), ("b", 40), ("c", 3), ("d", 100)):
+            task.due(a_key(name), later(at))
+        await asyncio.sleep(50)
+        task.due(a_key("d"), later(53))
+        await asyncio.sleep(60)
+    assert queue.times == [(3, "c"), (5, "a"), (40, "b"), (53, "d")]
+
+
+@in_virtual_time
+async def test_a_lost_event_is_made_good_within_ten_minutes_or_so_and_not_sooner() -> None:
+    queue = Timed()
+    async with in_its_own_time(queue, "a", "b"):
+        await asyncio.sleep(1860)
+    rounds = sorted({at for at, _ in queue.times})
+    assert Counter(name for _, name in queue.times) == {"a": 3, "b": 3}
+    assert [600 <= after - before <= 620 for before, after in zip([0, *rounds], rounds, strict=False)] == [True] * 3

@@ -316,6 +316,62 @@ def test_ten_thousand_that_wait_make_it_no_longer_to_find_who_is_next(monkeypatc
     assert len(walked) < 5
 
 
+def test_one_that_runs_keeps_its_place_though_it_cannot_be_got_on_with() -> None:
+    line, first, second = Line(Queue()), a_body("first"), a_body("second", second=1)
+    joined(line, first, second)
+    begin(line, first)
+    line.stumbled("shop", "first", sure=True)
+    assert line.next_up() == []
+    assert not turn(line, "second").begins
+
+
+def test_each_is_told_its_place_among_those_that_wait_for_the_same_and_whether_it_is_one_of_the_first() -> None:
+    bodies = [a_body(f"b{number:02}", second=number, host=("a", "b")[number % 2]) for number in range(14)]
+    line = Line(Queue(max_running=2))
+    joined(line, *bodies)
+    begin(line, bodies[0])
+    begin(line, bodies[1])
+    told = [line.turn("shop", body["metadata"]["name"]) for body in bodies[2:]]
+    assert [each.position for each in told if each] == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6]
+    assert [each.near for each in told if each] == [True] * 10 + [False] * 2
+    limits = Queue(max_running=1, max_running_per_server=0)
+    line = Line(limits)
+    joined(line, *bodies)
+    told = [line.turn("shop", body["metadata"]["name"]) for body in bodies[1:]]
+    assert told == [Turn(False, n, queue.of_all(limits), None, near=n <= 10) for n in range(2, 15)]
+
+
+def test_what_is_gone_leaves_nothing_behind() -> None:
+    line, bodies = Line(Queue(max_running=1)), [a_body(f"b{number}", host="ab"[number % 2]) for number in range(6)]
+    joined(line, *bodies)
+    begin(line, bodies[0])
+    line.stumbled("shop", "b2", sure=True)
+    assert len(line) == 4
+    for body in bodies:
+        line.forget("shop", body["metadata"]["name"])
+    assert len(line) == 0
+    left = [value for name, value in vars(line).items() if isinstance(value, dict | list)]
+    assert [each for each in left if each] == []
+
+
+def test_of_those_that_are_about_to_begin_or_began_at_once_the_first_by_name_is_named() -> None:
+    line = Line(Queue(max_running=3, max_running_per_server=0))
+    bodies = [a_body(f"b{number}", second=number) for number in range(4)]
+    joined(line, *bodies)
+    line.begins(known(bodies[2]))
+    line.begins(known(bodies[1]))
+    assert line.turn("shop", "b3") is not None
+    begin(line, bodies[0])
+    named = turn(line, "b3").holder
+    assert named is not None
+    assert (named.name, named.since) == ("b0", BEGIN)
+    line.forget("shop", "b0")
+    line.begins(known(a_body("z")))
+    named = turn(line, "b3").holder
+    assert named is not None
+    assert named.name == "b1"
+
+
 @pytest.mark.parametrize(
     ("policy", "server"),
     [

@@ -54,3 +54,45 @@ def test_what_a_server_has_kept_is_not_said_to_be_dropped(old, new):
 )
 def test_what_a_server_has_dropped_is_named_by_its_path(written, answer, path):
     assert list(dropped(written, answer, "status")) == [path]
+
+
+@pytest.mark.parametrize(
+    ("written", "answer"),
+    [
+        ({"a": {"b": 1}}, {"a": "of another form"}),
+        ({"a": [1, 2]}, {"a": {"b": 1}}),
+        ({"a": [{"b": 1}, {"b": 2}]}, {"a": [{"b": 1}]}),
+        ({"a": {"b": None}}, {"a": {}}),
+        ({"a": {}}, {"a": [{"b": 1}]}),
+    ],
+    ids=[
+        "a text for an object",
+        "an object for a list",
+        "a shorter list",
+        "what was taken away",
+        "a list for an object",
+    ],
+)
+def test_an_answer_of_any_form_is_read(written, answer):
+    assert list(dropped(written, answer, "status")) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "patch"),
+    [
+        ({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 3}}, {"a": {"c": 3}}),
+        ({"a": {"b": 1}, "z": 1}, {"a": {"b": 1}, "z": 2}, {"z": 2}),
+        ({"a": 1, "b": 2}, {"b": 2}, {"a": None}),
+        ({"a": 1}, {"a": {"b": 1}}, {"a": {"b": 1}}),
+        ({"a": {"b": 1}}, {"a": 1}, {"a": 1}),
+    ],
+    ids=[
+        "one field of an object",
+        "beside an object",
+        "one that is gone",
+        "an object for a number",
+        "a number for one",
+    ],
+)
+def test_nothing_but_what_changed_is_written(old, new, patch):
+    assert merge_patch(old, new) == patch

@@ -2,13 +2,18 @@
 
 import asyncio
 import contextlib
+import random
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 
 import pytest
+import structlog
+from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
-from tests.patience import until
+from tests import virtual_time
+from tests.patience import ENOUGH, until
+from tests.virtual_time import in_virtual_time
 
 from holdfast.kube.errors import Conflict, Refused, Unavailable
 from holdfast.reconcile import queue as queues
@@ -206,3 +211,149 @@ def test_backoff_doubles_to_a_minute_and_never_vanishes(chance: float) -> None:
     assert delays[1] == 2 * delays[0]
     assert delays[0] >= 0.25
     assert 30 <= delays[-1] <= 60
+
+
+def test_by_chance_it_is_between_half_of_its_time_and_all_of_it():
+    assert [backoff(failures, 1) for failures in (1, 2, 3, 7, 8, 10_000)] == [0.5, 1, 2, 32, 60, 60]
+    assert [backoff(failures, 0) for failures in (1, 2, 8)] == [0.25, 0.5, 30]
+
+
+Times = list[tuple[str, float]]
+
+
+@contextlib.asynccontextmanager
+async def timed(
+    queue: WorkQueue, errors: dict[str, list[Exception | None]] | None = None, workers: int = 1
+) -> AsyncIterator[Times]:
+    """Run the workers in virtual time; gives which key was worked on when, to a tenth of a second."""
+    times: Times = []
+
+    async def reconcile(key: Key) -> None:
+        times.append((key.name, round(virtual_time.now(), 1)))
+        answers = (errors or {}).get(key.name)
+        if answers and (error := answers.pop(0)):
+            raise error
+
+    async with working(queue, reconcile, workers):
+        yield times
+
+
+@pytest.mark.parametrize(
+    ("order", "at"),
+    [((5, 60), 5), ((60, 5), 5), ((60, 0), 0), ((0, 60), 0), ((0.5,), 0.5), ((7, 7), 7)],
+    ids=["sooner first", "sooner last", "now last", "now first", "within a second", "the same"],
+)
+def test_of_all_the_times_a_key_is_added_for_it_is_worked_on_at_the_soonest_alone(order: tuple[float, ...], at: float):
+    @in_virtual_time
+    async def lives() -> None:
+        queue = WorkQueue()
+        for after in order:
+            queue.add(a_key(), after)
+        async with timed(queue) as times:
+            await asyncio.sleep(100)
+        assert times == [("orders", at)]
+
+    lives()
+
+
+@in_virtual_time
+async def test_what_is_to_run_again_at_once_needs_no_later_time() -> None:
+    queue, runs = WorkQueue(), 0
+
+    async def reconcile(key: Key) -> None:
+        nonlocal runs
+        runs += 1
+        if runs == 1:
+            queue.add(key)
+            queue.add(key, 5)
+
+    queue.add(a_key())
+    async with working(queue, reconcile):
+        await asyncio.sleep(60)
+    assert runs == 2
+
+
+@in_virtual_time
+async def test_each_failure_in_a_row_waits_twice_as_long_and_a_success_begins_anew() -> None:
+    queues.random = type("Chance", (), {"random": staticmethod(lambda: 1.0)})  # type: ignore[attr-defined]
+    try:
+        queue, error = WorkQueue(), Refused("no")
+        queue.add(a_key())
+        async with timed(queue, {"orders": [error, error, error, None, error]}) as times:
+            await asyncio.sleep(10)
+            queue.add(a_key())
+            await asyncio.sleep(10)
+        assert times == [("orders", at) for at in (0, 0.5, 1.5, 3.5, 10, 10.5)]
+    finally:
+        queues.random = random  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("retry_after", "at"), [(None, 0.5), (0, 0.5), (30, 30)], ids=str)
+def test_the_longer_counts_of_what_a_busy_server_asks_for_and_what_is_due_anyway(retry_after: float | None, at: float):
+    @in_virtual_time
+    async def lives() -> None:
+        queue = WorkQueue()
+        queue.add(a_key())
+        async with timed(queue, {"orders": [Unavailable("busy", 429, retry_after=retry_after)]}) as times:
+            await asyncio.sleep(60)
+        assert times[0] == ("orders", 0)
+        assert at / 2 <= times[1][1] <= at
+
+    lives()
+
+
+@in_virtual_time
+async def test_keys_follow_each_other_at_once() -> None:
+    queue = WorkQueue()
+    for number in range(20):
+        queue.add(a_key(str(number)))
+    async with timed(queue) as times:
+        await asyncio.sleep(60)
+    assert [at for _, at in times] == [0] * 20
+
+
+def counted(outcome: str) -> float:
+    labels = {"kind": "DatabaseBackup", "outcome": outcome}
+    return REGISTRY.get_sample_value("holdfast_reconciles_total", labels) or 0
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [(None, "success"), (Refused("no"), "Refused"), (Conflict("changed"), "Conflict"), (KeyError("x"), "fault")],
+    ids=["success", "Refused", "Conflict", "fault"],
+)
+def test_each_outcome_is_counted_with_the_time_that_it_took(error: Exception | None, outcome: str):
+    def took(what: str) -> float:
+        return REGISTRY.get_sample_value(f"holdfast_reconcile_duration_seconds_{what}", {"kind": "DatabaseBackup"}) or 0
+
+    before = counted(outcome), took("count"), took("sum")
+
+    @in_virtual_time
+    async def lives() -> None:
+        queue = WorkQueue()
+        queue.add(a_key())
+        async with timed(queue, {"orders": [error]}):
+            await asyncio.sleep(0.1)
+
+    lives()
+    assert (counted(outcome) - before[0], took("count") - before[1]) == (1, 1)
+    assert 0 <= took("sum") - before[2] < ENOUGH
+
+
+async def test_how_many_keys_wait_is_a_metric() -> None:
+    queue = WorkQueue()
+    queue.add(a_key("a"))
+    queue.add(a_key("b"))
+    assert REGISTRY.get_sample_value("holdfast_queue_depth") == queue.depth() == 2
+
+
+async def test_whatever_is_logged_in_a_reconcile_names_its_key() -> None:
+    queue, said = WorkQueue(), []
+
+    async def reconcile(_: Key) -> None:
+        said.append(structlog.contextvars.get_contextvars())
+
+    queue.add(a_key())
+    async with working(queue, reconcile):
+        await until(lambda: said)
+    assert said == [{"kind": "DatabaseBackup", "namespace": "shop", "name": "orders"}]

@@ -78,6 +78,11 @@ async def test_it_is_believed_of_the_jobs_own_namespace_and_of_the_job_controlle
     assert await refusal(event) is None
 
 
+@pytest.mark.parametrize("names", [{"namespace": "", "about": {"namespace": ""}}, {"about": {"uid": ""}}], ids=str)
+def test_one_about_nothing_is_about_nobody(names: dict[str, Any]) -> None:
+    assert PodRefusal.of(an_event(**names)) is None
+
+
 @pytest.mark.parametrize("by", [{}, {"source": {}, "reportingComponent": "job-controller"}], ids=["old", "new"])
 async def test_it_is_believed_in_both_forms_of_an_event(by: dict[str, Any]) -> None:
     found = await refusal(an_event(**by))

@@ -136,7 +136,7 @@ class Acts:
         try:
             await self._client.delete(JOBS, job.namespace, job.name, uid=job.uid, propagation="Foreground")
         except (NotFound, Conflict):  # gone already, or another Job by now, whose own event tells of it
-            self._cache.jobs.leave_out(job.namespace, job.name, job.resource_version)
+            self._cache.jobs.remove(job.namespace, job.name, job.resource_version)
             return True
         return False
 
@@ -149,8 +149,8 @@ class Acts:
         try:
             await self._client.delete(BACKUPS, namespace, act.name, uid=act.uid, version=act.version)
         except NotFound:
-            if held is not None and held.uid == act.uid:
-                self._cache.backups.leave_out(namespace, act.name, held.resource_version)
+            if held is not None:
+                self._cache.backups.remove(namespace, act.name, held.resource_version)
             return known
         except Conflict:
             await fetch(self._cache, self._client, BACKUPS, namespace, act.name)
@@ -167,9 +167,11 @@ class Acts:
         return learnt
 
     async def _expire(self, job: JobView, seconds: int) -> None:
+        """Give the Job a time to live, as it was seen: another one may have its name by now. Raises KubeError."""
+        version, spec = {"resourceVersion": job.resource_version}, {"ttlSecondsAfterFinished": seconds}
         try:
-            body = {"spec": {"ttlSecondsAfterFinished": seconds}}
-            answer = await self._client.patch(JOBS, job.namespace, job.name, body)
+            answer = await self._client.patch(JOBS, job.namespace, job.name, {"metadata": version, "spec": spec})
         except NotFound:
+            self._cache.jobs.remove(job.namespace, job.name, job.resource_version)
             return
         self._cache.put(JOBS, answer)

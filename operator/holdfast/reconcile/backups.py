@@ -66,7 +66,7 @@ class Backup:
     former: Former | None  # what later ones are compared with; None where it is not good, or suspicious
     job_names: tuple[str, ...]  # of a settled one: what may still be there of it
     whole: Resource | None  # None: it has settled
-    held: bool = False  # our finalizer is on it
+    held: bool  # our finalizer is on it
 
     @classmethod
     def of(cls, body: Body) -> Self:

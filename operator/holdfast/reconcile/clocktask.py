@@ -1,6 +1,6 @@
 """The clock task: one task over all due times, instead of a timer an object; and a slow look at every key.
 
-The slow look is what makes a lost event harmless: whatever it was about is looked at within ten minutes.
+The slow look is what makes a lost event harmless: whatever it was about is looked at within ten minutes or so.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from datetime import datetime
 from holdfast.reconcile.queue import Key, WorkQueue
 
 RESYNC_SECONDS = 600.0
-_LONGEST_SLEEP = 15.0  # seconds; a clock that is set forward is noticed after that
+_LONGEST_SLEEP = 15.0  # seconds; a clock that is set forward, and the slow look's time, are noticed after that
 
 
 class ClockTask:
@@ -31,14 +31,12 @@ class ClockTask:
         self._due: dict[Key, datetime] = {}
         self._heap: list[tuple[datetime, Key]] = []  # may hold entries that _due has replaced
         self._sooner = asyncio.Event()
-        self.ticked = time.monotonic()  # when the task last came round, for the liveness probe
+        self.ticked = self._looked = time.monotonic()  # when it last came round, for the liveness probe; and looked
 
     def due(self, key: Key, at: datetime | None) -> None:
         """Have the key reconciled at that time; replaces the key's former due time, None removes it."""
         if at is None:
             self._due.pop(key, None)
-            return
-        if self._due.get(key) == at:
             return
         self._due[key] = at
         heapq.heappush(self._heap, (at, key))
@@ -49,35 +47,34 @@ class ClockTask:
 
     async def run(self) -> None:
         """Do so, for ever."""
-        resynced = time.monotonic()
         while True:
             self.ticked = time.monotonic()
             self._sooner.clear()
             self._release()
-            if self.ticked - resynced >= self._resync:
-                resynced = self.ticked
-                for key in list(self._keys()):
-                    self._queue.add(key)
-            await self._sleep(resynced + self._resync - self.ticked)
+            self._look_at_all()
+            await self._sleep()
 
     def _release(self) -> None:
         now = self._now()
-        while self._heap and (self._heap[0][0] <= now or self._is_stale(*self._heap[0])):
+        while self._heap and self._heap[0][0] <= now:
             at, key = heapq.heappop(self._heap)
-            if not self._is_stale(at, key):
+            if self._due.get(key) == at:
                 del self._due[key]
                 self._queue.add(key)
 
-    def _is_stale(self, at: datetime, key: Key) -> bool:
-        return self._due.get(key) != at
+    def _look_at_all(self) -> None:
+        if self.ticked - self._looked >= self._resync:
+            self._looked = self.ticked
+            for key in list(self._keys()):
+                self._queue.add(key)
 
-    async def _sleep(self, at_most: float) -> None:
+    async def _sleep(self) -> None:
         """Sleep until the next due time, or until a sooner one comes."""
-        seconds = min(at_most, _LONGEST_SLEEP)
+        seconds = _LONGEST_SLEEP
         if self._heap:
             seconds = min(seconds, (self._heap[0][0] - self._now()).total_seconds())
         try:
-            async with asyncio.timeout(max(0.01, seconds)):
+            async with asyncio.timeout(seconds):
                 await self._sooner.wait()
         except TimeoutError:
             return

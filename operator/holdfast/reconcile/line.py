@@ -114,8 +114,6 @@ class Line:
         return len(self._everybody)
 
     def _next(self) -> list[Ticket]:
-        if not self._heads:
-            return []
         heads = ((ticket, self._waiting[ticket.namespace, ticket.name][1]) for ticket in self._heads)
         return list(queue.next_up(heads, self._taken, len(self._places), self._limits, self._with_place()))
 

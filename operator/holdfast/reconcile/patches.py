@@ -13,7 +13,7 @@ def merge_patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any
             inner = merge_patch(before, value)
             if inner:
                 patch[key] = inner
-        elif before != value or key not in old:
+        elif before != value:
             patch[key] = value
     return patch
 

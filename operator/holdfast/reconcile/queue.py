@@ -59,7 +59,7 @@ class WorkQueue:
 
     def add(self, key: Key, after: float = 0) -> None:
         """Have the key reconciled, at the earliest after so many seconds. The sooner of two calls counts."""
-        if key in self._waiting or key in self._again:
+        if key in self._waiting:
             return
         if after > 0:
             self._add_later(key, after)

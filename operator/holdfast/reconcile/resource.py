@@ -30,7 +30,7 @@ class Resource:
     verify_request: str | None
     backup_request: str | None
     approved: str | None  # the hash of the plan that may be carried out
-    held: bool = False  # our finalizer is on it
+    held: bool  # our finalizer is on it
 
     @classmethod
     def of(cls, body: Body) -> Self:

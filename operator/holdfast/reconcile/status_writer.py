@@ -54,7 +54,7 @@ class StatusWriter:
         try:
             answer = await self._patch(kind, resource, patch)
         except Conflict:
-            return await fetch(self._cache, self._client, kind, resource.namespace, resource.name) or resource
+            return await fetch(self._cache, self._client, kind, resource.namespace, resource.name)
         except NotFound:
             return None
         self._cache.put(kind, answer)
