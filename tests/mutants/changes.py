@@ -172,8 +172,15 @@ def _is_of_types(node: ast.stmt) -> bool:
     if isinstance(node, ast.Assign):
         first = node.targets[0]
         named = isinstance(first, ast.Name) and (first.id == "__all__" or first.id.startswith(("log", "__")))
-        return named or (isinstance(node.value, ast.BinOp) and _is_a_union(node.value))
+        return (
+            named or _is_a_form_of_calls(node.value) or (isinstance(node.value, ast.BinOp) and _is_a_union(node.value))
+        )
     return isinstance(node, ast.AnnAssign) and node.value is None
+
+
+def _is_a_form_of_calls(node: ast.expr) -> bool:
+    """Whether it is a type of what can be called: `Callable[[Key], None]`."""
+    return isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id == "Callable"
 
 
 def _is_a_union(node: ast.expr) -> bool:

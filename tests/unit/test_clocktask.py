@@ -116,6 +116,13 @@ async def test_moving_a_time_for_ever_takes_no_memory(task: ClockTask) -> None:
     assert len(task._heap) < 200
 
 
+async def test_however_many_keys_are_due_nothing_is_swept_out_while_no_time_is_moved(task: ClockTask) -> None:
+    heap = task._heap
+    for number in range(1000):
+        task.due(a_key(str(number)), later(number))
+    assert task._heap is heap
+
+
 async def test_a_sooner_time_wakes_it_from_a_long_sleep(
     clock: Clock, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:

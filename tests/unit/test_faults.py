@@ -9,6 +9,7 @@ from tests.builders import NOW, policy_dict
 from tests.fake_cluster import FakeCluster
 from tests.reconciling import some_faults
 
+from holdfast import clock
 from holdfast.decide.policy import statuses
 from holdfast.kube.errors import Refused, Unavailable
 from holdfast.kube.kinds import BACKUPS, EVENTS, POLICIES, Kind
@@ -72,6 +73,59 @@ async def test_the_resource_says_so_after_a_few_failures_in_a_row(kind: Kind) ->
     assert REGISTRY.get_sample_value("holdfast_resources_stuck") == 1
 
 
+async def test_what_it_says_is_a_whole_condition_and_another_fault_is_said_anew() -> None:
+    world = World()
+    world.error = ValueError("no")
+    await world.reconcile(PATIENCE)
+    told = world.condition()
+    message = "a fault in Holdfast, retried each minute: ValueError: no. What to do: read the operator's log, and report the fault"  # noqa: E501
+    assert told == {
+        "type": STALLED, "status": "True", "reason": "OperatorFault", "message": message,
+        "lastTransitionTime": clock.to_text(NOW), "observedGeneration": 1,
+    }  # fmt: skip
+    world.error = KeyError("another")
+    await world.reconcile(2)
+    assert "KeyError" in world.condition()["message"]
+    assert [(event["count"], "KeyError" in event["message"]) for event in world.events()] == [(1, False), (1, True)]
+    (body,) = world.cluster.all(BACKUPS)
+    assert body["status"]["conditions"] == [GOOD, world.condition()]
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["it is there", "it is gone"])
+async def test_one_of_which_a_few_facts_are_known_is_asked_for_to_say_so(
+    there: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World()
+    monkeypatch.setattr(Cache, "whole", lambda *_: None)
+    world.error = ValueError("no")
+    if there:
+        await world.reconcile(PATIENCE)
+        assert world.condition()["reason"] == "OperatorFault"
+    else:
+        world.cluster.objects.clear()
+        await world.reconcile(PATIENCE + 1)
+        assert world.events() == []
+
+
+async def test_an_api_server_that_is_away_meanwhile_hides_no_fault_and_it_is_said_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    get = world.cluster.get
+
+    async def away(*_: object) -> None:
+        raise Unavailable("busy")
+
+    monkeypatch.setattr(world.cluster, "get", away)
+    monkeypatch.setattr(Cache, "whole", lambda *_: None)
+    world.error = ValueError("no")
+    await world.reconcile(PATIENCE)
+    assert world.condition() is None
+    monkeypatch.setattr(world.cluster, "get", get)
+    await world.reconcile()
+    assert world.condition()["reason"] == "OperatorFault"
+
+
 async def test_it_is_said_once_and_nothing_else_of_the_status_is_touched() -> None:
     world = World(phase="Succeeded", backupID="backup-1")
     world.error = ValueError("no")
@@ -80,6 +134,7 @@ async def test_it_is_said_once_and_nothing_else_of_the_status_is_touched() -> No
     await world.reconcile(20)
     (after,) = world.cluster.all(BACKUPS)
     assert after == before
+    assert [event["count"] for event in world.events()] == [1]
     assert (after["status"]["phase"], after["status"]["backupID"]) == ("Succeeded", "backup-1")
     assert GOOD in after["status"]["conditions"]
 

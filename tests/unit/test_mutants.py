@@ -32,6 +32,7 @@ def changes(text: str) -> list[str]:
         pytest.param("x = a < b < 3", ["x = (a <= b < 3)", "x = (a < b <= 3)", "x = a < b < 4"], id="two in one"),
         pytest.param("Step = Write | Rest", [], id="a type made of several"),
         pytest.param("Words = Literal['a', 'b']", [], id="a type made of words"),
+        pytest.param("Ask = Callable[[Key], Answer | None]", [], id="a type of what can be called"),
         pytest.param("T = TypeVar('T', bound=A)", [], id="a type that stands for others"),
         pytest.param("x = not a", ["x = bool(a)"], id="a negation"),
         pytest.param("x = True", ["x = False"], id="a truth"),

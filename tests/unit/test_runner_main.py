@@ -7,18 +7,22 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
-from tests.builders import NOW, UID, a_policy
+from tests.builders import NOW, UID, a_policy, a_success
 from tests.patience import ENOUGH
 
 import holdfast
+from holdfast import clock
 from holdfast.contract import report as reports
 from holdfast.contract import task as tasks
-from holdfast.contract.paths import TASK_VARIABLE
+from holdfast.contract.paths import GRACE_SECONDS, POD_UID_VARIABLE, TASK_VARIABLE
+from holdfast.contract.report import DeleteReport, FailureReport, Verification
 from holdfast.contract.task import CleanupTask
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner import main as runner
+from holdfast.runner import supervise
 from holdfast.runner.engines.protocol import Overrides
 from holdfast.runner.pod.context import Context, Places
 from holdfast.runner.pod.log import Log
@@ -86,6 +90,73 @@ def test_the_servers_version_goes_into_the_report_of_a_failure_that_another_imag
     assert (report.failure.exit_code, report.failure.server_major) == (4, 18)
 
 
+WHOLE = Result(
+    backup=a_success().backup,
+    verification=Verification(integrity_check="passed", file_readable="end mark seen", verified_at=NOW),
+    deletion=DeleteReport(deleted=[0]), message="done", warnings=["of the task"],
+)  # fmt: skip
+
+
+def ended(places, log, kind, end, begun=0.0):
+    code = runner._end(kind, end, Log(log), places, NOW, begun)
+    report = reports.parse(places.termination_log.read_text())
+    assert report is not None
+    return code, report, json.loads(log.getvalue().splitlines()[-1])
+
+
+def test_the_report_says_all_that_the_work_came_to_and_the_log_as_much(places, log):
+    code, report, line = ended(places, log, "verify", runner.End(result=WHOLE, leftover="of its end"), time.monotonic())
+    assert (code, report.kind, report.outcome, report.started_at) == (0, "verify", "Succeeded", NOW)
+    assert (report.backup, report.verification, report.deletion) == (WHOLE.backup, WHOLE.verification, WHOLE.deletion)
+    assert (report.message, report.warnings, report.clean) == ("done", ["of the task", "of its end"], True)
+    assert report.failure is None
+    assert 0 <= (clock.now() - report.completed_at).total_seconds() < ENOUGH
+    assert 0 <= report.duration_seconds < ENOUGH
+    assert line.keys() >= {"event", "outcome", "startedAt", "durationSeconds", "backup", "verification", "deletion"}
+    assert line.keys() & {"version", "kind", "failure"} == set()
+    assert 1 << 20 < line["peakMemoryBytes"] < 1 << 40
+
+
+def test_a_failure_is_reported_whole(places, log):
+    failure = HoldfastError(Reason.TOOL_TOO_OLD, "too old", "add the image", server_major=18)
+    code, report, _ = ended(places, log, "backup", runner.End(failure=failure))
+    assert (code, report.outcome, report.warnings, report.backup) == (4, "Failed", [], None)
+    assert report.failure == FailureReport(
+        reason="ToolTooOld", exit_code=4, message="too old", remedy="add the image", server_major=18
+    )
+
+
+@pytest.mark.parametrize(("work", "end"), [(True, False), (False, True), (False, False)])
+def test_what_is_not_clean_by_either_is_not_clean(places, log, work, end):
+    assert not ended(places, log, "backup", runner.End(result=Result(clean=work), clean=end))[1].clean
+
+
+def test_a_failure_whose_report_cannot_be_written_ends_with_its_own_code(tmp_path, log):
+    nowhere = Places(termination_log=tmp_path / "absent" / "log")
+    failure = HoldfastError(Reason.TOOL_TOO_OLD, "too old", "add the image")
+    assert runner._end("backup", runner.End(failure=failure), Log(log), nowhere, NOW, 0.0) == 4
+
+
+def test_what_a_secret_holds_is_hidden_also_where_the_task_cannot_be_read(monkeypatch, tmp_path):
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "secret" / "password").write_text("hush-hush-hush")
+    places = Places(termination_log=tmp_path / "log", storage_secret=tmp_path / "secret")
+    _, report = run(monkeypatch, places, '{"kind": "hush-hush-hush"}')
+    assert "hush" not in report.model_dump_json()
+
+
+@pytest.mark.parametrize(("given", "told"), [("pod-1", "pod-1"), ("", "no-pod-uid"), (None, "no-pod-uid")])
+def test_a_task_knows_the_pod_that_it_runs_in(monkeypatch, places, given, told):
+    seen = []
+    if given is not None:
+        monkeypatch.setenv(POD_UID_VARIABLE, given)
+    else:
+        monkeypatch.delenv(POD_UID_VARIABLE, raising=False)
+    monkeypatch.setattr(runner, "_work", lambda _task, context, _o: seen.append(context.pod_uid) or Result())
+    assert run(monkeypatch, places, tasks.to_environment(a_cleanup()))[0] == 0
+    assert seen == [told]
+
+
 def test_the_version_names_holdfasts_and_the_clients(monkeypatch, tmp_path, capsys):
     (tmp_path / "client-version").write_text("17.12-0+deb13u1\n")
     monkeypatch.setattr(runner, "CLIENT_VERSION", str(tmp_path / "client-version"))
@@ -93,6 +164,11 @@ def test_the_version_names_holdfasts_and_the_clients(monkeypatch, tmp_path, caps
         runner.run(["--version"])
     assert ended.value.code == 0
     assert capsys.readouterr().out == f"holdfast-runner {holdfast.__version__}, client 17.12-0+deb13u1\n"
+
+
+def test_an_image_without_a_client_says_so(monkeypatch, tmp_path):
+    monkeypatch.setattr(runner, "CLIENT_VERSION", str(tmp_path / "absent"))
+    assert runner._version() == f"holdfast-runner {holdfast.__version__}, client none"
 
 
 def test_a_report_that_cannot_be_written_is_never_a_success(monkeypatch, tmp_path, context, log):
@@ -163,6 +239,40 @@ def test_a_signal_that_came_before_the_work_keeps_it_from_beginning(context, mon
     assert "SIGTERM" in ended.failure.message
 
 
+def test_a_stop_is_told_in_the_log_and_a_second_signal_changes_nothing(context, log):
+    def work():
+        os.kill(os.getpid(), signal.SIGTERM)
+        try:
+            context.stop.wait(30)
+        except HoldfastError:
+            os.kill(os.getpid(), signal.SIGINT)
+            raise
+
+    ended = runner.supervise(work, context, 30)
+    assert "SIGTERM" in ended.failure.message
+    (line,) = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert (line["event"], line["reason"]) == ("stopping", "Interrupted")
+
+
+def test_a_fault_of_our_own_is_told_in_the_log_with_its_place(context, log):
+    runner.supervise(lambda: 1 / 0, context, 5)
+    (line,) = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert (line["event"], line["type"]) == ("fault", "ZeroDivisionError")
+    assert "test_runner_main.py:" in line["where"][-1]
+
+
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), ConnectionError("x")], ids=["another", "none"])
+def test_no_other_error_of_the_system_is_called_a_full_disk(context, error):
+    def work():
+        raise error
+
+    assert runner.supervise(work, context, 5).failure.reason is Reason.INTERNAL_ERROR
+
+
+def test_the_report_goes_out_before_the_kubelet_kills():
+    assert 0 < supervise.ENDING_SECONDS < GRACE_SECONDS
+
+
 def test_work_that_does_not_end_is_left_behind_and_called_unclean(context, monkeypatch):
     monkeypatch.setattr("holdfast.runner.supervise.ENDING_SECONDS", 0.05)
     hanging = threading.Event()
@@ -205,7 +315,9 @@ def test_an_error_that_nobody_caught_is_told_without_its_values(where):
     script += "sys.exit(runner.main([]))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=ENOUGH, check=False)
     assert "hush" not in done.stdout + done.stderr
-    assert json.loads(done.stdout)["type"] == "ValueError"
+    fault = json.loads(done.stdout)
+    assert (fault["event"], fault["type"]) == ("fault", "ValueError")
+    assert "<string>:2" in fault["where"][-1]
 
 
 def test_a_run_within_a_process_leaves_the_process_alone(monkeypatch, places):
@@ -233,6 +345,11 @@ def test_a_run_within_a_process_leaves_the_process_alone(monkeypatch, places):
 def test_a_restores_target_may_be_given_as_arguments(arguments, expected):
     overrides = runner._parse(arguments)
     assert (overrides.host, overrides.port, overrides.database) == expected
+
+
+def test_a_restore_onto_a_claim_may_be_given_another_one_and_another_path():
+    overrides = runner._parse(["--target-claim=data", "--target-path=a/b.db"])
+    assert (overrides.claim, overrides.path) == ("data", "a/b.db")
 
 
 EARLY = """
