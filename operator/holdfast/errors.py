@@ -46,6 +46,7 @@ class Reason(StrEnum):
     RECIPIENT_INVALID = "RecipientInvalid"
     IDENTITY_MISMATCH = "IdentityMismatch"
     TARGET_NOT_EMPTY = "TargetNotEmpty"
+    TARGET_NOT_READY = "TargetNotReady"
     INSTANCE_IN_CLUSTER = "InstanceInCluster"
     KMS_KEY_REFUSED = "KMSKeyRefused"
     WRONG_ENGINE = "WrongEngine"
@@ -137,6 +138,7 @@ EXIT_CODES: dict[Reason, ExitCode] = {
     Reason.RECIPIENT_INVALID: ExitCode.CONFIGURATION,
     Reason.IDENTITY_MISMATCH: ExitCode.CONFIGURATION,
     Reason.TARGET_NOT_EMPTY: ExitCode.CONFIGURATION,
+    Reason.TARGET_NOT_READY: ExitCode.CONFIGURATION,
     Reason.INSTANCE_IN_CLUSTER: ExitCode.CONFIGURATION,
     Reason.KMS_KEY_REFUSED: ExitCode.CONFIGURATION,
     Reason.WRONG_ENGINE: ExitCode.CONFIGURATION,

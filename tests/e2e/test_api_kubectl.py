@@ -111,7 +111,7 @@ def test_a_backup_is_listed_with_what_a_person_wants_to_know(kubectl, namespace)
     plain, wide = listed_with_status(kubectl, namespace)
     head, row = (line.split("  ") for line in plain.splitlines())
     assert [cell.strip() for cell in head if cell] == [
-        "NAME", "POLICY", "ENVIRONMENT", "ENGINE", "PHASE", "SIZE", "DURATION", "EXPIRES", "AGE",
+        "NAME", "POLICY", "ENVIRONMENT", "ENGINE", "PHASE", "SIZE", "DURATION", "WARNINGS", "EXPIRES", "AGE",
     ]  # fmt: skip
     assert [cell.strip() for cell in row if cell][:-1] == [
         "orders-first", "not-there", "dev", "postgresql", "Succeeded", "82 MB", "2m5s", "2027-02-20",

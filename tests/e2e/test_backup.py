@@ -83,7 +83,8 @@ def test_kubectl_get_shows_what_one_wants_to_know(world: World):
 
     header, row = world.kubectl("get", BACKUPS, "-n", world.backups, "shown").splitlines()
 
-    assert header.split() == ["NAME", "POLICY", "ENVIRONMENT", "ENGINE", "PHASE", "SIZE", "DURATION", "EXPIRES", "AGE"]
+    columns = "NAME POLICY ENVIRONMENT ENGINE PHASE SIZE DURATION WARNINGS EXPIRES AGE"
+    assert header.split() == columns.split()
     assert row.split()[:5] == ["shown", "shown", "dev", "postgresql", "Succeeded"]
     assert "<" not in row
     described = world.kubectl("describe", BACKUPS, "-n", world.backups, "shown")

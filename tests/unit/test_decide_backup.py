@@ -25,6 +25,7 @@ from holdfast.decide.backup.observation import BACKUP, CLEANUP, Observation
 from holdfast.decide.backup.steps import decide
 from holdfast.decide.decision import RETIRED_SECONDS, Create, Decision, Delete, Do, Expire, Learn, Rest, What
 from holdfast.errors import EXIT_CODES, FINAL_EXIT_CODES, ExitCode, Reason
+from holdfast.sentences import EVENT_BYTES
 
 BACKOFF = "BackoffLimitExceeded"
 
@@ -262,9 +263,25 @@ def test_what_the_runner_warns_of_reaches_whoever_reads_the_status():
     report = a_success().model_copy(update={"warnings": ["the tool is old", "so is the server"]})
     pods = (a_pod(exit_code=0, report=report),)
 
-    status = the_decision(observed(a_begun_backup(), job=a_job(complete=True), pods=pods)).status
+    decision = the_decision(observed(a_begun_backup(), job=a_job(complete=True), pods=pods))
 
-    assert status.warnings == ["the tool is old", "so is the server"]
+    assert decision.status.warnings == ["the tool is old", "so is the server"]
+    assert decision.status.warning_count == 2
+    assert (decision.announcement.warning, decision.announcement.reason) == (True, "BackupWarned")
+    assert decision.announcement.message == f"{decision.status.message}; the tool is old; so is the server"
+
+
+@pytest.mark.parametrize("warnings", [64 * ["w" * 4000], ["é" * 4000]], ids=["many", "of several bytes each"])
+def test_an_event_of_warnings_has_no_more_than_an_event_may(warnings):
+    report = a_success().model_copy(update={"warnings": warnings})
+    pods = (a_pod(exit_code=0, report=report),)
+    said = the_decision(observed(a_begun_backup(), job=a_job(complete=True), pods=pods)).announcement
+    assert len(said.message.encode()) <= EVENT_BYTES
+
+
+def test_a_backup_without_warnings_counts_none():
+    pods = (a_pod(exit_code=0, report=a_success()),)
+    assert the_decision(observed(a_begun_backup(), job=a_job(complete=True), pods=pods)).status.warning_count is None
 
 
 def test_an_interrupted_pod_is_replaced_and_does_not_fail_the_backup():

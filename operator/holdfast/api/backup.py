@@ -396,6 +396,12 @@ class DatabaseBackupStatus(StatusModel):
         description="SHA-256 of the schema in the dump. Equal schemas, dumped by the same versions, have equal hashes.",
     )
     migrations: Migrations | None = Field(None, description="Which migrations were applied when the dump began.")
+    needs: list[Reported] | None = Field(
+        None,
+        max_length=16,
+        description="What the dump does not hold and a restore needs, in sentences that say what to run first. The "
+        "manifest has the whole list.",
+    )
     verification: Verification | None = Field(
         None,
         description="The last successful verification: the one that every backup passes before it succeeds, or a "
@@ -409,6 +415,7 @@ class DatabaseBackupStatus(StatusModel):
     warnings: list[Reported] | None = Field(
         None, max_length=64, description="What to know about this backup although it succeeded."
     )
+    warning_count: int | None = Field(None, ge=0, description="Number of warnings. Absent if there is none.")
     failure: Failure | None = Field(
         None,
         description="Why the backup failed, and what to do. If its Job must be ended first, this is present before "

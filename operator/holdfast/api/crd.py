@@ -112,6 +112,7 @@ BACKUP = Resource(
         ),
         Column("Size", ".status.size", "Size of the artifact as stored."),
         Column("Duration", ".status.duration", "How long the backup took."),
+        Column("Warnings", ".status.warningCount", "Number of warnings, which are in the status.", type="integer"),
         Column("Expires", ".status.expires", "Day on which the backup expires."),
         AGE,
         Column(

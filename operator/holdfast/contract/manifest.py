@@ -11,6 +11,7 @@ from pydantic import Field
 
 from holdfast import texts
 from holdfast.api.base import StatusModel
+from holdfast.contract.needs import ManifestNeed
 from holdfast.contract.task import BackupIdentity
 
 VERSION: Literal[1] = 1
@@ -155,6 +156,12 @@ class Manifest(ManifestDocument):
         None,
         fail_fast=True,
         description="Migration tools whose tables are in the database, the longest history first.",
+    )
+    needs: list[ManifestNeed] | None = Field(
+        None,
+        fail_fast=True,
+        description="What the dump does not hold and a restore needs, what it cannot do without first. Absent if an "
+        "older version of Holdfast, which did not ask the server, wrote the manifest.",
     )
     started_at: datetime = Field(description="When the Pod began, UTC.")
     completed_at: datetime = Field(description="When the artifact was stored and verified, UTC.")

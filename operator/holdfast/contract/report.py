@@ -149,6 +149,9 @@ class BackupReport(StatusModel):
     rows: Count | None = None
     schema_sha256: Hash | None = None
     migrations: MigrationsReport | None = None
+    needs: list[Plain] = Field(
+        [], max_length=16, description="What the dump does not hold and a restore needs: what to run first."
+    )
     earlier: list[EarlierReport] = Field(
         [], max_length=8, description="The last ones in the bucket of before what the cluster knows; oldest first."
     )
@@ -224,6 +227,9 @@ class Report(StatusModel):
             there = getattr(self, part)
             if there is not None:
                 update[part] = there.model_copy(update={name: change(getattr(there, name)) for name in names})
+        if self.backup is not None:
+            needs = [change(need) for need in self.backup.needs]
+            update["backup"] = update["backup"].model_copy(update={"needs": needs})
         if self.deletion is not None:
             told = [each.model_copy(update={"message": change(each.message)}) for each in self.deletion.failed]
             update["deletion"] = self.deletion.model_copy(update={"failed": told})
@@ -235,7 +241,12 @@ class Report(StatusModel):
         kept = [shorten(warning, limit) for warning in self.warnings[:4]] if limit > 120 else []
         message = shorten(self.message, limit) if self.message else None
         backup = self.backup and _shortened(self.backup, ("tool_version", "server_version", *_CHECKS), limit)
-        backup = backup and backup.model_copy(update={"earlier": backup.earlier if limit > 120 else []})
+        backup = backup and backup.model_copy(
+            update={
+                "earlier": backup.earlier if limit > 120 else [],
+                "needs": [shorten(need, limit) for need in backup.needs[: limit // 60]] if limit > 120 else [],
+            }
+        )
         found = self.verification and _shortened(self.verification, _CHECKS, limit)
         deletion = self.deletion and self.deletion.model_copy(
             update={"failed": [_shortened(each, ("message",), limit) for each in self.deletion.failed]}

@@ -20,6 +20,11 @@ def migrations(result: BackupReport) -> backup.Migrations | None:
     return None if found is None else backup.Migrations.model_validate(found.to_dict())
 
 
+def needs(result: BackupReport) -> list[str] | None:
+    """Return what a restore needs that the dump does not hold, where there is such."""
+    return list(result.needs) or None
+
+
 def verified(result: BackupReport) -> backup.Verification:
     """Return how a backup was seen to be whole, as the report of the backup says."""
     return backup.Verification(

@@ -145,7 +145,9 @@ def succeeded(
             "schema_sha256": result.schema_sha256,
             "migrations": reported.migrations(result),
             "verification": reported.verified(result),
+            "needs": reported.needs(result),
             "warnings": report.warnings[:64] or None,
+            "warning_count": len(report.warnings) or None,
         }
     )
 

@@ -44,6 +44,7 @@ from holdfast.decide.job_life import State, Step, Work
 from holdfast.decide.outcome import End
 from holdfast.decide.resolve import image_of, no_image, out_of_limits, resolve
 from holdfast.errors import HoldfastError, Reason
+from holdfast.sentences import EVENT_BYTES, cut
 from holdfast.settings import Settings
 
 NEAR = timedelta(minutes=1)  # until those who come soon in the queue are told anew of how many go first
@@ -254,14 +255,21 @@ def _succeed(o: Observation, report: Report, result: BackupReport, now: datetime
     verdict = suspicion.judge(result, o.backup.begun.resolved, o.former)
     retries = outcome.retries(ending.job_of(o), ending.own_pods(o))
     done = statuses.succeeded(o.backup, report, result, verdict, retries, now)
-    return Write(
-        _with_cleanup(o, done),
-        Announcement(True, "BackupSuspicious", done.message or "")
-        if verdict.suspicious
-        else Announcement(False, "BackupSucceeded", done.message or "")
-        if verdict.reason != suspicion.MADE_AGAIN
-        else Announcement(True, verdict.reason, verdict.sentence),
-    )
+    return Write(_with_cleanup(o, done), _told(done, verdict))
+
+
+def _told(done: statuses.Status, verdict: suspicion.Verdict) -> Announcement:
+    """Say in one Event how a good backup ended; its warnings stand behind what weighs more."""
+    warned = "; ".join(done.warnings or [])
+    if verdict.suspicious:
+        reason, said = "BackupSuspicious", done.message or ""
+    elif verdict.reason == suspicion.MADE_AGAIN:
+        reason, said = verdict.reason, verdict.sentence
+    elif warned:
+        reason, said = "BackupWarned", done.message or ""
+    else:
+        return Announcement(False, "BackupSucceeded", done.message or "")
+    return Announcement(True, reason, cut(f"{said}; {warned}" if warned else said, EVENT_BYTES))
 
 
 def _fail(o: Observation, now: datetime, failure: Failure, report: Report | None = None) -> Decision:

@@ -10,6 +10,7 @@ import pydantic_core
 from pydantic import ValidationError
 
 from holdfast.contract.manifest import Manifest, ManifestArtifact
+from holdfast.contract.needs import bounded
 from holdfast.contract.snapshot import SnapshotManifest
 from holdfast.contract.task import Pinned
 from holdfast.errors import HoldfastError, Reason
@@ -45,14 +46,19 @@ def parsed(data: bytes, key: str, model: type[M]) -> M:
 
 
 def fitting(manifest: Manifest) -> tuple[Manifest, list[str]]:
-    """Return the manifest in a size that can be read again, and a warning where its lists had to go."""
-    data = manifest.to_json()
-    if len(data) <= MOST_BYTES and _marks(data) <= MOST_MARKS:
-        return manifest, []
-    warning = (
-        f"the manifest lacks the list of its {len(manifest.tables or [])} tables, since it would be too large to read"
-    )
-    return manifest.model_copy(update={"tables": None, "migrations": None}), [warning]
+    """Return the manifest in a size that can be read again, and warnings where of its lists something had to go."""
+    needs, warnings = bounded(manifest.needs or [])
+    manifest = manifest.model_copy(update={"needs": needs}) if manifest.needs else manifest
+    for what, fields in (
+        (f"the list of its {len(manifest.tables or [])} tables", ("tables", "migrations")),
+        ("the list of what a restore needs", ("needs",)),
+    ):
+        data = manifest.to_json()
+        if len(data) <= MOST_BYTES and _marks(data) <= MOST_MARKS:
+            break
+        warnings.append(f"the manifest lacks {what}, since it would be too large to read")
+        manifest = manifest.model_copy(update=dict.fromkeys(fields))
+    return manifest, warnings
 
 
 def require_forms(manifest: Manifest, key_prefix: str) -> None:

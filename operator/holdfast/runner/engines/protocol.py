@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from holdfast.api.policy import Dump
-from holdfast.contract.manifest import ManifestArtifact, ManifestMigrations, ManifestTable
+from holdfast.contract.manifest import Manifest, ManifestArtifact, ManifestMigrations, ManifestTable
+from holdfast.contract.needs import ManifestNeed
 from holdfast.contract.task import RestoreTask
 from holdfast.runner.artifact.stream import Sink
 from holdfast.runner.pod.progress import Progress
@@ -35,6 +36,7 @@ class Ready:
     tool: str
     tool_version: str
     migrations: list[ManifestMigrations] = field(default_factory=list)
+    needs: list[ManifestNeed] = field(default_factory=list)  # what the dump will not hold and a restore needs
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Contents:
     tables: list[ManifestTable]
     schema_sha256: str
     migrations: list[ManifestMigrations] = field(default_factory=list)  # where they are not known before the dump
+    needs: list[ManifestNeed] = field(default_factory=list)  # what only the dump itself shows
 
     @property
     def rows(self) -> int:
@@ -89,7 +92,10 @@ class Source(Protocol):
     """What is worth knowing of how it is reached."""
 
     def validate(self) -> Ready:
-        """Connect, and see that the tool is there and fits the server. Raises HoldfastError."""
+        """Connect, see that the tool is there and fits the server, ask for what the dump will not hold.
+
+        Raises HoldfastError.
+        """
         ...
 
     def dumping(self, dump: Dump, ready: Ready, scratch_bytes: int | None) -> AbstractContextManager[Dumping]:
@@ -98,6 +104,14 @@ class Source(Protocol):
 
     def require_empty(self) -> None:
         """Connect to a restore's target. Raises TargetNotEmpty where a user has made something in it."""
+        ...
+
+    def require_needs(self, manifest: Manifest) -> None:
+        """See that the target has what the manifest says a restore needs, before any of the dump is fetched.
+
+        Raises TargetNotReady, with the statement that mends it; what is only lacking afterwards becomes a warning.
+        A manifest without `needs` is of an older version: nothing is asked.
+        """
         ...
 
     def restore(

@@ -15,6 +15,7 @@ from holdfast.contract.manifest import (
     ManifestTool,
     ManifestVerification,
 )
+from holdfast.contract.needs import told
 from holdfast.contract.report import BackupReport, CheckedBy, MigrationsReport, Verification
 from holdfast.contract.task import BackupTask
 from holdfast.runner.artifact import encryption
@@ -71,6 +72,7 @@ def manifest(
         rows=contents and contents.rows,
         schema_sha256=contents and contents.schema_sha256,
         migrations=ready.migrations or (contents and contents.migrations) or None,
+        needs=[*ready.needs, *(contents.needs if contents else [])],
         started_at=context.started,
         completed_at=now,
         expires_at=now + timedelta(days=task.backup.retention_days),
@@ -102,6 +104,7 @@ def report(published: Manifest, again: Verification | None = None) -> BackupRepo
         rows=published.rows,
         schema_sha256=published.schema_sha256,
         migrations=MigrationsReport.of(published.migrations[0]) if published.migrations else None,
+        needs=told(published.needs or []),
         found=again is not None,
         completed_at=published.completed_at,
     )

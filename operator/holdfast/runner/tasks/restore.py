@@ -48,6 +48,7 @@ def run(task: RestoreTask, context: Context, overrides: Overrides | None = None)
     assert clear is not None
     target = choose.source(task.database, context, overrides)
     target.require_empty()
+    target.require_needs(manifest)
     total = artifact.uncompressed_bytes
     with Progress(context.log, "checking", total) as progress:
         for _ in _trusted(opened, artifact, context, progress):

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from holdfast.api.database import Database
 from holdfast.api.policy import Dump, Format
-from holdfast.contract.manifest import ManifestArtifact
+from holdfast.contract.manifest import Manifest, ManifestArtifact
 from holdfast.contract.task import RestoreTask
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.engines import tools
@@ -79,6 +79,9 @@ class MySQL:
                 f"{', '.join(there[:3])}",
                 "restore into a new, empty database (CREATE DATABASE name); nothing was changed",
             )
+
+    def require_needs(self, manifest: Manifest) -> None:
+        """See engine.Source."""
 
     def restore(
         self,

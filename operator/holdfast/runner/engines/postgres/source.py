@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from holdfast.api.database import Database
 from holdfast.api.policy import Dump
-from holdfast.contract.manifest import ManifestArtifact
+from holdfast.contract.manifest import Manifest, ManifestArtifact
 from holdfast.contract.task import RestoreTask
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.engines import safe_releases, tools
@@ -72,6 +72,9 @@ class Postgres:
                 f"{self} is not empty: it has {len(there)} tables, views or sequences, such as {', '.join(there[:3])}",
                 "restore into a new, empty database (CREATE DATABASE name TEMPLATE template0); nothing was changed",
             )
+
+    def require_needs(self, manifest: Manifest) -> None:
+        """See engine.Source."""
 
     def restore(
         self, task: RestoreTask, artifact: ManifestArtifact, stream: Iterator[bytes], progress: Progress

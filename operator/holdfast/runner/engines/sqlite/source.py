@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from holdfast.api.database import Database
 from holdfast.api.policy import Dump
-from holdfast.contract.manifest import ManifestArtifact
+from holdfast.contract.manifest import Manifest, ManifestArtifact
 from holdfast.contract.task import RestoreTask
 from holdfast.runner.engines.protocol import Overrides, Ready
 from holdfast.runner.engines.sqlite import restore
@@ -53,6 +53,9 @@ class SQLite:
     def require_empty(self) -> None:
         """See engine.Source."""
         self._place.require_absent()
+
+    def require_needs(self, manifest: Manifest) -> None:
+        """See engine.Source: a file holds all that it needs."""
 
     def restore(
         self,
