@@ -219,7 +219,7 @@ def test_columns_and_selectors_show_fields_that_exist(kind):
 def test_an_ordinary_list_of_backups_shows_what_a_person_asks_for():
     columns = crd.definition(crd.BACKUP)["spec"]["versions"][0]["additionalPrinterColumns"]
     ordinary = [column["name"] for column in columns if not column.get("priority")]
-    assert ordinary == ["Policy", "Environment", "Engine", "Phase", "Size", "Duration", "Expires", "Age"]
+    assert ordinary == ["Policy", "Environment", "Engine", "Phase", "Size", "Duration", "Warnings", "Expires", "Age"]
     assert [column["name"] for column in columns if column.get("priority")] == ["Backup ID", "Location", "Message"]
 
 

@@ -18,6 +18,7 @@ from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.bucket import manifest_forms
 from holdfast.runner.bucket.store import Store
 from holdfast.runner.engines.postgres.server import Server
+from holdfast.runner.engines.postgres.target import Found, Seen
 from holdfast.runner.pod.log import Log
 
 SHELL = SCRIPT.replace("COPY public.orders", "\\! touch broken-out\nCOPY public.orders")
@@ -31,6 +32,8 @@ def bench(monkeypatch, tmp_path):
         "holdfast.runner.engines.postgres.server.inspect", lambda *_: Server("db", "5432", "PostgreSQL 17.5", 17, 1000)
     )
     monkeypatch.setattr("holdfast.runner.engines.postgres.server.user_objects", lambda *_: [])
+    monkeypatch.setattr("holdfast.runner.engines.postgres.target.look", lambda *_: made.target)
+    made.target = Seen()
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     made.tool("psql", 'cat > "$FOLDER/restored"')
     return made
@@ -164,6 +167,23 @@ def test_a_script_is_restored_in_one_transaction_by_a_psql_that_takes_no_command
     arguments = (bench.folder / "argv").read_text().split("\n")
     assert {"--single-transaction", "--set=ON_ERROR_STOP=1", "--no-psqlrc", "--file=-"} <= set(arguments)
     assert "PGSERVICEFILE=" in (bench.folder / "environment").read_text()
+
+
+def test_limits_that_the_target_sets_are_lifted_and_what_it_lacks_stops_the_restore_before_a_byte_flows(bench):
+    bench.back_up()
+    bench.tool("psql", 'cat > /dev/null; env > "$FOLDER/environment"')
+    bench.target = Seen(limits={"statement_timeout": "0", "lock_timeout": "0"}, lacking=Found(warnings=["no comment"]))
+    assert bench.restore().warnings[:1] == ["no comment"]
+    assert "PGOPTIONS=-c lock_timeout=0 -c statement_timeout=0\n" in (bench.folder / "environment").read_text()
+
+    bench.target = Seen(lacking=Found(missing=["the role reader does not exist"], run=["CREATE ROLE reader"]))
+    fetched = []
+    bench.s3.after["get_object"] = lambda answer: fetched.append(answer) or answer
+    with pytest.raises(HoldfastError, match="the role reader does not exist; nothing was changed") as caught:
+        bench.restore()
+    assert caught.value.reason is Reason.TARGET_NOT_READY
+    assert "CREATE ROLE reader" in caught.value.remedy
+    assert len(fetched) == 1, "the manifest alone"
 
 
 def test_what_is_more_than_its_manifest_says_is_cut_off(bench):

@@ -28,7 +28,7 @@ EF_CORE_SNAKE = ("__EFMigrationsHistory", ["migration_id", "product_version"])
 TOOLS = {
     "Prisma": [PRISMA],
     "Django": [DJANGO],
-    "Rails": [RAILS, RAILS_TOO],
+    "Rails": [RAILS],
     "Flyway": [FLYWAY],
     "Liquibase": [LIQUIBASE, LIQUIBASE_LOCK],
     "Alembic": [ALEMBIC],
@@ -65,8 +65,11 @@ def test_a_table_in_upper_case_and_the_snake_case_convention_are_known_too():
     assert found(EF_CORE_SNAKE) == ["EF Core"]
 
 
+def test_rails_is_known_with_and_without_the_table_that_it_has_since_version_5():
+    assert found(RAILS) == found(RAILS, RAILS_TOO) == ["Rails"]
+
+
 STRANGERS = {
-    "schema_migrations of a tool unlike Rails": [RAILS],
     "Ecto's schema_migrations": [("schema_migrations", ["version", "inserted_at"]), RAILS_TOO],
     "Laravel's migrations": [("migrations", ["id", "migration", "batch"])],
     "a table of one's own named migrations": [("migrations", ["id", "timestamp", "name", "note"])],

@@ -185,8 +185,12 @@ def target_of(tmp_path):
         fake.close()
 
 
+def inspect(target, stop):
+    return server.inspect(target, stop, 17)
+
+
 @pytest.mark.parametrize("answer", [mute, endless])
-@pytest.mark.parametrize("ask", [server.inspect, server.user_objects], ids=lambda ask: ask.__name__)
+@pytest.mark.parametrize("ask", [inspect, server.user_objects], ids=lambda ask: ask.__name__)
 def test_a_server_that_does_not_come_to_an_end_is_given_up(target_of, monkeypatch, ask, answer):
     monkeypatch.setattr(server, "ANSWER_SECONDS", 0.15)
     with pytest.raises(HoldfastError, match="accepted the connection, but did not answer within") as caught:
@@ -198,7 +202,7 @@ def test_a_stop_does_not_wait_for_a_server_that_says_nothing(target_of):
     stop = Stop()
     threading.Timer(0.3, stop.request, [HoldfastError(Reason.INTERRUPTED, "told to end", "apply")]).start()
     with pytest.raises(HoldfastError, match="told to end"):
-        server.inspect(target_of(mute), stop)
+        inspect(target_of(mute), stop)
 
 
 def a_context(tmp_path, log):

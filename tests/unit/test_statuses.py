@@ -67,6 +67,7 @@ def test_a_backup_that_succeeded_says_all_that_the_runner_told():
         "phase": "Succeeded",
         "attempt": 1,
         "message": "backed up 82 MB in 12s",
+        "warningCount": 70,
         "observedGeneration": 1,
         "sizeBytes": 82_000_000,
         "size": "82 MB",

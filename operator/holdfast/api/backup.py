@@ -393,7 +393,8 @@ class DatabaseBackupStatus(StatusModel):
     )
     schema_sha256: Reported | None = Field(
         None,
-        description="SHA-256 of the schema in the dump. Equal schemas, dumped by the same versions, have equal hashes.",
+        description="SHA-256 of the schema as the dump writes it. Equal hashes mean equal schemas; a restored database "
+        "may have another hash, since the server writes views and expressions anew.",
     )
     migrations: Migrations | None = Field(None, description="Which migrations were applied when the dump began.")
     needs: list[Reported] | None = Field(

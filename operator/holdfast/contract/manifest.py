@@ -149,8 +149,10 @@ class Manifest(ManifestDocument):
     schema_sha256: str | None = Field(
         None,
         description="SHA-256 of the schema as the dump writes it, in hexadecimal: without rows, sequence values, "
-        "large objects, comments and settings. Equal schemas, dumped by the same versions, have equal hashes in every "
-        "format. For SQLite: SHA-256 of the statements in sqlite_schema.",
+        "large objects, comments and settings. Equal hashes mean equal schemas. Different hashes need not mean "
+        "different ones: a server writes views, checks and expressions anew when a dump is restored, so a restored "
+        "database may have another hash. The hash is the same in every format. For SQLite: SHA-256 of the "
+        "statements in sqlite_schema.",
     )
     migrations: list[ManifestMigrations] | None = Field(
         None,

@@ -111,9 +111,13 @@ def bounded(needs: Iterable[ManifestNeed]) -> tuple[list[ManifestNeed], list[str
 
 
 def told(needs: Sequence[ManifestNeed]) -> list[str]:
-    """Return what to run first in short sentences, one for each statement; the last one says how many are left out."""
+    """Return what to run first in short sentences, one for each statement; the last one says how many are left out.
+
+    What no statement gives and a restore does without is in the manifest alone.
+    """
     once: dict[str, str] = {}
-    for need in sorted(needs, key=lambda need: not need.required):
+    worth = [need for need in needs if need.run or (need.required and not need.is_of(NeedKind.SERVER_VERSION))]
+    for need in sorted(worth, key=lambda need: not need.required):
         once.setdefault(need.run or need.kind + need.name, sentence(need))
     sentences = list(once.values())
     if len(sentences) <= MAX_TOLD:

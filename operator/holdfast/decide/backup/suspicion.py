@@ -179,5 +179,5 @@ def _as_usual(result: BackupReport, peers: Sequence[Former]) -> str:
     sentence = f"nothing is missing, compared with the last good backups ({len(peers)})"
     same_tools = last.versions == (result.tool_version, result.server_version)
     if same_tools and last.schema_sha256 and result.schema_sha256 not in (None, last.schema_sha256):
-        sentence += f"; the schema has changed since {last.backup_id}"
+        sentence += f"; the schema is written otherwise than in {last.backup_id}, as after a change or a restore"
     return sentence

@@ -41,7 +41,6 @@ class Tool:
     order: str
     understand: Callable[[Iterable[Row]], Applied]
     alone: bool = False  # other tools have a table of this name, with more columns
-    beside: str | None = None  # a table that must be in the same schema, where the columns alone do not tell
     lock: tuple[str, str] | None = None  # table and column that are true while the tool works
 
 
@@ -133,7 +132,7 @@ _HISTORY = "__EFMigrationsHistory"
 TOOLS = (
     Tool("Prisma", "_prisma_migrations", ("migration_name", "finished_at", "rolled_back_at"), "started_at", _prisma),
     Tool("Django", "django_migrations", ("app", "name"), "id", _django),
-    Tool("Rails", "schema_migrations", ("version",), "version", _rails, alone=True, beside="ar_internal_metadata"),
+    Tool("Rails", "schema_migrations", ("version",), "version", _rails, alone=True),  # since 5 with a table beside it
     Tool("Flyway", "flyway_schema_history", ("version", "description", "type", "success"), "installed_rank", _flyway),
     Tool("Liquibase", "databasechangelog", ("filename", "id", "author", "exectype"), "orderexecuted", _liquibase,
          lock=("databasechangeloglock", "locked")),
@@ -150,7 +149,7 @@ TOOLS = (
 
 def tables() -> list[str]:
     """Return the names of all tables that tell a tool, in lower case."""
-    named = [[tool.table, tool.beside, tool.lock and tool.lock[0]] for tool in TOOLS]
+    named = [[tool.table, tool.lock and tool.lock[0]] for tool in TOOLS]
     return sorted({name.lower() for names in named for name in names if name})
 
 
@@ -164,7 +163,7 @@ def find(there: Tables) -> list[Found]:
 
 def _found(tool: Tool, schema: str, there: Mapping[tuple[str, str], tuple[str, Sequence[str]]]) -> Found | None:
     history = _question(schema, tool.table, (*tool.columns, tool.order), there)
-    if history is None or (tool.beside and (schema, tool.beside) not in there):
+    if history is None:
         return None
     if tool.alone and len(there[schema, tool.table.lower()][1]) != len(tool.columns):
         return None

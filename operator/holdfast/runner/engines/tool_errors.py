@@ -1,5 +1,6 @@
 """How a tool's end is told to a person: killed, out of disk, or failed with its own last words."""
 
+import re
 import signal
 from collections.abc import Iterable, Mapping
 
@@ -51,6 +52,54 @@ _REMEDIES = (
     ("server version mismatch", "use the runner image of the server's version"),
 )
 
+_ADMINISTRATOR = (
+    "as an administrator, make the extension that the message names in the empty target, then restore again: only a "
+    "superuser may make an extension that is not trusted"
+)
+_OWNER = (
+    "restore with the user who owns the target (CREATE DATABASE name OWNER that_user TEMPLATE template0); what only a "
+    "superuser may make, only a superuser restores"
+)
+# Of a restore, since it is another user who may need another right, and another thing to do next.
+_RESTORE_REMEDIES = (
+    ("permission denied to create extension", _ADMINISTRATOR),
+    ("permission denied", _OWNER),
+    ("must be owner of", _OWNER),
+    ("must be superuser", "restore with a superuser, if you trust whoever made the dump: nobody else may make this"),
+    (
+        "invalid byte sequence for encoding",
+        "make the target anew, with the encoding that status.needs of the backup has",
+    ),
+    (
+        "already exists",
+        "restore into a new, empty database: CREATE DATABASE name OWNER that_user TEMPLATE template0",
+    ),
+    ("row-level security", "restore with the user who owns the target, or with BYPASSRLS"),
+    ("server closed the connection", "read the server's log, then restore again: the server ended the connection"),
+    ("terminating connection", "read the server's log, then restore again: the server ended the connection"),
+)
+_ROLE_MISSING = re.compile(r'role "[^"]*" does not exist')
+_UNQUALIFIED = re.compile(r'(relation "[^"]*"|function [^ ]*\(.*\)|type "[^"]*") does not exist')
+CREATE_ROLE = "as an administrator, CREATE ROLE with the name in the message, then restore again"
+SEARCH_PATH = (
+    "a function that a check, an index or a generated column calls names something without its schema, and a restore "
+    "runs with an empty search_path: in the original, ALTER FUNCTION … SET search_path, then back up again. This dump "
+    "can be restored by hand, its line that empties search_path left out"
+)
+
+
+def remedy_for(said: str, failed: Reason) -> str:
+    """Return what to do about what a tool said; a restore has words of its own."""
+    if failed is Reason.RESTORE_FAILED:
+        if _ROLE_MISSING.search(said):
+            return CREATE_ROLE
+        if _UNQUALIFIED.search(said):
+            return SEARCH_PATH
+    known = (*(_RESTORE_REMEDIES if failed is Reason.RESTORE_FAILED else ()), *_REMEDIES)
+    return next(
+        (words for sign, words in known if sign in said), "correct what the message names: it is the tool's own"
+    )
+
 
 def check(tool: Tool, code: int, failed: Reason, doing: str) -> None:
     """Raise unless the tool exited 0; `failed` is the reason of a plain failure, `doing` completes 'while …'."""
@@ -71,10 +120,7 @@ def check(tool: Tool, code: int, failed: Reason, doing: str) -> None:
             f"{tool.name} while {doing}: {said}",
             "raise job.scratch.sizeLimit, or free space on the node's disk",
         )
-    remedy = next(
-        (words for sign, words in _REMEDIES if sign in said), "correct what the message names: it is the tool's own"
-    )
-    raise HoldfastError(failed, f"{tool.name} exited {code} while {doing}: {said}", remedy)
+    raise HoldfastError(failed, f"{tool.name} exited {code} while {doing}: {said}", remedy_for(said, failed))
 
 
 def stalled(tool: str, seconds: float, why: str) -> HoldfastError:
@@ -95,15 +141,15 @@ class Feed:
         self._tool = tool
         self._failed = failed
         self._doing = doing
-        self._open = True
+        self.open = True  # whether it still takes what it is given
 
     def write(self, data: memoryview) -> None:
         """Write a chunk. Raises what the tool failed with; one that ended well needs no more."""
         try:
-            while self._open and data:
+            while self.open and data:
                 data = data[self._tool.stdin.write(data) :]
         except BrokenPipeError:
-            self._open = False
+            self.open = False
             check(self._tool, self._tool.wait(), self._failed, self._doing)
 
 

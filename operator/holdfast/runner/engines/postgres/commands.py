@@ -3,12 +3,14 @@ r"""Takes psql's own commands out of a plain script, so that a restore runs SQL 
 psql takes a backslash outside of quotes and rows for a command of its own: `\!` is a shell, with whatever the restore's
 process may read. pg_dump writes two, `\restrict KEY` and `\unrestrict KEY`, with a key of the dump's own: these are
 left out, since the whole script goes to a psql that was told a key of ours (restore.py) and takes no command any more.
-Any other is refused by its name, and so is what would mislead this reading and no pg_dump writes: a comment between
-`/*` and `*/`, and a COPY that is not from stdin, such as FROM PROGRAM.
+A comment on an extension is left out as well: only its owner may make it, who is an administrator, and CREATE
+EXTENSION makes it by itself; and so is a schema that an administrator has made for an extension.
+Any other command is refused by its name, and so is what would mislead this reading and no pg_dump writes: a comment
+between `/*` and `*/`, and a COPY that is not from stdin, such as FROM PROGRAM.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.engines.lexer import Reader
@@ -16,17 +18,29 @@ from holdfast.runner.engines.postgres.script import LOOKAHEAD, Script
 from holdfast.runner.pod.text import one_line
 
 _OWN = re.compile(rb"\\(?:un)?restrict [A-Za-z0-9]{1,256}")
+_COMMENT, _SCHEMA = b"\nCOMMENT ON EXTENSION ", b"\nCREATE SCHEMA "
+_LONGEST_COMMENT = 1 << 20  # bytes of a statement that is held until its end is seen
 _LONGEST = 1024  # bytes of a command's line
 
 
 class Commands(Script):
     """See Script; what is read is passed on, without the dump's own commands."""
 
-    token = re.compile(rb"""['"$]|--|/\*|\n(?:\\|COPY |SET (?!default_)|SELECT pg_catalog\.|BEGIN;|COMMIT;)|\\""")
+    token = re.compile(
+        rb"""['"$]|--|/\*|\n(?:\\|COPY |SET (?!default_)|SELECT pg_catalog\.|BEGIN;|COMMIT;"""
+        rb"""|COMMENT ON EXTENSION |CREATE SCHEMA )|\\"""
+    )
     end_token = re.compile(rb"""['"$;]|--|/\*|\n\\|\\""")
 
-    def __init__(self) -> None:
+    def __init__(self, schemas: Iterable[str] = ()) -> None:
+        """`schemas` are in the target already."""
         super().__init__()
+        self._there = {
+            f"CREATE SCHEMA {written};".encode()
+            for name in schemas
+            for written in (name, '"' + name.replace('"', '""') + '"')
+        }
+        self._doubted: int | None = None  # where a statement began that may be left out
         self._waiting = b""  # what was taken and is not passed on yet
         self._taken = 1  # bytes; the first is Script's own line end
         self._passed = 1
@@ -52,6 +66,10 @@ class Commands(Script):
 
     def _release(self, until: int) -> bytes:
         """Return what lies before that place and was not passed on yet, without the cuts."""
+        if self._doubted is not None:
+            if until - self._doubted > _LONGEST_COMMENT:
+                raise self._refused(b"", 0, "a comment on an extension of more than a megabyte")
+            until = min(until, self._doubted)
         taken, parts, at = self._waiting[: max(0, until - self._passed)], [], 0
         for start, end in self._cuts:
             parts.append(taken[at : start - self._passed])
@@ -62,6 +80,20 @@ class Commands(Script):
         self._lines += taken.count(b"\n")
         self._cuts.clear()
         return b"".join(parts)
+
+    def _begins(self, token: bytes, buffer: bytes, at: int) -> None:
+        if token in (_COMMENT, _SCHEMA):
+            self._doubted = self._taken - len(buffer) + at
+
+    def _ends(self, buffer: bytes, at: int) -> None:
+        """Leave out the comment on an extension, which only its owner may make, and a schema that is there."""
+        if self._doubted is None:
+            return
+        start, end = self._doubted, self._taken - len(buffer) + at
+        self._doubted = None
+        text = self._waiting[start - self._passed : end - self._passed]
+        if text.startswith(_COMMENT.strip()) or text in self._there:
+            self._cuts.append((start, end))
 
     def _other(self, token: bytes) -> Reader:
         return self._command if token.endswith(b"\\") else self._refused_comment
@@ -96,9 +128,12 @@ class Commands(Script):
         )
 
 
-def without_commands(stream: Iterator[bytes]) -> Iterator[bytes]:
-    """Pass a plain script on without psql's commands. Raises RestoreFailed where it has others than pg_dump's."""
-    commands = Commands()
+def without_commands(stream: Iterator[bytes], schemas: Iterable[str] = ()) -> Iterator[bytes]:
+    """Pass a plain script on without psql's commands, comments on extensions, and schemas that are there.
+
+    Raises RestoreFailed where it has other commands than pg_dump's.
+    """
+    commands = Commands(schemas)
     for chunk in stream:
         yield commands.pass_on(chunk)
     yield commands.end()

@@ -27,11 +27,12 @@ from holdfast.runner.pod.context import Context
 from holdfast.runner.pod.progress import Progress
 from holdfast.runner.pod.stop import Stop
 
-COMMON = ("--no-owner", "--no-acl", "--no-password")
+NO_TABLESPACES = "--no-tablespaces"
+COMMON = ("--no-owner", "--no-acl", NO_TABLESPACES, "--no-password")
 SUFFIX = {Format.SQL: ".sql", Format.CUSTOM: ".dump", Format.DIRECTORY: ".tar"}
 READING = "reading the archive through"
 READ_THROUGH = "read through by pg_restore"
-READER = ("pg_restore", "--file=-", "--no-owner", "--no-acl")
+READER = ("pg_restore", "--file=-", "--no-owner", "--no-acl", NO_TABLESPACES)
 ARCHIVE_FOLDER = "dump"  # in the scratch volume, and in the tar
 
 

@@ -18,7 +18,7 @@ where c.relkind in ('r', 'p') and n.nspname !~ '^pg_' and pg_catalog.lower(c.rel
 group by 1, 2
 """
 # As pg_dump does: what a policy would filter is an error. A migration that holds its table locked is not waited for.
-_SETTINGS = "set client_encoding = 'UTF8'; set row_security = off; set statement_timeout = '10s'"
+_SETTINGS = b"set row_security = off; set statement_timeout = '10s'"
 
 
 def read(connection: "Connection[tuple[Any, ...]]") -> Histories:
@@ -27,7 +27,7 @@ def read(connection: "Connection[tuple[Any, ...]]") -> Histories:
 
     try:
         connection.execute(_SETTINGS)
-        rows = connection.execute(_TABLES, [migrations.tables()]).fetchall()
+        rows = connection.execute(_TABLES.encode(), [migrations.tables()]).fetchall()
     except (psycopg.Error, UnicodeError) as error:
         return [], [f"the tables of migration tools could not be looked up: {one_line(str(error), 300)}"]
     tables = {(str(schema), str(name)): columns for schema, name, columns in rows}

@@ -11,6 +11,7 @@ from holdfast.runner.artifact.stream import pump
 from holdfast.runner.engines import tools
 from holdfast.runner.engines.postgres.dumps import (
     ARCHIVE_FOLDER,
+    NO_TABLESPACES,
     READ_THROUGH,
     READER,
     READING,
@@ -30,17 +31,17 @@ from holdfast.runner.pod.progress import Progress
 class ArchiveReading:
     """A custom archive: pg_restore writes it out as a script."""
 
-    def __init__(self, context: Context, written_by: str) -> None:
-        """`written_by` is the tool's name and version, from the manifest."""
+    def __init__(self, manifest: Manifest, context: Context) -> None:
         self.contents: Contents | None = None
-        self.schema_comparable = _version(written_by) == _version(tools.version("pg_restore")[0])
+        self.schema_comparable = _version(manifest.tool.version) == _version(tools.version("pg_restore")[0])
+        self._reader = reader_of(manifest)
         self._stop = context.stop
 
     def read(self, stream: Iterator[bytes], progress: Progress) -> str:
         """See engine.Reading. Raises ArchiveUnreadable."""
         script = seen([])
         with (
-            Tool(READER, stdin=True, stdout=True) as reader,
+            Tool(self._reader, stdin=True, stdout=True) as reader,
             self._stop.calling(reader.kill),
             listening(reader, script.feed, self._stop),
         ):
@@ -62,6 +63,7 @@ class DirectoryReading:
     def __init__(self, manifest: Manifest, context: Context, scratch_bytes: int | None) -> None:
         self.contents: Contents | None = None
         self.schema_comparable = _version(manifest.tool.version) == _version(tools.version("pg_restore")[0])
+        self._reader = reader_of(manifest)
         self._size = manifest.artifact.uncompressed_bytes
         self._scratch = context.places.scratch
         self._limit = scratch_bytes
@@ -78,7 +80,7 @@ class DirectoryReading:
 
     def _contents(self, folder: Path) -> Contents | None:
         script = seen([])
-        with Tool([*READER, str(folder)], stdout=True) as reader, self._stop.calling(reader.kill):
+        with Tool([*self._reader, str(folder)], stdout=True) as reader, self._stop.calling(reader.kill):
             pump(reader.stdout, (script.feed,), self._stop)
             with _killed_apart(reader):
                 check(reader, reader.wait(), Reason.ARCHIVE_UNREADABLE, READING)
@@ -89,11 +91,17 @@ def reading(manifest: Manifest, context: Context, scratch_bytes: int | None) -> 
     """Return what reads a dump of the manifest's format."""
     match Format(manifest.artifact.format):
         case Format.CUSTOM:
-            return ArchiveReading(context, manifest.tool.version)
+            return ArchiveReading(manifest, context)
         case Format.DIRECTORY:
             return DirectoryReading(manifest, context, scratch_bytes)
         case _:
             return ScriptReading(context, seen)
+
+
+def reader_of(manifest: Manifest) -> list[str]:
+    """Return what writes an archive out as it was when it was hashed: older ones with their tablespaces."""
+    without = NO_TABLESPACES in manifest.tool.arguments
+    return [argument for argument in READER if without or argument != NO_TABLESPACES]
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import shutil
 import tarfile
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
@@ -14,6 +15,7 @@ from holdfast.contract.manifest import ManifestArtifact
 from holdfast.contract.task import RestoreTask
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.artifact.stream import BUFFER
+from holdfast.runner.engines.postgres import entries
 from holdfast.runner.engines.postgres.commands import without_commands
 from holdfast.runner.engines.postgres.connection import Target
 from holdfast.runner.engines.postgres.dumps import ARCHIVE_FOLDER
@@ -23,8 +25,22 @@ from holdfast.runner.engines.tools import Tool
 from holdfast.runner.pod.context import Context
 from holdfast.runner.pod.progress import Progress
 
+LIST_FILE = "restore.list"  # beside the pgpass file
 PSQL = ("psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--single-transaction", "--no-password", "--file=-")
-PG_RESTORE = ("pg_restore", "--exit-on-error", "--no-owner", "--no-acl", "--no-password")
+PG_RESTORE = ("pg_restore", "--exit-on-error", "--no-owner", "--no-acl", "--no-tablespaces", "--no-password")
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the target was seen to have."""
+
+    schemas: list[str] = field(default_factory=list)  # that are there, and not made again
+    limits: dict[str, str] = field(default_factory=dict)  # settings of the session that are lifted
+
+    def environment(self, target: Target) -> dict[str, str]:
+        """Return what the tool needs; options only where there is something to lift, since some poolers refuse them."""
+        lifted = " ".join(f"-c {name}={value}" for name, value in sorted(self.limits.items()))
+        return target.environment() | ({"PGOPTIONS": lifted} if lifted else {})
 
 
 def feed(
@@ -32,6 +48,7 @@ def feed(
     artifact: ManifestArtifact,
     stream: Iterator[bytes],
     target: Target,
+    given: Given,
     context: Context,
     progress: Progress,
 ) -> None:
@@ -43,14 +60,16 @@ def feed(
     where = f"--dbname={target.conninfo()}"
     match Format(artifact.format):
         case Format.SQL:
-            script = chain([restricted()], without_commands(stream))
-            feed_tool([*PSQL, where], script, context.stop, progress, target.environment())
+            script = chain([restricted()], without_commands(stream, given.schemas))
+            feed_tool([*PSQL, where], script, context.stop, progress, given.environment(target))
         case Format.CUSTOM:
-            command = [*PG_RESTORE, "--single-transaction", where]
-            feed_tool(command, stream, context.stop, progress, target.environment())
+            listing = entries.Listing(context.stop)
+            listed = entries.chosen(listing.of(stream), given.schemas, context.places.run / LIST_FILE)
+            command = [*PG_RESTORE, "--single-transaction", *listed, where]
+            feed_tool(command, listing.whole(stream), context.stop, progress, given.environment(target))
         case Format.DIRECTORY:
             command = [*PG_RESTORE, f"--jobs={task.jobs}", where]
-            _unpack_and_restore(task, artifact, stream, command, target.environment(), context)
+            _unpack_and_restore(task, artifact, stream, command, given, target, context)
 
 
 def restricted() -> bytes:
@@ -66,7 +85,8 @@ def _unpack_and_restore(
     artifact: ManifestArtifact,
     stream: Iterator[bytes],
     command: list[str],
-    environment: dict[str, str],
+    given: Given,
+    target: Target,
     context: Context,
 ) -> None:
     Room(context.places.scratch, task.scratch_bytes).require(artifact.uncompressed_bytes)
@@ -74,7 +94,10 @@ def _unpack_and_restore(
     with ExitStack() as stack:
         stack.enter_context(removed_after(folder))
         unpack(stream, folder)
-        tool = stack.enter_context(Tool([*command, str(folder)], environment=environment))
+        listing = entries.of_folder(folder, context.stop)
+        listed = entries.chosen(listing, given.schemas, context.places.run / LIST_FILE)
+        whole = [*command, *listed, str(folder)]
+        tool = stack.enter_context(Tool(whole, environment=given.environment(target)))
         stack.enter_context(context.stop.calling(tool.kill))
         code = tool.wait()
         context.stop.check()

@@ -74,14 +74,22 @@ class Script(Lexer):
                 self._read = self._other(found[0])
             case b";":
                 self._skipping = False
+                self._ends(buffer, found.end())
             case b"\nCOPY ":
                 self._read = self._header
                 return start
             case _:
                 self._skipping = True
+                self._begins(found[0], buffer, start + 1)
                 self._old_strings |= buffer.startswith(_OLD_STRINGS, start)
                 return start + 1
         return found.end()
+
+    def _begins(self, token: bytes, buffer: bytes, at: int) -> None:
+        """Take note of a statement that is no schema; see commands.py."""
+
+    def _ends(self, buffer: bytes, at: int) -> None:
+        """Take note of its end."""
 
     def _quote(self, buffer: bytes, start: int) -> int:
         """Begin what is quoted by the character at `start`."""

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from holdfast.contract.manifest import ManifestMigrations
+from holdfast.contract.needs import ManifestNeed
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.engines import again
-from holdfast.runner.engines.postgres import history
+from holdfast.runner.engines.postgres import history, losses, needs, readable
 from holdfast.runner.engines.postgres.connection import APPLICATION, Target
 from holdfast.runner.engines.postgres.errors import classify, connection_error
 from holdfast.runner.engines.tool_errors import stalled
@@ -54,18 +55,27 @@ class Server:
     major: int
     database_size: int
     migrations: list[ManifestMigrations] = field(default_factory=list)
+    needs: list[ManifestNeed] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)  # of what is not known, or was found half-done
 
 
-def inspect(target: Target, stop: Stop) -> Server:
-    """Connect and ask for version, size (bytes) and migrations. Raises the connection's errors (exit 3)."""
+def inspect(target: Target, stop: Stop, client: int) -> Server:
+    """Connect and ask what a backup must know; `client` is the major version of pg_dump.
+
+    Raises the connection's errors (exit 3).
+    """
     with connect(target, stop) as connection, answering(connection, target, stop):
         row = _row(connection, target, "select pg_catalog.pg_database_size(pg_catalog.current_database())")
         number = connection.info.server_version
         version = connection.info.parameter_status("server_version") or str(number)
-        migrations, warnings = history.read(connection)
+        needed, lacking = needs.read(connection, target.database, number // 10000, client)
+        warnings = [*losses.warnings(connection), *lacking]
+        migrations, said = history.read(connection)
         there = target if target.is_one else _answered(target, connection)
-    return Server(there.host, there.port, f"PostgreSQL {version}", number // 10000, int(row[0]), migrations, warnings)
+    return Server(
+        there.host, there.port, f"PostgreSQL {version}", number // 10000, int(row[0]), migrations, needed,
+        [*said, *warnings],
+    )  # fmt: skip
 
 
 def of_several(target: Target, stop: Stop) -> Target:
@@ -125,6 +135,7 @@ def answering(connection: "Connection[tuple[Any, ...]]", target: Target, stop: S
     timer.start()
     try:
         with stop.calling(cut):
+            readable.make_readable(connection)
             yield
     except Exception:
         stop.check()

@@ -8,7 +8,7 @@ from holdfast.contract.manifest import Manifest, ManifestArtifact
 from holdfast.contract.task import RestoreTask
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.engines import safe_releases, tools
-from holdfast.runner.engines.postgres import connection, dumps, restore, server
+from holdfast.runner.engines.postgres import connection, dumps, restore, server, target
 from holdfast.runner.engines.protocol import Overrides, Ready
 from holdfast.runner.pod.context import Context
 from holdfast.runner.pod.progress import Progress
@@ -23,16 +23,17 @@ class Postgres:
         self._target = said.aimed(overrides.host, overrides.port, overrides.database)
         context.log.mask.tell(said.host)
         self.warnings = self._target.warnings
+        self._given = restore.Given()
 
     def __str__(self) -> str:
         return str(self._target)
 
     def validate(self) -> Ready:
         """See engine.Source. Raises ToolTooOld where the server is newer than pg_dump."""
-        found = server.inspect(self._target, self._context.stop)
+        tool_version, major = tools.version("pg_dump")
+        found = server.inspect(self._target, self._context.stop, major)
         # of several, the one that was asked is dumped, by each of the tool's connections, and recorded
         self._target = self._target.answered(found.host, found.port)
-        tool_version, major = tools.version("pg_dump")
         if major < found.major:
             raise HoldfastError(
                 Reason.TOOL_TOO_OLD,
@@ -55,6 +56,7 @@ class Postgres:
             tool="pg_dump",
             tool_version=tool_version,
             migrations=found.migrations,
+            needs=found.needs,
         )
 
     def dumping(self, dump: Dump, ready: Ready, scratch_bytes: int | None) -> dumps.StreamedDump | dumps.DirectoryDump:
@@ -74,7 +76,11 @@ class Postgres:
             )
 
     def require_needs(self, manifest: Manifest) -> None:
-        """See engine.Source."""
+        """See engine.Source. It also learns what the restore leaves out and lifts."""
+        seen = target.look(self._target, self._context.stop, manifest.needs)
+        self._given = restore.Given(seen.schemas, seen.limits)
+        self.warnings += seen.lacking.warnings
+        target.require(seen.lacking, str(self))
 
     def restore(
         self, task: RestoreTask, artifact: ManifestArtifact, stream: Iterator[bytes], progress: Progress
@@ -83,4 +89,4 @@ class Postgres:
         self.warnings += safe_releases.warnings(
             "pg_dump", tools.version("pg_dump")[0]
         )  # pg_restore is of the same package
-        restore.feed(task, artifact, stream, self._target, self._context, progress)
+        restore.feed(task, artifact, stream, self._target, self._given, self._context, progress)
