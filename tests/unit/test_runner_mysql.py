@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.builders import NOW
 
 from holdfast.api.database import Database, Engine, TLSMode
+from holdfast.api.policy import Dump
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.artifact.compress import Plain
 from holdfast.runner.artifact.stream import Sink
@@ -22,7 +23,8 @@ from holdfast.runner.engines.mysql import server as servers
 from holdfast.runner.engines.mysql.connection import Target, resolve
 from holdfast.runner.engines.mysql.dumps import StreamedDump, arguments
 from holdfast.runner.engines.mysql.end_mark import EndMark
-from holdfast.runner.engines.mysql.flavour import FLAVOURS, MARIADB, MYSQL, numbers
+from holdfast.runner.engines.mysql.errors import explained
+from holdfast.runner.engines.mysql.flavour import ALL_ROWS, FLAVOURS, MARIADB, MYSQL, numbers
 from holdfast.runner.engines.mysql.options import option_file
 from holdfast.runner.engines.mysql.server import Server
 from holdfast.runner.pod.context import Context, Places
@@ -563,7 +565,8 @@ def test_what_a_tool_says_although_it_ends_well_is_a_warning(tmp_path, monkeypat
 
 def a_server(**changes):
     fields = {"version": "9.7.4-2", "user": "u@%", "database_size": 1000, "not_transactional": [], "inexact": [],
-              "grants": [ROUTINE, NEEDED.replace("`shop`", "`orders`")], "histories": []}  # fmt: skip
+              "grants": [ROUTINE, NEEDED.replace("`shop`", "`orders`")], "histories": [],
+              "select_limit": ALL_ROWS, "holey": [], "typed": []}  # fmt: skip
     return Server(**(fields | changes))
 
 
@@ -603,6 +606,56 @@ def test_a_user_who_may_not_see_everything_is_told_what_to_grant(validated):
         validated(grants=[NEEDED.replace("`shop`", "`orders`")])
     assert caught.value.reason is Reason.DUMP_FAILED
     assert caught.value.remedy == "GRANT SHOW_ROUTINE ON *.* TO the_user@`%`;"
+
+
+def test_columns_whose_bytes_may_get_lost_are_dumped_as_bytes(validated):
+    found, ready = validated(holey=[("t.v", "cp1251")])
+    assert found.warnings == []
+    dump = found.dumping(Dump(), ready, None)
+    assert {"--default-character-set=binary", "--skip-set-charset", "--hex-blob"} <= set(dump.arguments)
+
+
+def test_a_database_without_such_columns_is_dumped_as_text(validated):
+    found, ready = validated()
+    assert not {"--default-character-set=binary", "--skip-set-charset"} & set(
+        found.dumping(Dump(), ready, None).arguments
+    )
+
+
+def test_where_a_type_cannot_go_back_as_bytes_the_columns_that_may_lose_some_are_named(validated):
+    found, ready = validated(holey=[("t.v", "cp1251")], typed=[("t.id", "uuid")])
+    assert found.warnings[0].startswith("not exact: t.v (cp1251): a byte that")
+    assert "Without the type uuid of t.id" in found.warnings[0]
+    assert "--skip-set-charset" not in found.dumping(Dump(), ready, None).arguments
+
+
+def test_mariadb_is_not_dumped_where_the_server_would_leave_rows_out(places, monkeypatch):
+    monkeypatch.setattr(servers, "inspect", lambda *_: a_server(
+        version="11.8.9-MariaDB", grants=["GRANT ALL PRIVILEGES ON *.* TO x"], select_limit=5))  # fmt: skip
+    monkeypatch.setattr(source, "version", lambda _name: "11.8.9")
+    put(places.database_secret, username="u", password="p")
+    database = a_database(engine="mariadb")
+    found = source.MySQL(database, Context(places, Stop(), Log(), "pod", NOW), source.Overrides())
+    with pytest.raises(HoldfastError, match="no more than so many rows of each table") as caught:
+        found.validate()
+    assert caught.value.remedy.startswith("SET GLOBAL sql_select_limit = DEFAULT")
+
+
+@pytest.mark.parametrize(
+    ("reason", "number", "remedy"),
+    [
+        (Reason.RESTORE_FAILED, 1227, "SYSTEM_USER"),
+        (Reason.RESTORE_FAILED, 1205, "and end it"),
+        (Reason.RESTORE_FAILED, 6125, "SET GLOBAL restrict_fk_on_non_standard_key = OFF"),
+        (Reason.DUMP_FAILED, 1370, "GRANT EXECUTE"),
+        (Reason.DUMP_FAILED, 1205, "create another backup"),
+    ],
+)
+def test_the_remedy_of_a_restore_speaks_of_restores(reason, number, remedy):
+    with pytest.raises(HoldfastError) as caught, explained():
+        raise HoldfastError(reason, f"the tool: ERROR {number} (HY000) at line 3: said", "other")
+    assert remedy in caught.value.remedy
+    assert ("backup" in caught.value.remedy) is (remedy == "create another backup")
 
 
 def test_what_a_dump_cannot_hold_is_named_up_to_ten(validated):
@@ -651,10 +704,10 @@ def test_a_restore_runs_no_command_of_the_clients_own(monkeypatch, places, flavo
     fed = []
     monkeypatch.setattr(restore, "feed_tool", lambda command, *_: fed.append(command))
     log = Log(io.StringIO())
-    restore.feed(
-        iter([b"select 1;"]), a_target(flavour), Context(places, Stop(), log, "pod-1", NOW), Progress(log, "restoring")
-    )
+    context = Context(places, Stop(), log, "pod-1", NOW)
+    restore.feed(iter([b""]), a_target(flavour), "orders", flavour.lifted, context, Progress(log, "restoring"))
     assert flags <= set(fed[0])
+    assert f"--init-command={flavour.lifted}" in fed[0]
     assert "--database=orders" in fed[0]
 
 

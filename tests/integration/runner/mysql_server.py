@@ -46,19 +46,19 @@ class Family:
     client: str
     dump: str
     variables: str
-    routines: str
-    """What shows all routines of a database."""
+    routines: tuple[str, ...]
+    """What shows all routines of a database, and views that call them."""
     definers: str
     """What lets a user make objects of other users."""
 
 
 MYSQL = Family(
     "mysql", "holdfast-runner-mysql:9", "holdfast-test-mysql:9", "mysql", "mysqldump", "MYSQL",
-    "SHOW_ROUTINE ON *.*", "SET_ANY_DEFINER, ALLOW_NONEXISTENT_DEFINER ON *.*",
+    ("SHOW_ROUTINE ON *.*",), "SET_ANY_DEFINER, ALLOW_NONEXISTENT_DEFINER, SYSTEM_USER ON *.*",
 )  # fmt: skip
 MARIADB = Family(
     "mariadb", "holdfast-runner-mariadb:11", "holdfast-test-mariadb:11", "mariadb", "mariadb-dump", "MARIADB",
-    "SHOW CREATE ROUTINE ON {}.*", "SET USER ON *.*",
+    ("SHOW CREATE ROUTINE ON {}.*", "EXECUTE ON {}.*"), "SET USER ON *.*",
 )  # fmt: skip
 
 
@@ -104,7 +104,8 @@ class MySQLServer:
         """Grant what docs/how-to/back-up-mysql.md says, and no more."""
         name = pattern(database)
         self.grant(f"SELECT, SHOW VIEW, TRIGGER, EVENT ON {name}.*", user)
-        self.grant(self.family.routines.format(name), user)
+        for right in self.family.routines:
+            self.grant(right.format(name), user)
 
     def let_restore(self, database: str) -> None:
         """Likewise: what a restore of objects that have other definers needs."""

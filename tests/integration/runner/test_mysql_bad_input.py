@@ -89,7 +89,7 @@ def test_each_right_that_is_missing_is_named_and_is_enough_when_it_is_granted(
     user = f"lacks {right}"
     server.create_user(user)
     of_all = f"{', '.join(given for given in ON_DATABASE if given != right)} ON `shop`.*"
-    routines = server.family.routines.format("`shop`")
+    routines = server.family.routines[0].format("`shop`")
     server.grant(of_all, user)
     if right != "routines":
         server.grant(routines, user)

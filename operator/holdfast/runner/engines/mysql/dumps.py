@@ -34,9 +34,14 @@ COMMON = (
 )
 
 
-def arguments(flavour: Flavour) -> list[str]:
+# With --hex-blob, all texts come as the very bytes that the server holds, in hexadecimal, and go back as such. What is
+# not a text (JSON, dates) is in utf8mb4, as names are: so the script must not say that it is all binary.
+AS_BYTES = ("--default-character-set=binary", "--skip-set-charset")
+
+
+def arguments(flavour: Flavour, *, as_bytes: bool = False) -> list[str]:
     """Return the dump tool's arguments, without the connection."""
-    return [*COMMON, *flavour.dumps]
+    return [*COMMON, *flavour.dumps, *(AS_BYTES if as_bytes else ())]
 
 
 def seen(warnings: list[str]) -> Seen:
@@ -49,9 +54,9 @@ class StreamedDump:
 
     suffix = ".sql"
 
-    def __init__(self, target: Target, context: Context, warnings: list[str]) -> None:
+    def __init__(self, target: Target, context: Context, warnings: list[str], *, as_bytes: bool = False) -> None:
         """What is noticed is added to `warnings`."""
-        self.arguments = arguments(target.flavour)
+        self.arguments = arguments(target.flavour, as_bytes=as_bytes)
         self.contents: Contents | None = None
         self._warnings = warnings
         self._name = target.flavour.dump

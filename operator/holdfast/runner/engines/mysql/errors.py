@@ -158,16 +158,49 @@ _REMEDIES = {
     ),
     2013: "read the server's log, then create another backup: the server ended the connection",
     2026: "read the server's log, then create another backup: the server ended the connection",  # MariaDB's, with TLS
+    1044: "grant the user what the message names",
+    1370: (
+        "GRANT EXECUTE ON the database (name.*) to the user: MariaDB shows a view that calls a function only to "
+        "users who may call it"
+    ),
+    1104: "SET GLOBAL max_join_size = DEFAULT: the server refuses the questions that the dump tool asks of it",
+    3024: "SET GLOBAL max_execution_time = 0 for the time of the backup: the server ended a query for taking too long",
+    1969: "SET GLOBAL max_statement_time = 0 for the time of the backup: the server ended a query for taking too long",
+}
+_NETWORK = "read the server's log and check the network on the way to it: the server ended the connection"
+# Likewise, of a restore.
+_RESTORE_REMEDIES = {
+    1044: "GRANT ALL on the target database to the restore's user, as docs/how-to/back-up-mysql.md has it",
+    1142: "GRANT ALL on the target database to the restore's user, as docs/how-to/back-up-mysql.md has it",
+    1143: "GRANT ALL on the target database to the restore's user, as docs/how-to/back-up-mysql.md has it",
+    1370: "GRANT ALL on the target database to the restore's user and to the definers that the message names",
+    1356: (
+        "give the view's definer, in the target, the rights that it had where the dump comes from; docs/how-to/"
+        "back-up-mysql.md lists them"
+    ),
+    1449: "create the user that the message names: a view or routine of the dump has it as its definer",
+    1205: "find the session that holds the lock with SHOW PROCESSLIST, and end it",
+    2013: _NETWORK,
+    2026: _NETWORK,
     1227: (
-        "GRANT SET_ANY_DEFINER, ALLOW_NONEXISTENT_DEFINER ON *.* (MySQL) or GRANT SET USER ON *.* (MariaDB) to this "
-        "user: the dump names definers that it may not set"
+        "GRANT SET_ANY_DEFINER, ALLOW_NONEXISTENT_DEFINER, SYSTEM_USER ON *.* (MySQL; before 8.2 SET_USER_ID, "
+        "SYSTEM_USER) or GRANT SET USER ON *.* (MariaDB) to the restore's user: the dump names definers that it may "
+        "not set"
     ),
     1419: (
         "SET GLOBAL log_bin_trust_function_creators = 1: with a binary log, only a user with SUPER may otherwise "
         "create triggers and functions"
     ),
-    1044: "grant the user what the message names",
-    1370: "grant the user what the message names",
+    6125: (
+        "SET GLOBAL restrict_fk_on_non_standard_key = OFF for the time of the restore: a foreign key of the dump "
+        "refers to a key that is not unique, and the restore's user may not allow that for its session"
+    ),
+    3750: (
+        "SET GLOBAL sql_require_primary_key = OFF for the time of the restore, or GRANT SESSION_VARIABLES_ADMIN ON *.* "
+        "to the restore's user: a table of the dump has no primary key"
+    ),
+    1273: "restore into a server of the version that was dumped, or a newer one: this one lacks the collation",
+    1115: "restore into a server of the version that was dumped, or a newer one: this one lacks the character set",
 }
 
 
@@ -208,5 +241,7 @@ def explained(advice: str = "") -> Iterator[None]:
     except HoldfastError as error:
         if error.reason not in (Reason.DUMP_FAILED, Reason.RESTORE_FAILED):
             raise
-        remedy = _REMEDIES.get(number(error.message) or 0, error.remedy)
+        code = number(error.message) or 0
+        known = {} if error.reason is Reason.DUMP_FAILED else _RESTORE_REMEDIES
+        remedy = known.get(code) or _REMEDIES.get(code, error.remedy)
         raise HoldfastError(error.reason, error.message, "; ".join(filter(None, (remedy, advice)))) from error

@@ -22,6 +22,8 @@ class Flavour:
     """The dump tool's own flags, besides those that both have."""
     restores: tuple[str, ...]
     """The client's own flags for a restore: a dump is SQL, and no command of the client's."""
+    lifted: str
+    """What a restore's session sets: an administrator's limits for everyday sessions are not meant for it."""
     session: str
     """Statements before the questions to a server."""
     patience: str
@@ -31,6 +33,11 @@ class Flavour:
         """Tell whether a server that calls its version so is of this family."""
         return ("mariadb" in server_version.lower()) is (self.engine is Engine.MARIADB)
 
+
+ALL_ROWS = 18446744073709551615
+_LIFTED = f"sql_select_limit = {ALL_ROWS}, sql_big_selects = 1, lock_wait_timeout = 31536000, wait_timeout = 86400"
+_MYSQLS = f"set session max_execution_time = 0, {_LIFTED}"
+_MARIADBS = f"set session max_statement_time = 0, {_LIFTED}"
 
 MYSQL = Flavour(
     engine=Engine.MYSQL,
@@ -47,10 +54,16 @@ MYSQL = Flavour(
     # Without TLS, caching_sha2_password encrypts the password with a key of the server's.
     connects=("--get-server-public-key",),
     # Of masking policies it would dump a DROP, too; and without the right to read them it says an error on any server.
-    dumps=("--set-gtid-purged=OFF", "--column-statistics=0", "--loose-skip-masking-policies"),
+    dumps=(
+        "--set-gtid-purged=OFF",
+        "--column-statistics=0",
+        "--loose-skip-masking-policies",
+        f"--init-command={_MYSQLS}",
+    ),
     restores=("--commands=OFF",),
-    session="set session information_schema_stats_expiry = 0;",
-    patience="set session lock_wait_timeout = 10, max_execution_time = 10000;",
+    lifted=f"{_MYSQLS}, autocommit = 1, transaction_read_only = 0",
+    session=f"{_MYSQLS}, information_schema_stats_expiry = 0;",
+    patience=f"{_MYSQLS}; set session lock_wait_timeout = 10, max_execution_time = 10000;",
 )
 MARIADB = Flavour(
     engine=Engine.MARIADB,
@@ -66,10 +79,13 @@ MARIADB = Flavour(
         TLSMode.VERIFY_FULL: ("--ssl", "--ssl-verify-server-cert"),
     },
     connects=(),
-    dumps=("--dump-history",),  # of tables with system versioning: else only their present rows
+    # The history of tables with system versioning: else only their present rows. Of the limits, it lifts
+    # max_statement_time by itself, and cannot be told to lift others: see source.py.
+    dumps=("--dump-history",),
     restores=("--sandbox",),
-    session="",
-    patience="set session lock_wait_timeout = 10, max_statement_time = 10;",
+    lifted=f"{_MARIADBS}, autocommit = 1, tx_read_only = 0, idle_transaction_timeout = 0",
+    session=f"{_MARIADBS};",
+    patience=f"{_MARIADBS}; set session lock_wait_timeout = 10, max_statement_time = 10;",
 )
 FLAVOURS = {flavour.engine: flavour for flavour in (MYSQL, MARIADB)}
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from holdfast.runner.engines.mysql.connection import Target
 from holdfast.runner.engines.mysql.dumps import MAX_PACKET
 from holdfast.runner.engines.mysql.errors import explained
+from holdfast.runner.engines.mysql.only_target import for_target
 from holdfast.runner.engines.tool_errors import feed_tool
 from holdfast.runner.pod.context import Context
 from holdfast.runner.pod.progress import Progress
@@ -20,9 +21,21 @@ BEGIN_ANEW = (
 )
 
 
-def feed(stream: Iterator[bytes], target: Target, context: Context, progress: Progress) -> None:
-    """Restore the stream of a dump. Each statement stands for itself: ended early, a part of it stays."""
+def feed(
+    stream: Iterator[bytes], target: Target, source: str, session: str, context: Context, progress: Progress
+) -> None:
+    """Restore the stream of a dump of the database `source`, with what its session sets.
+
+    Each statement stands for itself: ended early, a part of it stays.
+    """
     flavour = target.flavour
-    command = [flavour.client, *target.arguments(), *COMMON, *flavour.restores, f"--database={target.database}"]
+    command = [
+        flavour.client,
+        *target.arguments(),
+        *COMMON,
+        *flavour.restores,
+        f"--init-command={session}",
+        f"--database={target.database}",
+    ]
     with explained(BEGIN_ANEW):
-        feed_tool(command, stream, context.stop, progress)
+        feed_tool(command, for_target(stream, source, target.database), context.stop, progress)

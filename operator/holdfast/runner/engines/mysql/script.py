@@ -30,6 +30,7 @@ _NO_SCHEMA = re.compile(
     + _NAME
     + rb" (?:DIS|EN)ABLE KEYS|(?:UN)?LOCK TABLES|(?:COMMIT|commit);|(?:DO|SELECT) SETVAL\()",
 )
+_DATABASE = re.compile(rb"\AALTER DATABASE " + _NAME)  # by its name, which may be another one after a restore
 _NEXT_NUMBER = re.compile(rb"( ENGINE=\w+) AUTO_INCREMENT=\d+")
 
 _UNKNOWN = re.compile(rb"(?:INSERT|REPLACE|LOAD)\s")  # rows in a form that is not known
@@ -118,6 +119,7 @@ class Script(Lexer):
         if table:
             self._tables.setdefault(table[1], 0)
             said = _NEXT_NUMBER.sub(rb"\1", said)
+        said = _DATABASE.sub(b"ALTER DATABASE", said)
         if not _NO_SCHEMA.match(said):
             self._schema.update(said)
         return whole.end()

@@ -14,6 +14,7 @@ from holdfast.api.database import TLSMode
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.artifact.stream import BUFFER
 from holdfast.runner.engines import again, migrations
+from holdfast.runner.engines.mysql import charsets
 from holdfast.runner.engines.mysql.connection import Target
 from holdfast.runner.engines.mysql.errors import classify, connection_error
 from holdfast.runner.engines.mysql.flavour import FLAVOURS
@@ -53,6 +54,8 @@ where table_schema = database() and t.table_type <> 'VIEW'
 order by c.table_name, c.ordinal_position;
 """  # noqa: S608 - our own words
 _GRANTS = "set session sql_mode = ''; show grants;"
+# Before anything is lifted: how many rows a SELECT may bring.
+_LIMIT = "select 'limit', @@session.sql_select_limit;"
 _USER_OBJECTS = """
 select 'object', table_name from information_schema.tables where table_schema = database()
 union all select 'object', routine_name from information_schema.routines where routine_schema = database()
@@ -86,11 +89,18 @@ class Server:
     grants: list[str]
     histories: list[tuple[str, str, str]]
     """Of tables that may be a migration tool's: name, column and the column's type."""
+    select_limit: int
+    """How many rows a SELECT of a session may bring unless it says otherwise."""
+    holey: list[tuple[str, str]]
+    """Columns with a character set that has bytes which utf8mb4 does not carry, each with its character set."""
+    typed: list[tuple[str, str]]
+    """One of the columns that cannot be dumped as bytes, with its type."""
 
 
 def inspect(target: Target, stop: Stop) -> Server:
     """Connect and ask all of it. Raises the connection's errors (exit 3), and WrongEngine."""
-    rows = ask(target, target.flavour.session + _SIZE + _NOT_TRANSACTIONAL + _INEXACT + _HISTORIES + _GRANTS, stop)
+    questions = _SIZE + _NOT_TRANSACTIONAL + _INEXACT + charsets.question(target.flavour.engine) + _HISTORIES + _GRANTS
+    rows = ask(target, _LIMIT + target.flavour.session + questions, stop)
     version, user = next((row[1], row[2]) for row in rows if row[0] == "version")
     return Server(
         version=version,
@@ -100,12 +110,15 @@ def inspect(target: Target, stop: Stop) -> Server:
         inexact=[(row[1], row[2]) for row in rows if row[0] == "inexact"],
         grants=[row[0] for row in rows if row[0].startswith(("GRANT ", "REVOKE "))],
         histories=[(row[1], row[2], row[3]) for row in rows if row[0] == "history"],
+        select_limit=next(int(row[1]) for row in rows if row[0] == "limit"),
+        holey=[(row[1], row[2]) for row in rows if row[0] == "holey"],
+        typed=[(row[1], row[2]) for row in rows if row[0] == "typed"],
     )
 
 
 def user_objects(target: Target, stop: Stop) -> list[str]:
     """Return the names of tables, views, routines and events, at most 1000."""
-    return [row[1] for row in ask(target, _USER_OBJECTS, stop) if row[0] == "object"]
+    return [row[1] for row in ask(target, target.flavour.session + _USER_OBJECTS, stop) if row[0] == "object"]
 
 
 def require_dumping(target: Target, stop: Stop, seconds: float) -> list[str]:

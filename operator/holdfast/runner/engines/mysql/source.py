@@ -4,14 +4,14 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from holdfast.api.database import Database
+from holdfast.api.database import Database, Engine
 from holdfast.api.policy import Dump, Format
 from holdfast.contract.manifest import Manifest, ManifestArtifact
 from holdfast.contract.task import RestoreTask
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.engines import tools
-from holdfast.runner.engines.mysql import connection, dumps, grants, history, restore, server
-from holdfast.runner.engines.mysql.flavour import numbers
+from holdfast.runner.engines.mysql import connection, dumps, grants, history, restore, server, target_session
+from holdfast.runner.engines.mysql.flavour import ALL_ROWS, numbers
 from holdfast.runner.engines.mysql.server import Server
 from holdfast.runner.engines.protocol import Overrides, Ready
 from holdfast.runner.pod.context import Context
@@ -33,6 +33,8 @@ class MySQL:
             database=overrides.database or said.database,
         )
         context.log.mask.tell(said.host)
+        self._as_bytes = False
+        self._dumped = said.database
         self.warnings = list(said.warnings)
 
     def __str__(self) -> str:
@@ -45,6 +47,8 @@ class MySQL:
         tool_version = version(flavour.dump)
         self._require_new_enough(tool_version, found.version)
         self._require_sight(found)
+        self._require_all_rows(found)
+        self._as_bytes = bool(found.holey) and not found.typed
         self.warnings += shortcomings(found, flavour.dump)
         histories, warnings = history.read(self._target, found.histories, self._context.stop)
         self.warnings += warnings
@@ -67,7 +71,7 @@ class MySQL:
                 f"{self._target.flavour.name} has no dump of the format {dump.format}",
                 "set dump.format to sql",
             )
-        return dumps.StreamedDump(self._target, self._context, self.warnings)
+        return dumps.StreamedDump(self._target, self._context, self.warnings, as_bytes=self._as_bytes)
 
     def require_empty(self) -> None:
         """See engine.Source."""
@@ -91,7 +95,8 @@ class MySQL:
         progress: Progress,
     ) -> None:
         """See engine.Source."""
-        restore.feed(stream, self._target, self._context, progress)
+        session = target_session.lifted(self._target, self._context.stop)
+        restore.feed(stream, self._target, self._dumped, session, self._context, progress)
 
     def _require_new_enough(self, tool_version: str, server_version: str) -> None:
         flavour = self._target.flavour
@@ -108,6 +113,18 @@ class MySQL:
             self.warnings.append(
                 f"the server ({flavour.name} {server_version}) is newer than {flavour.dump} {tool_version}: the dump "
                 "may lack what only the newer version has"
+            )
+
+    def _require_all_rows(self, found: Server) -> None:
+        """See that the server does not cut the dump: mysqldump lifts such a limit, mariadb-dump cannot be told to."""
+        target = self._target
+        if target.flavour.engine is Engine.MARIADB and found.select_limit < ALL_ROWS:
+            raise HoldfastError(
+                Reason.DUMP_FAILED,
+                f"sql_select_limit of {target} is {found.select_limit}, so {target.flavour.dump} would write no more "
+                "than so many rows of each table",
+                "SET GLOBAL sql_select_limit = DEFAULT, and look into init_connect; set the limit in the sessions that "
+                "need it",
             )
 
     def _require_sight(self, found: Server) -> None:
@@ -127,6 +144,8 @@ def shortcomings(found: Server, tool: str) -> list[str]:
     """Say what of this database no dump of the engine's own tool holds as it is."""
     floats = [name for name, kind in found.inexact if kind == "float"]
     values = [name for name, kind in found.inexact if kind != "float"]
+    holey = [f"{name} ({charset})" for name, charset in found.holey] if found.typed else []
+    kept = "".join(f"Without the type {kind} of {name}, the dump would hold all bytes" for name, kind in found.typed)
     tables = [f"{name} ({engine})" for name, engine in found.not_transactional]
     said = (
         (
@@ -139,6 +158,10 @@ def shortcomings(found: Server, tool: str) -> list[str]:
         ),
         (floats, "not exact: {}: {tool} writes only six digits of a FLOAT; a DOUBLE keeps all digits"),
         (values, "not exact: {}: a '?' in a value may replace a character above U+FFFF, which {tool} loses"),
+        (
+            holey,
+            "not exact: {}: a byte that the column's character set does not define is dumped as '?'. " + kept,
+        ),
     )
     return [words.format(listed(names), tool=tool) for names, words in said if names]
 

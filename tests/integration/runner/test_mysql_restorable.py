@@ -1,0 +1,129 @@
+"""Succeeded means that it comes back: by the users and commands of docs/how-to/back-up-mysql.md, and no others."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from tests.integration.runner.mysql_server import MARIADB, MYSQL, MySQLServer, literal
+from tests.integration.runner.test_mysql_contents import backed_up as backed_up_whole
+from tests.integration.runner.test_mysql_contents import created
+from tests.integration.runner.test_mysql_round_trip import backed_up, restored
+from tests.integration.runner.world import World, assert_failed
+from tests.stack.fingerprint import differences
+
+OLDER = """
+alter database character set latin1 collate latin1_swedish_ci;
+create table t (id int primary key, v varchar(10));
+insert into t values (1, 'a');
+create procedure greet(in who varchar(20)) select concat('hello ', who);
+alter database character set utf8mb4 collate utf8mb4_bin;
+"""
+# What sakila has: views upon functions and views, routines, triggers, events, generated columns, all of them made by
+# an administrator who named no definer.
+LIKE_SAKILA = """
+alter database character set utf8mb4 collate utf8mb4_unicode_ci;
+create table staff (id int primary key auto_increment, boss int, name varchar(50), shout varchar(50) as (upper(name)),
+  constraint its_boss foreign key (boss) references staff (id));
+insert into staff (id, boss, name) values (1, null, 'ann'), (2, 1, 'bob');
+create table log (id int primary key auto_increment, staff int, what enum('in', 'out'), at timestamp default now());
+delimiter ;;
+create function boss_of(who int) returns int reads sql data return (select boss from staff where id = who);;
+create procedure counted(out n int) begin select count(*) into n from staff; end;;
+create trigger staff_logged after insert on staff for each row insert into log (staff, what) values (new.id, 'in');;
+create event cleaned on schedule every 1 day disable do delete from log where at < now() - interval 1 year;;
+delimiter ;
+create view bosses as select id, boss_of(id) as boss from staff;
+create sql security invoker view named as select b.id, s.name, count(*) as n
+  from bosses b join staff s on s.id = b.boss group by b.id, s.name having n > 0;
+"""
+UNKEYED = """
+set session foreign_key_checks = 1;
+create table parent (id int primary key, code int, key (code));
+create table child (id int primary key, code int, foreign key (code) references parent (code));
+insert into parent values (1, 7);
+insert into child values (1, 7);
+"""
+COLLATION = (
+    "select database_collation from information_schema.routines where routine_schema = {0} union all "
+    "select default_collation_name from information_schema.schemata where schema_name = {0}"
+)
+
+
+@contextmanager
+def globally(server: MySQLServer, **settings: object) -> Iterator[None]:
+    """Have the server's settings be so for the block, as administrators set them for everyday sessions."""
+    try:
+        server.sql("".join(f"set global {name} = {value};" for name, value in settings.items()))
+        yield
+    finally:
+        server.sql("".join(f"set global {name} = default;" for name in settings))
+
+
+def test_a_routine_older_than_the_databases_character_set_changes_the_target_and_not_the_original(
+    world: World, server: MySQLServer
+) -> None:
+    task = server.backup(world, created(server, "older", OLDER))
+    backed_up(world, server, task)
+    before = server.sql(COLLATION.format(literal("older")))
+    server.sql("alter database character set latin2 collate latin2_bin", "older")  # any change would be seen
+
+    result = restored(world, server, task, "older beside")
+
+    assert result.exit_code == 0, result.log
+    assert server.sql(COLLATION.format(literal("older beside"))) == before == "latin1_swedish_ci\nutf8mb4_bin\n"
+    assert "latin2_bin" in server.sql(COLLATION.format(literal("older")))
+
+
+def test_a_database_like_sakila_comes_back_beside_the_original_with_the_same_schema(
+    world: World, server: MySQLServer
+) -> None:
+    task = server.backup(world, created(server, "like sakila", LIKE_SAKILA))
+    backed_up(world, server, task)
+
+    result = restored(world, server, task, "sakila beside")
+
+    assert result.exit_code == 0, result.log
+    assert differences(server.fingerprint("like sakila"), server.fingerprint("sakila beside")) == []
+    server.let_dump("sakila beside")
+    again, _ = backed_up_whole(world, server, "sakila beside")
+    assert again.schema_sha256 == world.manifest(task).schema_sha256
+
+
+@pytest.mark.parametrize("family", [MYSQL, MARIADB], ids=lambda family: family.engine)
+def test_limits_of_everyday_sessions_hold_up_neither_a_backup_nor_a_restore(
+    world: World, family: object, request: pytest.FixtureRequest
+) -> None:
+    mysql = family is MYSQL
+    server: MySQLServer = request.getfixturevalue("mysql" if mysql else "mariadb")
+    rows = "create table t (id int primary key auto_increment, v varchar(200)); insert into t (v) values ('x'), ('y');"
+    database = created(server, "limited", rows + "insert into t (v) select a.v from t a, t b, t c, t d, t e;" * 4)
+    limits: dict[str, object] = {"lock_wait_timeout": 1, "autocommit": 0}
+    limits |= {"max_execution_time": 1, "sql_select_limit": 1} if mysql else {"max_statement_time": 0.001}
+    limits |= {"max_join_size": 1} if mysql else {}
+    with globally(server, **limits):
+        task = server.backup(world, database)
+        backed_up(world, server, task)
+    server.create("limited back")  # by an administrator, whom the limits do not hold up
+    server.let_restore("limited back")
+    server.drop("limited back")
+    with globally(server, **limits):
+        result = restored(world, server, task, "limited back")
+        assert result.exit_code == 0, result.log
+    assert differences(server.fingerprint(database), server.fingerprint("limited back")) == []
+
+
+def test_a_mariadb_server_that_would_leave_rows_out_is_refused(world: World, mariadb: MySQLServer) -> None:
+    task = mariadb.backup(world, "shop")
+    with globally(mariadb, sql_select_limit=5):
+        result = world.pod(task, image=MARIADB.runner).run()
+    assert_failed(result, 7, "DumpFailed", "sql_select_limit", "no more than so many rows")
+    assert result.failure.remedy.startswith("SET GLOBAL sql_select_limit = DEFAULT")
+
+
+def test_a_foreign_key_upon_a_key_that_is_not_unique_comes_back(world: World, server: MySQLServer) -> None:
+    old = "set session restrict_fk_on_non_standard_key = 0;" if server.family is MYSQL else ""
+    task = server.backup(world, created(server, "unkeyed", old + UNKEYED))
+    backed_up(world, server, task)
+    result = restored(world, server, task, "unkeyed back")
+    assert result.exit_code == 0, result.log
+    assert differences(server.fingerprint("unkeyed"), server.fingerprint("unkeyed back")) == []
