@@ -566,7 +566,7 @@ def test_what_a_tool_says_although_it_ends_well_is_a_warning(tmp_path, monkeypat
 def a_server(**changes):
     fields = {"version": "9.7.4-2", "user": "u@%", "database_size": 1000, "not_transactional": [], "inexact": [],
               "grants": [ROUTINE, NEEDED.replace("`shop`", "`orders`")], "histories": [],
-              "select_limit": ALL_ROWS, "holey": [], "typed": []}  # fmt: skip
+              "select_limit": ALL_ROWS, "holey": [], "typed": [], "beside": []}  # fmt: skip
     return Server(**(fields | changes))
 
 

@@ -33,6 +33,7 @@ class NeedKind(StrEnum):
     DATABASE_SETTING = "DatabaseSetting"
     COMMENT = "Comment"
     ROLE = "Role"
+    ACCOUNT = "Account"
     PRIVILEGE = "Privilege"
     TABLESPACE = "Tablespace"
     EXTENSION = "Extension"
@@ -54,6 +55,7 @@ _WORDS = {
     NeedKind.DATABASE_SETTING: "the database's setting",
     NeedKind.COMMENT: "the comment on",
     NeedKind.ROLE: "the role",
+    NeedKind.ACCOUNT: "the definer, a user,",
     NeedKind.PRIVILEGE: "the privilege",
     NeedKind.TABLESPACE: "the tablespace",
     NeedKind.EXTENSION: "the extension",
@@ -67,7 +69,7 @@ class ManifestNeed(StatusModel):
     kind: str = Field(
         "",
         description="Kind of what is needed: Encoding, Locale, CharacterSet, Collation, ServerVersion, ServerSetting, "
-        "DatabaseSetting, Comment, Role, Privilege, Tablespace, Extension or Program.",
+        "DatabaseSetting, Comment, Role, Account, Privilege, Tablespace, Extension or Program.",
     )
     name: str = Field("", description="Name of what is needed, as the server has it.")
     value: str | None = Field(

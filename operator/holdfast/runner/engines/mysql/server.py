@@ -14,7 +14,7 @@ from holdfast.api.database import TLSMode
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.artifact.stream import BUFFER
 from holdfast.runner.engines import again, migrations
-from holdfast.runner.engines.mysql import charsets
+from holdfast.runner.engines.mysql import charsets, needs
 from holdfast.runner.engines.mysql.connection import Target
 from holdfast.runner.engines.mysql.errors import classify, connection_error
 from holdfast.runner.engines.mysql.flavour import FLAVOURS
@@ -95,12 +95,16 @@ class Server:
     """Columns with a character set that has bytes which utf8mb4 does not carry, each with its character set."""
     typed: list[tuple[str, str]]
     """One of the columns that cannot be dumped as bytes, with its type."""
+    beside: list[list[str]]
+    """What the dump will not hold: the answers to needs.py."""
 
 
 def inspect(target: Target, stop: Stop) -> Server:
     """Connect and ask all of it. Raises the connection's errors (exit 3), and WrongEngine."""
-    questions = _SIZE + _NOT_TRANSACTIONAL + _INEXACT + charsets.question(target.flavour.engine) + _HISTORIES + _GRANTS
-    rows = ask(target, _LIMIT + target.flavour.session + questions, stop)
+    questions = _SIZE + _NOT_TRANSACTIONAL + _INEXACT + charsets.question(target.flavour.engine) + _HISTORIES
+    rows = ask(
+        target, _LIMIT + target.flavour.session + questions + needs.question(target.flavour.engine) + _GRANTS, stop
+    )
     version, user = next((row[1], row[2]) for row in rows if row[0] == "version")
     return Server(
         version=version,
@@ -113,6 +117,7 @@ def inspect(target: Target, stop: Stop) -> Server:
         select_limit=next(int(row[1]) for row in rows if row[0] == "limit"),
         holey=[(row[1], row[2]) for row in rows if row[0] == "holey"],
         typed=[(row[1], row[2]) for row in rows if row[0] == "typed"],
+        beside=[row for row in rows if row[0] in needs.ANSWERS],
     )
 
 

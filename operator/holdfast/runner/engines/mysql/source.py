@@ -10,7 +10,17 @@ from holdfast.contract.manifest import Manifest, ManifestArtifact
 from holdfast.contract.task import RestoreTask
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.engines import tools
-from holdfast.runner.engines.mysql import connection, dumps, grants, history, restore, server, target_session
+from holdfast.runner.engines.mysql import (
+    connection,
+    dumps,
+    grants,
+    history,
+    needs,
+    restore,
+    server,
+    target_needs,
+    target_session,
+)
 from holdfast.runner.engines.mysql.flavour import ALL_ROWS, numbers
 from holdfast.runner.engines.mysql.server import Server
 from holdfast.runner.engines.protocol import Overrides, Ready
@@ -50,6 +60,8 @@ class MySQL:
         self._require_all_rows(found)
         self._as_bytes = bool(found.holey) and not found.typed
         self.warnings += shortcomings(found, flavour.dump)
+        needed, warnings = needs.found(found.beside, self._target.database)
+        self.warnings += warnings
         histories, warnings = history.read(self._target, found.histories, self._context.stop)
         self.warnings += warnings
         return Ready(
@@ -61,6 +73,7 @@ class MySQL:
             tool=flavour.dump,
             tool_version=f"{flavour.dump} {tool_version}",
             migrations=histories,
+            needs=needed,
         )
 
     def dumping(self, dump: Dump, ready: Ready, scratch_bytes: int | None) -> dumps.StreamedDump:  # noqa: ARG002
@@ -85,7 +98,9 @@ class MySQL:
             )
 
     def require_needs(self, manifest: Manifest) -> None:
-        """See engine.Source."""
+        """See engine.Source. What the restore's user may set of the empty database itself is set."""
+        self._dumped = manifest.database.name
+        self.warnings += target_needs.require(self._target, manifest.needs or [], self._context.stop)
 
     def restore(
         self,
