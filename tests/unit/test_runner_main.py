@@ -239,17 +239,24 @@ def test_a_signal_that_came_before_the_work_keeps_it_from_beginning(context, mon
     assert "SIGTERM" in ended.failure.message
 
 
-def test_a_stop_is_told_in_the_log_and_a_second_signal_changes_nothing(context, log):
+def test_a_stop_is_told_in_the_log_and_a_second_signal_changes_nothing(context, log, monkeypatch):
+    seen, told = [], supervise._interrupted
+    monkeypatch.setattr(supervise, "_interrupted", lambda name: seen.append(name) or told(name))
+
     def work():
         os.kill(os.getpid(), signal.SIGTERM)
         try:
             context.stop.wait(30)
         except HoldfastError:
             os.kill(os.getpid(), signal.SIGINT)
+            until = time.monotonic() + ENOUGH
+            while len(seen) < 2 and time.monotonic() < until:
+                threading.Event().wait(0.005)
             raise
 
     ended = runner.supervise(work, context, 30)
     assert "SIGTERM" in ended.failure.message
+    assert (seen, ended.clean) == (["SIGTERM", "SIGINT"], True)
     (line,) = [json.loads(line) for line in log.getvalue().splitlines()]
     assert (line["event"], line["reason"]) == ("stopping", "Interrupted")
 
