@@ -5,13 +5,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tests.builders import NOW, policy_dict
+from tests.builders import NOW, policy_dict, settings
+from tests.fake_cluster import FakeCluster
+from tests.reconciling import a_loop
 
 from holdfast import clock, naming
 from holdfast.decide.decision import DeleteBackup, MakeBackup
 from holdfast.decide.policy.runs import Ended
 from holdfast.decide.policy.steps import Observation
-from holdfast.kube.kinds import BACKUPS, JOBS
+from holdfast.kube.kinds import BACKUPS, JOBS, POLICIES
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.kinds import policy as policies
 from holdfast.reconcile.kinds.works import work
@@ -155,6 +157,17 @@ def test_the_backups_that_wait_for_the_policy_are_woken_and_no_others() -> None:
                  a_backup("d", phase="Running", backupID="backup-1")):  # fmt: skip
         cache.put(BACKUPS, body)
     assert policies._waiting(cache.backups_of("shop", "orders")) == [Key(BACKUPS.kind, "shop", "a")]
+
+
+@pytest.mark.parametrize("going", [False, True], ids=["it is there", "it is going"])
+async def test_a_policy_wakes_those_that_wait_for_it_while_it_is_not_going(going: bool) -> None:
+    cluster, cache, woken = FakeCluster(lambda *_: None), Cache(), list[Key]()
+    meta = {"namespace": "shop", "name": "orders", "creationTimestamp": at(0)}
+    meta |= {"deletionTimestamp": at(1), "finalizers": ["theirs"]} if going else {}
+    cache.put(POLICIES, cluster.put(POLICIES, {"metadata": meta, "spec": policy_dict()}))
+    cache.put(BACKUPS, cluster.put(BACKUPS, a_backup("a", phase="Pending")))
+    await a_loop(cache, cluster, settings(), wake=woken.append).reconcile(Key(POLICIES.kind, "shop", "orders"))
+    assert woken == ([] if going else [Key(BACKUPS.kind, "shop", "a")])
 
 
 SLOT = datetime(2026, 11, 22, 2, 0, tzinfo=clock.EPOCH.tzinfo)
