@@ -198,6 +198,14 @@ def test_what_is_lacking_is_told_bounded_with_what_to_run():
     assert "connect to the target: CREATE ROLE r0; CREATE ROLE r1" in caught.value.remedy
 
 
+def test_a_target_that_is_made_anew_is_that_first_and_asked_again_about_the_rest():
+    found = target.Found(missing=["m"], run=['CREATE DATABASE "it" ENCODING', "CREATE EXTENSION x"], anew=True)
+    with pytest.raises(HoldfastError) as caught:
+        target.require(found, "it")
+    assert 'make it anew, with its OWNER: CREATE DATABASE "it" ENCODING; then restore again' in caught.value.remedy
+    assert "EXTENSION" not in caught.value.remedy
+
+
 REMEDIES = {
     'ERROR:  permission denied to create extension "dblink"': "make the extension",
     "ERROR:  permission denied for schema public": "owns the target",

@@ -10,13 +10,14 @@ from collections.abc import Iterator
 import pytest
 from tests.integration.runner.containers import docker
 from tests.integration.runner.servers import PASSWORD, USER, identifier, literal
-from tests.integration.runner.test_content import RIGHTS, ROLE, SECRET, documented, forget
+from tests.integration.runner.test_content import RIGHTS, ROLE, ROOT, SECRET, documented, forget
 from tests.integration.runner.world import World, assert_failed
 
 from holdfast.contract.manifest import Manifest, ManifestNeed
 from holdfast.contract.needs import NeedKind
 from holdfast.contract.task import BackupTask
 
+RESTORE_PAGE = (ROOT / "docs/how-to/restore.md").read_text()
 FORMS = ["sql", "custom", "directory"]
 AWKWARD = """
 create schema tools;
@@ -60,6 +61,12 @@ def backed_up(world: World, database: str, form: str = "sql") -> tuple[BackupTas
     return task, list(result.report.warnings), list(result.report.backup.needs)
 
 
+def make_target(world: World, database: str) -> None:
+    """Make an empty target as the docs have it, for the user who restores."""
+    (made,) = re.findall(r"^CREATE DATABASE .*;$", RESTORE_PAGE, re.MULTILINE)
+    world.db.sql("postgres", made.replace("orders_owner", USER).replace("orders", identifier(database)))
+
+
 def needs_of(manifest: Manifest, kind: NeedKind) -> list[ManifestNeed]:
     return [need for need in manifest.needs or [] if need.is_of(kind)]
 
@@ -100,7 +107,7 @@ def test_what_a_dump_does_not_hold_is_recorded_asked_for_and_restored_once_the_r
     world.db.sql("postgres", f"drop database {identifier(database)}")
     world.db.sql("postgres", f"drop tablespace fast_{form}")
     world.db.sql("postgres", f"drop role {identifier(role)}")
-    world.db.create(database)
+    make_target(world, database)
 
     refused = world.pod(world.restore(task, database)).run()
     assert_failed(refused, 1, "TargetNotReady", "nothing was changed")
@@ -188,7 +195,7 @@ def test_a_target_with_another_encoding_is_refused_with_the_statement_that_fits(
     world.db.sql("postgres", f"create database old {made}")
     world.db.sql("old", r"create table t (v text); insert into t values (E'caf\xe9')", USER)
     task, _, _ = backed_up(world, "old")
-    world.db.create("old again")
+    make_target(world, "old again")
     refused = world.pod(world.restore(task, "old again")).run()
     assert_failed(refused, 1, "TargetNotReady", "the encoding SQL_ASCII", "UTF8")
     run = re.search(r"CREATE DATABASE .*?(?=; then restore again)", refused.failure.remedy)
@@ -235,6 +242,13 @@ create function tidy(text) returns text immutable language sql as 'select lower(
 create table orders (rate text check (is_rate(rate)), who text);
 create index orders_who on orders (tidy(who));
 insert into orders values ('a', 'X'), ('a', 'x');
+create function factor(int) returns int immutable language sql as 'select $1 * 2';
+create function twice(int) returns int immutable language plpgsql as 'begin return factor($1); end';
+create function shown(int) returns int immutable language plpgsql as 'begin return factor($1); end';
+create table sums (i int, double int generated always as (twice(i)) stored);
+create index sums_shown on sums (shown(i));
+insert into sums values (1);
+create materialized view kept as select twice(1) as two;
 create table payments (orders_rate text);
 alter table payments add constraint paid foreign key (orders_rate) references allowed (name) not valid;
 """
@@ -243,22 +257,25 @@ alter table payments add constraint paid foreign key (orders_rate) references al
 def test_what_a_dump_loses_and_what_a_restore_stumbles_over_is_warned_of_once_by_name(world: World) -> None:
     world.db.create("losing")
     world.db.sql("losing", LOSING, USER)
-    broken = "create unique index concurrently twice on orders (rate)"
+    broken = "create unique index concurrently broken on orders (rate)"
     docker("exec", world.db.name, "psql", "-U", USER, "-d", "losing", "-c", broken, check=False)
     task, warnings, _ = backed_up(world, "losing")
 
     indexes, constraints, functions = warnings
-    assert "indexes that are not valid: public.twice" in indexes
+    assert "indexes that are not valid: public.broken" in indexes
     assert "NOT VALID, and will not be by a restore: paid of payments" in constraints
     assert "the check orders_rate_check calls public.is_rate, which names allowed;" in functions
+    assert "the index sums_shown calls public.shown, which names factor" in functions
+    assert "calls public.twice, which names factor" in functions, "the column's and the view's function, once"
     assert "tidy" not in functions
 
-    world.db.create("losing again")
+    make_target(world, "losing again")
     failed = world.pod(world.restore(task, "losing again")).run()
     assert_failed(failed, 7, "RestoreFailed", 'relation "allowed" does not exist')
     assert "search_path" in failed.failure.remedy
 
-    world.db.sql("losing", "alter function is_rate set search_path = public; drop index twice", USER)
+    mending = [f"alter function {name} set search_path = public" for name in ("is_rate", "twice", "shown")]
+    world.db.sql("losing", "; ".join([*mending, "drop index broken"]), USER)
     mended, warnings, _ = backed_up(world, "losing")
     assert len(warnings) == 1
     restored = world.pod(world.restore(mended, "losing again")).run()
@@ -273,7 +290,7 @@ def test_what_only_a_superuser_may_make_is_refused_before_it_begins_to_anybody_e
     )
     task, _, needs = backed_up(world, "for superusers")
     assert any("superuser (event trigger watching)" in sentence for sentence in needs)
-    world.db.create("for superusers again")
+    make_target(world, "for superusers again")
     refused = world.pod(world.restore(task, "for superusers again")).run()
     assert_failed(refused, 1, "TargetNotReady", "event trigger watching")
     assert "superuser" in refused.failure.remedy
@@ -322,7 +339,7 @@ def test_a_schema_that_was_restored_is_backed_up_and_read_back_whatever_its_hash
     world.db.create("hashed once")
     world.db.sql("hashed once", VIEWS, USER)
     first, _, _ = backed_up(world, "hashed once")
-    world.db.create("hashed twice")
+    make_target(world, "hashed twice")
     assert world.pod(world.restore(first, "hashed twice")).run().exit_code == 0
     task = world.backup("hashed twice", verification="readback")
     world.assert_backed_up(task, world.pod(task).run())

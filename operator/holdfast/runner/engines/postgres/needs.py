@@ -42,11 +42,10 @@ order by 1, 2 limit {most}
 """
 _EXTENSIONS = """
 select e.extname::text, e.extversion, n.nspname::text, r.rolname::text,
-  coalesce((select (pg_catalog.to_jsonb(v) ->> 'trusted')::bool or not v.superuser
-            from pg_catalog.pg_available_extension_versions v
-            where v.name = e.extname and v.version = e.extversion), false)
+  coalesce((pg_catalog.to_jsonb(v) ->> 'trusted')::bool or not v.superuser, false)
 from pg_catalog.pg_extension e join pg_catalog.pg_namespace n on n.oid = e.extnamespace
   join pg_catalog.pg_roles r on r.oid = e.extowner
+  left join pg_catalog.pg_available_extension_versions v on v.name = e.extname and v.version = e.extversion
 where e.oid >= 16384 order by 1 limit {most}
 """
 _TABLESPACES = """

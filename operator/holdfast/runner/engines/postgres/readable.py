@@ -10,11 +10,14 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 _TEXTS = (18, 19, 25, 705, 1042, 1043)  # the types "char", name, text, unknown, bpchar, varchar by their numbers
-# One by one: an older server does not know each. Locks are not waited for, since a migration may hold them for hours.
-_LIMITS = (
-    b"set idle_session_timeout = 0", b"set transaction_timeout = 0", b"set statement_timeout = 0",
-    b"set lock_timeout = '10s'", b"set idle_in_transaction_session_timeout = 0",
-)  # fmt: skip
+# Only those that the server knows, so that its log has no errors of ours. Locks are not waited for, since a migration
+# may hold them for hours.
+_LIFT = (
+    b"select pg_catalog.set_config(name, case name when 'lock_timeout' then '10s' else '0' end, false) "
+    b"from pg_catalog.pg_settings where name in "
+    b"('lock_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout')"
+)
+_LIMITS = (b"set statement_timeout = 0", _LIFT)
 _ENCODINGS = (b"set client_encoding = 'UTF8'", b"set client_encoding = 'SQL_ASCII'")
 
 

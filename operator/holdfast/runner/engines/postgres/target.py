@@ -56,9 +56,10 @@ LIMITS = {
     "idle_session_timeout": "0", "transaction_timeout": "0", "default_transaction_read_only": "off",
     "array_nulls": "on",
 }  # fmt: skip
-# A whole server that is set read-only is a fence that somebody put up: only a role's or a database's setting is lifted.
+# What the session began with, whatever was set since. A whole server that is set read-only is a fence that somebody
+# put up: only a role's or a database's setting is lifted.
 _LIMITS = """
-select name, setting from pg_catalog.pg_settings where name = any(%s)
+select name, reset_val from pg_catalog.pg_settings where name = any(%s)
   and (name <> 'default_transaction_read_only' or source in ('database', 'user', 'database user'))
 """
 
@@ -226,7 +227,8 @@ def require(found: Found, where: str) -> None:
         return
     more = f" and {len(found.missing) - NAMED} more" if len(found.missing) > NAMED else ""
     what = "; ".join(shorten(plain(each), 300) for each in found.missing[:NAMED])
-    run = shorten(plain(in_one([each for each in found.run if each][:NAMED])), 1500)
+    runs = [each for each in found.run if each and (not found.anew or each.startswith("CREATE DATABASE"))]
+    run = shorten(plain(in_one(runs[:NAMED])), 1500)
     place = "drop the empty target and make it anew, with its OWNER" if found.anew else "connect to the target"
     remedy = f"as an administrator, {place}: {run}; then restore again" if run else _without_statement(found)
     raise HoldfastError(
