@@ -156,6 +156,26 @@ def test_schemas_that_differ_have_different_hashes(one, other):
     assert (read(b"".join(one)) == read(b"".join(other))) == (one == other)
 
 
+COLUMN = b"CREATE TABLE `t` (\n  `a``b` %s%s COLLATE utf8mb4_bin DEFAULT NULL COMMENT '%s'\n);\n"
+
+
+@pytest.mark.parametrize("kind", [b"varchar(50)", b"text", b"enum('in','it''s (x)')"])
+def test_a_character_set_beside_its_collation_changes_no_hash_since_a_restore_adds_it(kind):
+    said, unsaid = COLUMN % (kind, b" CHARACTER SET utf8mb4", b"x"), COLUMN % (kind, b"", b"x")
+    assert read(said) == read(unsaid)
+
+
+def test_words_like_those_in_a_comment_change_it():
+    said, unsaid = COLUMN % (b"text", b"", b" CHARACTER SET x COLLATE x"), COLUMN % (b"text", b"", b" COLLATE x")
+    assert read(said) != read(unsaid)
+
+
+def test_the_name_of_the_database_changes_no_hash():
+    say = b"ALTER DATABASE `%s` CHARACTER SET %s COLLATE latin1_bin ;\n"
+    assert read(say % (b"a", b"latin1")) == read(say % (b"b``c", b"latin1"))
+    assert read(say % (b"a", b"latin1")) != read(say % (b"a", b"latin2"))
+
+
 TRIGGER = (
     b"DELIMITER ;;\n/*!50003 CREATE*/ /*!50017 DEFINER=`x`@`%`*/ /*!50003 TRIGGER `r` BEFORE INSERT ON `t` FOR EACH "
     b"ROW BEGIN\nINSERT INTO `t` VALUES (1),(2);\n-- it's\nEND */;;\nDELIMITER ;\n"

@@ -31,6 +31,11 @@ _NO_SCHEMA = re.compile(
     + rb" (?:DIS|EN)ABLE KEYS|(?:UN)?LOCK TABLES|(?:COMMIT|commit);|(?:DO|SELECT) SETVAL\()",
 )
 _DATABASE = re.compile(rb"\AALTER DATABASE " + _NAME)  # by its name, which may be another one after a restore
+# MySQL says a column's character set beside its collation, which has it, or does not, as the column was made.
+_CHARACTER_SET = re.compile(
+    rb"(\n  `(?:[^`]|``)*+` (?:(?:enum|set)\((?:'(?:[^'\\]|''|\\.|" + STAY + rb")*+',?|" + STAY + rb")*+\)|[^' \n]++))"
+    rb" CHARACTER SET \w++(?= COLLATE )"
+)
 _NEXT_NUMBER = re.compile(rb"( ENGINE=\w+) AUTO_INCREMENT=\d+")
 
 _UNKNOWN = re.compile(rb"(?:INSERT|REPLACE|LOAD)\s")  # rows in a form that is not known
@@ -118,7 +123,7 @@ class Script(Lexer):
         table = _TABLE.match(said)
         if table:
             self._tables.setdefault(table[1], 0)
-            said = _NEXT_NUMBER.sub(rb"\1", said)
+            said = _CHARACTER_SET.sub(rb"\1", _NEXT_NUMBER.sub(rb"\1", said))
         said = _DATABASE.sub(b"ALTER DATABASE", said)
         if not _NO_SCHEMA.match(said):
             self._schema.update(said)
