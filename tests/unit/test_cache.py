@@ -1,5 +1,7 @@
 """The cache: never older than what was seen, never bigger than what is needed, always found by its indexes."""
 
+import math
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from holdfast import naming
 from holdfast.api.backup import Phase
 from holdfast.decide.views import OwnerRef
 from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES
+from holdfast.reconcile import cache as caches
 from holdfast.reconcile.cache import Cache, is_older
 
 
@@ -50,7 +53,16 @@ def test_an_older_version_does_not_replace_a_newer_one() -> None:
 
 @pytest.mark.parametrize(
     ("version", "than", "older"),
-    [("9", "10", True), ("10", "9", False), ("10", "10", False), ("a", "b", False), ("9", "b", False)],
+    [
+        ("9", "10", True),
+        ("10", "9", False),
+        ("10", "10", False),
+        ("a", "b", False),
+        ("9", "b", False),
+        ("b", "9", False),
+        ("²", "3", False),
+        ("3", "⁴", False),
+    ],
 )
 def test_versions_are_compared_as_numbers_where_they_are(version: str, than: str, older: bool) -> None:
     assert is_older(version, than) is older
@@ -146,3 +158,150 @@ def test_indexes_never_differ_from_the_objects(history: list[tuple[bool, str, st
     for policy in ("orders", "users"):
         expected = {it.name for it in cache.backups.all() if it.policy_name == policy}
         assert {it.name for it in cache.backups_of("shop", policy)} == expected
+
+
+def test_what_is_gone_is_remembered_for_so_many_and_the_latest_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(caches, "_MAX_GRAVES", 2)
+    cache = Cache()
+    for name, version in (("a", 10), ("b", 11), ("a", 12), ("c", 13)):
+        cache.remove(PODS, a_pod(name, version))
+    assert [cache.put(PODS, a_pod(name, 5)) for name in "abc"] == [False, True, False]
+
+
+def test_of_a_kind_it_is_known_how_often_what_is_held_has_changed() -> None:
+    store, changes = Cache().pods, []
+    for act in (
+        lambda: store.put(a_pod("a", 2)),
+        lambda: store.put(a_pod("a", 1)),  # older
+        lambda: store.put(a_pod("a", 2)),
+        lambda: store.leave_out("shop", "a", "3"),
+        lambda: store.leave_out("shop", "a", "3"),  # nothing is held
+    ):
+        act()
+        changes.append(store.changes)
+    assert changes == [1, 1, 2, 3, 3]
+
+
+def test_a_version_that_was_seen_is_known_and_one_after_it_is_not() -> None:
+    store = Cache().pods
+    assert not store.knows("shop", "a", "0")
+    store.put(a_pod("a", 5))
+    assert [store.knows("shop", "a", version) for version in ("4", "5", "6")] == [True, True, False]
+    store.leave_out("shop", "a", "7")
+    assert [store.knows("shop", "a", version) for version in ("6", "7", "8")] == [True, True, False]
+
+
+def test_an_object_that_says_no_version_is_removed_where_none_is_known() -> None:
+    cache = Cache()
+    body = a_pod("a", 1)
+    body["metadata"]["resourceVersion"] = ""
+    cache.put(PODS, body)
+    cache.remove(PODS, body)
+    assert list(cache.pods.all()) == []
+    cache.put(PODS, a_pod("a", 1))
+    cache.remove(PODS, body)
+    assert len(cache.pods.all()) == 1
+
+
+def test_what_is_found_is_in_the_order_of_its_age_and_then_of_its_name() -> None:
+    cache = Cache()
+    for name, created in (("c", "2026-11-22T08:45:00Z"), ("b", "2026-11-22T08:45:00Z"), ("z", "2026-11-22T08:00:00Z")):
+        body = a_pod(name)
+        body["metadata"]["creationTimestamp"] = created
+        cache.put(PODS, body)
+    assert [pod.name for pod in cache.pods_named("shop", "j")] == ["z", "b", "c"]
+
+
+def test_what_is_gone_leaves_no_index_behind() -> None:
+    cache = Cache()
+    for body in (a_backup("a"), a_backup("b")):
+        cache.put(BACKUPS, body)
+    for body in (a_backup("a", 2), a_backup("b", 2)):
+        cache.remove(BACKUPS, body)
+    assert (cache.backups._indexed, len(cache.line)) == ({}, 0)
+
+
+def test_when_a_watch_last_brought_something_is_known_by_namespace_and_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    cache, now = Cache(), iter([1.0, 2.0])
+    monkeypatch.setattr(caches, "time", SimpleNamespace(monotonic=lambda: next(now)))
+    assert cache.heard(PODS, None) == -math.inf
+    cache.hear(PODS, "shop")
+    cache.hear(PODS, "crm")
+    heard = [cache.heard(kind, where) for kind, where in ((PODS, "shop"), (PODS, "crm"), (PODS, None), (JOBS, None))]
+    assert heard == [1.0, 2.0, 2.0, -math.inf]
+
+
+def test_nothing_of_another_namespace_is_found() -> None:
+    cache = Cache()
+    for namespace in ("shop", "crm"):
+        body = a_backup("b", namespace=namespace)
+        body["status"] |= {"backupID": "id-1"} if namespace == "crm" else {}
+        cache.put(BACKUPS, body)
+        cache.put(PODS, a_pod("p", namespace=namespace))
+        cache.put(JOBS, a_job("j", namespace=namespace))
+    owner = OwnerRef("DatabaseBackup", "uid-b")
+    found = (cache.backups_of("shop", "orders"), cache.waiting_for("shop", "orders"), cache.pods_named("shop", "j"),
+             cache.jobs_of("shop", owner))  # fmt: skip
+    assert [[each.namespace for each in some] for some in found] == [["shop"]] * 4
+    assert cache.waiting_for("crm", "orders") == []  # it has begun
+
+
+def test_those_whose_data_a_policy_deletes_are_half_deleted() -> None:
+    cache = Cache()
+    for name, phase in (("a", "Deleting"), ("b", "Succeeded"), ("c", "Deleting")):
+        cache.put(BACKUPS, a_backup(name, policy="users" if name == "c" else "orders") | {"status": {"phase": phase}})
+    assert [it.name for it in cache.half_deleted("shop", "orders")] == ["a"]
+
+
+def an_orphan(name: str, made_by: str, **changes: Any) -> dict[str, Any]:
+    body = a_job(name)
+    body["metadata"]["annotations"] = {naming.ANNOTATION_MADE_BY: made_by}
+    body["metadata"] |= changes.pop("meta", {})
+    return body | changes
+
+
+def test_the_jobs_that_outlive_their_backup_are_counted_while_they_run_and_only_our_own() -> None:
+    cache = Cache()
+    owner = {
+        "apiVersion": naming.API_VERSION,
+        "kind": "DatabaseBackup",
+        "uid": "uid-b",
+        "name": "b",
+        "controller": True,
+    }
+    ended = {"conditions": [{"type": "Complete", "status": "True"}]}
+    for body in (an_orphan("a", "us"), an_orphan("b", "us"), an_orphan("c", "somebody"),
+                 an_orphan("d", "us", meta={"ownerReferences": [owner]}), an_orphan("e", "us", status=ended),
+                 a_job("f")):  # fmt: skip
+        cache.put(JOBS, body)
+    assert cache.outliving() == 0  # as whom we make Jobs has not been asked yet
+    cache.maker = "us"
+    assert cache.outliving() == 2
+
+
+def a_policy(version: int, host: str = "db", **more: Any) -> dict[str, Any]:
+    database = {"engine": "postgresql", "name": "orders", "connection": {"host": host, "secretName": "s"}}
+    return {"metadata": meta("orders", version) | more, "spec": {"environment": "dev", "database": database}}
+
+
+def test_backups_stand_in_the_line_of_the_server_that_their_policy_names_now_or_in_none() -> None:
+    cache = Cache()
+    cache.put(BACKUPS, a_backup("b"))
+    assert cache.line.turn("shop", "b") is None
+    cache.put(POLICIES, a_policy(1))
+    cache.put(BACKUPS, a_backup("a"))
+    assert cache.line.next_up() == [("shop", "a")]  # the next one of that server waits for it
+    cache.put(BACKUPS, a_backup("other", policy="users"))
+    assert cache.line.turn("shop", "other") is None
+    cache.put(POLICIES, a_policy(2, deletionTimestamp="2026-11-22T08:45:00Z"))
+    assert (cache.line.next_up(), len(cache.line)) == ([], 0)
+    cache.put(POLICIES, a_policy(3, host="elsewhere"))
+    assert cache.line.next_up() == [("shop", "a")]
+    cache.remove(POLICIES, a_policy(4))
+    assert cache._servers == {}
+    assert len(cache.line) == 0
+    own = a_backup("own") | {"spec": {"policy": a_policy(1)["spec"]}}
+    cache.put(BACKUPS, own)
+    assert cache.line.next_up() == [("shop", "own")]
+    cache.remove(BACKUPS, own)
+    assert len(cache.line) == 0

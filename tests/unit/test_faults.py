@@ -107,6 +107,33 @@ async def test_one_of_which_a_few_facts_are_known_is_asked_for_to_say_so(
         assert world.events() == []
 
 
+async def test_what_is_known_whole_is_not_asked_for_to_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    monkeypatch.setattr(world.cluster, "get", lambda *_: pytest.fail("nothing is to be asked for"))
+    world.error = ValueError("no")
+    await world.reconcile(PATIENCE)
+    assert world.condition()["reason"] == "OperatorFault"
+
+
+async def test_one_of_which_a_few_facts_are_known_goes_on_without_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    monkeypatch.setattr(Cache, "whole", lambda *_: None)
+    await world.reconcile()
+    assert world.condition() is None
+
+
+@pytest.mark.parametrize(
+    "theirs",
+    [{"type": "Theirs", "reason": "OperatorFault"}, {"type": STALLED, "reason": "Theirs"}],
+    ids=["of another type", "for another reason"],
+)
+async def test_what_is_no_complaint_of_ours_is_not_taken_back(theirs: dict[str, str]) -> None:
+    world = World(conditions=[GOOD | theirs])
+    (before,) = world.cluster.all(BACKUPS)
+    await world.reconcile()
+    assert world.cluster.all(BACKUPS) == [before]
+
+
 async def test_an_api_server_that_is_away_meanwhile_hides_no_fault_and_it_is_said_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

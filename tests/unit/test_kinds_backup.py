@@ -163,7 +163,9 @@ def test_the_servers_version_is_that_of_the_last_good_backup_of_the_same_databas
     policy = a_begun_backup().status.resolved
     assert policy is not None
     newer = {"completedAt": "2026-11-22T08:30:00Z", "serverMajor": 18}
-    cache = a_cache(good("a", **newer), good("b"), good("c", completedAt="2026-11-22T08:40:00Z", **moved()))
+    without = {key: value for key, value in good("d").items() if key != "status"}
+    without["status"] = {key: value for key, value in good("d")["status"].items() if key != "completedAt"}
+    cache = a_cache(good("a"), good("b", **newer), without, good("c", completedAt="2026-11-22T08:40:00Z", **moved()))
     resource = Resource.of(a_body())
     assert backups._known_major(cache, resource, policy) == 18
     assert backups._known_major(cache, resource, None) is None
