@@ -9,6 +9,8 @@ MAX_SIZE = 2**63 - 1  # bytes; Kubernetes, too, takes a larger quantity for this
 _MAX_TEXT = 64  # characters of a quantity, as many as the resources allow
 _MAX_EXPONENT = 64  # beyond it, a number of so few characters is larger than MAX_SIZE, or less than one
 _MAX_SECONDS = 10**9
+_ABOUT_A_SECOND = 0.95  # what is shorter is written in tenths, and never as nothing
+_SHORTEST = 0.1
 _MAX_SHOWN = 10**24  # bytes: a float holds it
 _QUANTITY = re.compile(
     r"(?P<sign>[+-]?)(?:(?P<whole>[0-9]+)\.?|(?=\.[0-9])\.)(?P<part>[0-9]*)"
@@ -55,7 +57,9 @@ def size_for_people(size: int) -> str:
 
 
 def duration_for_people(seconds: float) -> str:
-    """Write a duration as kubectl prints an age: `4s`, `2m5s`, `3h10m`, `2d4h`."""
+    """Write a duration as kubectl prints an age: `4s`, `2m5s`, `3h10m`, `2d4h`; and below a second `0.3s`."""
+    if 0 < seconds < _ABOUT_A_SECOND:
+        return f"{max(_SHORTEST, seconds):.1f}s"
     whole = timedelta(seconds=round(max(0.0, min(seconds, _MAX_SECONDS))))
     hours, rest = divmod(whole.seconds, 3600)
     minutes, secs = divmod(rest, 60)
@@ -67,4 +71,4 @@ def duration_for_people(seconds: float) -> str:
 def duration_in_words(seconds: float) -> str:
     """Write a duration for a sentence, in which `0s` would read as a mistake."""
     text = duration_for_people(seconds)
-    return "less than a second" if text == "0s" else text
+    return "less than a second" if text == "0s" or seconds < _ABOUT_A_SECOND else text

@@ -16,7 +16,6 @@ from tests.integration.runner.servers import BUCKET, PASSWORD, USER
 from tests.integration.runner.world import World
 
 from holdfast.contract.task import BackupTask
-from holdfast.runner.engines.postgres import script
 
 ENGINE = "postgresql"
 IMAGE = "holdfast-bench:latest"
@@ -51,9 +50,9 @@ def measure(only: Sequence[str]) -> list[Figure]:
         with a_shell(world, IMAGE, {"PGHOST": world.db.name, **variables}) as shell:
             ours = Ours(world, "pg_dump")
             times = in_turn(_candidates(ours, shell), only)
-            counting = [] if only else shell.counting(ENGINE, "pg_dump one", script)
+            own = [] if only else shell.own(ENGINE, "pg_dump one")
     ratios = [figure for pair in RATIOS for figure in ratio(ENGINE, times, *pair)]
-    return [*seconds(ENGINE, times), *ratios, *ours.start(), *counting]
+    return [*seconds(ENGINE, times), *ratios, *ours.start(), *own]
 
 
 def memory(_only: Sequence[str]) -> list[Figure]:

@@ -14,7 +14,6 @@ from tests.integration.runner.servers import PASSWORD, USER
 from holdfast.api.database import Engine, TLSMode
 from holdfast.api.policy import Dump
 from holdfast.contract.task import BackupTask
-from holdfast.runner.engines.mysql import script
 from holdfast.runner.engines.mysql.dumps import arguments
 from holdfast.runner.engines.mysql.flavour import FLAVOURS
 from holdfast.runner.engines.mysql.options import option_file
@@ -85,7 +84,7 @@ def _measure(family: Family, only: Sequence[str]) -> list[Figure]:
                 shell(f"printf %s {shlex.quote(option_file(USER, PASSWORD))} > /tmp/client.cnf")
                 ours = Ours(world, family.dump)
                 times = in_turn(_candidates(ours, shell, server), only)
-                counting = [] if only else shell.counting(family.engine, _bare(server), script)
+                own = [] if only else shell.own(family.engine, _bare(server))
         finally:
             remove(name)
     bare, *others = [name for name in times if "Holdfast" not in name] or [""]
@@ -96,7 +95,7 @@ def _measure(family: Family, only: Sequence[str]) -> list[Figure]:
         *((GZIP, other, 1) for other in others),
     ]
     ratios = [figure for pair in pairs for figure in ratio(family.engine, times, *pair)]
-    return [*seconds(family.engine, times), *ratios, *ours.start(), *counting]
+    return [*seconds(family.engine, times), *ratios, *ours.start(), *own]
 
 
 def _fill(server: MySQLServer) -> None:

@@ -1,9 +1,11 @@
 """The tools of others, and the bare ones, in a container beside our runner's."""
 
+import json
+import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from types import ModuleType
+from pathlib import Path
 
 from tests.bench.figures import Figure
 from tests.bench.turns import SIZE
@@ -11,30 +13,21 @@ from tests.integration.runner.containers import docker, remove
 from tests.integration.runner.servers import BUCKET
 from tests.integration.runner.world import World
 
-# Of the runner's own reader, in its own image: the processor time of what it does with a dump's bytes, and no more.
-_COUNT = """
-import sys, time
-from {reader} import Script
-script, size, spent = Script(), 0, 0.0
-while data := sys.stdin.buffer.read(1 << 20):
-    begun = time.process_time()
-    script.feed(data)
-    spent, size = spent + time.process_time() - begun, size + len(data)
-print(spent, size, script.contents().rows)
-"""
+_OWN = Path(__file__).with_name("own.py")
+OWN_LIMITS = {"postgresql": 3.0, "mysql": 4.0, "mariadb": 4.0}  # seconds for each GB of the dump
 
 
 class Shell:
     """A container with tools; runs pipelines in it."""
 
     def __init__(self, name: str, store: str) -> None:
-        self._name = name
+        self._name, self._endpoint = name, store
         self.aws = f"/opt/aws/bin/aws --endpoint-url {store} s3 cp --quiet"
         self.target = f"s3://{BUCKET}/bench"
 
-    def says(self, pipeline: str) -> str:
+    def says(self, pipeline: str, stdin: str | None = None) -> str:
         """Run a pipeline; return what it printed. Raises AssertionError where any part of it fails."""
-        return docker("exec", self._name, "bash", "-o", "pipefail", "-c", pipeline)
+        return docker("exec", "--interactive", self._name, "bash", "-o", "pipefail", "-c", pipeline, stdin=stdin)
 
     def __call__(self, pipeline: str) -> float:
         """Run a pipeline; return its seconds."""
@@ -46,14 +39,17 @@ class Shell:
         """Make a pipeline a candidate."""
         return lambda: self(pipeline)
 
-    def counting(self, engine: str, dump: str, reader: ModuleType) -> list[Figure]:
-        """Measure what it costs to count the rows, and hash the schema, of a whole dump."""
-        answer = self.says(f"{dump} | /opt/holdfast/bin/python -c '{_COUNT.format(reader=reader.__name__)}'")
-        spent, size, rows = map(float, answer.split())
-        assert rows, "nothing was counted"
+    def own(self, engine: str, dump: str) -> list[Figure]:
+        """Measure what Holdfast's own process costs, by step, and what others cost on the same dump."""
+        self.says(f"{dump} > /tmp/dump.sql")
+        arguments = f"{engine} /tmp/dump.sql {self._endpoint} {BUCKET} /tmp/s3"
+        said = json.loads(self.says(f"/opt/holdfast/bin/python - {arguments}", _OWN.read_text()).splitlines()[-1])
+        self.says("rm /tmp/dump.sql")
+        unit, of = "s/GB", f"{engine}, {SIZE}: processor time"
+        limits = {"all of it, as in a backup": OWN_LIMITS[engine]}
         return [
-            Figure(f"{engine}, {SIZE}: counting the dump's rows, processor time", spent, "s"),
-            Figure(f"{engine}, {SIZE}: counting, of {size / 1e9:.2f} GB of SQL", size / spent / 1e9, "GB/s"),
+            Figure(f"{engine}, {SIZE}: stored of what was dumped", said.pop("stored"), ""),
+            *(Figure(f"{of} of {name}", value, unit, limits.get(name)) for name, value in said.items()),
         ]
 
 
@@ -70,6 +66,10 @@ def a_shell(world: World, image: str, variables: Mapping[str, str]) -> Iterator[
     docker("run", "--detach", "--name", name, "--network", world.network, *environment, image)
     shell = Shell(name, store.endpoint)
     try:
+        keys = {"accessKeyID": store.access_key, "secretAccessKey": store.secret_key}
+        shell("mkdir /tmp/s3")
+        for key, value in keys.items():
+            shell(f"printf %s {shlex.quote(value)} > /tmp/s3/{key}")
         shell("printf '[default]\\ns3 =\\n  addressing_style = path\\n' > /tmp/aws")
         yield shell
     finally:

@@ -8,6 +8,7 @@ import itertools
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.rows import counters
 
 from holdfast.runner.engines.mysql.script import Script
 
@@ -117,8 +118,15 @@ def scripts(draw):
 
 
 def read(text, sizes=(1 << 20,)):
-    """Feed it in chunks of these sizes, over and over."""
+    """Feed it in chunks of these sizes, over and over, to each that counts; return what all of them say."""
+    said = [_read(text, sizes, counter) for counter in counters()]
+    assert said.count(said[0]) == len(said)
+    return said[0]
+
+
+def _read(text, sizes, counter):
     script, view, position = Script(), memoryview(text), 0
+    script._counter = counter
     for size in itertools.cycle(sizes):
         if position >= len(text):
             return script.contents()

@@ -1,9 +1,11 @@
 """The store over HTTP: what a real client makes of answers that a real server gives only on bad days."""
 
+import hashlib
 import threading
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import botocore.auth
 import pytest
 
 from holdfast.api.storage import S3Storage
@@ -114,6 +116,20 @@ def test_each_part_carries_our_own_sha256_and_no_checksum_of_botocores(tmp_path)
         _, headers, _ = day.headers
         assert headers["x-amz-checksum-sha256"] == "LXEWQrcmsEQBYnyp+6wy9chTD7GQPMTbAiWHF5IaSIE="
         assert not any("crc" in name.lower() or name.lower() == "x-amz-trailer" for name in headers)
+
+
+@pytest.mark.parametrize("checksums", ["sha256", "readback"])
+def test_what_is_signed_is_the_bodys_digest_which_is_not_computed_again_where_it_is_known(
+    tmp_path, monkeypatch, checksums
+):
+    hashed, sha256 = [], botocore.auth.sha256
+    monkeypatch.setattr(botocore.auth, "sha256", lambda data=b"": hashed.append(bytes(data)) or sha256(data))
+    with BadDay([COMPLETED]) as day:
+        day.upload(tmp_path, **({} if checksums == "sha256" else {"checksums": checksums})).complete()
+        signed = [headers["X-Amz-Content-SHA256"] for headers in day.headers]
+    assert signed[1] == hashlib.sha256(b"x").hexdigest()
+    assert signed[0] == hashlib.sha256().hexdigest()
+    assert (b"x" in hashed) == (checksums == "readback")
 
 
 def test_a_store_that_refuses_such_checksums_is_sent_a_content_md5_and_nothing_of_the_new_kind(tmp_path):

@@ -17,7 +17,7 @@ from holdfast.api.storage import S3Storage
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.bucket import part_plan
 from holdfast.runner.bucket import upload as uploads
-from holdfast.runner.bucket.part import Spool
+from holdfast.runner.bucket.part import Held, Spool
 from holdfast.runner.bucket.part_plan import DISK, MAX_PARTS, MIB, Size
 from holdfast.runner.bucket.store import Store
 from holdfast.runner.bucket.upload import Upload, composite
@@ -56,6 +56,15 @@ def fail(code, status):
         raise client_error(code, status)
 
     return fault
+
+
+def test_the_first_parts_digest_is_that_of_all_so_far_and_no_byte_of_it_is_hashed_twice(s3, monkeypatch):
+    again, sha256 = [], Held.sha256
+    monkeypatch.setattr(Held, "sha256", lambda part: again.append(len(part)) or sha256(part))
+    send_all(an_upload(s3), DATA[:FIRST])
+    assert again == []
+    send_all(an_upload(s3))
+    assert again == [len(DATA) - FIRST]
 
 
 def test_a_stream_becomes_one_object_with_the_sum_of_its_parts(s3):

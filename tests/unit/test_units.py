@@ -85,6 +85,10 @@ def test_sizes_are_short(size, text):
     ("seconds", "text"),
     [
         (0, "0s"),
+        (0.004, "0.1s"),
+        (0.34, "0.3s"),
+        (0.949, "0.9s"),
+        (0.95, "1s"),
         (4.4, "4s"),
         (125, "2m5s"),
         (3600, "1h"),
@@ -99,6 +103,8 @@ def test_durations_read_as_kubectl_prints_them(seconds, text):
     assert duration_for_people(seconds) == text
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(0.4, "less than a second"), (0.6, "1s"), (125, "2m5s")])
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "less than a second"), (0.6, "less than a second"), (0.95, "1s"), (125, "2m5s")]
+)
 def test_a_sentence_never_says_that_something_took_no_time(seconds, text):
     assert duration_in_words(seconds) == text

@@ -8,7 +8,7 @@ from datetime import datetime
 from holdfast.api.policy_status import BackupPolicyStatus
 from holdfast.api.runs import LastFailure, LastSuccess, Run, RunResult
 from holdfast.decide.decision import Announcement
-from holdfast.units import duration_for_people, size_for_people
+from holdfast.units import duration_for_people, duration_in_words, size_for_people
 
 REMEMBERED = 10  # of the last runs, also where their resources are gone
 
@@ -93,6 +93,6 @@ def _news(
         return Announcement(True, "BackupFailed", f"{sentence}. What to do: see its status.failure")
     former = before.last_success
     if good and (former is None or good.completed > former.completed_at):  # an older one may have become the last
-        took = duration_for_people(good.seconds)
+        took = duration_in_words(good.seconds)
         return Announcement(False, "BackupSucceeded", f"{good.name}: {size_for_people(good.size_bytes)} in {took}")
     return None

@@ -23,6 +23,7 @@ from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.bucket.answers import refuse_strange_answers
 from holdfast.runner.bucket.credentials import credentials
 from holdfast.runner.bucket.errors import code_of, no_s3, storage_error
+from holdfast.runner.bucket.signing import sign_with_known_digests
 from holdfast.runner.pod.context import Places
 from holdfast.runner.pod.secrets import MountedSecret
 
@@ -288,6 +289,7 @@ def connect(s3: S3Storage, places: Places) -> Store:
         response_checksum_validation="when_required",
         s3={"addressing_style": s3.addressing_style.value if s3.addressing_style else "auto"},
     )
+    sign_with_known_digests()
     keys = credentials(s3.secret_name, s3.secret_keys, places.storage_secret)
     try:
         # botocore itself: boto3 above it is a quarter of the time to start, for nothing that is used here

@@ -76,12 +76,12 @@ class Upload:
 
         Raises DiskFull where parts are too big for memory, and StorageFailed where no object is so big.
         """
-        self._sha256.update(data)
         self.size += len(data)
         rest = memoryview(data)
         while rest:
             part = self._filling = self._filling or self._spool.part(planned(self.parts + 1))
             taken = rest[: part.room]
+            self._sha256.update(taken)
             part.add(taken)
             rest = rest[len(taken) :]
             if not part.room:
@@ -152,7 +152,8 @@ class Upload:
                 self._stop.check()
                 self._collect()
             self._in_flight.add(part)
-        digest = part.sha256()
+        # of the first part, it is that of all there is so far
+        digest = self._sha256.digest() if self.parts == 1 else part.sha256()
         self._digests.append(digest)
         self._stop.check()
         self._collect()

@@ -14,6 +14,7 @@ import re
 from functools import lru_cache
 
 from holdfast.contract.manifest import ManifestTable
+from holdfast.runner.engines.counting import counter
 from holdfast.runner.engines.lexer import STAY, Lexer
 from holdfast.runner.engines.protocol import Contents
 
@@ -43,9 +44,6 @@ _UNKNOWN = re.compile(rb"(?:INSERT|REPLACE|LOAD)\s")  # rows in a form that is n
 _LOOKAHEAD = 64  # bytes, more than what tells one kind of statement from another
 _LONGEST = 8 << 20  # bytes of a statement that holds no rows
 
-_MARKS = bytes(set(range(256)) - set(b"'("))  # all but what tells a row
-_ESCAPES = bytes(set(range(256)) - set(b"'(\\0nrZ\""))  # and all that can follow a backslash
-
 
 @lru_cache
 def _statement(delimiter: bytes, sql_mode: bytes) -> re.Pattern[bytes]:
@@ -72,6 +70,7 @@ class Script(Lexer):
         self._table = b""  # whose rows are read
         self._within = 0  # 1 within a string
         self._schema = hashlib.sha256()
+        self._counter = counter()
 
     def contents(self) -> Contents | None:
         """End the stream; return what was in it, None where it could not be followed to its end."""
@@ -131,28 +130,20 @@ class Script(Lexer):
 
     def _lines(self, buffer: bytes, at: int) -> int:
         """Count the lines that begin a row, as `_rows` does: within a string, a line's end is escaped."""
-        end = buffer.find(b");\n", at)
-        reached = end if end >= 0 else max(at, len(buffer) - 2)
-        self._tables[self._table] += buffer.count(b"\n(", at, reached + 1)
-        if end < 0:
+        reached, rows, ended = self._counter.lines(buffer, at)
+        self._tables[self._table] += rows
+        if not ended:
             return reached
         self._read = self._statements
-        return end + 2
+        return reached + 2
 
     def _rows(self, buffer: bytes, at: int) -> int:
         """Count what begins a row outside strings, up to the end of the INSERT, or of what is there of it."""
         end = buffer.find(b"\n", at)  # finds faster; mysqldump's INSERT has only that one
         end = buffer.find(b";\n", max(at, end - 1)) if end >= 0 else -1
         reached = end if end >= 0 else max(at, len(buffer) - 1)
-        text = buffer[at:reached]
-        if b"\\" in text:
-            if (len(text) - len(text.rstrip(b"\\"))) % 2:  # what it escapes is not there yet
-                reached, text = reached - 1, text[:-1]
-            text = text.translate(None, _ESCAPES).replace(b"\\\\", b"").replace(b"\\'", b"")
-        # Of two quotes side by side, between which no row can begin, neither changes what the others mean.
-        pieces = text.translate(None, _MARKS).replace(b"''", b"").split(b"'")
-        self._tables[self._table] += sum(map(len, pieces[self._within :: 2]))
-        self._within ^= (len(pieces) - 1) % 2
+        reached, rows, self._within = self._counter.texts(buffer, at, reached, self._within)
+        self._tables[self._table] += rows
         if end < 0:
             return reached
         self._read = self._statements if not self._within else self._anything
