@@ -8,7 +8,7 @@ import pytest
 from tests.builders import NOW, a_backup, a_begun_backup, a_job, a_pod, ago, observed, settings
 
 from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus, Phase
-from holdfast.api.deletion import Member, Result
+from holdfast.api.deletion import Deletion, Member, Result
 from holdfast.api.policy import DeletionPolicy
 from holdfast.contract.report import DeleteReport, NotDeletedReport, Report, RetainedReport
 from holdfast.decide.backup import holding
@@ -205,6 +205,9 @@ def test_when_its_data_is_gone_it_is_expired_and_then_let_go():
     backup = marked(a_leaving_one())
     status = after(backup, DeleteReport(deleted=[0]))
     assert (status.phase, status.restore) == (Phase.EXPIRED, None)
+    assert (status.deletion and status.deletion.job_name) == (
+        backup.status.deletion and backup.status.deletion.job_name
+    )
     gone = replace(backup, status=status)
     assert step(gone) == Do(Release(gone.name, gone.uid))
 
@@ -242,12 +245,35 @@ def test_what_failed_is_told_and_tried_again_with_another_job_while_there_is_tim
     assert later.status.deletion.job_name != told.job_name
 
 
+TOLD = {"reason": "StorageAccessDenied", "message": "no", "remedy": "grant it", "exitCode": 1}
+
+
+def a_report(**fields: Any) -> Report:
+    base = {"kind": "delete", "startedAt": ago(5), "completedAt": NOW, "durationSeconds": 5}
+    return Report.model_validate(base | fields)
+
+
 @pytest.mark.parametrize(
-    "job", [the_job(failed="DeadlineExceeded"), the_job(complete=True)], ids=["failed", "without a report"]
-)
-def test_a_job_that_ends_without_a_word_is_a_failure(job):
-    found = with_job(marked(a_leaving_one()), job)
-    assert found.status.deletion.result is Result.FAILED
+    ("job", "pods", "reason", "says"),
+    [
+        pytest.param(the_job(failed="DeadlineExceeded"), [], "DeadlineExceeded", "", id="failed"),
+        pytest.param(the_job(complete=True), [a_pod(exit_code=0)], "ReportMissing", "1 Jobs ended", id="no report"),
+        pytest.param(
+            the_job(failed="BackoffLimitExceeded"),
+            [a_pod(exit_code=20, report=a_report(outcome="Failed", failure=TOLD))],
+            "StorageAccessDenied", "no", id="its report tells a failure",
+        ),
+        pytest.param(
+            the_job(complete=True), [a_pod(exit_code=0, report=a_report(outcome="Succeeded"))],
+            "ReportMissing", "neither a backup nor a failure", id="its report tells nothing",
+        ),
+    ],
+)  # fmt: skip
+def test_a_job_that_does_not_say_what_it_has_deleted_is_a_failure_with_its_reason(job, pods, reason, says):
+    found = with_job(marked(a_leaving_one()), job, *pods)
+    told = found.status.deletion
+    assert (told.result, told.reason) == (Result.FAILED, reason)
+    assert says in told.message
 
 
 def test_a_report_that_says_nothing_of_it_is_a_failure():
@@ -260,8 +286,12 @@ def test_a_report_that_says_nothing_of_it_is_a_failure():
 @pytest.mark.parametrize(
     ("backup", "why"),
     [(marked(a_leaving_one()), "its resource was deleted"),
-     (replace(marked(a_leaving_one()), status=after(marked(a_leaving_one()), FAILED)), "grant it")],
-    ids=["nothing is known", "the last failure is told"],
+     (replace(marked(a_leaving_one()), status=after(marked(a_leaving_one()), FAILED)),
+      "s: StorageAccessDenied: grant it"),
+     (a_leaving_one(), "no operator has seen the deletion before"),
+     (a_leaving_one(phase=Phase.DELETING, deletion=Deletion(reason_to_delete="older", since=ago(9), job_name="sweep")),
+      "no operator has seen the deletion before")],
+    ids=["nothing is known", "the last failure is told", "nobody has begun", "retention had begun"],
 )  # fmt: skip
 def test_after_so_long_it_is_let_go_and_told_where_the_data_lies(backup, why):
     late = ago(5) + timedelta(seconds=LET_GO)
@@ -316,6 +346,14 @@ def test_the_snapshot_is_named_where_there_is_one():
     status = DatabaseBackupStatus.model_validate(backup.status.to_dict() | {"snapshot": snapshot})
     found = step(replace(backup, status=status))
     assert found.act.left.location.endswith(", arn:aws:rds:eu-1:1:snapshot:x")
+
+
+def test_where_nothing_says_where_the_data_lies_that_is_said():
+    backup = a_leaving_one(deleted=LET_GO)
+    found = step(replace(backup, status=backup.status.model_copy(update={"location": None})))
+    assert isinstance(found.act, Release)
+    assert found.act.left is not None
+    assert found.act.left.location == "an unknown place"
 
 
 def test_one_whose_status_has_lost_where_its_data_lies_is_let_go_at_once_and_told():
