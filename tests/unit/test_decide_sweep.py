@@ -10,10 +10,12 @@ from tests.builders import NOW, a_job, a_pod, ago
 from holdfast import naming
 from holdfast.api.backup import Phase
 from holdfast.api.conditions import ConditionType
-from holdfast.api.deletion import DeletionPage, Member, Result, RetentionStatus, Retry
-from holdfast.api.job import JobTemplate
+from holdfast.api.deletion import MAX_RETRIES, DeletionPage, Member, Result, RetentionStatus, Retry
+from holdfast.api.job import JobTemplate, PodWanted
+from holdfast.api.limits import MAX_PAGE
 from holdfast.api.policy import BackupPolicySpec
 from holdfast.api.policy_status import BackupPolicyStatus
+from holdfast.contract.report import Report
 from holdfast.decide.decision import Create, DeleteBackup, DeleteBackups, Do, Expire, Write
 from holdfast.decide.policy import sweep, swept
 from holdfast.decide.policy.sweep import MARKING, RECORDING, SWEEP, Candidate, Look, Retention, Whose
@@ -296,3 +298,148 @@ def test_what_is_locked_as_a_whole_is_the_plans_to_keep_and_holds_up_no_other_de
     stuck = changed(without(seen(), "a"), b={"phase": Phase.SUCCEEDED, "told": a_page().job_name})
     locked = {"result": Result.RETAINED, "until": NOW + 9 * DAY, "untouched": True}
     assert written(look(stuck, ended(a_page("a", "b"), b=locked))).retries == []
+
+
+def test_what_the_rules_keep_by_now_and_was_not_marked_is_left_out_at_once():
+    half = changed(seen(), a={"phase": Phase.DELETING})
+    left = written(look(half, a_page("a", "b", "c")))
+    assert left.page is not None
+    assert [each.name for each in left.page.members] == ["a", "b"]
+    assert [each.name for each in left.retries] == ["c"]
+
+
+@pytest.mark.parametrize("changes", [{"going": True}, {"made": False}], ids=["it goes already", "a person made it"])
+def test_a_resource_without_data_that_is_not_holdfasts_to_remove_is_in_no_page(changes):
+    held = changed(seen({"a": 40, "c": 2, "d": 1}), a={"has_data": False, **changes})
+    assert look(held).decision is None
+
+
+def test_a_resource_that_the_api_server_does_not_let_go_holds_up_nothing():
+    held = replace(changed(seen(), a={"has_data": False}), refused={"a"})
+    page = written(look(held)).page
+    assert page is not None
+    assert [each.name for each in page.members] == ["b"]
+
+
+def test_what_somebody_removes_with_its_data_is_in_no_page_and_what_is_gone_is_in_none():
+    page = written(look(changed(seen({"a": 50, **OLD, "e": 0.5, "f": 0.4}), a={"going": True}))).page
+    assert page is not None
+    assert [each.name for each in page.members] == ["b"]
+    gone = written(look(without(seen(), "a"))).page
+    assert gone is not None
+    assert [each.name for each in gone.members] == ["b"]
+
+
+def test_resources_without_data_go_fifty_at_a_time():
+    facts = [replace(a_fact(f"x{number}", 9), good=False, failed=True) for number in range(MAX_PAGE + 2)]
+    candidates = {each.uid: a_candidate(each.name, phase=Phase.FAILED, has_data=False) for each in facts}
+    decision = look(Retention((plan(facts, rules(), NOW),), candidates)).decision
+    assert isinstance(decision, Do)
+    assert isinstance(decision.act, DeleteBackups)
+    assert len(decision.act.backups) == MAX_PAGE
+
+
+def test_a_page_has_the_next_number_and_begins_now():
+    status = BackupPolicyStatus(retention=RetentionStatus(pages=6))
+    page = written(sweep.look(ORDERS, seen(), status, 1, NOW)).page
+    assert page is not None
+    assert (page.number, page.since, page.job_name) == (7, NOW, naming.child_name("orders", "p-1", SWEEP, 7))
+
+
+@pytest.mark.parametrize(("many", "begins"), [(MAX_RETRIES - 1, True), (MAX_RETRIES, False)])
+def test_while_as_many_wait_to_be_tried_again_as_are_remembered_no_page_is_begun(many, begins):
+    retries = [Retry(name=f"r{n}", uid=f"u-r{n}", tries=1, at=NOW + (n + 1) * DAY) for n in range(many)]
+    found = look(seen(), retries=retries)
+    assert (found.decision is not None) is begins
+    if not begins:
+        assert found.due == NOW + DAY
+
+
+def test_the_next_look_is_when_the_first_is_tried_again_or_the_first_expires():
+    retries = [Retry(name="a", uid="u-a", tries=1, at=NOW + 3 * DAY)]
+    assert look(seen({"a": 40, "b": 28, "c": 1}), retries=retries).due == NOW + 2 * DAY
+    assert look(seen({"a": 40, "b": 20, "c": 1}), retries=retries).due == NOW + 3 * DAY
+    assert look(Retention()).due is None
+
+
+def test_a_retry_whose_time_has_come_is_tried():
+    retries = [Retry(name="a", uid="u-a", tries=1, at=NOW)]
+    page = written(look(seen(), retries=retries)).page
+    assert page is not None
+    assert [each.name for each in page.members] == ["a", "b"]
+
+
+def test_an_approval_is_carried_on_for_one_plan_alone():
+    one, other = seen(), seen({"x": 50, "y": 45, "z": 2, "w": 1})
+    both = replace(one, plans=(*one.plans, *other.plans), backups={**one.backups, **other.backups})
+    begun = written(look(changed(both, x={"store": "us"}, y={"store": "us"})))
+    assert begun.page is not None
+    assert ([each.name for each in begun.page.members], begun.approved_rest) == (["a", "b"], "")
+    alone = written(look(changed(one, b={"store": "us"})))
+    assert alone.approved_rest == hash_of(["u-b"])
+
+
+BOTH = changed(seen(), a={"phase": Phase.DELETING}, b={"phase": Phase.DELETING})
+
+
+def a_report(**fields: Any) -> Report:
+    base = {"kind": "delete", "startedAt": ago(5), "completedAt": NOW, "durationSeconds": 5, "outcome": "Succeeded"}
+    return Report.model_validate(base | fields)
+
+
+def worked(page: DeletionPage, job: Any, *pods: Any) -> Look:
+    asked = replace(BOTH.asked, pods=True)
+    return look(replace(BOTH, work=Seen(page.job_name, job, pods), asked=asked), page)
+
+
+TOLD = {"reason": "StorageAccessDenied", "message": "no", "remedy": "grant it", "exitCode": 20}
+
+
+@pytest.mark.parametrize(
+    ("job", "report", "expected"),
+    [
+        pytest.param({"complete": True}, a_report(deletion={"deleted": [0], "failed": [
+            {"items": [1], "reason": "StorageAccessDenied", "message": "grant it"}]}),
+            [("Deleted", ""), ("Failed", "StorageAccessDenied")], id="one is deleted, one is not"),
+        pytest.param({"failed": "BackoffLimitExceeded"}, a_report(outcome="Failed", failure=TOLD),
+                     [("Failed", "StorageAccessDenied")] * 2, id="its report tells a failure"),
+        pytest.param({"complete": True}, a_report(), [("Failed", "ReportMissing")] * 2, id="its report tells nothing"),
+        pytest.param({"failed": "DeadlineExceeded"}, None, [("Failed", "DeadlineExceeded")] * 2, id="it took too long"),
+    ],
+)  # fmt: skip
+def test_what_the_job_has_made_of_each_stands_in_the_page_which_has_ended_then(job, report, expected):
+    page = a_page("a", "b", message="waits", pod_wanted=PodWanted(since=ago(9)))
+    pods = (a_pod(exit_code=0 if "complete" in job else 20, report=report),) if report else ()
+    told = written(worked(page, our_job(**job), *pods)).page
+    assert told is not None
+    assert [(str(each.result), each.reason) for each in told.members] == expected
+    assert (told.completed_at, told.message, told.pod_wanted) == (NOW, "", None)
+
+
+def test_a_lost_report_is_told_of_one_job():
+    told = written(worked(a_page("a", "b"), our_job(complete=True), a_pod(exit_code=0))).page
+    assert told is not None
+    assert told.members[0].message.startswith("1 Jobs ended")
+
+
+def test_while_the_job_runs_the_page_says_nothing_and_is_looked_at_again():
+    pod = a_pod(phase="Running")
+    found = worked(a_page("a", "b", message="waits"), our_job(), pod)
+    assert isinstance(found.decision, Write)
+    page = written(found).page
+    assert page is not None
+    assert page.message == ""
+    assert found.due is not None
+    assert found.decision.due == found.due
+    again = worked(page, our_job(), pod)
+    assert (again.decision, again.due) == (None, found.due)
+
+
+@pytest.mark.parametrize(("mine", "its"), [(5, 9), (9, 5), (5, None), (None, 5), (None, None)])
+def test_of_what_is_due_the_earlier_is_looked_at_first(mine, its):
+    def due(minutes: int | None) -> Any:
+        return None if minutes is None else NOW + timedelta(minutes=minutes)
+
+    status = BackupPolicyStatus()
+    found = sweep.merged(Write(status, due=due(mine)), Look(status, due=due(its)))
+    assert found == Write(status, due=due(min((each for each in (mine, its) if each), default=None)))
