@@ -13,7 +13,7 @@ from holdfast.api.policy import DeletionPolicy
 from holdfast.contract.report import DeleteReport, NotDeletedReport, Report, RetainedReport
 from holdfast.decide.backup import holding
 from holdfast.decide.backup.observation import DELETION, BackupView, Removal
-from holdfast.decide.backup.parting import unreadable
+from holdfast.decide.backup.parting import WHY, unreadable
 from holdfast.decide.backup.settled import has_settled
 from holdfast.decide.backup.steps import decide
 from holdfast.decide.decision import Create, Delete, Do, Hold, Learn, Release, Rest, What, Write
@@ -336,7 +336,11 @@ def test_what_object_lock_keeps_longer_than_that_is_let_go_at_once(days, let_go)
     if let_go:
         assert "Object Lock keeps the data until" in found.act.left.why
     else:
-        assert found.status.deletion.again_at == until
+        told = found.status.deletion
+        assert (told.again_at, told.until, told.reason) == (until, until, "Retained")
+        assert told.message == "Object Lock keeps the data until 2026-11-22T08:46:00Z"
+        assert told.message in found.status.message
+        assert (found.announcement.warning, found.announcement.reason) == (True, "DeletionFailed")
 
 
 def test_the_snapshot_is_named_where_there_is_one():
@@ -369,3 +373,14 @@ def test_one_that_cannot_be_read_waits_for_somebody_who_can_and_not_for_ever():
     found = unreadable(o, settings(), late)
     assert isinstance(found.act, Release)
     assert found.act.left is not None
+
+
+def test_while_its_job_waits_it_is_said_for_what_and_when_it_is_looked_at_again():
+    backup = marked(a_leaving_one())
+    pending = with_job(backup, the_job(), a_pod(phase="Pending", unschedulable="no node has room"))
+    assert "; waiting: " in pending.status.message
+    assert "no node has room" in pending.status.message
+    assert pending.due is not None
+    assert pending.due < ago(5) + timedelta(seconds=LET_GO)
+    running = with_job(backup, the_job(), a_pod(phase="Running"))
+    assert running.status.message == f"Holdfast deletes the backup's data: {WHY}"

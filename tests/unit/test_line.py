@@ -388,6 +388,10 @@ def test_of_those_that_are_about_to_begin_or_began_at_once_the_first_by_name_is_
                      "RDS instance orders in eu-central-1", id="RDS"),
         pytest.param({"instance": {"identifier": "a", "region": "r", "kind": "cluster"}},
                      "RDS cluster a in r", id="a cluster of RDS"),
+        pytest.param({"engine": "postgresql", "connection": {"host": "db.cluster.local"}},
+                     "server db.cluster.local:5432", id="no Service of the cluster"),
+        pytest.param({"engine": 7, "connection": {"host": "db.example.com"}},
+                     "server db.example.com:0", id="an engine that makes no sense"),
         pytest.param({"engine": 7, "connection": {"host": ["x"], "port": "y"}},
                      "the server in Secret shop/", id="what makes no sense"),
     ],
@@ -424,3 +428,19 @@ def test_the_order_is_by_hand_first_then_who_came_first_then_the_name() -> None:
     assert [each.name for each in line] == ["c", "d", "b", "a"]
     heads = ((each, each.name) for each in line)
     assert [each.name for each in next_up(heads, {}, 0, Queue(max_running=3))] == ["c", "d", "b"]
+
+
+def test_it_is_said_who_has_the_place_where_anybody_has_it() -> None:
+    turn = Turn(False, 1, queue.of_all(Queue(max_running=1)), Held("shop", "x", "s", None))
+    waits = "waits for shop/x, which is about to begin"
+    assert queue.says(turn) == f"1st in the queue: at most 1 backup runs at a time; {waits}"
+    alone = Turn(False, 2, queue.of_server("server a", Queue(max_running_per_server=2)))
+    assert queue.says(alone) == "2nd in the queue: at most 2 backups of server a run at a time"
+
+
+def test_who_has_begun_is_passed_over_and_counted_once() -> None:
+    tickets = [Ticket(False, BEGIN, name, "shop") for name in "abc"]
+    heads = [(each, each.name) for each in tickets]
+    limits = Queue(max_running=3, max_running_per_server=2)
+    assert [each.name for each in next_up(heads, {"a": 1}, 1, limits, {tickets[0]})] == ["b", "c"]
+    assert [each.name for each in next_up(heads, {"b": 2}, 2, limits)] == ["a"]
