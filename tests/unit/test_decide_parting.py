@@ -212,9 +212,10 @@ def test_when_its_data_is_gone_it_is_expired_and_then_let_go():
     assert step(gone) == Do(Release(gone.name, gone.uid))
 
 
-def test_what_retention_has_deleted_meanwhile_is_not_deleted_again():
+@pytest.mark.parametrize("phase", [Phase.DELETING, Phase.SUCCEEDED])
+def test_what_retention_has_deleted_meanwhile_is_not_deleted_again(phase):
     member = Member(name="orders-1", uid="u", reason_to_delete="older than 30 days", result=Result.DELETED)
-    found = step(a_leaving_one(phase=Phase.DELETING), removal=Removal(member, "orders-sweep-1", made=True))
+    found = step(a_leaving_one(phase=phase), removal=Removal(member, "orders-sweep-1", made=True))
     assert (found.status.phase, found.status.deletion.job_name) == (Phase.EXPIRED, "orders-sweep-1")
 
 

@@ -176,7 +176,11 @@ def test_no_job_is_made_before_each_backup_of_the_page_is_called_deleting():
 
 @pytest.mark.parametrize(
     ("since", "changes"),
-    [(1, {"pinned": True}), (MARKING.total_seconds() + 1, {}), (MARKING.total_seconds() + 1, {"lacks": True})],
+    [
+        (1, {"pinned": True}),
+        (MARKING.total_seconds() + 1, {}),
+        (MARKING.total_seconds() + 1, {"phase": Phase.DELETING, "lacks": True}),
+    ],
     ids=["pinned meanwhile", "not marked in time", "its data cannot be found"],
 )
 def test_a_backup_that_is_not_marked_is_left_out_and_the_others_go_on(since, changes):
@@ -360,6 +364,7 @@ def test_the_next_look_is_when_the_first_is_tried_again_or_the_first_expires():
     assert look(seen({"a": 40, "b": 28, "c": 1}), retries=retries).due == NOW + 2 * DAY
     assert look(seen({"a": 40, "b": 20, "c": 1}), retries=retries).due == NOW + 3 * DAY
     assert look(Retention()).due is None
+    assert look(Retention((plan([], rules(), NOW),))).due is None
 
 
 def test_a_retry_whose_time_has_come_is_tried():
@@ -375,8 +380,8 @@ def test_an_approval_is_carried_on_for_one_plan_alone():
     begun = written(look(changed(both, x={"store": "us"}, y={"store": "us"})))
     assert begun.page is not None
     assert ([each.name for each in begun.page.members], begun.approved_rest) == (["a", "b"], "")
-    alone = written(look(changed(one, b={"store": "us"})))
-    assert alone.approved_rest == hash_of(["u-b"])
+    alone = changed(replace(one, plans=(*one.plans, plan([], rules(), NOW))), b={"store": "us"})
+    assert written(look(alone)).approved_rest == hash_of(["u-b"])
 
 
 BOTH = changed(seen(), a={"phase": Phase.DELETING}, b={"phase": Phase.DELETING})
@@ -443,3 +448,20 @@ def test_of_what_is_due_the_earlier_is_looked_at_first(mine, its):
     status = BackupPolicyStatus()
     found = sweep.merged(Write(status, due=due(mine)), Look(status, due=due(its)))
     assert found == Write(status, due=due(min((each for each in (mine, its) if each), default=None)))
+
+
+def test_once_its_job_is_there_a_page_stays_as_it_is():
+    page = a_page("a", "b", since=MARKING.total_seconds() + 1)
+    half = changed(seen(), a={"phase": Phase.DELETING})
+    found = look(replace(half, work=Seen(page.job_name, our_job(), (a_pod(phase="Running"),))), page)
+    assert (found.decision, found.due is not None) == (None, True)
+
+
+def test_since_when_another_pod_is_wanted_stands_in_the_page():
+    job, pod = our_job(failed_pods=1), a_pod(exit_code=1)
+    page = written(worked(a_page("a", "b"), job, pod)).page
+    assert page is not None
+    assert page.pod_wanted is not None
+    assert (page.pod_wanted.since, page.pod_wanted.ran) == (NOW, True)
+    earlier = page.model_copy(update={"pod_wanted": page.pod_wanted.model_copy(update={"since": ago(9)})})
+    assert worked(earlier, job, pod).decision is None

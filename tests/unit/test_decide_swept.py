@@ -133,6 +133,7 @@ RESULTS: dict[str, dict[str, Any]] = {
     "d": {"result": Result.RETAINED, "until": LOCKED + DAY, "untouched": True},
     "e": {"result": Result.FAILED, "reason": "StorageAccessDenied", "message": "grant it", "untouched": True},
     "f": {"result": Result.RETAINED},
+    "g": {"result": Result.DELETED},
 }
 
 
@@ -146,10 +147,10 @@ def test_a_page_that_is_closed_is_counted_and_what_is_left_is_tried_again_each_a
     page = a_done_page(**RESULTS)
     former = a_status(page=page, deleted=10, retries=[a_retry("e", tries=2), a_retry("z"), a_retry("old", at=9 * 3600)])
     told = retention(swept.closed(former, page, NOW))
-    assert (told.page, told.deleted) == (None, 12)
+    assert (told.page, told.deleted) == (None, 13)
     last = told.last_sweep
     assert last is not None
-    assert (last.completed_at, last.deleted, last.retained, last.failed) == (ago(30), 2, 3, 1)
+    assert (last.completed_at, last.deleted, last.retained, last.failed) == (ago(30), 3, 3, 1)
     assert last.message == swept.told(page)[1]
     assert [(each.name, each.uid, each.tries, each.at, each.reason) for each in told.retries] == [
         ("z", "u-z", 1, ago(1), ""),
@@ -216,3 +217,9 @@ def test_a_member_that_nobody_has_looked_at_is_tried_again():
     member = Member(name="a", uid="u-a", reason_to_delete="older")
     told = retention(swept.closed(EMPTY, page.model_copy(update={"members": [member]}), NOW)).retries
     assert [each.name for each in told] == ["a"]
+
+
+def test_only_what_is_locked_waits_for_its_time():
+    page = a_done_page(e=RESULTS["e"] | {"until": LOCKED})
+    (retry,) = retention(swept.closed(EMPTY, page, NOW)).retries
+    assert retry.at == NOW + timedelta(minutes=5)

@@ -262,6 +262,8 @@ def test_a_suspicious_one_takes_nobodys_place():
 def test_left_alone_and_counted_for_nothing_is_what_is(left, why):
     found = planned(left, days_ago(500), days_ago(600))
     assert (reasons(found)[left.name], gone(found)) == ((why,), ["d600"])
+    (again,) = (each.again for each in found.verdicts if each.name == left.name)
+    assert (again is not None) is (why in ("created a short time ago", "completed in the future"))
 
 
 def test_order_is_by_completion_and_never_by_name():
