@@ -19,7 +19,7 @@ LONGER = (
 )
 OTHERS = """
 create table others (i int primary key, e enum('a', 'é', '梅') character set utf8mb4, s set('é', 'b') character set
-  latin1, c enum('ж', 'a') character set cp1251, j json, d decimal(10, 3), at datetime(3), bits bit(5), `桜 🦊` text);
+  latin1, c enum('ж', 'a') character set cp1251, j json, d decimal(10, 3), at datetime(3), bits bit(5), `桜 %` text);
 insert into others values (1, 'é', 'é,b', 'ж', '{"é": "🦊"}', 1.5, '2024-02-29 12:00:00.123', 5, '🦊'),
   (2, '梅', '', 'a', null, null, null, null, '\\\\''');
 """
@@ -41,7 +41,7 @@ def of(character_sets: tuple[str, ...], limit: int) -> str:
 def held(server: MySQLServer, database: str, tables: list[str]) -> dict[str, str]:
     hexed = {name: f"select i, hex(v), hex(t), hex(c) from {name} order by i" for name in tables}
     return {name: server.sql(question, database) for name, question in hexed.items()} | {
-        "others": server.sql("select i, hex(e), hex(s), hex(c), j, d, at, bits + 0, `桜 🦊` from others", database)
+        "others": server.sql("select i, hex(e), hex(s), hex(c), j, d, at, bits + 0, `桜 %` from others", database)
     }
 
 
@@ -71,6 +71,7 @@ def test_all_bytes_of_every_character_set_come_back(
 
 
 @pytest.mark.matrix
+@pytest.mark.timeout(1200)  # some forty backups and restores
 def test_all_bytes_come_back_of_each_character_set_that_is_dumped_as_text(world: World, server: MySQLServer) -> None:
     """One that others are with would be dumped as bytes for their sake; alone, it shows whether it needs that."""
     listed = "select character_set_name from information_schema.character_sets where character_set_name <> 'binary'"
@@ -83,7 +84,7 @@ def test_all_bytes_come_back_of_each_character_set_that_is_dumped_as_text(world:
         server.create("alone")
         server.sql(of((name,), 1).replace(OTHERS, ""), "alone")
         server.sql(
-            "create table others (i int, e int, s int, c int, j int, d int, at int, bits int, `桜 🦊` int)", "alone"
+            "create table others (i int, e int, s int, c int, j int, d int, at int, bits int, `桜 %` int)", "alone"
         )
         task = server.backup(world, "alone")
         backed_up(world, server, task)

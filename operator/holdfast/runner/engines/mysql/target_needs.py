@@ -54,6 +54,7 @@ def _require_definers(target: Target, names: list[str], stop: Stop) -> list[str]
         try:
             rows = server.look(
                 target,
+                f"{target.flavour.lifted}; "
                 f"create definer = {account(name)} sql security invoker view {_PROBE} as select 1; show warnings; "
                 f"drop view {_PROBE};",
                 stop,
@@ -111,7 +112,7 @@ def _set_collation(target: Target, need: ManifestNeed, stop: Stop) -> None:
     if ["collation", character_set, collation] in there:
         return
     try:
-        server.look(target, change, stop)
+        server.look(target, f"{target.flavour.lifted}; {change}", stop)
     except ValueError as error:
         raise _not_ready(
             target,
