@@ -1,5 +1,8 @@
 """PostgreSQL's needs: statements quoted by its rules, entries left out of an archive, bodies read for bare names."""
 
+import json
+from types import SimpleNamespace
+
 import pytest
 
 from holdfast.contract.needs import ManifestNeed, NeedKind
@@ -229,3 +232,140 @@ def test_the_remedy_of_a_restore_speaks_of_restores(said, words):
 
 def test_the_remedy_of_a_dump_speaks_of_dumps():
     assert "pg_read_all_data" in remedy_for("permission denied for table t", Reason.DUMP_FAILED)
+
+
+class FakeServer:
+    """Answers the questions about a target, as a server that has nothing but an empty database in UTF-8."""
+
+    def __init__(self, major=17, **answers):
+        self.info = SimpleNamespace(server_version=major * 10000)
+        self._answers = answers
+        self.asked = []
+
+    def execute(self, query, values=()):
+        text = query.decode()
+        name = next(name for name, known in QUESTIONS.items() if known.replace("{most}", str(needs.MOST)) == text)
+        self.asked.append((name, values))
+        return SimpleNamespace(fetchall=lambda: self._answers.get(name, NOTHING[name]))
+
+
+QUESTIONS = {
+    "might": target._MIGHT, "roles": target._ROLES, "installed": target._INSTALLED, "available": target._AVAILABLE,
+    "wrappers": target._WRAPPERS, "database": needs.DATABASE, "settings": needs.SETTINGS,
+}  # fmt: skip
+ROW = json.dumps({"datlocprovider": "c", "datcollate": "C", "datctype": "C", "datcollversion": "2.40"})
+NOTHING = {"might": [(False, True)], "database": [(ROW, "UTF8", None)]} | {
+    name: [] for name in ("roles", "installed", "available", "wrappers", "settings")
+}
+DBLINK_NEED = ManifestNeed.of_server(NeedKind.EXTENSION, "dblink", "1.2, not trusted, owned by o", of="public")
+WRAPPER = ManifestNeed.of_server(NeedKind.PRIVILEGE, "USAGE", of="postgres_fdw", required=True)
+SUPERUSER = ManifestNeed.of_server(NeedKind.PRIVILEGE, "superuser", "event trigger e", required=True)
+ZONE = a_need(NeedKind.DATABASE_SETTING, "TimeZone", "UTC")
+
+
+def lacks(server, *wanted):
+    return target.Survey(server, "it", wanted).lacks()
+
+
+REFUSED = {
+    "another encoding": (
+        FakeServer(), a_need(NeedKind.ENCODING, "LATIN1"), "the encoding LATIN1 is the dump's, and the target has UTF8",
+        "CREATE DATABASE \"it\" TEMPLATE template0 ENCODING 'LATIN1' LOCALE_PROVIDER libc",
+    ),
+    "a role that is not there": (
+        FakeServer(roles=[("other",)]), a_need(NeedKind.ROLE, "reader"), "the role reader does not exist",
+        'CREATE ROLE "reader"',
+    ),
+    "an extension that only an administrator makes": (
+        FakeServer(available=[("dblink", False)]), DBLINK_NEED, "this user may not make it", f'{DBLINK} "public"',
+    ),
+    "an extension that is trusted, for who may make nothing": (
+        FakeServer(available=[("dblink", True)], might=[(False, False)]), DBLINK_NEED, "this user may not make it",
+        f'{DBLINK} "public"',
+    ),
+    "an extension whose package is not there": (
+        FakeServer(), DBLINK_NEED, "is not installed on the server", f'{DBLINK} "public"',
+    ),
+    "a right on a wrapper": (
+        FakeServer(wrappers=[("postgres_fdw", False)]), WRAPPER, "is what this user does not have",
+        'GRANT USAGE ON FOREIGN DATA WRAPPER "postgres_fdw" TO the_restoring_user',
+    ),
+    "what only a superuser makes": (FakeServer(), SUPERUSER, "only a superuser may make", None),
+    "an older server": (
+        FakeServer(16), a_need(NeedKind.SERVER_VERSION, "PostgreSQL", "17"), "the server is PostgreSQL 16", None,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("server", "need", "words", "run"), REFUSED.values(), ids=REFUSED.keys())
+def test_a_target_that_lacks_it_is_refused_with_the_statement(server, need, words, run):
+    found = lacks(server, need)
+    (missing,) = found.missing
+    assert words in missing
+    assert found.run == ([run] if run else [])
+    assert found.anew is (need.kind == "Encoding")
+
+
+READY = {
+    "the same encoding": (FakeServer(), a_need(NeedKind.ENCODING, "UTF8")),
+    "a role that is there": (FakeServer(roles=[("reader",)]), a_need(NeedKind.ROLE, "reader")),
+    "an extension that is there": (FakeServer(installed=[("dblink", "1.2")]), DBLINK_NEED),
+    "an extension that its owner may make": (FakeServer(available=[("dblink", True)]), DBLINK_NEED),
+    "any extension, for a superuser": (
+        FakeServer(available=[("dblink", False)], might=[(True, True)]), DBLINK_NEED,
+    ),
+    "a right that the user has": (FakeServer(wrappers=[("postgres_fdw", True)]), WRAPPER),
+    "a wrapper that the restore makes with its extension": (FakeServer(), WRAPPER),
+    "anything, for a superuser": (FakeServer(might=[(True, True)]), SUPERUSER),
+    "a server of that version": (FakeServer(17), a_need(NeedKind.SERVER_VERSION, "PostgreSQL", "17")),
+    "a version that is no number": (FakeServer(9), a_need(NeedKind.SERVER_VERSION, "PostgreSQL", "17 or so")),
+    "a setting that is there": (FakeServer(settings=[("", "TimeZone=UTC")]), ZONE),
+    "a comment that is there": (
+        FakeServer(database=[(ROW, "UTF8", "it's")]), a_need(NeedKind.COMMENT, "shop", "it's"),
+    ),
+    "another version of the same collation": (FakeServer(), a_need(NeedKind.LOCALE, "version", "2.36")),
+    "a name that no server has": (FakeServer(), a_need(NeedKind.ROLE, "a\0b")),
+    "a kind of a later version": (FakeServer(), ManifestNeed(kind="Moon", name="full", required=True)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("server", "need"), READY.values(), ids=READY.keys())
+def test_a_target_that_has_it_is_ready(server, need):
+    assert lacks(server, need) == target.Found()
+
+
+TOLD_AFTER = {
+    "a setting": (ZONE, "ALTER DATABASE \"it\" SET TimeZone TO 'UTC'"),
+    "a comment": (a_need(NeedKind.COMMENT, "shop", "it's"), "COMMENT ON DATABASE \"it\" IS 'it''s'"),
+    "a tablespace": (a_need(NeedKind.TABLESPACE, "fast", "1 table or index, such as a.b"), "such as a.b"),
+    "another locale": (a_need(NeedKind.LOCALE, "lc_collate", "de_DE"), "lc_collate is C instead of de_DE"),
+}
+
+
+@pytest.mark.parametrize(("need", "words"), TOLD_AFTER.values(), ids=TOLD_AFTER.keys())
+def test_what_the_restored_database_only_lacks_is_a_warning_about_the_target(need, words):
+    found = lacks(FakeServer(), need)
+    (warning,) = found.warnings
+    assert words in warning
+    assert found.missing == []
+
+
+def test_an_extension_of_another_version_is_a_warning():
+    found = lacks(FakeServer(installed=[("dblink", "1.3")]), DBLINK_NEED)
+    assert found.warnings == ["the extension dblink of public is 1.3 here, and was 1.2"]
+
+
+def test_a_right_on_a_wrapper_is_asked_for_together_with_the_extension_that_brings_it():
+    fdw = ManifestNeed.of_server(NeedKind.EXTENSION, "postgres_fdw", "1.1, not trusted, owned by o", of="public")
+    found = lacks(FakeServer(available=[("postgres_fdw", False)]), fdw, WRAPPER)
+    assert [run.split(" ")[0] for run in found.run] == ["CREATE", "GRANT"]
+
+
+def test_a_million_needs_of_a_hostile_manifest_are_asked_about_within_bounds():
+    server = FakeServer()
+    found = lacks(server, *[a_need(NeedKind.ROLE, f"r{n}") for n in range(5000)])
+    assert max(len(values[0]) for name, values in server.asked if name == "roles") == len(found.missing) == 300
+    many = [a_need(NeedKind.DATABASE_SETTING, f"s{n}", "v" * (1500 + n)) for n in range(600)]
+    warnings = lacks(FakeServer(), *many).warnings
+    assert len(warnings) == 11
+    assert max(map(len, warnings)) <= 300

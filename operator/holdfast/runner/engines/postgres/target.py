@@ -136,7 +136,7 @@ class Survey:
                 self._found.warnings.append(
                     one_line(f"the target sorts and compares texts in another way: {', '.join(other)}", 300)
                 )
-            self._told(need for need in self._of(NeedKind.COMMENT) if need.value != comment)
+            self._told(need for need in self._of(NeedKind.COMMENT) if _differs(comment, need.value))
 
     def _roles(self) -> None:
         wanted = self._of(NeedKind.ROLE)
@@ -180,13 +180,20 @@ class Survey:
         rows, _ = asked.ask(self._connection, asked.SETTINGS)
         there = asked.settings_of(rows)
         self._told(
-            need for need in self._of(NeedKind.DATABASE_SETTING) if there.get((need.of or "", need.name)) != need.value
+            need
+            for need in self._of(NeedKind.DATABASE_SETTING)
+            if _differs(there.get((need.of or "", need.name)), need.value)
         )
 
     def _told(self, lacking: Iterable[ManifestNeed]) -> None:
         said = [one_line(sentence(need, self._statement(need)), 300) for need in lacking]
         more = [f"and {len(said) - NAMED * 2} more, see needs in manifest.json"] if len(said) > NAMED * 2 else []
         self._found.warnings += [*said[: NAMED * 2], *more]
+
+
+def _differs(there: str | None, wanted: str | None) -> bool:
+    """Tell whether it is not what is wanted; what was too long for a manifest is only wanted to be there."""
+    return there is None or wanted not in (None, there)
 
 
 @dataclass(frozen=True)
