@@ -64,6 +64,8 @@ def test_what_a_server_has_dropped_is_named_by_its_path(written, answer, path):
         ({"a": [{"b": 1}, {"b": 2}]}, {"a": [{"b": 1}]}),
         ({"a": {"b": None}}, {"a": {}}),
         ({"a": {}}, {"a": [{"b": 1}]}),
+        ({"a": 5}, {"a": [1]}),
+        ({"a": [1]}, {"a": 5}),
     ],
     ids=[
         "a text for an object",
@@ -71,6 +73,8 @@ def test_what_a_server_has_dropped_is_named_by_its_path(written, answer, path):
         "a shorter list",
         "what was taken away",
         "a list for an object",
+        "a list for a number",
+        "a number for a list",
     ],
 )
 def test_an_answer_of_any_form_is_read(written, answer):

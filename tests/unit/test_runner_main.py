@@ -208,6 +208,14 @@ def test_what_could_not_be_removed_is_told(context):
     assert (ended.failure.message, ended.clean, ended.leftover) == ("gone", False, "no abort")
 
 
+def test_an_error_that_was_never_raised_is_told_without_a_place(context):
+    def work():
+        raise UncleanError(ValueError("hush-hush"), "no abort")
+
+    ended = runner.supervise(work, context, 5)
+    assert (ended.failure.message, ended.leftover) == ("a fault in Holdfast: ValueError", "no abort")
+
+
 def test_the_deadline_ends_the_work_and_is_the_failure(context):
     def work():
         context.stop.wait(30)
