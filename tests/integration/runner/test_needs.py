@@ -264,7 +264,7 @@ def test_what_a_dump_loses_and_what_a_restore_stumbles_over_is_warned_of_once_by
     indexes, constraints, functions = warnings
     assert "indexes that are not valid: public.broken" in indexes
     assert "NOT VALID, and will not be by a restore: paid of payments" in constraints
-    assert "the check orders_rate_check calls public.is_rate, which names allowed;" in functions
+    assert "the check orders_rate_check calls public.is_rate, which names allowed" in functions
     assert "the index sums_shown calls public.shown, which names factor" in functions
     assert "calls public.twice, which names factor" in functions, "the column's and the view's function, once"
     assert "tidy" not in functions
