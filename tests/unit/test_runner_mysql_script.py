@@ -184,6 +184,10 @@ def test_the_name_of_the_database_changes_no_hash():
     assert read(say % (b"a", b"latin1")) != read(say % (b"a", b"latin2"))
 
 
+def test_a_delimiter_is_text_and_no_pattern():
+    read(b"DELIMITER ;|(\nSET @a = 1;|(\n")
+
+
 TRIGGER = (
     b"DELIMITER ;;\n/*!50003 CREATE*/ /*!50017 DEFINER=`x`@`%`*/ /*!50003 TRIGGER `r` BEFORE INSERT ON `t` FOR EACH "
     b"ROW BEGIN\nINSERT INTO `t` VALUES (1),(2);\n-- it's\nEND */;;\nDELIMITER ;\n"

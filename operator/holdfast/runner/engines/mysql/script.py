@@ -48,6 +48,7 @@ _LONGEST = 8 << 20  # bytes of a statement that holds no rows
 @lru_cache
 def _statement(delimiter: bytes, sql_mode: bytes) -> re.Pattern[bytes]:
     """Return what a statement is, up to its delimiter, which begins with `;`."""
+    delimiter = re.escape(delimiter)
     inside = b"" if b"NO_BACKSLASH_ESCAPES" in sql_mode else rb"\\"
     text = rb"'(?:[^'" + inside + rb"]++|\\.)*+'"
     name = rb'"[^"]*+"' if b"ANSI_QUOTES" in sql_mode else text.replace(b"'", b'"')
