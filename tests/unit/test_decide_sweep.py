@@ -364,7 +364,8 @@ def test_the_next_look_is_when_the_first_is_tried_again_or_the_first_expires():
     assert look(seen({"a": 40, "b": 28, "c": 1}), retries=retries).due == NOW + 2 * DAY
     assert look(seen({"a": 40, "b": 20, "c": 1}), retries=retries).due == NOW + 3 * DAY
     assert look(Retention()).due is None
-    assert look(Retention((plan([], rules(), NOW),))).due is None
+    kept = seen({"a": 29, "b": 1})
+    assert look(replace(kept, plans=(plan([], rules(), NOW), *kept.plans))).due == NOW + DAY
 
 
 def test_a_retry_whose_time_has_come_is_tried():
