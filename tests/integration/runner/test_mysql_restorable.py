@@ -91,7 +91,6 @@ def test_a_database_like_sakila_comes_back_beside_the_original_with_the_same_sch
     assert again.schema_sha256 == world.manifest(task).schema_sha256
 
 
-@pytest.mark.parametrize("family", [MYSQL, MARIADB], ids=lambda family: family.engine)
 def test_a_restore_by_a_user_who_may_not_name_a_definer_is_refused_before_it_begins(
     world: World, mysql: MySQLServer
 ) -> None:
@@ -115,6 +114,7 @@ def test_a_restore_by_a_user_who_may_not_name_a_definer_is_refused_before_it_beg
     assert mysql.sql("show tables", "of root beside") == ""
 
 
+@pytest.mark.parametrize("family", [MYSQL, MARIADB], ids=lambda family: family.engine)
 def test_limits_of_everyday_sessions_hold_up_neither_a_backup_nor_a_restore(
     world: World, family: object, request: pytest.FixtureRequest
 ) -> None:
