@@ -1,5 +1,6 @@
 """Sentences that a person is told, and how they are made to fit where they are told."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 EVENT_BYTES = 1024
@@ -23,6 +24,11 @@ def explain(what: Explained, most: int = 4096) -> str:
     remedy = f". What to do: {what.remedy}"
     message = what.message.removesuffix(".")  # a server's own words may end with one
     return cut(cut(message, max(0, most - len(remedy.encode()))) + remedy, most)
+
+
+def few(names: Sequence[str], most: int, between: str = ", ") -> str:
+    """Name the first `most` of them, and say how many more there are."""
+    return between.join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def shorten(text: str, limit: int) -> str:

@@ -3,7 +3,7 @@
 import pytest
 
 from holdfast.api.backup import Failure
-from holdfast.sentences import EVENT_BYTES, cut, explain
+from holdfast.sentences import EVENT_BYTES, cut, explain, few
 
 
 def a_failure(message: str, remedy: str) -> Failure:
@@ -35,3 +35,16 @@ def test_a_remedy_that_is_longer_than_the_room_is_cut_too():
 @pytest.mark.parametrize(("text", "most", "left"), [("abc", 3, "abc"), ("abcd", 3, "…"), ("ääää", 7, "ää…")])
 def test_a_sentence_is_cut_between_characters(text, most, left):
     assert cut(text, most) == left
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        pytest.param([], "", id="none"),
+        pytest.param(["a", "b"], "a, b", id="as many as are named"),
+        pytest.param(["a", "b", "c"], "a, b and 1 more", id="more"),
+    ],
+)
+def test_the_first_few_are_named_and_the_rest_is_counted(names, said):
+    assert few(names, 2) == said
+    assert few(names, 2, "; ") == said.replace(", ", "; ")

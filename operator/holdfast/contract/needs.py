@@ -26,7 +26,6 @@ class NeedKind(StrEnum):
 
     ENCODING = "Encoding"
     LOCALE = "Locale"
-    CHARACTER_SET = "CharacterSet"
     COLLATION = "Collation"
     SERVER_VERSION = "ServerVersion"
     SERVER_SETTING = "ServerSetting"
@@ -37,18 +36,11 @@ class NeedKind(StrEnum):
     PRIVILEGE = "Privilege"
     TABLESPACE = "Tablespace"
     EXTENSION = "Extension"
-    PROGRAM = "Program"
-
-    @property
-    def words(self) -> str:
-        """The kind in a sentence."""
-        return _WORDS[self]
 
 
-_WORDS = {
+_WORDS: dict[str, str] = {
     NeedKind.ENCODING: "the encoding",
     NeedKind.LOCALE: "the locale",
-    NeedKind.CHARACTER_SET: "the character set",
     NeedKind.COLLATION: "the collation",
     NeedKind.SERVER_VERSION: "the server's version, at least",
     NeedKind.SERVER_SETTING: "the server's setting",
@@ -59,7 +51,6 @@ _WORDS = {
     NeedKind.PRIVILEGE: "the privilege",
     NeedKind.TABLESPACE: "the tablespace",
     NeedKind.EXTENSION: "the extension",
-    NeedKind.PROGRAM: "the application's own",
 }
 
 
@@ -68,8 +59,8 @@ class ManifestNeed(StatusModel):
 
     kind: str = Field(
         "",
-        description="Kind of what is needed: Encoding, Locale, CharacterSet, Collation, ServerVersion, ServerSetting, "
-        "DatabaseSetting, Comment, Role, Account, Privilege, Tablespace, Extension or Program.",
+        description="Kind of what is needed: Encoding, Locale, Collation, ServerVersion, ServerSetting, "
+        "DatabaseSetting, Comment, Role, Account, Privilege, Tablespace or Extension.",
     )
     name: str = Field("", description="Name of what is needed, as the server has it.")
     value: str | None = Field(
@@ -137,8 +128,7 @@ def sentence(need: ManifestNeed, run: str | None = None) -> str:
 
 def what_it_is(need: ManifestNeed) -> str:
     """Return kind and name in words."""
-    words = _WORDS.get(NeedKind(need.kind), "") if need.kind in list(NeedKind) else need.kind
-    return f"{words} {plain(need.name)}{f' of {plain(need.of)}' if need.of else ''}"
+    return f"{_WORDS.get(need.kind, need.kind)} {plain(need.name)}{f' of {plain(need.of)}' if need.of else ''}"
 
 
 def _value(need: ManifestNeed, run: str | None) -> str:

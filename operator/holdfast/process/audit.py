@@ -20,6 +20,7 @@ from holdfast.kube.client import KubeClient, Object
 from holdfast.kube.errors import KubeError
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.queue import WorkQueue
+from holdfast.sentences import few
 from holdfast.untrusted import Unreadable, mapping, needed
 
 log = structlog.get_logger(__name__)
@@ -184,5 +185,4 @@ def _seen(stream: Stream, body: Object) -> Seen | None:
 
 
 def _names(missing: Sequence[Seen]) -> str:
-    shown = ", ".join(map(str, missing[:3]))
-    return shown + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
+    return few([*map(str, missing)], 3)

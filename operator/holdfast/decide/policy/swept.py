@@ -23,7 +23,7 @@ from holdfast.api.policy_status import BackupPolicyStatus
 from holdfast.decide import deletion
 from holdfast.decide.retention import telling
 from holdfast.decide.retention.plan import Plan
-from holdfast.sentences import EVENT_BYTES, cut
+from holdfast.sentences import EVENT_BYTES, cut, few
 from holdfast.units import size_for_people
 
 Status = BackupPolicyStatus
@@ -160,7 +160,4 @@ def told(page: DeletionPage) -> tuple[str, str]:
 
 
 def _names(members: Sequence[Member]) -> str:
-    if not members:
-        return ""
-    more = f" and {len(members) - 3} more" if len(members) > 3 else ""
-    return f" ({', '.join(each.name for each in members[:3])}{more})"
+    return f" ({few([each.name for each in members], 3)})" if members else ""

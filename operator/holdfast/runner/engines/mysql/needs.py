@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from holdfast.api.database import Engine
 from holdfast.contract.needs import MAX_NEEDS, ManifestNeed, NeedKind
 from holdfast.runner.engines.mysql.grants import quoted
+from holdfast.sentences import few
 
 UNKEYED = "restrict_fk_on_non_standard_key"
 NAMES = "lower_case_table_names"
@@ -58,7 +59,7 @@ def found(rows: Rows, database: str) -> tuple[list[ManifestNeed], list[str]]:
     ]
     if unkeyed:
         run = f"SET GLOBAL {UNKEYED} = OFF;"
-        needs.append(ManifestNeed.of_server(NeedKind.SERVER_SETTING, UNKEYED, "OFF", of=_few(unkeyed), run=run))
+        needs.append(ManifestNeed.of_server(NeedKind.SERVER_SETTING, UNKEYED, "OFF", of=few(unkeyed, NAMED), run=run))
     needs += [ManifestNeed.of_server(NeedKind.SERVER_SETTING, NAMES, row[1]) for row in rows if row[0] == "names"]
     return needs, _warnings(rows, orphans)
 
@@ -69,7 +70,7 @@ def _warnings(rows: Rows, orphans: list[str]) -> list[str]:
         (away, "not restorable as it is: foreign keys that refer to another database, which a restore refuses: {}"),
         (orphans, "foreign keys that refer to tables which are not there: {}"),
     )
-    return [words.format(_few(names)) for names, words in said if names]
+    return [words.format(few(names, NAMED)) for names, words in said if names]
 
 
 def _collation(character_set: str, collation: str, database: str) -> ManifestNeed:
@@ -85,7 +86,3 @@ def account(definer: str) -> str:
     """Quote `name@host` as a statement names it."""
     name, _, host = definer.rpartition("@")
     return f"{quoted(name)}@{quoted(host)}"
-
-
-def _few(names: list[str]) -> str:
-    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")

@@ -1,7 +1,7 @@
 """A MySQL or MariaDB database as tasks use it."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 from holdfast.api.database import Database, Engine
@@ -26,6 +26,7 @@ from holdfast.runner.engines.mysql.server import Server
 from holdfast.runner.engines.protocol import Overrides, Ready
 from holdfast.runner.pod.context import Context
 from holdfast.runner.pod.progress import Progress
+from holdfast.sentences import few
 
 NAMED = 10  # tables that a warning names
 
@@ -178,13 +179,7 @@ def shortcomings(found: Server, tool: str) -> list[str]:
             "not exact: {}: a byte that the column's character set does not define is dumped as '?'. " + kept,
         ),
     )
-    return [words.format(listed(names), tool=tool) for names, words in said if names]
-
-
-def listed(names: Sequence[str]) -> str:
-    """Name the first few."""
-    rest = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + rest
+    return [words.format(few(names, NAMED), tool=tool) for names, words in said if names]
 
 
 def version(name: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from holdfast.runner.engines.postgres.needs import NAMED, Rows, ask
 from holdfast.runner.pod.text import one_line
+from holdfast.sentences import few
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -86,9 +87,7 @@ def warnings(connection: "Connection[tuple[Any, ...]]") -> list[str]:
 
 
 def _names(names: Iterable[str]) -> str:
-    there = list(names)
-    more = f" and {len(there) - NAMED} more" if len(there) > NAMED else ""
-    return ", ".join(one_line(name, 100) for name in there[:NAMED]) + more
+    return few([one_line(name, 100) for name in names], NAMED)
 
 
 def _unqualified(connection: "Connection[tuple[Any, ...]]") -> list[str]:

@@ -140,11 +140,12 @@ def _database(rows: Rows, database: str, major: int) -> Needs:
 def _with_statement(
     rows: Iterable[tuple[NeedKind, str, str | None, str | None]], database: str, major: int, required: bool = False
 ) -> list[ManifestNeed]:
-    plain = [ManifestNeed.of_server(kind, name, value, of=of, required=required) for kind, name, value, of in rows]
-    runs = [need.model_copy(update={"run": statements.statement(need, database, major)}) for need in plain]
-    return [
-        ManifestNeed.of_server(NeedKind(n.kind), n.name, n.value, of=n.of, run=n.run, required=required) for n in runs
-    ]
+    made = []
+    for kind, name, value, of in rows:
+        need = ManifestNeed.of_server(kind, name, value, of=of)
+        run = statements.statement(need, database, major)
+        made.append(ManifestNeed.of_server(kind, need.name, need.value, of=of, run=run, required=required))
+    return made
 
 
 def _roles(rows: Rows, database: str, major: int) -> Needs:

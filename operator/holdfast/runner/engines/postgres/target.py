@@ -19,7 +19,7 @@ from holdfast.runner.engines.postgres.needs import NAMED
 from holdfast.runner.engines.postgres.statements import in_one, statement
 from holdfast.runner.pod.stop import Stop
 from holdfast.runner.pod.text import one_line
-from holdfast.sentences import shorten
+from holdfast.sentences import few, shorten
 from holdfast.texts import plain
 
 if TYPE_CHECKING:
@@ -232,15 +232,14 @@ def require(found: Found, where: str) -> None:
     """Raise TargetNotReady where something is lacking without which the restore cannot succeed."""
     if not found.missing:
         return
-    more = f" and {len(found.missing) - NAMED} more" if len(found.missing) > NAMED else ""
-    what = "; ".join(shorten(plain(each), 300) for each in found.missing[:NAMED])
+    what = few([shorten(plain(each), 300) for each in found.missing], NAMED, "; ")
     runs = [each for each in found.run if each and (not found.anew or each.startswith("CREATE DATABASE"))]
     run = shorten(plain(in_one(runs[:NAMED])), 1500)
     place = "drop the empty target and make it anew, with its OWNER" if found.anew else "connect to the target"
     remedy = f"as an administrator, {place}: {run}; then restore again" if run else _without_statement(found)
     raise HoldfastError(
         Reason.TARGET_NOT_READY,
-        f"{where} lacks what a restore needs: {what}{more}; nothing was changed",
+        f"{where} lacks what a restore needs: {what}; nothing was changed",
         remedy,
     )
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from holdfast.errors import HoldfastError, Reason
+from holdfast.sentences import few
 
 MAGIC = b"SQLite format 3\0"
 HEADER_BYTES = 100  # https://www.sqlite.org/fileformat2.html, section 1.3
@@ -154,8 +155,7 @@ def _beside(file: Path) -> str:
         names = sorted(path.name for path in file.parent.iterdir())
     except OSError:
         return ""
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"; its folder has {', '.join(map(repr, names[:_SHOWN]))}{more}" if names else "; its folder is empty"
+    return f"; its folder has {few([*map(repr, names)], _SHOWN)}" if names else "; its folder is empty"
 
 
 def _is_empty(path: Path) -> bool:
