@@ -9,6 +9,7 @@ Anything else that escapes is a fault of Holdfast's own and becomes `InternalErr
     └── raised or decided in the operator: reasons without one (the container never ran, or never reported)
 """
 
+from collections.abc import Sequence
 from enum import IntEnum, StrEnum
 
 from holdfast import texts
@@ -97,6 +98,7 @@ class Reason(StrEnum):
     DUMP_KILLED = "DumpKilled"
     DUMP_STALLED = "DumpStalled"
     RESTORE_FAILED = "RestoreFailed"
+    RESTORE_DIFFERS = "RestoreDiffers"
     SNAPSHOT_FAILED = "SnapshotFailed"
     SNAPSHOT_QUOTA_EXCEEDED = "SnapshotQuotaExceeded"
     # ends from outside
@@ -183,6 +185,7 @@ EXIT_CODES: dict[Reason, ExitCode] = {
     Reason.DUMP_KILLED: ExitCode.DUMP,
     Reason.DUMP_STALLED: ExitCode.DUMP,
     Reason.RESTORE_FAILED: ExitCode.DUMP,
+    Reason.RESTORE_DIFFERS: ExitCode.VERIFICATION,
     Reason.SNAPSHOT_FAILED: ExitCode.DUMP,
     Reason.SNAPSHOT_QUOTA_EXCEEDED: ExitCode.DUMP,
     Reason.DEADLINE_EXCEEDED: ExitCode.DEADLINE,
@@ -195,17 +198,27 @@ EXIT_CODES: dict[Reason, ExitCode] = {
 class HoldfastError(Exception):
     """An outcome to tell a person: the reason, what happened and why, and what to do about it."""
 
-    def __init__(self, reason: Reason, message: str, remedy: str, *, server_major: int | None = None) -> None:
+    def __init__(
+        self,
+        reason: Reason,
+        message: str,
+        remedy: str,
+        *,
+        server_major: int | None = None,
+        differences: Sequence[str] = (),
+    ) -> None:
         """Take the reason's word, a sentence with the facts, and a sentence with the remedy; no secrets in either.
 
         Whatever others wrote in them is made plain text here, for all who show them.
-        `server_major` goes with the reasons that are about a runner's image which does not fit its server.
+        `server_major` goes with the reasons that are about a runner's image which does not fit its server, and
+        `differences` with RestoreDiffers: in what the restored database differs from what was dumped, each by name.
         """
         self.message = texts.plain(message)
         super().__init__(f"{reason}: {self.message}")
         self.reason = reason
         self.remedy = texts.plain(remedy)
         self.server_major = server_major
+        self.differences = tuple(map(texts.plain, differences))
 
     @property
     def exit_code(self) -> ExitCode:

@@ -67,7 +67,7 @@ def test_every_kind_is_read_back_as_its_own(work):
         ("", "JSON"),
         ("{}", "kind"),
         ('{"kind": "brew"}', "kind"),
-        ('{"kind": "cleanup"}', "s3"),
+        ('{"kind": "cleanup"}', "deadlineSeconds"),
         ("[", "JSON"),
     ],
 )

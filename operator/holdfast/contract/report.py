@@ -28,6 +28,7 @@ MAX_MIGRATION = 200  # characters of a migration's name
 _SAID = {
     "failure": ("message", "remedy"),
     "backup": ("tool_version", "server_version", "file_readable"),
+    "restore": ("tool_version", "server_version"),
     "verification": ("file_readable",),
 }
 YEARS = range(2000, 2201)  # of a time that can be reckoned with
@@ -60,6 +61,9 @@ class FailureReport(StatusModel):
     message: Plain
     remedy: Plain
     server_major: Major | None = Field(None, description="Of the server, where another runner's image would fit it.")
+    differences: list[Plain] = Field(
+        [], max_length=16, description="In what a restored database differs from its manifest."
+    )
 
 
 class MigrationsReport(StatusModel):
@@ -193,6 +197,30 @@ class DeleteReport(StatusModel):
     whole: Items = Field([], description="Whose manifest was seen and is there: they are as good as before.")
 
 
+class RestoreReport(StatusModel):
+    """What a finished restore has brought back, or put back."""
+
+    backup_id: str | None = Field(
+        None, alias="backupID", pattern=r"^[a-z0-9]([-a-z0-9]{0,126}[a-z0-9])?$", description="None: it was put back."
+    )
+    size_bytes: Count | None = Field(None, description="As stored.")
+    uncompressed_bytes: Count | None = None
+    tables: Count | None = Field(None, description="Of the manifest's, how many the target has now.")
+    rows: Count | None = Field(None, description="Of these tables, counted in the target.")
+    compared: list[Annotated[Plain, Field(max_length=64)]] = Field(
+        [], max_length=16, description="What was compared with the manifest, and agrees."
+    )
+    server_version: Plain | None = Field(None, max_length=256)
+    tool_version: Plain | None = Field(None, max_length=256)
+    replaced: Plain | None = Field(
+        None, max_length=1024, description="What the database that was there before is called now."
+    )
+    switch_seconds: float | None = Field(
+        None, ge=0, le=1e9, allow_inf_nan=False, description="For how long the application could not write."
+    )
+    found: bool = Field(False, description="An earlier Pod had done it all, and could not say so.")
+
+
 class Report(StatusModel):
     """What came of a task."""
 
@@ -205,6 +233,7 @@ class Report(StatusModel):
     backup: BackupReport | None = None
     verification: Verification | None = Field(None, description="What a verify task found.")
     deletion: DeleteReport | None = None
+    restore: RestoreReport | None = None
     failure: FailureReport | None = None
     message: Plain | None = Field(None, description="What a restore or a cleanup did, in a sentence.")
     clean: bool = Field(True, description="Nothing half-written is left in the bucket, as far as this Pod knows.")
@@ -226,18 +255,25 @@ class Report(StatusModel):
         for part, names in _SAID.items():
             there = getattr(self, part)
             if there is not None:
-                update[part] = there.model_copy(update={name: change(getattr(there, name)) for name in names})
+                said = {name: getattr(there, name) for name in names}
+                update[part] = there.model_copy(update={name: text and change(text) for name, text in said.items()})
+        if self.failure is not None and self.failure.differences:
+            told = [change(each) for each in self.failure.differences]
+            update["failure"] = update["failure"].model_copy(update={"differences": told})
         if self.backup is not None:
             needs = [change(need) for need in self.backup.needs]
             update["backup"] = update["backup"].model_copy(update={"needs": needs})
         if self.deletion is not None:
-            told = [each.model_copy(update={"message": change(each.message)}) for each in self.deletion.failed]
-            update["deletion"] = self.deletion.model_copy(update={"failed": told})
+            failed = [each.model_copy(update={"message": change(each.message)}) for each in self.deletion.failed]
+            update["deletion"] = self.deletion.model_copy(update={"failed": failed})
         return self.model_copy(update=update)
 
     def shortened(self, limit: int) -> "Report":
         """Return it with every sentence cut to `limit` characters; warnings go where there is no room for them."""
         failure = self.failure and _shortened(self.failure, ("message", "remedy"), limit)
+        if failure is not None:
+            told = [shorten(each, limit) for each in failure.differences[: limit // 60]] if limit > 120 else []
+            failure = failure.model_copy(update={"differences": told})
         kept = [shorten(warning, limit) for warning in self.warnings[:4]] if limit > 120 else []
         message = shorten(self.message, limit) if self.message else None
         backup = self.backup and _shortened(self.backup, ("tool_version", "server_version", *_CHECKS), limit)

@@ -12,6 +12,7 @@ from holdfast.api.database import Database, Engine
 from holdfast.api.limits import MAX_PAGE
 from holdfast.api.policy import Dump, VerificationLevel
 from holdfast.api.rds import RDSInstance
+from holdfast.api.restoring import Content, RestoreMode
 from holdfast.api.storage import Encryption, S3Storage
 from holdfast.errors import HoldfastError, Reason
 
@@ -35,23 +36,33 @@ class BackupIdentity(SpecModel):
     retention_days: int = Field(description="Days until the backup expires, as first requested.")
 
 
-class AnyTask(SpecModel):
-    """What every task says: which folder of which bucket it is about, and how long it may take."""
+class AnyWork(SpecModel):
+    """What every task says."""
 
     version: Literal[1] = VERSION
-    s3: S3Storage
-    key_prefix: str = Field(description="Folder of this backup in the bucket, ending in a slash.")
     deadline_seconds: int = Field(description="How long the work may take, from the runner's start.")
 
     @property
     def known_by(self) -> dict[str, str]:
         """What each line of the log is known by."""
-        return {"prefix": self.key_prefix}
+        return {}
 
     @property
     def given_user(self) -> str | None:
         """The user's name that the policy itself gives: that one is no secret."""
         return None
+
+
+class AnyTask(AnyWork):
+    """What every task says that is about a folder of a bucket."""
+
+    s3: S3Storage
+    key_prefix: str = Field(description="Folder of this backup in the bucket, ending in a slash.")
+
+    @property
+    def known_by(self) -> dict[str, str]:
+        """A folder is known by its name."""
+        return {"prefix": self.key_prefix}
 
 
 class AnyBackup(AnyTask):
@@ -156,12 +167,42 @@ class Pinned(SpecModel):
     encryption: Literal["none", "age"] | None = Field(None, description="none: it is not encrypted.")
 
 
+class RestoreIdentity(SpecModel):
+    """Which DatabaseRestore asks."""
+
+    uid: str
+    namespace: str
+    name: str
+
+
+class Beside(SpecModel):
+    """The names that two databases have beside the target's own: they hold the restore's uid, so no other has them.
+
+    Of a file, they are paths within the claim, in the target's own folder.
+    """
+
+    fresh: str = Field(description="What is restored into, until it takes the target's name.")
+    old: str = Field(description="What was there before, once its name is taken.")
+
+
 class RestoreTask(AnyTask):
-    """Fetch a backup, check it, and feed it into an empty database."""
+    """Fetch a backup, check it, feed it into a database, and see that it came back."""
 
     kind: Literal["restore"] = "restore"
-    backup_uid: str
-    database: Database = Field(description="The target: it must be there and empty.")
+    backup_uid: str | None = Field(None, description="None: whichever backup's manifest is in the folder.")
+    database: Database = Field(description="The target.")
+    restore: RestoreIdentity | None = Field(None, description="None: a person pasted it, and no resource asks.")
+    mode: RestoreMode = Field(
+        RestoreMode.REFUSE,
+        description="Refuse: the target must be empty. Into: what is there stays. Replace: what is there makes way, "
+        "in one step, once the restored one is whole.",
+    )
+    beside: Beside | None = Field(None, description="Of the mode Replace alone, which needs it.")
+    create: bool = Field(False, description="Make the database, where the server does not have it.")
+    content: Content = Content.ALL
+    tables: list[str] = Field(
+        [], max_length=1000, description="Only these, as the manifest names them. Empty: everything."
+    )
     jobs: int = 1
     scratch_bytes: int | None = None
     pinned: Pinned | None = Field(
@@ -172,6 +213,33 @@ class RestoreTask(AnyTask):
     def given_user(self) -> str | None:
         """The user's name that the task gives."""
         return self.database.connection.username if self.database.connection else None
+
+
+class AnyTarget(AnyWork):
+    """What every task says that is about a restore's target alone, and no bucket."""
+
+    database: Database
+    restore: RestoreIdentity
+
+    @property
+    def given_user(self) -> str | None:
+        """The user's name that the task gives."""
+        return self.database.connection.username if self.database.connection else None
+
+
+class SwapBackTask(AnyTarget):
+    """Put back what a restore in the mode Replace has replaced, in one step, as that did."""
+
+    kind: Literal["swap-back"] = "swap-back"
+    kept: str = Field(description="What is to have the target's name again.")
+    old: str = Field(description="What the one that has it now is called then.")
+
+
+class DropTask(AnyTarget):
+    """Remove what a restore in the mode Replace left beside the target."""
+
+    kind: Literal["drop"] = "drop"
+    names: list[str] = Field(min_length=1, max_length=4, description="Of the restore's own making; never the target.")
 
 
 class VerifyTask(AnyVerification):
@@ -227,6 +295,8 @@ Task = Annotated[
     BackupTask
     | SnapshotTask
     | RestoreTask
+    | SwapBackTask
+    | DropTask
     | VerifyTask
     | SnapshotVerifyTask
     | CleanupTask

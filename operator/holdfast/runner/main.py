@@ -24,11 +24,13 @@ from holdfast.contract.task import (
     BackupTask,
     CleanupTask,
     DeleteTask,
+    DropTask,
     RestoreTask,
     SnapshotCleanupTask,
     SnapshotDeleteTask,
     SnapshotTask,
     SnapshotVerifyTask,
+    SwapBackTask,
     Task,
     VerifyTask,
 )
@@ -96,6 +98,10 @@ def _work(task: Task, context: Context, overrides: Overrides) -> Result:
             from holdfast.runner.tasks import restore
 
             return restore.run(task, context, overrides)
+        case SwapBackTask() | DropTask():
+            from holdfast.runner.tasks import replaced
+
+            return replaced.run(task, context)
         case VerifyTask():
             from holdfast.runner.tasks import dumps, verify
 
@@ -156,6 +162,7 @@ def _end(kind: str, ended: End, log: Log, places: Places, started: datetime, beg
         backup=result.backup,
         verification=result.verification,
         deletion=result.deletion,
+        restore=result.restore,
         failure=failure and _failure(failure),
         message=result.message,
         clean=ended.clean and result.clean,
@@ -179,6 +186,7 @@ def _failure(error: HoldfastError) -> FailureReport:
         message=error.message,
         remedy=error.remedy,
         server_major=error.server_major,
+        differences=list(error.differences),
     )
 
 

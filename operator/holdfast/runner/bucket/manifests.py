@@ -22,13 +22,16 @@ SETTLE = 10.0  # seconds in which another Pod that is alive has written its mani
 PAUSE = 0.5  # seconds between two looks
 
 
-def find(store: Store, key_prefix: str, uid: str) -> Manifest | None:
-    """Return this dump's manifest; None when there is none. Raises ManifestConflict for another's."""
+def find(store: Store, key_prefix: str, uid: str | None) -> Manifest | None:
+    """Return this dump's manifest (uid None: whichever's it is); None when there is none.
+
+    Raises ManifestConflict for another's.
+    """
     return read(store, key_prefix, uid, Manifest)
 
 
-def read(store: Store, key_prefix: str, uid: str, model: type[M]) -> M | None:
-    """Return this backup's manifest, of a dump or of a snapshot.
+def read(store: Store, key_prefix: str, uid: str | None, model: type[M]) -> M | None:
+    """Return this backup's manifest, of a dump or of a snapshot; with None for its uid, whichever's is there.
 
     Raises ManifestConflict for another's, and for what cannot be one that Holdfast wrote.
     """
@@ -37,7 +40,7 @@ def read(store: Store, key_prefix: str, uid: str, model: type[M]) -> M | None:
     if data is None:
         return None
     manifest = manifest_forms.parsed(data, key, model)
-    if manifest.backup.uid != uid:
+    if uid is not None and manifest.backup.uid != uid:
         whose = one_line(f"{manifest.backup.namespace}/{manifest.backup.name}", 200)
         raise manifest_forms.conflict(key, f"belongs to another backup ({whose})", _SHARED)
     if isinstance(manifest, Manifest):

@@ -8,7 +8,7 @@ from typing import Protocol
 from holdfast.api.policy import Dump
 from holdfast.contract.manifest import Manifest, ManifestArtifact, ManifestMigrations, ManifestTable
 from holdfast.contract.needs import ManifestNeed
-from holdfast.contract.task import RestoreTask
+from holdfast.contract.task import Beside, RestoreTask
 from holdfast.runner.artifact.stream import Sink
 from holdfast.runner.pod.progress import Progress
 
@@ -85,6 +85,44 @@ class Reading(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Came:
+    """What a target has after a restore."""
+
+    tables: list[ManifestTable]  # of the manifest's, those that are there, with their rows as counted now
+    faults: list[str] = field(default_factory=list)  # what else is not as it must be, each in words, by name
+    looked_at: list[str] = field(default_factory=list)  # what was looked at for faults: sequences, constraints, ...
+    server_version: str | None = None
+    tool_version: str | None = None
+
+
+@dataclass(frozen=True)
+class Switched:
+    """A restored database has taken the target's name."""
+
+    replaced: str | None  # what the one that had it is called now; None where there was none
+    seconds: float | None  # in which nobody could write; None where an earlier Pod did it
+
+
+class Landing(Protocol):
+    """Where a restore goes, by its mode: see landing.py."""
+
+    def done(self) -> Switched | None:
+        """Return what an earlier Pod of this restore has done, where it has come to the end. Raises HoldfastError."""
+        ...
+
+    def opened(self) -> "AbstractContextManager[Source]":
+        """Entering makes ready what the dump is fed into; left by an error, nothing stays of what was made for it."""
+        ...
+
+    def switch(self) -> Switched | None:
+        """Have what was restored take its place; None where it is in its place already.
+
+        Raises HoldfastError, and then all is as it was.
+        """
+        ...
+
+
 class Source(Protocol):
     """One database of one engine: what is dumped, or restored into. As text, it says where it is and who asks."""
 
@@ -118,4 +156,28 @@ class Source(Protocol):
         self, task: RestoreTask, artifact: ManifestArtifact, stream: Iterator[bytes], progress: Progress
     ) -> None:
         """Feed the dump, decompressed, into the database; in one transaction where engine and format have such."""
+        ...
+
+    def make(self) -> None:
+        """Make the database where the server does not have it. Raises HoldfastError."""
+        ...
+
+    def require_served(self, task: RestoreTask, manifest: Manifest) -> None:
+        """See that engine and format can do all that the task asks for, before anything is done. Raises InvalidTask."""
+        ...
+
+    def came(self, manifest: Manifest, task: RestoreTask) -> Came | None:
+        """Look at what was restored: count the manifest's tables, find what is not as it must be, have it analysed."""
+        ...
+
+    def beside(self, names: Beside, task: RestoreTask) -> Landing:
+        """Return how this database is replaced (mode Replace)."""
+        ...
+
+    def swap_back(self, kept: str, old: str) -> Switched:
+        """Put back one that was replaced; the one that is there now is then called `old`. Raises HoldfastError."""
+        ...
+
+    def drop(self, names: list[str]) -> list[str]:
+        """Remove what a restore left beside this database; return which of these were there. Raises HoldfastError."""
         ...

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from holdfast.contract.report import BackupReport, DeleteReport, Verification
+from holdfast.contract.report import BackupReport, DeleteReport, RestoreReport, Verification
 
 
 @dataclass(frozen=True)
@@ -12,6 +12,7 @@ class Result:
     backup: BackupReport | None = None
     verification: Verification | None = None
     deletion: DeleteReport | None = None
+    restore: RestoreReport | None = None
     message: str | None = None
     warnings: list[str] = field(default_factory=list)
     clean: bool = True  # nothing of this Pod's is left in the bucket that should not be

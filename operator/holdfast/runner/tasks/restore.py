@@ -15,6 +15,7 @@ from collections.abc import Iterator
 
 from holdfast.api.policy import Algorithm
 from holdfast.contract.manifest import Manifest, ManifestArtifact
+from holdfast.contract.report import RestoreReport
 from holdfast.contract.task import Pinned, RestoreTask
 from holdfast.errors import HoldfastError, Reason
 from holdfast.naming import IDENTITY_SECRET, MANIFEST_NAME
@@ -22,16 +23,17 @@ from holdfast.runner.artifact import encryption
 from holdfast.runner.artifact.compress import decompressed
 from holdfast.runner.bucket import manifest_forms, manifests, store
 from holdfast.runner.bucket.store import Store
-from holdfast.runner.engines import choose
-from holdfast.runner.engines.protocol import Overrides
+from holdfast.runner.engines import choose, landing
+from holdfast.runner.engines.protocol import Overrides, Source, Switched
 from holdfast.runner.engines.tool_errors import RESTORING
 from holdfast.runner.pod import confinement
 from holdfast.runner.pod.context import Context
 from holdfast.runner.pod.progress import Progress
 from holdfast.runner.pod.result import Result
 from holdfast.runner.pod.secrets import MountedSecret
-from holdfast.runner.tasks import comparing
+from holdfast.runner.tasks import comparing, restored
 from holdfast.runner.tasks.comparing import resumed
+from holdfast.runner.tasks.restored import Compared
 from holdfast.units import size_for_people
 
 
@@ -43,24 +45,54 @@ def run(task: RestoreTask, context: Context, overrides: Overrides | None = None)
     if manifest is None:
         raise store.not_found(opened, task.key_prefix + MANIFEST_NAME)
     _require_expected(task, manifest, context)
+    target = choose.source(task.database, context, overrides)
+    target.require_served(task, manifest)
+    place = landing.landing(target, task)
+    if there := place.done():
+        return _result(manifest, target, None, there)
+    with place.opened() as fresh:
+        fresh.require_needs(manifest)
+        _feed(task, opened, manifest, fresh, context)
+        context.log.line("step", phase="comparing")
+        came = restored.compared(fresh, manifest, task)
+        context.log.line("step", phase="switching")
+        switched = place.switch()
+    return _result(manifest, target, came, switched)
+
+
+def _feed(task: RestoreTask, opened: Store, manifest: Manifest, target: Source, context: Context) -> None:
+    """Read the artifact through once, then feed it into the database."""
     artifact = manifest.artifact
     clear = encryption.decryption(artifact, IDENTITY_SECRET, context.places)
     assert clear is not None
-    target = choose.source(task.database, context, overrides)
-    target.require_empty()
-    target.require_needs(manifest)
-    total = artifact.uncompressed_bytes
-    with Progress(context.log, "checking", total) as progress:
+    with Progress(context.log, "checking", artifact.uncompressed_bytes) as progress:
         for _ in _trusted(opened, artifact, context, progress):
             pass
         progress.phase = RESTORING
         stored = _trusted(opened, artifact, context, progress)
         stream = _no_more(decompressed(Algorithm(artifact.compression), clear(stored)), artifact)
         target.restore(task, artifact, stream, progress)
-    return Result(
-        message=f"restored {size_for_people(total)} ({total} bytes) of {manifest.backup.backup_id} into {target}",
-        warnings=[*target.warnings, *unconfined()],
+
+
+def _result(manifest: Manifest, target: Source, came: Compared | None, switched: Switched | None) -> Result:
+    artifact, total = manifest.artifact, manifest.artifact.uncompressed_bytes
+    said = f"restored {size_for_people(total)} ({total} bytes) of {manifest.backup.backup_id} into {target}"
+    if switched and switched.replaced:
+        said += f"; what was there is called {switched.replaced} now"
+    report = RestoreReport(
+        backup_id=manifest.backup.backup_id,
+        size_bytes=artifact.size_bytes,
+        uncompressed_bytes=total,
+        tables=came and came.tables,
+        rows=came and came.rows,
+        compared=came.facts if came else [],
+        server_version=came and came.server_version,
+        tool_version=came and came.tool_version,
+        replaced=switched and switched.replaced,
+        switch_seconds=switched and switched.seconds,
+        found=came is None,
     )
+    return Result(message=said, restore=report, warnings=[*target.warnings, *unconfined()])
 
 
 def unconfined() -> list[str]:

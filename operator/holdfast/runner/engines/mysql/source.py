@@ -7,9 +7,9 @@ from dataclasses import replace
 from holdfast.api.database import Database, Engine
 from holdfast.api.policy import Dump, Format
 from holdfast.contract.manifest import Manifest, ManifestArtifact
-from holdfast.contract.task import RestoreTask
+from holdfast.contract.task import Beside, RestoreTask
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner.engines import tools
+from holdfast.runner.engines import landing, tools
 from holdfast.runner.engines.mysql import (
     connection,
     dumps,
@@ -23,7 +23,7 @@ from holdfast.runner.engines.mysql import (
 )
 from holdfast.runner.engines.mysql.flavour import ALL_ROWS, numbers
 from holdfast.runner.engines.mysql.server import Server
-from holdfast.runner.engines.protocol import Overrides, Ready
+from holdfast.runner.engines.protocol import Came, Landing, Overrides, Ready, Switched
 from holdfast.runner.pod.context import Context
 from holdfast.runner.pod.progress import Progress
 from holdfast.sentences import few
@@ -113,6 +113,30 @@ class MySQL:
         """See engine.Source."""
         session = target_session.lifted(self._target, self._context.stop)
         restore.feed(stream, self._target, self._dumped, session, self._context, progress)
+
+    def require_served(self, task: RestoreTask, manifest: Manifest) -> None:  # noqa: ARG002
+        """See engine.Source."""
+        landing.require_plain(task)
+
+    def make(self) -> None:
+        """See engine.Source."""
+        raise landing.not_served("making the database")
+
+    def came(self, manifest: Manifest, task: RestoreTask) -> Came | None:  # noqa: ARG002
+        """See engine.Source."""
+        return None
+
+    def beside(self, names: Beside, task: RestoreTask) -> Landing:  # noqa: ARG002
+        """See engine.Source."""
+        raise landing.not_served("mode Replace")
+
+    def swap_back(self, kept: str, old: str) -> Switched:  # noqa: ARG002
+        """See engine.Source."""
+        raise landing.not_served("putting back what was replaced")
+
+    def drop(self, names: list[str]) -> list[str]:  # noqa: ARG002
+        """See engine.Source."""
+        raise landing.not_served("removing what was replaced")
 
     def _require_new_enough(self, tool_version: str, server_version: str) -> None:
         flavour = self._target.flavour

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from holdfast.api.database import Database
 from holdfast.api.policy import Dump
 from holdfast.contract.manifest import Manifest, ManifestArtifact
-from holdfast.contract.task import RestoreTask
+from holdfast.contract.task import Beside, RestoreTask
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner.engines import safe_releases, tools
+from holdfast.runner.engines import landing, safe_releases, tools
 from holdfast.runner.engines.postgres import connection, dumps, restore, server, target
-from holdfast.runner.engines.protocol import Overrides, Ready
+from holdfast.runner.engines.protocol import Came, Landing, Overrides, Ready, Switched
 from holdfast.runner.pod.context import Context
 from holdfast.runner.pod.progress import Progress
 
@@ -90,3 +90,27 @@ class Postgres:
             "pg_dump", tools.version("pg_dump")[0]
         )  # pg_restore is of the same package
         restore.feed(task, artifact, stream, self._target, self._given, self._context, progress)
+
+    def require_served(self, task: RestoreTask, manifest: Manifest) -> None:  # noqa: ARG002
+        """See engine.Source."""
+        landing.require_plain(task)
+
+    def make(self) -> None:
+        """See engine.Source."""
+        raise landing.not_served("making the database")
+
+    def came(self, manifest: Manifest, task: RestoreTask) -> Came | None:  # noqa: ARG002
+        """See engine.Source."""
+        return None
+
+    def beside(self, names: Beside, task: RestoreTask) -> Landing:  # noqa: ARG002
+        """See engine.Source."""
+        raise landing.not_served("mode Replace")
+
+    def swap_back(self, kept: str, old: str) -> Switched:  # noqa: ARG002
+        """See engine.Source."""
+        raise landing.not_served("putting back what was replaced")
+
+    def drop(self, names: list[str]) -> list[str]:  # noqa: ARG002
+        """See engine.Source."""
+        raise landing.not_served("removing what was replaced")

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from holdfast.api.database import Database
 from holdfast.api.policy import Dump
 from holdfast.contract.manifest import Manifest, ManifestArtifact
-from holdfast.contract.task import RestoreTask
-from holdfast.runner.engines.protocol import Overrides, Ready
+from holdfast.contract.task import Beside, RestoreTask
+from holdfast.runner.engines import landing
+from holdfast.runner.engines.protocol import Came, Landing, Overrides, Ready, Switched
 from holdfast.runner.engines.sqlite import restore
 from holdfast.runner.engines.sqlite.dump import FileDump
 from holdfast.runner.engines.sqlite.place import Place
@@ -66,3 +67,27 @@ class SQLite:
     ) -> None:
         """See engine.Source."""
         restore.write(self._place, stream, artifact.uncompressed_bytes, self._context.pod_uid, progress)
+
+    def require_served(self, task: RestoreTask, manifest: Manifest) -> None:  # noqa: ARG002
+        """See engine.Source."""
+        landing.require_plain(task)
+
+    def make(self) -> None:
+        """See engine.Source."""
+        raise landing.not_served("making the database")
+
+    def came(self, manifest: Manifest, task: RestoreTask) -> Came | None:  # noqa: ARG002
+        """See engine.Source."""
+        return None
+
+    def beside(self, names: Beside, task: RestoreTask) -> Landing:  # noqa: ARG002
+        """See engine.Source."""
+        raise landing.not_served("mode Replace")
+
+    def swap_back(self, kept: str, old: str) -> Switched:  # noqa: ARG002
+        """See engine.Source."""
+        raise landing.not_served("putting back what was replaced")
+
+    def drop(self, names: list[str]) -> list[str]:  # noqa: ARG002
+        """See engine.Source."""
+        raise landing.not_served("removing what was replaced")

@@ -1,0 +1,19 @@
+"""How a restore goes into its target: words that the resource, the task and the engines share."""
+
+from enum import StrEnum
+
+
+class RestoreMode(StrEnum):
+    """What may be in the target before, and what becomes of it."""
+
+    REFUSE = "Refuse"
+    REPLACE = "Replace"
+    INTO = "Into"
+
+
+class Content(StrEnum):
+    """Which part of a dump is restored."""
+
+    ALL = "All"
+    SCHEMA = "Schema"
+    DATA = "Data"

@@ -1,0 +1,65 @@
+"""Where a restore goes: into the target itself, or beside it until it is whole.
+
+`Refuse` and `Into` are the same for every engine. How `Replace` is done, each engine says itself (`Source.beside`).
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+from holdfast.api.restoring import Content, RestoreMode
+from holdfast.contract.task import RestoreTask
+from holdfast.errors import HoldfastError, Reason
+from holdfast.runner.engines.protocol import Landing, Source, Switched
+
+
+class InPlace:
+    """The target itself."""
+
+    def __init__(self, source: Source, task: RestoreTask) -> None:
+        self._source, self._task = source, task
+
+    def done(self) -> Switched | None:
+        """Nothing tells: what is there may be anybody's."""
+        return None
+
+    def opened(self) -> AbstractContextManager[Source]:
+        """See Landing. What an error leaves, the engine's own transaction has undone, or its error says."""
+        return self._opened()
+
+    @contextmanager
+    def _opened(self) -> Iterator[Source]:
+        if self._task.create:
+            self._source.make()
+        if self._task.mode is RestoreMode.REFUSE:
+            self._source.require_empty()
+        yield self._source
+
+    def switch(self) -> Switched | None:
+        """It is in its place."""
+        return None
+
+
+def landing(source: Source, task: RestoreTask) -> Landing:
+    """Return where the task is to go. Raises InvalidTask."""
+    if task.mode is not RestoreMode.REPLACE:
+        return InPlace(source, task)
+    if task.beside is None:
+        raise HoldfastError(
+            Reason.INVALID_TASK,
+            "the task is to replace a database, and does not say what the other one is called meanwhile",
+            "use runner images of the operator's own release",
+        )
+    return source.beside(task.beside, task)
+
+
+def not_served(what: str) -> HoldfastError:
+    """Make the error for what an engine cannot do."""
+    return HoldfastError(Reason.INVALID_TASK, f"{what} is not served by this engine or format", "leave it out")
+
+
+def require_plain(task: RestoreTask) -> None:
+    """Refuse, by name, what asks for a part of the dump. Raises InvalidTask."""
+    if task.content is not Content.ALL:
+        raise not_served(f"content {task.content}")
+    if task.tables:
+        raise not_served("a choice of tables")

@@ -1,0 +1,142 @@
+"""A restore that differs from its manifest has failed, and names in what."""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from holdfast.api.restoring import Content, RestoreMode
+from holdfast.contract.manifest import Manifest, ManifestTable
+from holdfast.contract.task import Beside, RestoreTask
+from holdfast.errors import HoldfastError, Reason
+from holdfast.runner.engines import landing
+from holdfast.runner.engines.protocol import Came
+from holdfast.runner.tasks import restored
+
+TABLES = [ManifestTable(name="public.orders", rows=3), ManifestTable(name="public.items", rows=0)]
+
+
+@dataclass
+class Target:
+    """A database that says what it has."""
+
+    has: Came | None
+    calls: list[str] = field(default_factory=list)
+
+    def came(self, _manifest, _task):
+        return self.has
+
+    def make(self):
+        self.calls.append("make")
+
+    def require_empty(self):
+        self.calls.append("require_empty")
+
+    def beside(self, names, _task):
+        return names
+
+    def __str__(self) -> str:
+        return "database orders"
+
+
+def a_task(**changes) -> RestoreTask:
+    return RestoreTask.model_construct(
+        **(
+            {"mode": RestoreMode.REFUSE, "content": Content.ALL, "tables": [], "create": False, "beside": None}
+            | changes
+        )
+    )
+
+
+def a_manifest(tables=TABLES) -> Manifest:
+    backup = type("Backup", (), {"backup_id": "backup-1"})
+    return Manifest.model_construct(backup=backup, tables=tables)
+
+
+def differences(has: Came, task: RestoreTask) -> list[str]:
+    with pytest.raises(HoldfastError) as caught:
+        restored.compared(Target(has), a_manifest(), task)
+    assert caught.value.reason is Reason.RESTORE_DIFFERS
+    assert all(each in caught.value.message for each in caught.value.differences[: restored.NAMED])
+    return list(caught.value.differences)
+
+
+@pytest.mark.parametrize(
+    ("has", "said"),
+    [
+        pytest.param(Came(TABLES[:1]), "table public.items is not there", id="a table is missing"),
+        pytest.param(
+            Came([ManifestTable(name="public.orders", rows=2), TABLES[1]]),
+            "table public.orders has 2 rows instead of 3",
+            id="a row is missing",
+        ),
+        pytest.param(
+            Came([TABLES[0], ManifestTable(name="public.items", rows=1)]),
+            "table public.items has 1 rows instead of 0",
+            id="a row too many",
+        ),
+        pytest.param(Came(TABLES, faults=["index i is not valid"]), "index i is not valid", id="what the engine finds"),
+    ],
+)
+def test_a_restore_that_differs_has_failed(has, said):
+    assert differences(has, a_task()) == [said]
+
+
+def test_what_agrees_is_counted_and_named():
+    has = Came(TABLES, looked_at=["sequences"], server_version="PostgreSQL 17")
+    found = restored.compared(Target(has), a_manifest(), a_task())
+    assert (found.tables, found.rows, found.facts) == (2, 3, ["rows", "sequences"])
+    assert found.server_version == "PostgreSQL 17"
+
+
+@pytest.mark.parametrize(
+    "task", [a_task(mode=RestoreMode.INTO), a_task(content=Content.SCHEMA)], ids=["Into", "Schema"]
+)
+def test_rows_are_not_compared_where_the_target_has_others(task):
+    has = Came([ManifestTable(name="public.orders", rows=7), TABLES[1]])
+    assert restored.compared(Target(has), a_manifest(), task).facts == []
+
+
+def test_of_chosen_tables_the_others_need_not_be_there():
+    has = Came(TABLES[:1])
+    assert restored.compared(Target(has), a_manifest(), a_task(tables=["public.orders"])).tables == 1
+
+
+def test_without_counted_rows_nothing_is_said_of_them():
+    found = restored.compared(Target(Came([])), a_manifest(None), a_task())
+    assert (found.tables, found.rows, found.facts) == (None, None, [])
+
+
+def test_more_differences_than_a_report_holds_are_cut():
+    has = Came(TABLES, faults=[f"constraint c{number} is not valid" for number in range(40)])
+    assert len(differences(has, a_task())) == restored.MOST
+
+
+@pytest.mark.parametrize(
+    ("mode", "says"), [(RestoreMode.REPLACE, "nothing was switched"), (RestoreMode.REFUSE, "do not use what is in")]
+)
+def test_the_remedy_says_what_became_of_the_target(mode, says):
+    with pytest.raises(HoldfastError) as caught:
+        restored.compared(Target(Came([])), a_manifest(), a_task(mode=mode))
+    assert says in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("task", "calls"),
+    [
+        pytest.param(a_task(), ["require_empty"], id="Refuse: it must be empty"),
+        pytest.param(a_task(mode=RestoreMode.INTO), [], id="Into: what is there stays"),
+        pytest.param(a_task(create=True), ["make", "require_empty"], id="made first, where it is asked for"),
+    ],
+)
+def test_what_a_mode_asks_of_the_target(task, calls):
+    target = Target(None)
+    with landing.landing(target, task).opened() as opened:
+        assert opened is target
+    assert target.calls == calls
+
+
+def test_a_replacing_task_has_to_name_the_databases_beside():
+    with pytest.raises(HoldfastError, match="InvalidTask"):
+        landing.landing(Target(None), a_task(mode=RestoreMode.REPLACE))
+    names = Beside(fresh="f", old="o")
+    assert landing.landing(Target(None), a_task(mode=RestoreMode.REPLACE, beside=names)) is names
