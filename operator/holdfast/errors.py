@@ -99,6 +99,7 @@ class Reason(StrEnum):
     DUMP_STALLED = "DumpStalled"
     RESTORE_FAILED = "RestoreFailed"
     RESTORE_DIFFERS = "RestoreDiffers"
+    SWITCH_FAILED = "SwitchFailed"
     SNAPSHOT_FAILED = "SnapshotFailed"
     SNAPSHOT_QUOTA_EXCEEDED = "SnapshotQuotaExceeded"
     # ends from outside
@@ -186,6 +187,7 @@ EXIT_CODES: dict[Reason, ExitCode] = {
     Reason.DUMP_STALLED: ExitCode.DUMP,
     Reason.RESTORE_FAILED: ExitCode.DUMP,
     Reason.RESTORE_DIFFERS: ExitCode.VERIFICATION,
+    Reason.SWITCH_FAILED: ExitCode.DATABASE,
     Reason.SNAPSHOT_FAILED: ExitCode.DUMP,
     Reason.SNAPSHOT_QUOTA_EXCEEDED: ExitCode.DUMP,
     Reason.DEADLINE_EXCEEDED: ExitCode.DEADLINE,

@@ -25,13 +25,13 @@ class Target:
     def came(self, _manifest, _task):
         return self.has
 
-    def make(self):
+    def make(self, _manifest):
         self.calls.append("make")
 
     def require_empty(self):
         self.calls.append("require_empty")
 
-    def beside(self, names, _task):
+    def beside(self, names, _manifest):
         return names
 
     def __str__(self) -> str:
@@ -130,13 +130,13 @@ def test_the_remedy_says_what_became_of_the_target(mode, says):
 )
 def test_what_a_mode_asks_of_the_target(task, calls):
     target = Target(None)
-    with landing.landing(target, task).opened() as opened:
+    with landing.landing(target, task, a_manifest()).opened() as opened:
         assert opened is target
     assert target.calls == calls
 
 
 def test_a_replacing_task_has_to_name_the_databases_beside():
     with pytest.raises(HoldfastError, match="InvalidTask"):
-        landing.landing(Target(None), a_task(mode=RestoreMode.REPLACE))
+        landing.landing(Target(None), a_task(mode=RestoreMode.REPLACE), a_manifest())
     names = Beside(fresh="f", old="o")
-    assert landing.landing(Target(None), a_task(mode=RestoreMode.REPLACE, beside=names)) is names
+    assert landing.landing(Target(None), a_task(mode=RestoreMode.REPLACE, beside=names), a_manifest()) is names

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from holdfast.api.restoring import Content, RestoreMode
+from holdfast.contract.manifest import Manifest
 from holdfast.contract.task import RestoreTask
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.engines.protocol import Landing, Source, Switched
@@ -15,8 +16,8 @@ from holdfast.runner.engines.protocol import Landing, Source, Switched
 class InPlace:
     """The target itself."""
 
-    def __init__(self, source: Source, task: RestoreTask) -> None:
-        self._source, self._task = source, task
+    def __init__(self, source: Source, task: RestoreTask, manifest: Manifest) -> None:
+        self._source, self._task, self._manifest = source, task, manifest
 
     def done(self) -> Switched | None:
         """Nothing tells: what is there may be anybody's."""
@@ -29,7 +30,7 @@ class InPlace:
     @contextmanager
     def _opened(self) -> Iterator[Source]:
         if self._task.create:
-            self._source.make()
+            self._source.make(self._manifest)
         if self._task.mode is RestoreMode.REFUSE:
             self._source.require_empty()
         yield self._source
@@ -39,17 +40,17 @@ class InPlace:
         return None
 
 
-def landing(source: Source, task: RestoreTask) -> Landing:
+def landing(source: Source, task: RestoreTask, manifest: Manifest) -> Landing:
     """Return where the task is to go. Raises InvalidTask."""
     if task.mode is not RestoreMode.REPLACE:
-        return InPlace(source, task)
+        return InPlace(source, task, manifest)
     if task.beside is None:
         raise HoldfastError(
             Reason.INVALID_TASK,
             "the task is to replace a database, and does not say what the other one is called meanwhile",
             "use runner images of the operator's own release",
         )
-    return source.beside(task.beside, task)
+    return source.beside(task.beside, manifest)
 
 
 def not_served(what: str) -> HoldfastError:

@@ -158,8 +158,8 @@ class Source(Protocol):
         """Feed the dump, decompressed, into the database; in one transaction where engine and format have such."""
         ...
 
-    def make(self) -> None:
-        """Make the database where the server does not have it. Raises HoldfastError."""
+    def make(self, manifest: Manifest) -> None:
+        """Make the database, as the dump needs it, where the server does not have it. Raises HoldfastError."""
         ...
 
     def require_served(self, task: RestoreTask, manifest: Manifest) -> None:
@@ -170,7 +170,7 @@ class Source(Protocol):
         """Look at what was restored: count the manifest's tables, find what is not as it must be, have it analysed."""
         ...
 
-    def beside(self, names: Beside, task: RestoreTask) -> Landing:
+    def beside(self, names: Beside, manifest: Manifest) -> Landing:
         """Return how this database is replaced (mode Replace)."""
         ...
 

@@ -47,7 +47,7 @@ def run(task: RestoreTask, context: Context, overrides: Overrides | None = None)
     _require_expected(task, manifest, context)
     target = choose.source(task.database, context, overrides)
     target.require_served(task, manifest)
-    place = landing.landing(target, task)
+    place = landing.landing(target, task, manifest)
     if there := place.done():
         return _result(manifest, target, None, there)
     with place.opened() as fresh:

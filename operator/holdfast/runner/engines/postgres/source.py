@@ -95,7 +95,7 @@ class Postgres:
         """See engine.Source."""
         landing.require_plain(task)
 
-    def make(self) -> None:
+    def make(self, manifest: Manifest) -> None:  # noqa: ARG002
         """See engine.Source."""
         raise landing.not_served("making the database")
 
@@ -103,7 +103,7 @@ class Postgres:
         """See engine.Source."""
         return None
 
-    def beside(self, names: Beside, task: RestoreTask) -> Landing:  # noqa: ARG002
+    def beside(self, names: Beside, manifest: Manifest) -> Landing:  # noqa: ARG002
         """See engine.Source."""
         raise landing.not_served("mode Replace")
 
