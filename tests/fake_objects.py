@@ -11,15 +11,15 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, TypeVar
 
 from holdfast.kube.errors import AlreadyExists, Conflict, NotFound, Refused
-from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES, Kind
+from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES, RESTORES, Kind
 
 Body = dict[str, Any]
 Page = list[Body]
 T = TypeVar("T")
 OPERATOR = "system:serviceaccount:holdfast:holdfast"
 WHEN = "2026-11-22T08:45:00Z"
-_WITH_STATUS = (BACKUPS, POLICIES, JOBS, PODS)
-_WITH_GENERATION = (BACKUPS, POLICIES, JOBS)
+_WITH_STATUS = (BACKUPS, POLICIES, RESTORES, JOBS, PODS)
+_WITH_GENERATION = (BACKUPS, POLICIES, RESTORES, JOBS)
 _SERVERS_OWN = ("uid", "creationTimestamp", "generation", "namespace", "name", "resourceVersion")
 
 

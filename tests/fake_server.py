@@ -19,9 +19,9 @@ from tests.certificates import Shown
 from tests.fake_objects import Body, FakeObjects
 
 from holdfast.kube.errors import AlreadyExists, Conflict, KubeError, Refused
-from holdfast.kube.kinds import BACKUPS, EVENTS, JOBS, LEASES, PODS, POLICIES, SELF_REVIEWS, Kind
+from holdfast.kube.kinds import BACKUPS, EVENTS, JOBS, LEASES, PODS, POLICIES, RESTORES, SELF_REVIEWS, Kind
 
-KINDS = (BACKUPS, POLICIES, JOBS, PODS, EVENTS, LEASES, SELF_REVIEWS)
+KINDS = (BACKUPS, POLICIES, RESTORES, JOBS, PODS, EVENTS, LEASES, SELF_REVIEWS)
 NAMESPACES = Kind("", "v1", "namespaces", "Namespace")  # kopf waits until it knows of them
 
 

@@ -101,6 +101,30 @@ def uid_label(kind: str) -> str:
     return f"{OWNER_LABELS[kind]}-uid"
 
 
+def beside(database: str, restore: str, uid: str, most: int) -> tuple[str, str]:
+    """Name the database that is restored into, and what the replaced one is called then: `orders_before_x_1a2b3c4d`.
+
+    Each has at most `most` bytes, and ends in a hash of the restore's uid: the same for the same restore, no other's.
+    """
+    tail = f"_{hashlib.sha256(uid.encode()).hexdigest()[:8]}"
+    return _beside(database, "_restoring", tail, most), _beside(database, f"_before_{restore}", tail, most)
+
+
+def _beside(database: str, middle: str, tail: str, most: int) -> str:
+    """Put it together; what is too long is cut: the middle first, then the database's own name, and never the hash."""
+    middle = _cut(middle, max(16, most - len(tail.encode()) - len(database.encode())))
+    return _cut(database, most - len((middle + tail).encode())) + middle + tail
+
+
+def _cut(text: str, most: int) -> str:
+    return text.encode()[:most].decode(errors="ignore")
+
+
+def undo_name(restore: str) -> str:
+    """Name the DatabaseRestore that undoes another one."""
+    return f"{_shortened(restore, MAX_NAME - 5)}-undo"
+
+
 def backup_id(moment: datetime, label: str | None, uid: str, taken: Container[str]) -> str:
     """Make `backup-YYYYMMDD-HHMMSS[-label]` (UTC); where that is taken, the uid's first characters follow."""
     plain = "-".join(filter(None, ["backup", moment.strftime("%Y%m%d-%H%M%S"), label]))

@@ -711,6 +711,96 @@ WRONG_BACKUPS = {
 }
 
 
+BUCKET = {"s3": {"bucket": "backups"}, "folder": "eu-1/shop/orders/backup-20261122-084500"}
+INTO = {"database": POLICY_SPEC["database"]}
+RESTORES_ONCE = "a DatabaseRestore runs once, so its spec cannot change; create another one"
+
+WRONG_RESTORES = {
+    "no source": ({"source": REMOVED}, "spec.source: Required value"),
+    "two sources": (
+        {"source/policyRef": {"name": "orders"}},
+        "spec.source: set exactly one of backupRef, policyRef, bucket and replacedBy",
+    ),
+    "a time in another zone": (
+        {"source": {"policyRef": {"name": "orders"}, "before": "2026-11-22T08:45:00+01:00"}},
+        "spec.source.before: Too long: may not be more than 20 bytes",
+    ),
+    "a time that is none": (
+        {"source": {"policyRef": {"name": "orders"}, "before": "2026-11-22 08:45"}},
+        "spec.source.before: must be a time in UTC: 2026-11-22T08:45:00Z",
+    ),
+    "before of one backup": (
+        {"source/before": "2026-11-22T08:45:00Z"},
+        "spec.source.before: before chooses among a policy's backups, so it needs policyRef: leave it out",
+    ),
+    "suspicious or not of one backup": (
+        {"source/includeSuspicious": True},
+        (
+            "spec.source.includeSuspicious: includeSuspicious chooses among a policy's backups, so it needs policyRef: "
+            "leave it out"
+        ),
+    ),
+    "a bucket without a name": (
+        {"source": {"bucket": {"s3": {}, "folder": "a/b"}}, "target": INTO},
+        "spec.source.bucket.s3: Required value: name the bucket: set s3.bucket",
+    ),
+    "a bucket that does not say where to restore to": (
+        {"source": {"bucket": BUCKET}},
+        "spec.target: a backup in a bucket does not say how to reach a database: set target.database or target",
+    ),
+    "a folder with an empty part": (
+        {"source": {"bucket": {**BUCKET, "folder": "eu//db"}}, "target": INTO},
+        "spec.source.bucket.folder: must be a folder within the bucket, without empty parts:",
+    ),
+    "a folder that points elsewhere": (
+        {"source": {"bucket": {**BUCKET, "folder": "eu/../db"}}, "target": INTO},
+        "spec.source.bucket.folder: folder must not have the parts '.' or '..'",
+    ),
+    "two targets": (
+        {"target": {**INTO, "policyRef": {"name": "staging"}}},
+        (
+            "spec.target.policyRef: the target is a policy's database or the one that database names: leave out one of "
+            "the two"
+        ),
+    ),
+    "another name of a database that is named": (
+        {"target": {**INTO, "databaseName": "other"}},
+        (
+            "spec.target.databaseName: databaseName is the name on the server of the source or of the policy: set "
+            "database.name instead"
+        ),
+    ),
+    "an instance of RDS as the target": (
+        {"target": {"database": {"instance": INSTANCE}}},
+        "spec.target.database.instance: an instance of RDS is restored by creating a new one, which this release does",
+    ),
+    "a way back to somewhere else": (
+        {"source": {"replacedBy": {"name": "a"}}, "target": INTO},
+        "spec.target: replacedBy puts a database back in its own place: leave target out",
+    ),
+    "a way back with options": (
+        {"source": {"replacedBy": {"name": "a"}}, "options": {"jobs": 2}},
+        "spec.options: replacedBy puts a whole database back, without reading a backup: leave options out",
+    ),
+    "a way back with a mode": (
+        {"source": {"replacedBy": {"name": "a"}}, "mode": "Replace"},
+        "spec.mode: replacedBy has a way of its own, in which nothing is lost: leave mode out",
+    ),
+    "kept without being replaced": (
+        {"keepReplacedHours": 3},
+        "spec.keepReplacedHours: keepReplacedHours has no effect unless mode is Replace: leave it out",
+    ),
+    "unknown mode": (
+        {"mode": "Force"},
+        'spec.mode: Unsupported value: "Force": supported values: "Refuse", "Replace", "Into"',
+    ),
+}
+
+
+def a_restore(changes=None, name="orders"):
+    return a_resource("DatabaseRestore", changed({"source": {"backupRef": {"name": "orders"}}}, changes or {}), name)
+
+
 def refused(kubectl, refusal, namespace, resource):
     with pytest.raises(KubectlError) as raised:
         kubectl("create", "-n", namespace, "--dry-run=server", "--validate=strict", "-f", "-", stdin=[resource])
@@ -727,13 +817,19 @@ def test_a_wrong_backup_is_refused(kubectl, shared_namespace, changes, refusal):
     refused(kubectl, refusal, shared_namespace, a_backup(changes))
 
 
+@pytest.mark.parametrize(("changes", "refusal"), WRONG_RESTORES.values(), ids=WRONG_RESTORES)
+def test_a_wrong_restore_is_refused(kubectl, shared_namespace, changes, refusal):
+    refused(kubectl, refusal, shared_namespace, a_restore(changes))
+
+
 @pytest.mark.parametrize(
     ("resource", "refusal"),
     [
+        (a_restore(name=f"{NAME_63}x"), "metadata.name: the name of a DatabaseRestore has at most 63 characters"),
         (a_policy(name=f"{NAME_40}x"), "metadata.name: the name of a BackupPolicy has at most 40 characters"),
         (a_backup(name=f"{NAME_63}x"), "metadata.name: the name of a DatabaseBackup has at most 63 characters"),
     ],
-    ids=["policy of 41", "backup of 64"],
+    ids=["restore of 64", "policy of 41", "backup of 64"],
 )
 def test_a_name_that_is_too_long_is_refused(kubectl, shared_namespace, resource, refusal):
     refused(kubectl, refusal, shared_namespace, resource)
@@ -745,6 +841,14 @@ def test_an_unknown_field_is_refused_by_server_side_apply_too(kubectl, shared_na
 
 
 GOOD = {
+    "restore from a bucket": a_restore({"source": {"bucket": BUCKET}, "target": INTO}),
+    "restore of what was there before": a_restore(
+        {"source": {"policyRef": {"name": "orders"}, "before": "2026-11-22T08:45:00Z"}}
+    ),
+    "restore that is undone": a_restore({"source": {"replacedBy": {"name": "a"}}, "keepReplacedHours": 3}),
+    "restore into another policy's database": a_restore(
+        {"target": {"policyRef": {"name": "staging"}, "databaseName": "o"}}
+    ),
     "longest name of a policy": a_policy(name=NAME_40),
     "longest name of a backup": a_backup(name=NAME_63),
     "name with dots": a_backup(name="orders.v2"),
@@ -828,6 +932,19 @@ def test_what_a_backup_is_cannot_change(kubectl, namespace, spec, patch, field):
     with pytest.raises(KubectlError) as raised:
         merge(kubectl, namespace, patch, "--dry-run=server")
     assert f"spec.{field}: {FORBIDDEN.format(field)}" in said(raised)
+
+
+@pytest.mark.parametrize(
+    "patch", [{"mode": "Into"}, {"source": {"backupRef": {"name": "other"}}}, {"options": {"jobs": 2}}]
+)
+def test_a_restore_cannot_change(kubectl, namespace, patch):
+    kubectl("create", "-n", namespace, "-f", "-", stdin=[a_restore()])
+    with pytest.raises(KubectlError) as raised:
+        kubectl(
+            "patch", "databaserestores.holdfast.dev", "orders", "-n", namespace, "--type=merge",
+            "-p", json.dumps({"spec": patch}), "--dry-run=server",
+        )  # fmt: skip
+    assert f"spec: Forbidden: {RESTORES_ONCE}" in said(raised)
 
 
 @pytest.mark.parametrize("days", [1, 365, None], ids=["shorter", "longer", "the policy's again"])

@@ -38,8 +38,16 @@ def _below(place: str, schema: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 RULES = rules()
 REFUSED = [
-    *(refusal for _, refusal in (*examples.WRONG_POLICIES.values(), *examples.WRONG_BACKUPS.values())),
-    *(f"the name of a {kind} has at most" for kind in ("BackupPolicy", "DatabaseBackup")),
+    *(
+        refusal
+        for _, refusal in (
+            *examples.WRONG_POLICIES.values(),
+            *examples.WRONG_BACKUPS.values(),
+            *examples.WRONG_RESTORES.values(),
+        )
+    ),
+    *(f"the name of a {kind} has at most" for kind in ("BackupPolicy", "DatabaseBackup", "DatabaseRestore")),
+    examples.RESTORES_ONCE,
     *(examples.FORBIDDEN.format(field).removeprefix("Forbidden: ") for field in FIXED),
 ]
 

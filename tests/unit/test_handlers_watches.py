@@ -7,7 +7,7 @@ import pytest
 from holdfast import naming
 from holdfast.handlers import watches
 from holdfast.handlers.watches import WATCHES, keys_of
-from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES, Kind
+from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES, RESTORES, Kind
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.queue import Key
 
@@ -149,4 +149,4 @@ def test_children_are_selected_by_the_server() -> None:
     for watch in WATCHES:
         where = (watch.kind.group, watch.kind.version, watch.kind.plural)
         assert settings.watching.label_selectors.get(where) == watch.label_selector
-        assert (watch.kind in (BACKUPS, POLICIES)) is not bool(watch.label_selector)
+        assert (watch.kind in (BACKUPS, POLICIES, RESTORES)) is not bool(watch.label_selector)

@@ -26,11 +26,11 @@ SAID = {
 def gathered(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many backups were gone through, each time that they were."""
     seen: list[int] = []
-    original: Callable[[Any], Any] = plans._by_database
+    original: Callable[[Any, Any], Any] = plans._by_database
 
-    def counted(backups: Any) -> Any:
+    def counted(backups: Any, read: Any) -> Any:
         seen.append(len(backups))
-        return original(backups)
+        return original(backups, read)
 
     monkeypatch.setattr(plans, "_by_database", counted)
     return seen

@@ -20,6 +20,8 @@ from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus
 from holdfast.api.base import MAX_POLICY_NAME
 from holdfast.api.policy import BackupPolicySpec
 from holdfast.api.policy_status import BackupPolicyStatus
+from holdfast.api.restore import DatabaseRestoreSpec
+from holdfast.api.restore_status import DatabaseRestoreStatus
 from holdfast.api.schema import RULES, Schema, structural, without_input_rules
 
 HEADER = "# Generated from operator/holdfast/api; do not edit: run `make generate`.\n"
@@ -124,7 +126,31 @@ BACKUP = Resource(
     selectable=(".spec.policyRef.name", ".status.phase"),
 )
 
-RESOURCES = (POLICY, BACKUP)
+RESTORE = Resource(
+    kind=naming.RESTORE_KIND,
+    plural="databaserestores",
+    short="dbr",
+    description="A DatabaseRestore is one restore of one backup into one database. Holdfast restores once, when this "
+    "resource is created, and compares what came back with the backup. The status has the result. For another "
+    "restore, create another DatabaseRestore.",
+    spec=DatabaseRestoreSpec,
+    status=DatabaseRestoreStatus,
+    longest_name=naming.MAX_NAME,
+    columns=(
+        Column("Source", ".status.source.backupID", "Id of the backup that is restored."),
+        Column("Target", ".status.target", "Database that is restored into."),
+        Column("Phase", ".status.phase", "State of the restore: Pending, Queued, Running, Succeeded or Failed."),
+        Column("Rows", ".status.rows", "Number of rows that came back, counted in the target.", type="integer"),
+        Column("Duration", ".status.duration", "How long the restore took."),
+        AGE,
+        Column("Mode", ".status.resolved.mode", "What may be in the target: Refuse, Replace or Into.", wide=True),
+        Column("Replaced", ".status.replaced.name", "What the replaced database is called now.", wide=True),
+        Column("Message", ".status.message", "State of the restore in one sentence.", wide=True),
+    ),
+    selectable=(".status.phase",),
+)
+
+RESOURCES = (POLICY, BACKUP, RESTORE)
 
 
 def definition(resource: Resource) -> dict[str, Any]:

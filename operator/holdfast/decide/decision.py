@@ -19,6 +19,7 @@ class What(StrEnum):
 
     PODS = "list the Pods: the cache may be behind"
     CLAIM = "look at the claim, and who has it"
+    SOURCE = "ask for the backup that is restored, whole"
     EVENTS = "ask why the Job has no Pod"
     SELF = "ask who we are: a Job without an owner says who made it"
 

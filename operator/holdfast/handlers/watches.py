@@ -18,7 +18,8 @@ from holdfast import naming
 from holdfast.handlers.login import connection
 from holdfast.handlers.storage import NoDiffBase, NoProgress
 from holdfast.kube.access import Credentials
-from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES, Kind
+from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES, RESTORES, Kind
+from holdfast.reconcile import restores
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.kinds.table import KINDS
 from holdfast.reconcile.queue import Key, WorkQueue
@@ -115,6 +116,9 @@ def keys_of(kind: Kind, body: Body, cache: Cache, *, gone: bool = False) -> Iter
         if backup and backup.policy_name and (gone or backup.deleting or backup.phase.has_ended):
             # which its policy tells of, or made another instead of, or made it and wants to delete it
             yield Key(POLICIES.kind, namespace, backup.policy_name)
+        if backup and (gone or backup.deleting or backup.phase.has_ended):
+            waiting = restores.of_source(cache, namespace, name, backup.policy_name)
+            yield from (Key(RESTORES.kind, namespace, each) for each in waiting)
         return
     child = cache.store(kind).get(namespace, name)
     owner = child and cache.owner_of(child)

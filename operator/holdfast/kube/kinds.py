@@ -28,6 +28,7 @@ class Kind:
 
 BACKUPS = Kind(naming.GROUP, naming.VERSION, "databasebackups", naming.BACKUP_KIND)
 POLICIES = Kind(naming.GROUP, naming.VERSION, "backuppolicies", naming.POLICY_KIND)
+RESTORES = Kind(naming.GROUP, naming.VERSION, "databaserestores", naming.RESTORE_KIND)
 JOBS = Kind("batch", "v1", "jobs", "Job")
 PODS = Kind("", "v1", "pods", "Pod")
 CLAIMS = Kind("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")

@@ -119,7 +119,7 @@ def backup_job(
     volumes += scratch_volume(resolved.job) if needs_scratch(resolved) else []
     volumes += spool_volume() if work.spool_bytes is not None else []
     volumes += identity_volume(work.identity_secret) if work.identity_secret else []
-    return _owned(name, owner, attempt, work, volumes, resolved.job, runner, seat(resolved.database, node))
+    return owned(name, owner, attempt, work, volumes, resolved.job, runner, seat(resolved.database, node))
 
 
 def cleanup_job(
@@ -128,7 +128,7 @@ def cleanup_job(
     """Build the Job that removes what a killed backup left in the bucket, or with AWS."""
     template = template.model_copy(update={"resources": _enough(template.resources or Resources())})
     volumes = [*run_volume(), *storage_volumes(work.s3), *instance_volumes(work.instance)]
-    return _owned(name, owner, 1, work, volumes, template, runner)
+    return owned(name, owner, 1, work, volumes, template, runner)
 
 
 def verify_job(
@@ -145,7 +145,7 @@ def verify_job(
         volumes += scratch_volume(resolved.job) if needs_scratch(resolved) else []
         if resolved.storage.encryption is not None:
             volumes += identity_volume(resolved.verification.identity_secret_name or naming.IDENTITY_SECRET)
-    return _owned(name, owner, number, work, volumes, resolved.job, runner)
+    return owned(name, owner, number, work, volumes, resolved.job, runner)
 
 
 def deletion_job(
@@ -178,7 +178,7 @@ def _enough(resources: Resources) -> Resources:
     return resources.model_copy(update={"limits": {**(resources.limits or {}), "memory": CLEANUP_MEMORY}})
 
 
-def _owned(
+def owned(
     name: str,
     owner: Owner,
     attempt: int,
@@ -188,6 +188,7 @@ def _owned(
     runner: Runner,
     seated: Seat = Seat(),
 ) -> dict[str, Any]:
+    """Build the Job of a task that a resource owns."""
     return _made(_meta(name, owner, work.kind, attempt), work, volumes, template, runner, seated)
 
 

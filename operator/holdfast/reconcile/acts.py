@@ -1,6 +1,6 @@
 """The acts: the only place that makes, ends or expires a Job, makes, deletes or holds a backup, or asks about them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -92,6 +92,8 @@ class Acts:
         match what:
             case What.CLAIM:
                 return replace(known, claim=await self._look_at_claim(sight))
+            case What.SOURCE:
+                return replace(known, source=await self._look_at_source(sight))
             case What.EVENTS:
                 await self._cache.refusals.look(self._client, sight.namespace, self._now())
                 return known
@@ -130,6 +132,13 @@ class Acts:
             return claim_view(None, ())
         pages = self._client.pages(PODS, sight.namespace)
         return claim_view(claim, [holder async for page in pages for holder in holders(name, page)])
+
+    async def _look_at_source(self, sight: Sight) -> Mapping[str, Any]:
+        """Ask for the backup whole: of one that has settled, the cache keeps a few facts."""
+        try:
+            return await self._client.get(BACKUPS, sight.namespace, there(sight.source_name, "source.backup"))
+        except NotFound:
+            return {}
 
     async def _delete(self, job: JobView) -> bool:
         """Delete the Job, with its Pods before it, by its uid. Returns whether it was gone already, which is news."""

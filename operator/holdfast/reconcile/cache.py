@@ -16,7 +16,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from holdfast.api.backup import Phase
 from holdfast.decide.backup import queue, settled
 from holdfast.decide.views import JobView, OwnerRef, PodView, job_view, pod_view
-from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES, Kind
+from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES, RESTORES, Kind
 from holdfast.reconcile.backups import Backup
 from holdfast.reconcile.line import Line
 from holdfast.reconcile.refusals import PodRefusal, Refusals
@@ -170,6 +170,7 @@ class Cache:
         """Start empty. Take the kinds of ours, each kept whole but for backups, and how many backups may run."""
         self.backups: Store[Backup] = Store(Backup.of, _backup_keys, self._backup_changed)
         self.policies: Store[Resource] = Store(Resource.of, _uid_key, self._policy_changed)
+        self.restores: Store[Resource] = Store(Resource.of, _uid_key)
         self.limits = limits or Queue()
         self.line = Line(self.limits)
         self._servers: dict[Name, str] = {}  # that the backups of a policy burden
@@ -179,7 +180,7 @@ class Cache:
         self.maker: str | None = None  # as whom we make Jobs; None: it has not been asked yet
         self._heard: dict[tuple[Kind, str | None], float] = {}
         ours: dict[Kind, Store[Any]] = {kind: Store(Resource.of, _uid_key) for kind in kinds}
-        ours |= {BACKUPS: self.backups, POLICIES: self.policies}
+        ours |= {BACKUPS: self.backups, POLICIES: self.policies, RESTORES: self.restores}
         self._stores: dict[Kind, Store[Any]] = {**ours, JOBS: self.jobs, PODS: self.pods}
         self._owners = {kind.kind: store for kind, store in ours.items()}
 

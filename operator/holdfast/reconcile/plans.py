@@ -4,7 +4,7 @@ A policy asks for it when it decides what to delete, and each of its backups whe
 ten thousand backups do not each work it out for all of them, the last answer is kept as long as it holds.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -16,6 +16,7 @@ from holdfast.decide.retention.plan import Plan, Verdict, plan
 from holdfast.decide.retention.rules import Rules
 from holdfast.decide.retention.words import SET_ASIDE
 from holdfast.errors import HoldfastError
+from holdfast.reconcile import restores
 from holdfast.reconcile.backups import MOST_REASONS, Backup
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.resource import Resource
@@ -39,7 +40,7 @@ NOTHING = Planned()
 @dataclass(frozen=True)
 class _Answer:
     policy: Resource
-    changes: int  # of all backups by then: while there are no others, the facts need not be gathered anew
+    changes: int  # of all backups and restores by then: while there are no others, the facts are the same
     facts: Mapping[str | None, tuple[Fact, ...]]
     since: datetime
     planned: Planned
@@ -62,7 +63,7 @@ class Plans:
         if policy is None or policy.deleted is not None:
             self._answers.pop(key, None)
             return NOTHING
-        changes, now = self._cache.backups.changes, self._now()
+        changes, now = self._cache.backups.changes + self._cache.restores.changes, self._now()
         held = self._answers.get(key)
         if held is not None and not (held.policy == policy and held.since <= now < held.until):
             held = None
@@ -72,7 +73,8 @@ class Plans:
 
     def _gathered(self, policy: Resource, changes: int, held: _Answer | None, now: datetime) -> _Answer:
         """Gather the facts; where they are those of the answer that is held, that one goes on."""
-        facts = _by_database(self._cache.backups_of(policy.namespace, policy.name))
+        backups = self._cache.backups_of(policy.namespace, policy.name)
+        facts = _by_database(backups, restores.read(self._cache))
         if held is not None and held.facts == facts:
             return replace(held, changes=changes)
         planned = _planned(policy, facts, self._grace, now)
@@ -114,11 +116,15 @@ def kept_because(verdict: Verdict) -> tuple[str, ...]:
     return verdict.reasons[:MOST_REASONS] if verdict.keep else ()
 
 
-def _by_database(backups: Iterable[Backup]) -> dict[str | None, tuple[Fact, ...]]:
-    """Group by database: a policy may have named another one before, and each keeps its own last good one."""
+def _by_database(backups: Iterable[Backup], read: Container[str]) -> dict[str | None, tuple[Fact, ...]]:
+    """Group by database: a policy may have named another one before, and each keeps its own last good one.
+
+    What a restore reads is in use, whatever its own status says.
+    """
     groups: dict[str | None, list[Fact]] = {}
     for backup in backups:
-        groups.setdefault(backup.database, []).append(backup.fact)
+        fact = replace(backup.fact, busy=True) if backup.uid in read else backup.fact
+        groups.setdefault(backup.database, []).append(fact)
     return {database: tuple(facts) for database, facts in groups.items()}
 
 

@@ -39,6 +39,7 @@ class Known:
     refused: Mapping[str, str] = field(default_factory=dict)
     pods_listed: bool = False
     claim: ClaimView | None = None
+    source: Mapping[str, Any] | None = None  # the backup that is restored, as the API gives it; empty: it is gone
     terminating: bool = False  # the namespace is being deleted, as the refusal of a Job says
     unauthorized: bool = False  # we have no right to make a Job there
 
@@ -61,6 +62,7 @@ class Sight:
     job_of: Callable[[str], dict[str, Any]] = _no_job  # makes the Job of a role. Raises HoldfastError(ImageNotSet)
     child_of: Callable[[MakeBackup], dict[str, Any]] = _no_child  # makes the backup that a policy asks for
     claim_name: str | None = None  # of the claim that its database lies on
+    source_name: str | None = None  # of the DatabaseBackup that is restored
     wakes: tuple[Key, ...] = ()  # what waits for this resource, and is to look again
 
 

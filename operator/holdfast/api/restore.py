@@ -1,0 +1,238 @@
+"""DatabaseRestore: one restore of one backup into one database."""
+
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
+from holdfast.api.backup import PolicyReference
+from holdfast.api.base import ObjectName, Rule, SpecModel, rules, says
+from holdfast.api.database import Database
+from holdfast.api.job import JobTemplate
+from holdfast.api.restoring import Content, RestoreMode
+from holdfast.api.storage import S3Storage
+
+MAX_KEPT_HOURS = 8760  # a year
+
+
+class ResourceReference(SpecModel):
+    """A resource of the same namespace."""
+
+    name: ObjectName = Field(description="Name of the resource.")
+
+
+class BucketSource(SpecModel):
+    """A backup's folder in a bucket. No resource need be there: the manifest in the folder is the only truth."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule("has(self.s3.bucket)", "name the bucket: set s3.bucket", field=".s3", reason="FieldValueRequired")
+        )
+    )
+
+    s3: S3Storage = Field(description="The bucket, and how to reach it.")
+    folder: str = Field(
+        min_length=3,
+        max_length=1024,
+        pattern=r"^[^/\x00-\x1f\x7f]+(/[^/\x00-\x1f\x7f]+)*/?$",
+        json_schema_extra={
+            **says("must be a folder within the bucket, without empty parts: eu-1/shop/orders/backup-20261122-084500"),
+            **rules(
+                Rule("!self.split('/').exists(part, part in ['.', '..'])", "folder must not have the parts '.' or '..'")
+            ),
+        },
+        description="Folder of the backup in the bucket, which has its manifest.json: "
+        "PREFIX/NAMESPACE/POLICY/BACKUP-ID. The prefix is a part of it.",
+    )
+
+
+_WAYS = ("backupRef", "policyRef", "bucket", "replacedBy")
+_ONE_WAY = "[" + ", ".join(f"has(self.{way})" for way in _WAYS) + "].filter(there, there).size() == 1"
+
+
+class RestoreSource(SpecModel):
+    """Which backup to restore."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule(_ONE_WAY, "set exactly one of backupRef, policyRef, bucket and replacedBy"),
+            *(
+                Rule(
+                    f"has(self.policyRef) || !has(self.{field})",
+                    f"{field} chooses among a policy's backups, so it needs policyRef: leave it out",
+                    field=f".{field}",
+                )
+                for field in ("before", "includeSuspicious")
+            ),
+        )
+    )
+
+    backup_ref: ResourceReference | None = Field(
+        None,
+        json_schema_extra={"x-kubernetes-map-type": "atomic"},
+        description="The DatabaseBackup in this namespace to restore. If it is still in progress, the restore waits.",
+    )
+    policy_ref: PolicyReference | None = Field(
+        None,
+        json_schema_extra={"x-kubernetes-map-type": "atomic"},
+        description="The BackupPolicy in this namespace whose last good backup to restore.",
+    )
+    before: str | None = Field(
+        None,
+        max_length=20,
+        pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3])(:[0-5][0-9]){2}Z$",
+        json_schema_extra=says("must be a time in UTC: 2026-11-22T08:45:00Z"),
+        description="Restore the last good backup that was completed before this time, e.g. 2026-11-22T08:45:00Z. "
+        "Only with policyRef. Default: the last good backup.",
+    )
+    include_suspicious: bool | None = Field(
+        None,
+        description="Whether a suspicious backup counts as good. Only with policyRef. Default: false.",
+    )
+    bucket: BucketSource | None = Field(
+        None,
+        description="A backup's folder in a bucket, of this cluster or another one. Nothing but the bucket need "
+        "know of the backup.",
+    )
+    replaced_by: ResourceReference | None = Field(
+        None,
+        json_schema_extra={"x-kubernetes-map-type": "atomic"},
+        description="A DatabaseRestore in this namespace with mode Replace. The database that it replaced takes its "
+        "place again, as long as it is kept. This undoes that restore.",
+    )
+
+
+class RestoreTarget(SpecModel):
+    """Which database to restore into."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule(
+                "!has(self.database) || !has(self.policyRef)",
+                "the target is a policy's database or the one that database names: leave out one of the two",
+                field=".policyRef",
+            ),
+            Rule(
+                "!has(self.database) || !has(self.databaseName)",
+                "databaseName is the name on the server of the source or of the policy: set database.name instead",
+                field=".databaseName",
+            ),
+            Rule(
+                "!has(self.database) || !has(self.database.instance)",
+                "an instance of RDS is restored by creating a new one, which this release does not do: "
+                "see the how-to for snapshots",
+                field=".database.instance",
+            ),
+        )
+    )
+
+    policy_ref: PolicyReference | None = Field(
+        None,
+        json_schema_extra={"x-kubernetes-map-type": "atomic"},
+        description="A BackupPolicy in this namespace: restore into the database that it backs up, with its Secret. "
+        "Default: the database that the backup was taken of.",
+    )
+    database: Database | None = Field(
+        None, description="The database to restore into, where no policy names it. It takes the fields of a policy."
+    )
+    database_name: str | None = Field(
+        None,
+        min_length=1,
+        max_length=64,
+        pattern=r"^[^\x00]+$",
+        json_schema_extra=says("must not contain a NUL character"),
+        description="Another database on the same server. Default: the database of the policy or of the backup.",
+    )
+    create: bool = Field(
+        False, description="Whether to create the database if the server does not have it. Default: false."
+    )
+
+
+class RestoreOptions(SpecModel):
+    """What of the backup to restore, and how. An option that the backup's format cannot serve is refused by name."""
+
+    content: Content = Field(
+        Content.ALL, description="What to restore: All, Schema (no rows) or Data (only rows). Default: All."
+    )
+    tables: list[Annotated[str, Field(min_length=1, max_length=256)]] | None = Field(
+        None,
+        max_length=64,
+        description="Restore only these tables, named as in the manifest, e.g. public.orders. Formats custom and "
+        "directory can do this. Default: all tables.",
+    )
+    jobs: int | None = Field(
+        None, ge=1, le=64, description="How many tables to restore at a time. Only format directory. Default: 1."
+    )
+    identity_secret_name: ObjectName | None = Field(
+        None,
+        description="Name of a Secret in this namespace with the age identity that decrypts the backup. Default: "
+        "age-identity, if the backup is encrypted.",
+    )
+
+
+_IMMUTABLE = Rule(
+    "self == oldSelf",
+    "a DatabaseRestore runs once, so its spec cannot change; create another one",
+    reason="FieldValueForbidden",
+)
+
+
+class DatabaseRestoreSpec(SpecModel):
+    """What to restore, where to and how. Immutable: for another restore, create another resource."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            _IMMUTABLE,
+            Rule(
+                "!has(self.source.bucket) || (has(self.target) && (has(self.target.database) || "
+                "has(self.target.policyRef)))",
+                "a backup in a bucket does not say how to reach a database: set target.database or target.policyRef",
+                field=".target",
+            ),
+            Rule(
+                "!has(self.source.replacedBy) || !has(self.target)",
+                "replacedBy puts a database back in its own place: leave target out",
+                field=".target",
+            ),
+            Rule(
+                "!has(self.source.replacedBy) || !has(self.options)",
+                "replacedBy puts a whole database back, without reading a backup: leave options out",
+                field=".options",
+            ),
+            Rule(
+                "!has(self.source.replacedBy) || !has(self.mode)",
+                "replacedBy has a way of its own, in which nothing is lost: leave mode out",
+                field=".mode",
+            ),
+            Rule(
+                "has(self.source.replacedBy) || !has(self.keepReplacedHours) || "
+                "(has(self.mode) && self.mode == 'Replace')",
+                "keepReplacedHours has no effect unless mode is Replace: leave it out",
+                field=".keepReplacedHours",
+            ),
+        )
+    )
+
+    source: RestoreSource = Field(description="Which backup to restore.")
+    target: RestoreTarget | None = Field(
+        None, description="Which database to restore into. Default: the one that the backup was taken of."
+    )
+    mode: RestoreMode | None = Field(
+        None,
+        description="What may be in the target: Refuse (nothing: the restore fails if the target is not empty), "
+        "Replace (the backup is restored beside the target and checked, then takes its place in one step; the old "
+        "database is kept for some time) or Into (what is there stays; the restore stops at the first conflict). "
+        "Default: Refuse.",
+    )
+    options: RestoreOptions | None = Field(None, description="What of the backup to restore, and how.")
+    keep_replaced_hours: int | None = Field(
+        None,
+        ge=0,
+        le=MAX_KEPT_HOURS,
+        description="How long to keep the database that was replaced, in hours. Then a Job removes it. Only with mode "
+        "Replace. Default: 24.",
+    )
+    job: JobTemplate | None = Field(
+        None,
+        description="How the Job runs. Default: as the Jobs of the policy that the target belongs to, or those of the "
+        "backup.",
+    )

@@ -1,0 +1,172 @@
+"""What a DatabaseRestore tells of itself."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from holdfast.api.backup import Ending, Failure, Reported
+from holdfast.api.base import StatusModel, keyed_by
+from holdfast.api.conditions import Condition
+from holdfast.api.database import Database
+from holdfast.api.job import JobTemplate, PodWanted
+from holdfast.api.restoring import Content, RestoreMode
+from holdfast.api.storage import S3Storage
+from holdfast.texts import Plain
+
+MAX_YAML = 4096
+
+
+class Phase(StrEnum):
+    """Where a restore stands, in one word for people."""
+
+    PENDING = "Pending"
+    QUEUED = "Queued"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the restore has ended."""
+        return self in (Phase.SUCCEEDED, Phase.FAILED)
+
+
+class Chosen(StatusModel):
+    """What is restored, and why this one."""
+
+    backup: str | None = Field(None, max_length=253, description="Name of the DatabaseBackup.")
+    uid: str | None = Field(None, max_length=253, description="The uid of the DatabaseBackup.")
+    backup_id: str | None = Field(None, alias="backupID", max_length=128, description="The backup's id.")
+    location: str | None = Field(None, max_length=2048, description="Folder of the backup in its bucket.")
+    completed_at: datetime | None = Field(None, description="When the backup was completed, UTC.")
+    restore: str | None = Field(
+        None, max_length=253, description="Name of the DatabaseRestore whose replaced database is put back."
+    )
+    because: Plain = Field(max_length=512, description="Why this backup was chosen, in one sentence.")
+
+
+class Artifact(StatusModel):
+    """What the cluster remembers of the artifact. It wins over the manifest in the bucket."""
+
+    sha256: str | None = Field(None, max_length=64, description="SHA-256 of the artifact as stored, in hexadecimal.")
+    size_bytes: int | None = Field(None, ge=0, description="Size of the artifact as stored, in bytes.")
+    uncompressed_bytes: int | None = Field(None, ge=0, description="Size before compression, in bytes.")
+    engine: str | None = Field(None, max_length=32, description="Database engine of the backup.")
+    format: str | None = Field(None, max_length=32, description="Format of the dump.")
+    compression: str | None = Field(None, max_length=32, description="Compression of the artifact.")
+    encryption: Literal["none", "age"] | None = Field(None, description="Encryption of the artifact: none or age.")
+
+
+class ResolvedRestore(StatusModel):
+    """The restore as it was fixed before anything ran, with all defaults filled in. It holds no secrets."""
+
+    s3: S3Storage | None = Field(None, description="The store. Absent if a database is put back.")
+    folder: str | None = Field(None, max_length=1024, description="Folder of the backup, ending in a slash.")
+    artifact: Artifact | None = Field(
+        None, description="What the cluster remembers of the artifact. Absent if only the bucket knows of the backup."
+    )
+    server_major: int | None = Field(None, ge=0, description="Major version of the server that was dumped.")
+    database: Database = Field(description="The target.")
+    create: bool = Field(False, description="Whether the database is created if the server does not have it.")
+    mode: RestoreMode = Field(description="What may be in the target.")
+    content: Content = Field(Content.ALL, description="What is restored.")
+    tables: list[Annotated[str, Field(max_length=256)]] = Field(
+        [], max_length=64, description="Only these tables. Empty: all."
+    )
+    jobs: int = Field(1, ge=1, description="How many tables are restored at a time.")
+    identity_secret: str | None = Field(None, max_length=253, description="Secret with the age identity.")
+    fresh: str | None = Field(
+        None, max_length=600, description="Name of the database that is restored into before it takes its place."
+    )
+    old: str | None = Field(None, max_length=600, description="Name of the replaced database afterwards.")
+    kept: str | None = Field(None, max_length=600, description="Name of the database that is put back.")
+    keep_hours: int = Field(24, ge=0, description="How long a replaced database is kept, in hours.")
+    job: JobTemplate = Field(description="How the Job runs.")
+
+
+class Replaced(StatusModel):
+    """The database that was there before."""
+
+    name: Reported = Field(description="What the replaced database is called now.")
+    until: datetime = Field(description="Until when it is kept, UTC. Then a Job removes it.")
+
+
+class Removal(StatusModel):
+    """The Job that removes what a restore left beside its target: the replaced database, or a half-restored one."""
+
+    names: list[Reported] = Field(max_length=4, description="What the Job removes, if it is there.")
+    job_name: str = Field(max_length=63, description="Name of the Job.")
+    state: Literal["Running", "Done", "Failed"] = Field(description="State of the removal: Running, Done or Failed.")
+    message: Plain = Field("", max_length=2048, description="What was removed, or why it could not be.")
+
+
+class DatabaseRestoreStatus(StatusModel):
+    """State and result of the restore."""
+
+    observed_generation: int | None = Field(None, description="Generation of the spec that this status describes.")
+    phase: Phase | None = Field(
+        None, description="State of the restore in one word: Pending, Queued, Running, Succeeded or Failed."
+    )
+    message: Plain | None = Field(None, max_length=4096, description="State of the restore in one sentence.")
+    source: Chosen | None = Field(None, description="What is restored, and why. Present before anything runs.")
+    target: Plain | None = Field(
+        None, max_length=1024, description="The database that is restored into, in words. Present before anything runs."
+    )
+    job_name: str | None = Field(None, max_length=63, description="Name of the Job that restores.")
+    pod_wanted: PodWanted | None = Field(
+        None, description="Present while the Job should have a running Pod and has none."
+    )
+    started_at: datetime | None = Field(None, description="When the restore began, UTC.")
+    completed_at: datetime | None = Field(None, description="When it completed, UTC.")
+    duration_seconds: float | None = Field(None, ge=0, description="How long the Job's container ran, in seconds.")
+    duration: str | None = Field(None, max_length=32, description="durationSeconds in a form for people, e.g. 2m5s.")
+    size_bytes: int | None = Field(None, ge=0, description="Size of the artifact as stored, in bytes.")
+    size: str | None = Field(None, max_length=32, description="sizeBytes in a form for people, e.g. 82 MB.")
+    uncompressed_bytes: int | None = Field(None, ge=0, description="Size before compression, in bytes.")
+    bytes_per_second: int | None = Field(
+        None, ge=0, description="uncompressedBytes divided by the time that the Job's container ran."
+    )
+    tables: int | None = Field(None, ge=0, description="Number of the backup's tables that the target has now.")
+    rows: int | None = Field(None, ge=0, description="Number of rows in these tables, counted in the target.")
+    compared: list[Annotated[Plain, Field(max_length=64)]] | None = Field(
+        None, max_length=16, description="What was compared with the backup's manifest, or looked at, and agrees."
+    )
+    differences: list[Reported] | None = Field(
+        None, max_length=16, description="In what the restored database differs from the backup. Then it has failed."
+    )
+    server_version: Reported | None = Field(None, description="Database server that was restored into.")
+    tool_version: Reported | None = Field(None, description="Tool that restored.")
+    switch_seconds: float | None = Field(
+        None, ge=0, description="For how long nobody could write while the databases were switched, in seconds."
+    )
+    replaced: Replaced | None = Field(None, description="The database that was there before. Only with mode Replace.")
+    removal: Removal | None = Field(None, description="The removal of what the restore left beside the target.")
+    undo: str | None = Field(
+        None,
+        max_length=MAX_YAML,
+        description="A DatabaseRestore, as YAML, that undoes this one: apply it to have the replaced database back.",
+    )
+    warnings: list[Reported] | None = Field(
+        None, max_length=64, description="What to know about this restore although it succeeded."
+    )
+    failure: Failure | None = Field(
+        None,
+        description="Why the restore failed, and what to do. If its Job must be ended first, this is present before "
+        "the phase is Failed.",
+    )
+    ending: Ending | None = Field(
+        None,
+        description="Present if the Job could still run when the failure was recorded: the operator ends that Job "
+        "before the phase is Failed.",
+    )
+    resolved: ResolvedRestore | None = Field(
+        None, description="The restore as it was fixed before anything ran. It holds no secrets."
+    )
+    conditions: list[Condition] = Field(
+        [],
+        max_length=16,
+        json_schema_extra=keyed_by("type"),
+        description="Conditions of the restore: Finished, Succeeded, Ready, Reconciling and Stalled.",
+    )

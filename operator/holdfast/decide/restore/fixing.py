@@ -1,0 +1,241 @@
+"""What a restore is fixed to be before anything runs: its source, its target and its Job, with every default. Pure."""
+
+import re
+from dataclasses import dataclass
+
+from holdfast import naming
+from holdfast.api.begun import Begun
+from holdfast.api.database import Database, Engine
+from holdfast.api.job import JobTemplate
+from holdfast.api.policy import BackupPolicySpec, Environment, Method
+from holdfast.api.restore import DatabaseRestoreSpec, RestoreOptions, RestoreTarget
+from holdfast.api.restore_status import Artifact, Chosen, ResolvedRestore
+from holdfast.api.restoring import RestoreMode
+from holdfast.api.storage import S3Storage, Storage
+from holdfast.decide.resolve import resolve
+from holdfast.decide.restore.observation import Former, Observation
+from holdfast.decide.restore.source import Choice
+from holdfast.errors import HoldfastError, Reason
+from holdfast.settings import Settings
+
+KEEP_HOURS = 24
+MOST_SERVER = 63  # bytes of a database's name, as PostgreSQL has it
+MOST_FILE = 200  # bytes of a file's name: ext4 takes 255
+_BACKUP_ID = re.compile(r"[a-z0-9]([-a-z0-9]{0,126}[a-z0-9])?")
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """What stands in the status from then on."""
+
+    source: Chosen
+    target: str
+    resolved: ResolvedRestore
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """Where a backup lies, and what is known of it."""
+
+    s3: S3Storage
+    folder: str
+    artifact: Artifact | None
+    server_major: int | None
+
+
+def of_backup(o: Observation, choice: Choice, begun: Begun, settings: Settings) -> Fixed:
+    """Fix the restore of a backup that the cluster knows. Raises HoldfastError."""
+    source = begun.resolved
+    if source.method is not Method.DUMP:
+        raise _refused(
+            f"DatabaseBackup {choice.name} is a snapshot of RDS, from which a new instance is created",
+            "follow its status.restore, and see the how-to for snapshots",
+        )
+    spec = o.restore.spec
+    database, job = _target(o, source, settings)
+    if database.engine is not source.database.engine:
+        raise _refused(
+            f"the backup is of engine {source.database.engine}, and the target of {database.engine}",
+            "restore into a database of the same engine",
+        )
+    stored = _Stored(source.storage.s3, begun.key_prefix, _artifact(begun), begun.status.server_major)
+    identity = naming.IDENTITY_SECRET if source.storage.encryption is not None else None
+    chosen = Chosen(
+        backup=choice.name,
+        uid=begun.uid,
+        backup_id=begun.backup_id,
+        location=begun.location,
+        completed_at=begun.status.completed_at,
+        because=choice.because,
+    )
+    resolved = _resolved(o, spec, stored, database, job, identity)
+    return Fixed(chosen, in_words(database), resolved)
+
+
+def of_bucket(o: Observation, settings: Settings) -> Fixed:
+    """Fix the restore of what lies in a bucket. Raises HoldfastError."""
+    bucket = o.restore.spec.source.bucket
+    assert bucket is not None
+    database, job = _target(o, None, settings)
+    storage = resolve(_synthetic(database, Storage(s3=bucket.s3), None), settings).storage
+    folder = bucket.folder.rstrip("/") + "/"
+    last = folder.rstrip("/").rpartition("/")[2]
+    chosen = Chosen(
+        backup_id=last if _BACKUP_ID.fullmatch(last) else None,
+        location=f"s3://{storage.s3.bucket}/{folder}",
+        because="the resource names this folder; what it holds, its manifest says",
+    )
+    resolved = _resolved(o, o.restore.spec, _Stored(storage.s3, folder, None, None), database, job, None)
+    return Fixed(chosen, in_words(database), resolved)
+
+
+def of_former(o: Observation, former: Former) -> Fixed:
+    """Fix how a replaced database is put back. Raises HoldfastError."""
+    reference, was, told = o.restore.spec.source.replaced_by, former.status.resolved, former.status.replaced
+    assert reference is not None
+    if was is None or told is None:
+        raise HoldfastError(
+            Reason.SOURCE_NOT_GOOD,
+            f"DatabaseRestore {reference.name} has replaced nothing",
+            "only a restore that has Succeeded with mode Replace can be undone, as long as status.replaced is there",
+        )
+    removal = former.status.removal
+    if removal is not None and told.name in removal.names:
+        raise HoldfastError(
+            Reason.SOURCE_NOT_GOOD,
+            f"what DatabaseRestore {reference.name} replaced is not kept any more: {removal.message or removal.state}",
+            "restore a backup instead",
+        )
+    _, old = _names(was.database, o)
+    chosen = Chosen(restore=reference.name, because=f"{told.name} is what that restore replaced")
+    update = {
+        "mode": RestoreMode.REPLACE,
+        "fresh": None,
+        "old": old,
+        "kept": told.name,
+        "keep_hours": _keep(o.restore.spec),
+        "job": _job(o.restore.spec, was.job),
+    }
+    return Fixed(chosen, former.status.target or in_words(was.database), was.model_copy(update=update))
+
+
+def in_words(database: Database) -> str:
+    """Say which database it is, as short as a column of a table asks for."""
+    if database.volume is not None:
+        return f"{database.volume.path} on claim {database.volume.claim_name}"
+    connection = database.reached()
+    if connection.host is None:
+        return f"{database.name} on the server in Secret {connection.secret_name}"
+    return f"{database.name} on {connection.host}:{connection.port or database.dumped_engine().default_port}"
+
+
+def _target(o: Observation, source: BackupPolicySpec | None, settings: Settings) -> tuple[Database, JobTemplate]:
+    """Return the target and how its Job runs."""
+    target = o.restore.spec.target or RestoreTarget()
+    if target.policy_ref is not None:
+        if o.target_policy is None:
+            raise HoldfastError(
+                Reason.SOURCE_NOT_FOUND,
+                f"the target's BackupPolicy {target.policy_ref.name} does not exist in this namespace",
+                "correct target.policyRef, and create another DatabaseRestore",
+            )
+        base = resolve(o.target_policy, settings)
+    elif target.database is not None:
+        storage = source.storage if source else _bucket(o)
+        base = resolve(_synthetic(target.database, storage, source.job if source else None), settings)
+    else:
+        assert source is not None  # the API server asks for a target where a bucket is the source
+        base = source
+    if base.method is not Method.DUMP:
+        raise _refused("the target is an instance of RDS", "name a database: target.database with a connection")
+    return _renamed(base.database, target), _job(o.restore.spec, base.job)
+
+
+def _bucket(o: Observation) -> Storage:
+    bucket = o.restore.spec.source.bucket
+    assert bucket is not None
+    return Storage(s3=bucket.s3)
+
+
+def _synthetic(database: Database, storage: Storage, job: JobTemplate | None) -> BackupPolicySpec:
+    """Make a policy of what is known, so that the defaults of every policy are filled in."""
+    return BackupPolicySpec(environment=Environment.DEV, database=database, storage=storage, job=job or JobTemplate())
+
+
+def _renamed(database: Database, target: RestoreTarget) -> Database:
+    if target.database_name is None:
+        return database
+    if database.engine is Engine.SQLITE:
+        raise _refused(
+            "target.databaseName names a database on a server, and an SQLite database is a file",
+            "set target.database.volume to another claim or path",
+        )
+    if database.engine is Engine.POSTGRESQL and len(target.database_name.encode()) > MOST_SERVER:
+        raise _refused("the name of a PostgreSQL database has at most 63 bytes", "shorten target.databaseName")
+    return database.model_copy(update={"name": target.database_name})
+
+
+def _job(spec: DatabaseRestoreSpec, base: JobTemplate) -> JobTemplate:
+    """Lay what the restore says of its Job over what the policy says."""
+    given = {field: getattr(spec.job, field) for field in spec.job.model_fields_set} if spec.job else {}
+    return base.model_copy(update={field: value for field, value in given.items() if value is not None})
+
+
+def _keep(spec: DatabaseRestoreSpec) -> int:
+    return KEEP_HOURS if spec.keep_replaced_hours is None else spec.keep_replaced_hours
+
+
+def _resolved(
+    o: Observation,
+    spec: DatabaseRestoreSpec,
+    stored: _Stored,
+    database: Database,
+    job: JobTemplate,
+    identity: str | None,
+) -> ResolvedRestore:
+    options, mode = spec.options or RestoreOptions(), spec.mode or RestoreMode.REFUSE
+    fresh, old = _names(database, o) if mode is RestoreMode.REPLACE else (None, None)
+    return ResolvedRestore(
+        s3=stored.s3,
+        folder=stored.folder,
+        artifact=stored.artifact,
+        server_major=stored.server_major,
+        database=database,
+        create=bool(spec.target and spec.target.create),
+        mode=mode,
+        content=options.content,
+        tables=options.tables or [],
+        jobs=options.jobs or 1,
+        identity_secret=options.identity_secret_name or identity,
+        fresh=fresh,
+        old=old,
+        keep_hours=_keep(spec),
+        job=job,
+    )
+
+
+def _names(database: Database, o: Observation) -> tuple[str, str]:
+    """Return the names beside the target's; of a file, in its own folder."""
+    if database.volume is None:
+        return naming.beside(database.name or "", o.restore.name, o.restore.uid, MOST_SERVER)
+    folder, slash, name = database.volume.path.rpartition("/")
+    fresh, old = naming.beside(name, o.restore.name, o.restore.uid, MOST_FILE)
+    return folder + slash + fresh, folder + slash + old
+
+
+def _artifact(begun: Begun) -> Artifact:
+    """Take over what the resource remembers of its artifact; an older one may lack some of it."""
+    resolved, status = begun.resolved, begun.status
+    return Artifact(
+        sha256=status.sha256,
+        size_bytes=status.size_bytes,
+        uncompressed_bytes=status.uncompressed_bytes,
+        engine=resolved.database.engine,
+        format=resolved.dump and resolved.dump.format,
+        compression=resolved.dump and resolved.dump.compression.algorithm,
+        encryption="age" if resolved.storage.encryption else "none",
+    )
+
+
+def _refused(message: str, remedy: str) -> HoldfastError:
+    return HoldfastError(Reason.INVALID_SPEC, message, f"{remedy}; then create another DatabaseRestore")

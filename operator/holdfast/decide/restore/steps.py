@@ -1,0 +1,203 @@
+"""What to do about one DatabaseRestore now: a pure function of what is observed, the settings and the time.
+
+First it is fixed what is restored and into what; then its turn comes, then its Job; then what came of it is recorded.
+Each of these is one write of the status, so that a kill of the operator between any two loses nothing. A restore whose
+Job ended and left no word is not begun again: nobody knows what is in the target, and a person has to look.
+"""
+
+from datetime import datetime, timedelta
+
+from holdfast import naming
+from holdfast.api.backup import Failure
+from holdfast.api.begun import Begun, there
+from holdfast.api.conditions import ConditionType
+from holdfast.api.job import LOG_SECONDS, JobTemplate, PodWanted
+from holdfast.api.restore_status import Phase
+from holdfast.api.restoring import RestoreMode
+from holdfast.contract.report import Report, RestoreReport
+from holdfast.decide import failures, job_life
+from holdfast.decide.decision import Announcement, Do, Learn, Rest, What, Write
+from holdfast.decide.images import runner_image
+from holdfast.decide.job_life import State, Step, Work
+from holdfast.decide.outcome import End
+from holdfast.decide.restore import ending, fixing, plausible, removal, source, statuses, undo
+from holdfast.decide.restore.fixing import Fixed
+from holdfast.decide.restore.observation import RESTORE, Decision, Observation
+from holdfast.errors import HoldfastError, Reason
+from holdfast.settings import Settings
+
+SOON = timedelta(seconds=1)  # until another one that is just being begun can be seen
+SENTENCES = {
+    State.RUNS: "the Job is running",
+    State.BESIDE: (
+        "the runner has ended; the Pod's other containers have a minute to end, then the operator ends the Job"
+    ),
+    State.REPLACED: "a Pod failed, and the Job replaces it",
+    State.LAST_ENDED: "the runner has ended, and the Job is about to end",
+}
+
+
+def decide(o: Observation, settings: Settings, now: datetime) -> Decision:
+    """Return the next step for this restore; an empty decision when it rests until something changes."""
+    status = o.restore.status
+    if o.restore.deleting:
+        return Rest()  # garbage collection ends its Jobs
+    if status.phase and status.phase.is_final:
+        tidied = job_life.tidied(o.of(RESTORE), o.restore.ref, LOG_SECONDS)
+        return tidied or removal.decide(o, now)
+    if status.ending is not None:
+        return ending.follow(o, now)
+    try:
+        if status.resolved is None:
+            return _fixed(o, settings, now)
+        return _in_turn(o, settings, now) if status.job_name is None else _with_job(o, settings, now)
+    except HoldfastError as error:
+        return ending.fail(o, failures.failure_of(error), None, now)
+
+
+def _fixed(o: Observation, settings: Settings, now: datetime) -> Decision:
+    """Fix what is restored, and into what."""
+    asked = o.restore.spec.source
+    if asked.bucket is not None:
+        return _write(o, fixing.of_bucket(o, settings), now)
+    if asked.replaced_by is not None:
+        return _write(o, fixing.of_former(o, o.former), now) if o.former else _no_former(o, asked.replaced_by.name, now)
+    chosen = _choose(o, now)
+    match chosen:
+        case source.Waits(reason, sentence, due):
+            return _wait(o, now, reason, sentence, due)
+        case Failure():
+            return ending.fail(o, chosen, None, now)
+        case source.Choice():
+            return _of_choice(o, chosen, settings, now)
+
+
+def _choose(o: Observation, now: datetime) -> source.Choice | source.Waits | Failure:
+    return source.choose(o.restore.spec.source, o.candidates, o.source_policy_there, o.restore.created, now)
+
+
+def choice(o: Observation, now: datetime) -> source.Choice | None:
+    """Return the backup that is chosen now; None while there is none."""
+    chosen = _choose(o, now)
+    return chosen if isinstance(chosen, source.Choice) else None
+
+
+def _of_choice(o: Observation, chosen: source.Choice, settings: Settings, now: datetime) -> Decision:
+    if o.found is None:
+        return Do(Learn(What.SOURCE))
+    if o.found.status is None:
+        wrong = o.found.wrong or f"DatabaseBackup {chosen.name} is gone"
+        return ending.fail(o, source.not_good(wrong), None, now)
+    begun = Begun.of(o.found.uid, o.found.created or now, o.found.status)
+    return _write(o, fixing.of_backup(o, chosen, begun, settings), now)
+
+
+def _no_former(o: Observation, name: str, now: datetime) -> Decision:
+    found = source.missing(f"DatabaseRestore {name} does not exist", o.restore.created, now)
+    if isinstance(found, Failure):
+        return ending.fail(o, found, None, now)
+    return _wait(o, now, found.reason, found.sentence, found.due)
+
+
+def _write(o: Observation, fixed: Fixed, now: datetime) -> Decision:
+    waiting = statuses.waiting(o.restore, now, "Fixed", "what is restored, and into what, is known")
+    return Write(statuses.fixed(waiting, fixed), due=now)
+
+
+def _in_turn(o: Observation, settings: Settings, now: datetime) -> Decision:
+    """Begin, unless another restore into the same database goes first."""
+    resolved = there(o.restore.status.resolved, "resolved")
+    runner_image(resolved.database.dumped_engine(), settings, resolved.server_major)
+    if o.ahead is not None:
+        sentence = f"DatabaseRestore {o.ahead} restores into the same database, and goes first"
+        return _wait(o, now, "Queued", sentence, None, Phase.QUEUED)
+    if o.others_begin:
+        return Rest(now + SOON)
+    return Write(statuses.begun(o.restore, now, naming.child_name(o.restore.name, o.restore.uid, "restore")))
+
+
+def template(o: Observation) -> JobTemplate:
+    """Return how the Job runs: only where a second Pod can tell what a first one has done is there a second."""
+    resolved = there(o.restore.status.resolved, "resolved")
+    if resolved.mode is RestoreMode.REPLACE:
+        return resolved.job
+    return resolved.job.model_copy(update={"backoff_limit": 0})
+
+
+def _with_job(o: Observation, settings: Settings, now: datetime) -> Decision:
+    """Have the Job made, and see what comes of it."""
+    status, seen = o.restore.status, o.of(RESTORE)
+    resolved = there(status.resolved, "resolved")
+    if seen.job is None:
+        runner_image(resolved.database.dumped_engine(), settings, resolved.server_major)
+    started = status.started_at or o.restore.created
+    work = Work(
+        RESTORE, o.restore.ref, template(o), started, status.pod_wanted, ran=status.phase is Phase.RUNNING
+    )  # fmt: skip
+    if seen.job is None and work.ran:
+        return ending.fail(o, _unknown("its Job is gone"), None, now)
+    return _after(o, job_life.step(work, seen, o.asked, now), now)
+
+
+def _after(o: Observation, step: Step, now: datetime) -> Decision:
+    """Say what the Job's step means for the restore."""
+    match step:
+        case Do():
+            return step
+        case job_life.GivenUp(failure):
+            return ending.fail(o, failure, None, now)
+        case job_life.Over(end):
+            return _finish(o, end, now)
+        case job_life.Unreported(contradicted):
+            why = "the Job failed although its Pod reports a success" if contradicted else "its report is gone"
+            return ending.fail(o, _unknown(why), None, now)
+        case job_life.Hindered(by, due, wanted):
+            sentence = by.message if o.of(RESTORE).job is None else f"{by.message}; {by.remedy}"
+            return _wait(o, now, by.reason, sentence, due, wanted=wanted)
+        case job_life.Starting(due, wanted):
+            return _wait(o, now, "Starting", "the Job's Pod is starting", due, wanted=wanted, quiet=True)
+        case job_life.GoesOn(state, due, wanted):
+            return _going_on(o, state, due, wanted, now)
+
+
+def _going_on(o: Observation, state: State, due: datetime, wanted: PodWanted | None, now: datetime) -> Decision:
+    if state is State.DELETED:
+        return Rest(due)
+    return Write(statuses.running(o.restore, now, SENTENCES[state], wanted), due=due)
+
+
+def _unknown(why: str) -> Failure:
+    return Failure(
+        reason=Reason.RESTORE_UNKNOWN,
+        message=f"it is not known how the restore ended: {why}",
+        remedy="look at what is in the target, and into the Job's log if it is there, before you restore again",
+    )
+
+
+def _finish(o: Observation, end: End, now: datetime) -> Decision:
+    report = end.report
+    if report is None or report.restore is None:
+        return ending.fail(o, end.failure or failures.failure_in(report), report, now)
+    return succeed(o, report, report.restore, now)
+
+
+def succeed(o: Observation, report: Report, result: RestoreReport, now: datetime) -> Decision:
+    """Record a success, where it is one of what was asked for."""
+    status = o.restore.status
+    resolved, chosen = there(status.resolved, "resolved"), there(status.source, "source")
+    started = status.started_at or o.restore.created
+    if (wrong := plausible.wrong(report, result, chosen, resolved, started, now)) is not None:
+        return ending.fail(o, failures.report_implausible(wrong), report, now)
+    back = undo.resource(o.restore.namespace, o.restore.name) if result.replaced is not None else None
+    done = statuses.succeeded(o.restore, report, result, back, now)
+    return Write(done, Announcement(bool(done.warnings), "RestoreSucceeded", done.message or ""))
+
+
+def _wait(
+    o: Observation, now: datetime, reason: str, sentence: str, due: datetime | None = None,
+    phase: Phase = Phase.PENDING, wanted: PodWanted | None = None, quiet: bool = False,
+) -> Decision:  # fmt: skip
+    status = statuses.waiting(o.restore, now, reason, sentence, phase, wanted)
+    former = next((c.reason for c in o.restore.status.conditions if c.type == ConditionType.RECONCILING), None)
+    news = not quiet and reason != former
+    return Write(status, Announcement(True, reason, sentence) if news else None, due)

@@ -1,0 +1,102 @@
+"""The Jobs of a DatabaseRestore: the restore itself, the way back, and what removes what was replaced.
+
+Each holds the target's credentials, the first one the store's as well, and nothing else.
+"""
+
+from typing import Any
+
+from holdfast import units
+from holdfast.api.begun import there
+from holdfast.api.job import JobTemplate
+from holdfast.api.policy import Format
+from holdfast.api.restore_status import Artifact, Chosen, ResolvedRestore
+from holdfast.contract.task import (
+    Beside,
+    DropTask,
+    Pinned,
+    RestoreIdentity,
+    RestoreTask,
+    SwapBackTask,
+)
+from holdfast.manifests.jobs import Owner, Runner, owned, seat
+from holdfast.manifests.volumes import (
+    database_volumes,
+    identity_volume,
+    run_volume,
+    scratch_volume,
+    storage_volumes,
+)
+
+DROP_SECONDS = 1800
+
+
+def restore_job(
+    name: str, owner: Owner, source: Chosen, resolved: ResolvedRestore, template: JobTemplate, runner: Runner
+) -> dict[str, Any]:
+    """Build the Job that restores, or puts back what was replaced."""
+    seconds = there(resolved.job.active_deadline_seconds, "resolved.job.activeDeadlineSeconds")
+    volumes = [*run_volume(), *database_volumes(resolved.database)]
+    if resolved.kept is not None:
+        return owned(
+            name, owner, 1, _back(owner, resolved, seconds), volumes, template, runner, seat(resolved.database)
+        )
+    work = _task(owner, source, resolved, seconds)
+    volumes += storage_volumes(work.s3)
+    volumes += scratch_volume(resolved.job) if work.scratch_bytes is not None else []
+    volumes += identity_volume(resolved.identity_secret) if resolved.identity_secret else []
+    return owned(name, owner, 1, work, volumes, template, runner, seat(resolved.database))
+
+
+def drop_job(name: str, owner: Owner, names: list[str], resolved: ResolvedRestore, runner: Runner) -> dict[str, Any]:
+    """Build the Job that removes what a restore left beside its target."""
+    work = DropTask(database=resolved.database, restore=_identity(owner), names=names, deadline_seconds=DROP_SECONDS)
+    volumes = [*run_volume(), *database_volumes(resolved.database)]
+    return owned(name, owner, 1, work, volumes, resolved.job, runner, seat(resolved.database))
+
+
+def _identity(owner: Owner) -> RestoreIdentity:
+    return RestoreIdentity(uid=owner.uid, namespace=owner.namespace, name=owner.name)
+
+
+def _back(owner: Owner, resolved: ResolvedRestore, seconds: int) -> SwapBackTask:
+    return SwapBackTask(
+        database=resolved.database,
+        restore=_identity(owner),
+        kept=there(resolved.kept, "resolved.kept"),
+        old=there(resolved.old, "resolved.old"),
+        deadline_seconds=seconds,
+    )
+
+
+def _task(owner: Owner, source: Chosen, resolved: ResolvedRestore, seconds: int) -> RestoreTask:
+    names = None
+    if resolved.fresh is not None and resolved.old is not None:
+        names = Beside(fresh=resolved.fresh, old=resolved.old)
+    return RestoreTask(
+        backup_uid=source.uid,
+        database=resolved.database,
+        restore=_identity(owner),
+        mode=resolved.mode,
+        beside=names,
+        create=resolved.create,
+        content=resolved.content,
+        tables=resolved.tables,
+        jobs=resolved.jobs,
+        s3=there(resolved.s3, "resolved.s3"),
+        key_prefix=there(resolved.folder, "resolved.folder"),
+        deadline_seconds=seconds,
+        scratch_bytes=_scratch_bytes(resolved),
+        pinned=_pinned(resolved.artifact),
+    )
+
+
+def _scratch_bytes(resolved: ResolvedRestore) -> int | None:
+    """Return what may be staged, bytes; None where nothing is. Of what only a bucket knows, anything may be."""
+    if resolved.artifact is not None and resolved.artifact.format != Format.DIRECTORY:
+        return None
+    limit = resolved.job.scratch.size_limit if resolved.job.scratch else "10Gi"
+    return units.bytes_of_quantity(limit)
+
+
+def _pinned(artifact: Artifact | None) -> Pinned | None:
+    return None if artifact is None else Pinned.model_validate(artifact.model_dump())

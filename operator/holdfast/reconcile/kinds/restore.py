@@ -1,0 +1,222 @@
+"""A DatabaseRestore: what a decision about it sees, whom to ask what to do, and the restores that wait for it."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from holdfast import naming
+from holdfast.api.backup import DatabaseBackupStatus, Failure, is_good
+from holdfast.api.begun import there
+from holdfast.api.policy import BackupPolicySpec
+from holdfast.api.restore import DatabaseRestoreSpec, RestoreSource
+from holdfast.api.restore_status import DatabaseRestoreStatus
+from holdfast.api.unreadable import as_far_as_readable, explained
+from holdfast.decide.decision import Rest
+from holdfast.decide.images import runner_image
+from holdfast.decide.restore import ending, steps
+from holdfast.decide.restore.observation import (
+    REMOVAL,
+    RESTORE,
+    Candidate,
+    Decision,
+    Former,
+    Found,
+    Observation,
+    RestoreView,
+)
+from holdfast.decide.seen import Asked
+from holdfast.errors import Reason
+from holdfast.kube.kinds import RESTORES
+from holdfast.manifests import jobs, restore_jobs
+from holdfast.reconcile import restores
+from holdfast.reconcile.backups import Backup
+from holdfast.reconcile.cache import Cache
+from holdfast.reconcile.kinds.works import work
+from holdfast.reconcile.queue import Key
+from holdfast.reconcile.resource import Resource
+from holdfast.reconcile.sight import Known, Row, Sight, Sources
+from holdfast.settings import Settings
+from holdfast.untrusted import mapping, moment, needed, word
+
+
+def look(sources: Sources, resource: Resource, known: Known, now: datetime) -> Sight:
+    """Observe one, and ask what to do."""
+    o, not_read = observe(sources, resource, known, now)
+    decision = not_read or steps.decide(o, sources.settings, now)
+    ended = o.restore.deleting or bool(o.restore.status.phase and o.restore.status.phase.is_final)
+    return Sight(
+        resource.namespace,
+        decision,
+        works=o.works,
+        job_of=lambda role: _job(role, o, sources.settings),
+        source_name=_source_name(o, now),
+        wakes=tuple(_concerned(sources.cache, resource)) if ended else (),
+    )
+
+
+ROW = Row(RESTORES, look)
+
+
+def observe(sources: Sources, resource: Resource, known: Known, now: datetime) -> tuple[Observation, Decision | None]:
+    """Read everything; what cannot be read is a decision of its own."""
+    cache, namespace = sources.cache, resource.namespace
+    status = as_far_as_readable(DatabaseRestoreStatus, resource.status)
+    try:
+        spec = DatabaseRestoreSpec.model_validate(resource.spec)
+        DatabaseRestoreStatus.model_validate(resource.status)
+    except ValidationError as error:
+        o = _seen(cache, resource, _NO_SPEC, status, known, now)
+        return o, _unreadable(o, error, now)
+    o = _seen(cache, resource, spec, status, known, now)
+    if status.phase and status.phase.is_final:
+        return replace(o, undone=restores.undone(cache, namespace, resource.name)), None
+    try:
+        o = replace(o, target_policy=_policy(cache, namespace, spec))
+    except ValidationError as error:
+        return o, _unreadable(o, error, now)
+    writing = sources.writer.under_way(RESTORES, namespace)
+    return replace(
+        o,
+        candidates=tuple(_candidates(cache, namespace, spec)),
+        source_policy_there=_source_policy(cache, namespace, spec) is not None,
+        found=_found(known),
+        former=_former(cache, namespace, spec),
+        ahead=restores.ahead(cache, resource, status),
+        others_begin=any("jobName" in patch for patch in writing),
+    ), None
+
+
+_NO_SPEC = DatabaseRestoreSpec(source=RestoreSource())
+
+
+def _seen(
+    cache: Cache,
+    resource: Resource,
+    spec: DatabaseRestoreSpec,
+    status: DatabaseRestoreStatus,
+    known: Known,
+    now: datetime,
+) -> Observation:
+    names = {RESTORE: status.job_name, REMOVAL: status.removal.job_name if status.removal else None}
+    view = RestoreView(
+        namespace=resource.namespace,
+        name=resource.name,
+        uid=resource.uid,
+        generation=resource.generation,
+        created=resource.created,
+        deleting=resource.deleted is not None,
+        spec=spec,
+        status=status,
+    )
+    return Observation(
+        restore=view,
+        works={
+            role: work(cache, view.namespace, name, known.refused.get(role), now)
+            for role, name in names.items()
+            if name
+        },
+        asked=Asked(known.pods_listed, cache.refusals.read(view.namespace)),
+        claim=known.claim,
+    )
+
+
+def _unreadable(o: Observation, error: ValidationError, now: datetime) -> Decision | None:
+    """Let rest what has ended, and let the rest fail, with the name of what cannot be read."""
+    status = o.restore.status
+    if (status.phase and status.phase.is_final) or o.restore.deleting:
+        return Rest()
+    if status.ending is not None:
+        return ending.follow(o, now)
+    model: Any = {
+        BackupPolicySpec.__name__: BackupPolicySpec, DatabaseRestoreStatus.__name__: DatabaseRestoreStatus,
+    }.get(error.title, DatabaseRestoreSpec)  # fmt: skip
+    root = {BackupPolicySpec: "the target's BackupPolicy: spec", DatabaseRestoreStatus: "status"}.get(model, "spec")
+    message, remedy = explained(error, model, root, "correct it, and create another DatabaseRestore")
+    return ending.fail(o, Failure(reason=Reason.INVALID_SPEC, message=message, remedy=remedy), None, now)
+
+
+def _policy(cache: Cache, namespace: str, spec: DatabaseRestoreSpec) -> BackupPolicySpec | None:
+    reference = spec.target.policy_ref if spec.target else None
+    policy = cache.policy(namespace, reference.name) if reference else None
+    return BackupPolicySpec.model_validate(policy.spec) if policy and not policy.deleted else None
+
+
+def _source_policy(cache: Cache, namespace: str, spec: DatabaseRestoreSpec) -> Resource | None:
+    return cache.policy(namespace, spec.source.policy_ref.name) if spec.source.policy_ref else None
+
+
+def _candidates(cache: Cache, namespace: str, spec: DatabaseRestoreSpec) -> Iterator[Candidate]:
+    source = spec.source
+    if source.policy_ref is not None:
+        yield from map(_candidate, cache.backups_of(namespace, source.policy_ref.name))
+    elif source.backup_ref is not None and (named := cache.backup(namespace, source.backup_ref.name)):
+        yield _candidate(named)
+
+
+def _candidate(backup: Backup) -> Candidate:
+    return Candidate(
+        name=backup.name,
+        ended=backup.phase.has_ended,
+        good=backup.good,
+        suspicious=backup.fact.suspicious,
+        deleting=backup.deleting,
+        completed=backup.completed_at,
+        backup_id=backup.backup_id,
+    )
+
+
+def _found(known: Known) -> Found | None:
+    """Read the backup that was asked for whole."""
+    if known.source is None:
+        return None
+    meta, status = mapping(known.source.get("metadata")), mapping(known.source.get("status"))
+    if not meta:
+        return Found()
+    name = word(meta.get("name"))
+    if not is_good(status):
+        return Found(wrong=f"DatabaseBackup {name} has no data that can be restored: it failed, or its data is gone")
+    try:
+        read = DatabaseBackupStatus.model_validate(status)
+    except ValidationError as error:
+        message, _ = explained(error, DatabaseBackupStatus, "its status", "")
+        return Found(wrong=f"DatabaseBackup {name} cannot be read: {message}")
+    return Found(uid=needed(meta, "uid"), created=moment(meta.get("creationTimestamp")), status=read)
+
+
+def _former(cache: Cache, namespace: str, spec: DatabaseRestoreSpec) -> Former | None:
+    reference = spec.source.replaced_by
+    former = cache.whole(RESTORES, namespace, reference.name) if reference else None
+    return Former(as_far_as_readable(DatabaseRestoreStatus, former.status)) if former else None
+
+
+def _source_name(o: Observation, now: datetime) -> str | None:
+    """Return the name of the backup that is asked for whole: the chosen one."""
+    if o.restore.status.resolved is not None or not o.candidates:
+        return None
+    chosen = steps.choice(o, now)
+    return chosen.name if chosen else None
+
+
+def _owner(o: Observation) -> jobs.Owner:
+    return jobs.Owner(naming.RESTORE_KIND, o.restore.namespace, o.restore.name, o.restore.uid, None)
+
+
+def _job(role: str, o: Observation, settings: Settings) -> dict[str, Any]:
+    """Build the Job of a role. Raises HoldfastError(ImageNotSet)."""
+    status = o.restore.status
+    resolved = there(status.resolved, "resolved")
+    _, image = runner_image(resolved.database.dumped_engine(), settings, resolved.server_major)
+    runner = jobs.Runner(image, settings.image_pull_policy, settings.proxy, settings.own_user)
+    if role == REMOVAL:
+        removal = there(status.removal, "removal")
+        return restore_jobs.drop_job(removal.job_name, _owner(o), list(removal.names), resolved, runner)
+    name, source = there(status.job_name, "jobName"), there(status.source, "source")
+    return restore_jobs.restore_job(name, _owner(o), source, resolved, steps.template(o), runner)
+
+
+def _concerned(cache: Cache, resource: Resource) -> Iterable[Key]:
+    """Return the restores that may have waited for this one, and the one that it has undone."""
+    return (Key(RESTORES.kind, *name) for name in restores.waiting_for(cache, resource))

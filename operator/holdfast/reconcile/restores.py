@@ -1,0 +1,86 @@
+"""What restores are to each other, and to the backups that they read: worked out from the cache."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from holdfast.api.restore_status import DatabaseRestoreStatus, Phase
+from holdfast.decide.backup import queue
+from holdfast.reconcile.cache import Cache
+from holdfast.reconcile.resource import Resource
+from holdfast.untrusted import mapping, word
+
+_FINAL = (Phase.SUCCEEDED, Phase.FAILED)
+
+
+def is_under_way(restore: Resource) -> bool:
+    """Whether it has not ended."""
+    return restore.deleted is None and word(restore.status.get("phase")) not in _FINAL
+
+
+def ahead(cache: Cache, resource: Resource, status: DatabaseRestoreStatus) -> str | None:
+    """Return the restore that goes first: one into the same database that has begun, or was asked for earlier."""
+    if status.resolved is None or status.job_name is not None:
+        return None
+    into = _into(resource)
+    others = [each for each in _all(cache) if each.uid != resource.uid and is_under_way(each) and _into(each) == into]
+    begun = [each for each in others if each.status.get("jobName")]
+    earlier = [each for each in others if (each.created, each.namespace, each.name) < _order(resource)]
+    first = min(begun or earlier, key=_order, default=None)
+    if first is None:
+        return None
+    return first.name if first.namespace == resource.namespace else f"{first.namespace}/{first.name}"
+
+
+def undone(cache: Cache, namespace: str, name: str) -> bool:
+    """Whether a restore is under way that puts back what this one replaced."""
+    return any(each.namespace == namespace and _undoes(each) == name and is_under_way(each) for each in _all(cache))
+
+
+def read(cache: Cache) -> frozenset[str]:
+    """Return the uids of the backups that restores are reading, or are about to."""
+    sources = (mapping(each.status.get("source")) for each in _all(cache) if is_under_way(each))
+    return frozenset(filter(None, (word(source.get("uid")) for source in sources)))
+
+
+def waiting_for(cache: Cache, resource: Resource) -> Iterator[tuple[str, str]]:
+    """Return namespace and name of the restores that are to look again when this one has ended."""
+    into, undoes = _into(resource), _undoes(resource)
+    for each in _all(cache):
+        if each.uid == resource.uid:
+            continue
+        waits = is_under_way(each) and not each.status.get("jobName") and into is not None and _into(each) == into
+        if waits or (each.namespace == resource.namespace and each.name == undoes):
+            yield each.namespace, each.name
+
+
+def of_source(cache: Cache, namespace: str, backup: str, policy: str | None) -> Iterator[str]:
+    """Return the restores that have not chosen yet, and may choose this backup."""
+    for each in _all(cache):
+        if each.namespace != namespace or not is_under_way(each) or "resolved" in each.status:
+            continue
+        source = mapping(each.spec.get("source"))
+        named, of = (word(mapping(source.get(field)).get("name")) for field in ("backupRef", "policyRef"))
+        if named == backup or (of and of == policy):
+            yield each.name
+
+
+def _all(cache: Cache) -> list[Resource]:
+    return list(cache.restores.all())
+
+
+def _order(restore: Resource) -> tuple[Any, ...]:
+    return (restore.created, restore.namespace, restore.name)
+
+
+def _into(restore: Resource) -> tuple[str, str] | None:
+    """Return which database it goes into; None where that is not fixed yet."""
+    resolved = mapping(restore.status.get("resolved"))
+    database = mapping(resolved.get("database"))
+    if not database:
+        return None
+    path = word(mapping(database.get("volume")).get("path"), 1024)
+    return queue.server_of(restore.namespace, resolved), path or word(database.get("name"))
+
+
+def _undoes(restore: Resource) -> str:
+    return word(mapping(mapping(restore.spec.get("source")).get("replacedBy")).get("name"))

@@ -1,0 +1,110 @@
+"""A cluster with a policy, a good backup and restores of it: for tests of a DatabaseRestore's whole life."""
+
+from datetime import datetime
+from typing import Any
+
+from tests.builders import NOW, a_failure, a_success, policy_dict, settings
+from tests.fake_cluster import WHEN, FakeCluster
+from tests.reconciling import a_loop
+
+from holdfast.contract.report import Report, RestoreReport
+from holdfast.contract.task import BackupTask, DropTask, RestoreTask, SwapBackTask, Task
+from holdfast.errors import Reason
+from holdfast.kube.errors import KubeError
+from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES, RESTORES
+from holdfast.reconcile.cache import Cache
+from holdfast.reconcile.queue import Key
+
+OPERATOR = settings()
+
+
+def a_restore_report(task: Task, **changes: Any) -> Report:
+    """What the runner says of a success."""
+    restored: RestoreReport | None = None
+    if isinstance(task, RestoreTask):
+        restored = RestoreReport(
+            backup_id=task.key_prefix.split("/")[-2], size_bytes=82_000_000, uncompressed_bytes=328_000_000, tables=8,
+            rows=3_000_000, compared=["rows"], server_version="PostgreSQL 17.6",
+            replaced=task.beside and task.beside.old, switch_seconds=0.2 if task.beside else None,
+        )  # fmt: skip
+    if isinstance(task, SwapBackTask):
+        restored = RestoreReport(replaced=task.old, switch_seconds=0.1)
+    told = restored and restored.model_copy(update=changes)
+    said = f"removed: {', '.join(task.names)}" if isinstance(task, DropTask) else "restored"
+    return Report(
+        kind=task.kind, outcome="Succeeded", started_at=NOW, completed_at=NOW, duration_seconds=12.3, restore=told,
+        message=said,
+    )  # fmt: skip
+
+
+class Runner:
+    """What a Job's container does, and what it was told."""
+
+    def __init__(self) -> None:
+        self.fails: Reason | None = None
+        self.says: dict[str, Any] = {}
+
+    def __call__(self, _image: str, task: Task) -> Report:
+        if isinstance(task, BackupTask):
+            return a_success(task=task)
+        if self.fails is not None:
+            return a_failure(self.fails).model_copy(update={"kind": task.kind})
+        return a_restore_report(task, **self.says)
+
+
+class World:
+    """The cluster, and an operator that may be new at each reconcile."""
+
+    def __init__(self, **spec: Any) -> None:
+        self.runner = Runner()
+        self.cluster = FakeCluster(self.runner)
+        self.now = NOW
+        self.cluster.put(POLICIES, {"metadata": {"namespace": "shop", "name": "orders"}, "spec": policy_dict()})
+        self.put_backup("first")
+        if spec:
+            self.put("again", **spec)
+
+    def put(self, name: str, created: str = WHEN, **spec: Any) -> None:
+        meta = {"namespace": "shop", "name": name, "creationTimestamp": created}
+        self.cluster.put(RESTORES, {"metadata": meta, "spec": spec})
+
+    def put_backup(self, name: str) -> None:
+        meta = {"namespace": "shop", "name": name, "creationTimestamp": WHEN}
+        self.cluster.put(BACKUPS, {"metadata": meta, "spec": {"policyRef": {"name": "orders"}}})
+
+    async def backed_up(self, name: str = "first") -> None:
+        for _ in range(2):
+            await self.reconcile(name, kind=BACKUPS.kind)
+            self.cluster.kubelet()
+        await self.reconcile(name, kind=BACKUPS.kind)
+
+    async def reconcile(self, name: str = "again", acting: Any = None, kind: str = RESTORES.kind) -> datetime | None:
+        """Start with an empty cache, read what there is, reconcile once."""
+        cache = Cache()
+        for each in (POLICIES, BACKUPS, RESTORES, JOBS, PODS):
+            for body in self.cluster.all(each):
+                cache.put(each, body)
+        self.woken: list[Key] = []
+        loop = a_loop(cache, acting or self.cluster, OPERATOR, now=lambda: self.now, wake=self.woken.append)
+        return await loop.reconcile(Key(kind, "shop", name))
+
+    async def until_the_end(
+        self, name: str = "again", acting: Any = None, dies: type[BaseException] = KubeError
+    ) -> Any:
+        for _ in range(20):
+            try:
+                await self.reconcile(name, acting)
+            except (dies, KubeError):
+                continue
+            if (await self.status(name)).get("phase") in ("Succeeded", "Failed"):
+                await self.reconcile(name)
+                return await self.status(name)
+            self.cluster.kubelet()
+            self.cluster.collect_garbage()
+        raise AssertionError(f"no end: {await self.status(name)}")
+
+    async def status(self, name: str = "again") -> dict[str, Any]:
+        return dict((await self.cluster.get(RESTORES, "shop", name)).get("status", {}))
+
+    def tasks(self, kind: type[Any]) -> list[Any]:
+        return [task for _, task in self.cluster.ran if isinstance(task, kind)]

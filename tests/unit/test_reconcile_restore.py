@@ -1,0 +1,327 @@
+"""A DatabaseRestore from its creation to what it leaves beside its target, however often the operator dies."""
+
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import yaml
+from tests.builders import NOW
+from tests.mortal import Killed, Mortal
+from tests.restoring import World
+
+from holdfast.contract.task import DropTask, RestoreTask, SwapBackTask
+from holdfast.errors import Reason
+from holdfast.kube.kinds import BACKUPS, EVENTS, JOBS, POLICIES, RESTORES
+
+FIRST = {"source": {"backupRef": {"name": "first"}}}
+REPLACE = {**FIRST, "mode": "Replace"}
+LATER = "2026-11-22T08:44:59Z"
+
+
+async def a_world(**spec: Any) -> World:
+    world = World(**spec)
+    await world.backed_up()
+    return world
+
+
+async def test_a_backup_comes_back_into_the_database_it_was_taken_of():
+    world = await a_world(**FIRST)
+
+    status = await world.until_the_end()
+
+    assert status["phase"] == "Succeeded"
+    assert status["source"]["backup"] == "first"
+    assert status["target"] == "orders on orders-db:5432"
+    assert (status["rows"], status["tables"], status["compared"]) == (3_000_000, 8, ["rows"])
+    (task,) = world.tasks(RestoreTask)
+    assert task.database.name == "orders"
+    assert task.backup_uid == (await world.cluster.get(BACKUPS, "shop", "first"))["metadata"]["uid"]
+    assert (task.pinned.sha256, task.pinned.encryption) == ("a" * 64, "none")
+    assert {event["reason"] for event in world.cluster.all(EVENTS)} == {"BackupSucceeded", "RestoreSucceeded"}
+    conditions = {each["type"]: each["status"] for each in status["conditions"]}
+    assert (conditions["Finished"], conditions["Succeeded"], conditions["Ready"]) == ("True", "True", "True")
+    assert (conditions["Reconciling"], conditions["Stalled"]) == ("False", "False")
+
+
+async def test_what_is_restored_and_into_what_stands_in_the_status_before_a_job_is_made():
+    world = await a_world(**FIRST)
+    made = len(world.cluster.all(JOBS))
+    seen = []
+    for call in range(1, 8):
+        world.put("again", **FIRST)
+        with suppress(Killed):
+            await world.reconcile(acting=Mortal(world.cluster, call, answered=False))
+        seen.append(await world.status())
+        if len(world.cluster.all(JOBS)) > made:
+            break
+    assert all("because" in status["source"] and "target" in status for status in seen if "jobName" in status)
+    assert {"resolved" in status for status in seen[:-1]} == {False, True}  # killed on either side of that write
+    assert "jobName" in seen[-1]
+
+
+@pytest.mark.parametrize("answered", [False, True], ids=["before the call", "before its answer"])
+@pytest.mark.parametrize("call", range(8))
+async def test_killed_anywhere_it_restores_once(call: int, answered: bool):
+    world = await a_world(**REPLACE)
+
+    status = await world.until_the_end(acting=Mortal(world.cluster, call, answered), dies=Killed)
+
+    assert status["phase"] == "Succeeded"
+    assert len(world.tasks(RestoreTask)) == 1
+
+
+async def test_without_a_permission_to_lose_anything_a_target_is_never_tried_twice():
+    world = await a_world(**FIRST)
+    await world.reconcile()
+    (job,) = [each for each in world.cluster.all(JOBS) if each["metadata"]["name"].startswith("again")]
+    assert job["spec"]["backoffLimit"] == 0
+
+
+async def test_the_latest_good_backup_of_a_policy_is_chosen_and_the_status_says_why():
+    world = await a_world(source={"policyRef": {"name": "orders"}})
+    world.put_backup("second")
+    await world.backed_up("second")
+
+    status = await world.until_the_end()
+
+    assert status["source"]["backup"] == "second"
+    assert "the last backup of BackupPolicy orders that is good" in status["source"]["because"]
+
+
+async def test_the_latest_before_a_time_is_chosen_or_none():
+    world = await a_world(source={"policyRef": {"name": "orders"}, "before": "2026-11-22T08:45:01Z"})
+    world.put("earlier", source={"policyRef": {"name": "orders"}, "before": "2026-11-22T08:45:00Z"})
+    world.put("never", source={"policyRef": {"name": "orders"}, "before": "2026-02-30T08:45:00Z"})
+
+    assert (await world.until_the_end())["phase"] == "Succeeded"
+    status = await world.until_the_end("earlier")
+    assert status["failure"]["reason"] == Reason.SOURCE_NOT_GOOD
+    assert "completed before 2026-11-22T08:45:00Z" in status["failure"]["message"]
+    assert (await world.until_the_end("never"))["failure"]["reason"] == Reason.INVALID_SPEC
+
+
+async def test_it_waits_for_a_backup_that_is_under_way():
+    world = World(**FIRST)
+    await world.reconcile("first", kind=BACKUPS.kind)
+
+    await world.reconcile()
+
+    status = await world.status()
+    assert (status["phase"], "resolved" in status) == ("Pending", False)
+    assert status["message"] == "DatabaseBackup first is in progress; the restore waits for it"
+    world.cluster.kubelet()
+    await world.reconcile("first", kind=BACKUPS.kind)
+    assert (await world.until_the_end())["phase"] == "Succeeded"
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ({"backupRef": {"name": "none"}}, "DatabaseBackup none does not exist"),
+        ({"policyRef": {"name": "none"}}, "BackupPolicy none does not exist"),
+        ({"replacedBy": {"name": "none"}}, "DatabaseRestore none does not exist"),
+    ],
+)
+async def test_for_what_is_not_there_it_waits_a_moment_and_then_fails(source: dict[str, Any], says: str):
+    world = World(source=source)
+    world.now = NOW - timedelta(hours=1)
+    due = await world.reconcile()
+    status = await world.status()
+    assert status["phase"] == "Pending"
+    assert says in status["message"]
+    assert due is not None
+
+    world.now = NOW + timedelta(hours=1)
+    await world.reconcile()
+
+    status = await world.status()
+    assert (status["phase"], status["failure"]["reason"]) == ("Failed", Reason.SOURCE_NOT_FOUND)
+
+
+async def test_a_backup_that_failed_is_no_source():
+    world = World(**FIRST)
+    body = await world.cluster.get(BACKUPS, "shop", "first")
+    world.cluster.put(BACKUPS, {**body, "status": {"phase": "Failed", "failure": {"reason": "X"}}})
+
+    status = await world.until_the_end()
+
+    assert (status["phase"], status["failure"]["reason"]) == ("Failed", Reason.SOURCE_NOT_GOOD)
+
+
+async def test_another_name_on_the_same_server_and_made_if_asked():
+    world = await a_world(**FIRST, target={"databaseName": "orders_staging", "create": True})
+    await world.until_the_end()
+    (task,) = world.tasks(RestoreTask)
+    assert (task.database.name, task.create) == ("orders_staging", True)
+    assert task.database.connection.host == "orders-db"
+
+
+async def test_another_policy_s_database_with_its_secret():
+    world = await a_world(**FIRST, target={"policyRef": {"name": "staging"}})
+    connection = {"host": "staging-db", "secretName": "staging-db"}
+    database = {"engine": "postgresql", "name": "orders", "connection": connection}
+    spec = {"environment": "staging", "database": database, "job": {"serviceAccountName": "staging"}}
+    world.cluster.put(POLICIES, {"metadata": {"namespace": "shop", "name": "staging"}, "spec": spec})
+
+    status = await world.until_the_end()
+
+    (task,) = world.tasks(RestoreTask)
+    assert task.database.connection.secret_name == "staging-db"
+    assert status["target"] == "orders on staging-db:5432"
+    assert status["resolved"]["job"]["serviceAccountName"] == "staging"
+
+
+async def test_a_target_of_another_engine_is_refused_by_name():
+    volume = {"engine": "sqlite", "name": "a", "volume": {"claimName": "c", "path": "p"}}
+    world = await a_world(**FIRST, target={"database": volume})
+    status = await world.until_the_end()
+    assert (status["phase"], status["failure"]["reason"]) == ("Failed", "InvalidSpec")
+    assert "engine postgresql" in status["failure"]["message"]
+
+
+async def test_a_folder_in_a_bucket_is_enough():
+    bucket = {"s3": {"bucket": "old", "secretName": "old"}, "folder": "eu-1/shop/orders/backup-20261101-020000"}
+    connection = {"host": "orders-db", "secretName": "orders-db"}
+    database = {"engine": "postgresql", "name": "orders", "connection": connection}
+    world = World(source={"bucket": bucket}, target={"database": database})
+
+    status = await world.until_the_end()
+
+    (task,) = world.tasks(RestoreTask)
+    assert (task.backup_uid, task.pinned) == (None, None)
+    assert (task.s3.bucket, task.key_prefix) == ("old", "eu-1/shop/orders/backup-20261101-020000/")
+    assert task.scratch_bytes == 10 * 1024**3
+    assert status["source"]["location"] == "s3://old/eu-1/shop/orders/backup-20261101-020000/"
+
+
+async def test_a_replaced_database_is_kept_and_named():
+    world = await a_world(**REPLACE, keepReplacedHours=2)
+
+    status = await world.until_the_end()
+
+    (task,) = world.tasks(RestoreTask)
+    assert status["replaced"]["name"] == task.beside.old
+    assert task.beside.old.startswith("orders_before_again_")
+    assert status["replaced"]["until"] == "2026-11-22T10:45:00Z"
+    assert f"called {task.beside.old} now" in status["message"]
+    assert await world.reconcile() == NOW + timedelta(hours=2)
+
+
+async def test_a_replaced_database_is_removed_by_a_job_and_with_it_the_way_back():
+    world = await a_world(**REPLACE, keepReplacedHours=0)
+    assert "undo" in await world.until_the_end()
+
+    world.cluster.kubelet()
+    await world.reconcile()
+
+    status = await world.status()
+    (task,) = world.tasks(RestoreTask)
+    (drop,) = world.tasks(DropTask)
+    assert drop.names == [task.beside.old]
+    assert status["removal"]["state"] == "Done"
+    assert "undo" not in status
+    assert status["phase"] == "Succeeded"
+
+
+async def test_undo_is_a_resource_that_puts_back_what_was_replaced():
+    world = await a_world(**REPLACE)
+    undo = yaml.safe_load((await world.until_the_end())["undo"])
+    assert (undo["kind"], undo["metadata"]["name"]) == ("DatabaseRestore", "again-undo")
+    world.put("again-undo", **undo["spec"])
+
+    status = await world.until_the_end("again-undo")
+
+    (back,) = world.tasks(SwapBackTask)
+    (task,) = world.tasks(RestoreTask)
+    assert back.kept == task.beside.old
+    assert back.database == task.database
+    assert status["phase"] == "Succeeded"
+    assert status["replaced"]["name"] == back.old
+    assert "put back what DatabaseRestore again had replaced" in status["message"]
+
+
+async def test_what_is_not_kept_any_more_cannot_be_put_back():
+    world = await a_world(**REPLACE, keepReplacedHours=0)
+    await world.until_the_end()
+    for _ in range(2):
+        await world.reconcile()
+        world.cluster.kubelet()
+    await world.reconcile()
+    world.put("undo", source={"replacedBy": {"name": "again"}})
+    status = await world.until_the_end("undo")
+    assert (status["phase"], status["failure"]["reason"]) == ("Failed", Reason.SOURCE_NOT_GOOD)
+    assert "is not kept any more" in status["failure"]["message"]
+
+
+async def test_what_is_being_put_back_is_not_removed_meanwhile():
+    world = await a_world(**REPLACE, keepReplacedHours=0)
+    await world.until_the_end()
+    body = await world.cluster.get(RESTORES, "shop", "again")
+    status = {key: value for key, value in body["status"].items() if key != "removal"}
+    world.cluster.put(RESTORES, {**body, "status": status})
+    world.put("undo", source={"replacedBy": {"name": "again"}})
+
+    await world.reconcile()
+    assert "removal" not in await world.status()
+
+    await world.until_the_end("undo")
+    await world.reconcile("undo")
+    assert ("DatabaseRestore", "shop", "again") in [(key.kind, key.namespace, key.name) for key in world.woken]
+
+
+async def test_two_restores_into_one_database_come_one_after_the_other():
+    world = await a_world(**FIRST)
+    world.put("later", created=LATER, source={"policyRef": {"name": "orders"}})
+    await world.reconcile("again")
+
+    await world.reconcile("later")
+
+    status = await world.status("later")
+    assert status["phase"] == "Queued"
+    assert status["message"] == "DatabaseRestore again restores into the same database, and goes first"
+    assert "jobName" not in status
+    await world.until_the_end("again")
+    await world.reconcile("again")
+    assert ("DatabaseRestore", "later") in [(key.kind, key.name) for key in world.woken]
+    assert (await world.until_the_end("later"))["phase"] == "Succeeded"
+
+
+async def test_a_restore_that_failed_says_why_and_leaves_nothing_beside():
+    world = await a_world(**REPLACE)
+    world.runner.fails = Reason.RESTORE_DIFFERS
+    status = await world.until_the_end()
+    assert (status["phase"], status["failure"]["reason"]) == ("Failed", "RestoreDiffers")
+    assert "removal" not in status  # its Pod says that it is clean
+    assert {event["reason"] for event in world.cluster.all(EVENTS)} >= {"RestoreFailed"}
+
+
+async def test_a_report_of_another_backup_is_not_believed():
+    world = await a_world(**FIRST)
+    world.runner.says = {"backup_id": "backup-20200101-000000"}
+    status = await world.until_the_end()
+    assert (status["phase"], status["failure"]["reason"]) == ("Failed", "ReportImplausible")
+
+
+async def test_a_job_that_is_gone_is_not_begun_again():
+    world = await a_world(**FIRST)
+    await world.reconcile()
+    body = await world.cluster.get(RESTORES, "shop", "again")
+    world.cluster.put(RESTORES, {**body, "status": {**body["status"], "phase": "Running"}})
+    for job in list(world.cluster.all(JOBS)):
+        if job["metadata"]["name"].startswith("again"):
+            await world.cluster.delete(JOBS, "shop", job["metadata"]["name"], uid=None)
+
+    await world.reconcile()
+
+    status = await world.status()
+    assert (status["phase"], status["failure"]["reason"]) == ("Failed", Reason.RESTORE_UNKNOWN)
+    assert world.tasks(RestoreTask) == []
+
+
+async def test_what_cannot_be_read_fails_with_the_field():
+    world = await a_world(source={"backupRef": {"name": "first"}, "surprise": 1})
+    await world.reconcile()
+    status = await world.status()
+    assert (status["phase"], status["failure"]["reason"]) == ("Failed", "InvalidSpec")
+    assert "surprise" in status["failure"]["message"]
