@@ -3,11 +3,13 @@
 import io
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 from tests.builders import NOW, UID, a_policy, a_success
@@ -114,7 +116,7 @@ def test_the_report_says_all_that_the_work_came_to_and_the_log_as_much(places, l
     assert 0 <= report.duration_seconds < ENOUGH
     assert line.keys() >= {"event", "outcome", "startedAt", "durationSeconds", "backup", "verification", "deletion"}
     assert line.keys() & {"version", "kind", "failure"} == set()
-    assert 1 << 20 < line["peakMemoryBytes"] < 1 << 40
+    assert None not in line.values()
 
 
 def test_a_failure_is_reported_whole(places, log):
@@ -124,6 +126,17 @@ def test_a_failure_is_reported_whole(places, log):
     assert report.failure == FailureReport(
         reason="ToolTooOld", exit_code=4, message="too old", remedy="add the image", server_major=18
     )
+
+
+def test_the_log_tells_in_bytes_what_memory_the_process_and_its_largest_tool_took(places, log, monkeypatch):
+    kib = {resource.RUSAGE_SELF: 300, resource.RUSAGE_CHILDREN: 20}
+    monkeypatch.setattr(resource, "getrusage", lambda who: SimpleNamespace(ru_maxrss=kib[who]))
+    assert ended(places, log, "backup", runner.End())[2]["peakMemoryBytes"] == 320 * 1024
+
+
+@pytest.mark.parametrize("there", [True, False, None])
+def test_whether_the_backup_is_there_is_reported_as_it_was_seen(places, log, there):
+    assert ended(places, log, "verify", runner.End(result=Result(backup_there=there)))[1].backup_there is there
 
 
 @pytest.mark.parametrize(("work", "end"), [(True, False), (False, True), (False, False)])
@@ -157,11 +170,17 @@ def test_a_task_knows_the_pod_that_it_runs_in(monkeypatch, places, given, told):
     assert seen == [told]
 
 
-def test_the_version_names_holdfasts_and_the_clients(monkeypatch, tmp_path, capsys):
+def test_the_help_names_the_runner_as_its_image_does(places, capsys):
+    with pytest.raises(SystemExit):
+        runner.run(["--help"], places)
+    assert capsys.readouterr().out.startswith("usage: holdfast-runner ")
+
+
+def test_the_version_names_holdfasts_and_the_clients(monkeypatch, tmp_path, places, capsys):
     (tmp_path / "client-version").write_text("17.12-0+deb13u1\n")
     monkeypatch.setattr(runner, "CLIENT_VERSION", str(tmp_path / "client-version"))
     with pytest.raises(SystemExit) as ended:
-        runner.run(["--version"])
+        runner.run(["--version"], places)
     assert ended.value.code == 0
     assert capsys.readouterr().out == f"holdfast-runner {holdfast.__version__}, client 17.12-0+deb13u1\n"
 
@@ -316,7 +335,7 @@ def test_work_that_finished_in_spite_of_a_stop_is_finished(context):
 def test_a_thread_that_hangs_does_not_keep_the_container_nor_change_how_it_ended(tmp_path):
     script = "import sys, threading; from holdfast.runner import main as runner; "
     script += (
-        "threading.Thread(target=threading.Event().wait).start(); runner.run = lambda _: 7; sys.exit(runner.main([]))"
+        "threading.Thread(target=threading.Event().wait).start(); runner.run = lambda *_: 7; sys.exit(runner.main([]))"
     )
     assert subprocess.run([sys.executable, "-c", script], timeout=ENOUGH, check=False).returncode == 7
 

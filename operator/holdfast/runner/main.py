@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     confinement.close_to_others()
     threading.excepthook, sys.excepthook = _thread_fault, _fault  # Python's own would write values, maybe secret
-    code = run(arguments)
+    code = run(arguments, Places())
     if threading.active_count() > 1:
         sys.stdout.flush()
         os._exit(code)
@@ -69,11 +69,10 @@ def _thread_fault(caught: threading.ExceptHookArgs) -> None:
     _fault(caught.exc_type, caught.exc_value or caught.exc_type(), caught.exc_traceback)
 
 
-def run(arguments: Sequence[str] | None = None, places: Places | None = None) -> int:
+def run(arguments: Sequence[str] | None, places: Places) -> int:
     """Run the task in the environment, write the report; return the exit code."""
     started, begun = clock.now(), time.monotonic()
     overrides = _parse(arguments)
-    places = places or Places()
     text = os.environ.get(TASK_VARIABLE, "")
     try:
         task = tasks.parse(text)
