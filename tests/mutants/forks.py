@@ -80,7 +80,8 @@ class Forks:
         said = said or _last(child.slot / "output")
         shutil.rmtree(child.slot, ignore_errors=True)
         self._free.append(child.slot)
-        return Done(child.key, HUNG if hung else os.waitstatus_to_exitcode(status), said)
+        code = os.waitstatus_to_exitcode(status)
+        return Done(child.key, HUNG if hung or code == -signal.SIGALRM else code, said)
 
 
 def _last(output: Path) -> str:

@@ -5,6 +5,7 @@ One process collects all tests; each fault then costs a fork and the tests that 
 
 import gc
 import os
+import signal
 import types
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from tests.mutants import tree
 from tests.mutants.forks import Done, Forks
 from tests.mutants.noticing import NOTICED, OPTIONS, SURVIVED, UNFIT
-from tests.mutants.plan import Plan
+from tests.mutants.plan import Plan, patience
 from tests.mutants.source import Mutant
 
 Job = tuple[Plan, Mutant]
@@ -63,13 +64,13 @@ class _Loop:
     ) -> Callable[[Path], int]:
         def work(slot: Path) -> int:
             path = str(self._root / tree.PACKAGE / plan.module)
-            code = _code_of(compile(plan.source.with_change(mutant), path, "exec"), mutant.function)
+            faulty = _code_of(compile(plan.source.with_change(mutant), path, "exec"), mutant.function)
             there = functions.get((path, mutant.function or ""), [])
-            if code is None or not there or not wanted:
+            if faulty is None or not there or not wanted:
                 return UNFIT
             try:
                 for function in there:
-                    function.__code__ = code
+                    function.__code__ = faulty
             except ValueError:  # other names from around than before
                 return UNFIT
             # For the processes that tests start.
@@ -82,7 +83,8 @@ class _Loop:
                 if _starts_python(wanted)
                 else os.environ["PYTHONPATH"]
             )
-            return _first_failure(wanted, slot)
+            code = _first_failure(wanted, slot, self._seconds)
+            return UNFIT if code == SURVIVED and mutant.id in plan.twice else code
 
         return work
 
@@ -114,11 +116,12 @@ def _code_of(code: types.CodeType, name: str | None) -> types.CodeType | None:
     return None
 
 
-def _first_failure(items: list[pytest.Item], slot: Path) -> int:
-    """Run them until one fails."""
+def _first_failure(items: list[pytest.Item], slot: Path, seconds: dict[str, float]) -> int:
+    """Run them until one fails, or hangs: then the alarm ends this process."""
     watch = _Watch()
     items[0].config.pluginmanager.register(watch)
     for item, following in zip(items, [*items[1:], None], strict=True):
+        signal.setitimer(signal.ITIMER_REAL, patience(seconds.get(item.nodeid, 0.0)))
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         if watch.failed:
             (slot / "said").write_text(watch.failed)

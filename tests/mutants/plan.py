@@ -10,7 +10,7 @@ from tests.mutants.source import Mutant, Source
 
 # Seconds of tests for one fault: what is beyond is not asked. On a busy machine each test takes several times its own.
 LONGEST = 60.0
-PATIENCE = 20.0  # seconds beyond what its tests may take, before a fault counts as one that hangs
+PATIENCE = 20.0  # seconds beyond what a test may take, before a fault counts as one that hangs
 
 
 @dataclass
@@ -23,11 +23,17 @@ class Plan:
     tests: dict[str, list[str]] = field(default_factory=dict)
     inside: list[Mutant] = field(default_factory=list)  # of functions: they are put into those that are there
     anew: list[Mutant] = field(default_factory=list)  # what an import runs
+    twice: set[str] = field(default_factory=set)  # of those inside functions: what an import runs, too
     never: list[Mutant] = field(default_factory=list)  # no test runs them
 
     def limit(self, mutant: Mutant, seconds: dict[str, float]) -> float:
         """How long its tests may take before it counts as one that hangs: machines are busy at times."""
-        return PATIENCE + 5 * sum(seconds.get(test, 0.0) for test in self.tests[mutant.id])
+        return patience(sum(seconds.get(test, 0.0) for test in self.tests[mutant.id]))
+
+
+def patience(seconds: float) -> float:
+    """How long something may take that took so long without a fault."""
+    return PATIENCE + 5 * seconds
 
 
 def plan(root: Path, module: str, known: Noticing) -> Plan:
@@ -45,7 +51,8 @@ def plan(root: Path, module: str, known: Noticing) -> Plan:
         if not made.tests[mutant.id]:
             made.never.append(mutant)
         else:
-            (made.anew if at_import or "" in tests else made.inside).append(mutant)
+            (made.anew if at_import else made.inside).append(mutant)
+            made.twice |= {mutant.id} if "" in tests else set()
     return made
 
 

@@ -105,6 +105,8 @@ def test_children_are_found_by_what_they_belong_to_in_their_namespace_alone() ->
     assert [it.name for it in cache.pods_named("shop", "j")] == ["p"]
     assert cache.owner_of(job) == ("DatabaseBackup", "b")
     assert cache.owner_of(cache.job("elsewhere", "foreign")) is None
+    cache.put(PODS, a_pod("unlabelled"))
+    assert cache.owner_of(cache.store(PODS).get("shop", "unlabelled")) is None
 
 
 def of_another_kind(label: str, uid: str) -> dict[str, Any]:

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from tests.builders import policy_dict, settings
+from tests.unit.test_decide_sweep import seen
 
 from holdfast import clock, naming
+from holdfast.api.begun import there
 from holdfast.api.policy_status import BackupPolicyStatus
 from holdfast.decide.decision import Decision, DeleteBackup, Do, MakeBackup, Rest, Write
 from holdfast.decide.policy.runs import Ended
@@ -148,6 +150,21 @@ def test_what_ended_is_told_before_a_slot_is_run_and_the_slot_is_owed_from_when_
     assert status.last_success is not None
     assert status.schedule is not None
     assert status.schedule.settled_until == TWO - HOUR
+
+
+def test_what_ended_is_told_and_what_is_owed_and_what_comes_next_stay_as_they_are():
+    o = after(a_policy(NIGHTLY), TWO - HOUR)
+    before = BackupPolicyStatus.model_validate(o.status)
+    good = Ended("first", TWO - HOUR, good=True, reason="", size_bytes=5, seconds=1.0)
+    status = written(decide(replace(o, good=good), settings(), TWO + MINUTE))
+    assert status.last_success is not None
+    assert (status.schedule, status.next_runs) == (before.schedule, before.next_runs)
+
+
+def test_a_page_of_deletions_is_begun_before_a_slot_that_is_due_is_run():
+    page = there(written(decide(a_policy(NIGHTLY, retention=seen()), settings(), TWO)).retention, "retention").page
+    assert page is not None
+    assert [each.name for each in page.members] == ["a", "b"]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from holdfast.decide.decision import Hold, Left, Release
 from holdfast.kube.kinds import BACKUPS, EVENTS
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.holds import Holds
+from holdfast.reconcile.leftovers import LEFT as LEFT_BEHIND
 from holdfast.reconcile.sight import Known
 
 THEIRS = "example.com/theirs"
@@ -144,3 +145,9 @@ async def test_where_nothing_is_left_nothing_is_told() -> None:
     world = World(naming.FINALIZER, going=True)
     assert await world.mark(Release("b", world.uid)) is None
     assert (world.cluster.all(BACKUPS), world.cluster.all(EVENTS)) == ([], [])
+
+
+async def test_outside_a_cluster_what_is_left_is_counted_and_no_event_is_written():
+    cluster, before = FakeCluster(lambda *_: None), LEFT_BEHIND.labels("shop")._value.get()
+    await some_leftovers(cluster, home=None).tell("shop", "b", LEFT)
+    assert (LEFT_BEHIND.labels("shop")._value.get() - before, cluster.all(EVENTS)) == (1, [])

@@ -258,6 +258,15 @@ def test_where_all_places_are_taken_the_one_that_has_its_own_for_longest_is_name
     )
 
 
+def test_who_waits_for_a_server_is_told_of_the_one_that_runs_there_and_of_no_other() -> None:
+    line, here, waits = Line(Queue()), a_body("here"), a_body("waits", second=1)
+    elsewhere = begun(a_body("elsewhere", host="b"), 7)
+    elsewhere["status"]["startedAt"] = clock.to_text(BEGIN - timedelta(hours=9))
+    joined(line, elsewhere, here, waits)
+    begin(line, here)
+    assert "waits for shop/here, " in queue.says(turn(line, "waits"))
+
+
 def test_without_a_limit_for_a_server_only_the_one_for_all_counts() -> None:
     line = Line(Queue(max_running=3, max_running_per_server=0))
     bodies = [a_body(f"b{number}") for number in range(5)]

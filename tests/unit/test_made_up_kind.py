@@ -13,7 +13,7 @@ from holdfast import naming
 from holdfast.api.base import StatusModel
 from holdfast.api.job import LOG_SECONDS
 from holdfast.decide import job_life
-from holdfast.decide.decision import Announcement, Decision, Do, Rest, Write
+from holdfast.decide.decision import Announcement, Decision, Do, MakeBackup, Rest, Write
 from holdfast.decide.job_life import Over, Work
 from holdfast.decide.resolve import resolve
 from holdfast.decide.seen import Asked, Seen
@@ -180,3 +180,11 @@ def test_every_kind_in_the_table_is_watched_and_kept():
     kinds = [row.kind for row in TABLE]
     assert {watch.kind for watch in watches.WATCHES} == {*kinds, JOBS, PODS}
     assert all(Cache(kinds).store(kind).all() is not None for kind in kinds)
+
+
+def test_a_kind_that_says_no_job_and_no_backup_of_its_own_and_decides_on_one_is_a_fault_and_makes_none():
+    sight = Sight("shop", Rest())
+    with pytest.raises(NotImplementedError, match=ROLE):
+        sight.job_of(ROLE)
+    with pytest.raises(NotImplementedError, match="orders-1"):
+        sight.child_of(MakeBackup("orders-1"))

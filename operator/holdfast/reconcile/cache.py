@@ -238,8 +238,7 @@ class Cache:
 
     def _policy_changed(self, namespace: str, name: str, policy: Resource | None) -> None:
         """Have the backups stand in the line of the server that their policy names now, or in none."""
-        there = policy is not None and policy.deleted is None
-        server = queue.server_of(namespace, policy.spec) if policy is not None and there else None
+        server = queue.server_of(namespace, policy.spec) if policy is not None and policy.deleted is None else None
         if server == self._servers.get((namespace, name)):
             return
         if server is None:
@@ -267,8 +266,7 @@ class Cache:
 
     def owner_of(self, child: JobView | PodView) -> tuple[str, str] | None:
         """Return kind and name of the resource in the child's namespace that the child's labels say it is for."""
-        owners = self._owners.get(child.labelled.kind) if child.labelled else None
-        if child.labelled is None or owners is None:
+        if child.labelled is None or (owners := self._owners.get(child.labelled.kind)) is None:
             return None
         found = owners.find(("uid", child.namespace, child.labelled.uid))
         return (child.labelled.kind, found[0].name) if found else None
@@ -279,7 +277,7 @@ class Cache:
 
     def outliving(self) -> int:
         """Return how many Jobs of ours run that no resource owns: they delete what somebody has deleted."""
-        return self.jobs.count(("outliving", self.maker)) if self.maker is not None else 0
+        return self.jobs.count(("outliving", self.maker))
 
     def pods_named(self, namespace: str, job_name: str) -> list[PodView]:
         """Return the Pods that carry the Job's name as label, whoever made them, oldest first."""

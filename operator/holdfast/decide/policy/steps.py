@@ -85,8 +85,8 @@ def _planned(o: Observation, schedule: Schedule, status: Status, now: datetime) 
 def _asked_for(o: Observation, status: Status, now: datetime) -> Decision[Status] | None:
     """Return the next step for a backup that the annotation asks for; None where there is nothing to do about one."""
     held, request = status.backup_now, o.request
-    again = held is not None and held.request == request
-    if request is None or (again and held is not None and held.name is not None):
+    again = held if held is not None and held.request == request else None
+    if request is None or (again and again.name is not None):
         return None
     number = (held.number if held else 0) + (0 if again else 1)
     name = naming.asked_name(o.name, o.uid, request, number)
@@ -117,7 +117,7 @@ def _by_schedule(
     if found.make is None:
         return Write(_recorded(o, status, found), _news(o, found), due)
     name = naming.slot_name(o.name, found.make)
-    act = o.under_way if found.instead and o.under_way else MakeBackup(name, slot=found.make)
+    act = (o.under_way if found.instead else None) or MakeBackup(name, slot=found.make)
     if isinstance(act, DeleteBackup) and not runs.is_replaced(status, act.name):
         return _cancelled(runs.replaced(status, act.name, now), found, act.name)
     if act.name not in o.refused:
