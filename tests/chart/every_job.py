@@ -13,8 +13,10 @@ from tests.chart.rendering import CHART
 from holdfast import naming
 from holdfast.api.backup import DatabaseBackupStatus, VerificationRun
 from holdfast.api.policy import BackupPolicySpec
+from holdfast.api.restore_status import Artifact, Chosen, ResolvedRestore
+from holdfast.api.restoring import RestoreMode
 from holdfast.decide.resolve import image_of, resolve
-from holdfast.manifests import jobs, methods, tasks
+from holdfast.manifests import jobs, methods, restore_jobs, tasks
 from holdfast.settings import Settings
 
 Job = dict[str, Any]
@@ -100,22 +102,45 @@ def every_job(
         owner = jobs.Owner("DatabaseBackup", namespace, "orders-1", UID, "orders")
         for kind, job in (*_of(owner, status, begun.spec, chart), *_deletions(owner, status, chart, operator)):
             yield f"{name}: {kind}", job
-    yield from jobs_to_come(namespace, chart, operator)
+    yield from of_restores(namespace, chart)
+    yield from jobs_to_come(namespace, chart)
 
 
-RESTORES, POLICYS, DELETION = "of a DatabaseRestore", "of a BackupPolicy", "postgresql, sql: deletion, of nobody"
-TARGET = ["--target-host=db-restored", "--target-port=", "--target-database=orders=2"]
+RESTORES, POLICYS, DELETION = (
+    "restore, encrypted directory",
+    "of a BackupPolicy",
+    "postgresql, sql: deletion, of nobody",
+)
 
 
-def jobs_to_come(namespace: str, chart: Settings, operator: str) -> Iterator[tuple[str, Job]]:
-    """Yield the Jobs of which no builder makes one yet: another owner, or none, and the same Pod."""
+def of_restores(namespace: str, chart: Settings) -> Iterator[tuple[str, Job]]:
+    """Yield the Jobs of DatabaseRestores: the restore itself, the way back, and what removes what was replaced."""
+    owner = jobs.Owner(naming.RESTORE_KIND, namespace, "orders-back", UID, None)
+    source = Chosen(uid=UID, backup_id="backup-20261122-084500", because="it was named")
+    for name, policy in (
+        (RESTORES, a_policy(dump={"format": "directory"}, job=PLACED, **ENCRYPTED)),
+        ("restore, sqlite", a_sqlite_policy(job=PLACED)),
+    ):
+        resolved, sqlite = resolve(policy, chart), policy.database.volume is not None
+        fixed = ResolvedRestore(
+            s3=resolved.storage.s3, folder="shop/orders/x/", database=resolved.database, mode=RestoreMode.REPLACE,
+            fresh="a", old="b", job=resolved.job, identity_secret=None if sqlite else "keys",
+            artifact=Artifact(format="sqlite" if sqlite else "directory"),
+        )  # fmt: skip
+        _, image = image_of(resolved, chart)
+        runner = jobs.Runner(image, chart.image_pull_policy, chart.proxy, chart.own_user)
+        yield name, restore_jobs.restore_job("orders-back-restore", owner, source, fixed, fixed.job, runner)
+        back = fixed.model_copy(update={"kept": "c", "fresh": None})
+        yield f"{name}: back", restore_jobs.restore_job("orders-back-undo", owner, source, back, back.job, runner)
+        yield f"{name}: drop", restore_jobs.drop_job("orders-back-drop", owner, ["b"], fixed, runner)
+
+
+def jobs_to_come(namespace: str, chart: Settings) -> Iterator[tuple[str, Job]]:
+    """Yield the Job of which no builder makes one yet: a policy's own, and the same Pod."""
     begun = a_begun_backup()
     status = begun.status.model_copy(update={"resolved": resolve(a_policy(**ENCRYPTED), chart), "sha256": "a" * 64})
-    for name, kind in ((RESTORES, naming.RESTORE_KIND), (POLICYS, naming.POLICY_KIND)):
-        job = dict(_of(jobs.Owner(kind, namespace, "orders", UID, "orders"), status, begun.spec, chart))["backup"]
-        if kind == naming.RESTORE_KIND:
-            job["spec"]["template"]["spec"]["containers"][0]["args"] = TARGET
-        yield name, job
+    owner = jobs.Owner(naming.POLICY_KIND, namespace, "orders", UID, "orders")
+    yield POLICYS, dict(_of(owner, status, begun.spec, chart))["backup"]
 
 
 def _deletions(

@@ -12,7 +12,7 @@ from holdfast.naming import LEASE_NAME
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60, func_only=True)]
 
 Right = tuple[str, str, str]  # group, resource, verb
-OURS = ("backuppolicies", "databasebackups")
+OURS = ("backuppolicies", "databasebackups", "databaserestores")
 
 
 def rights(group: str, resources: tuple[str, ...], *verbs: str) -> set[Right]:
