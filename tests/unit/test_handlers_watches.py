@@ -94,6 +94,25 @@ async def test_a_deleted_object_is_forgotten_and_its_backup_queued(
     assert cache.store(kind).get("shop", body["metadata"]["name"]) is None
 
 
+@pytest.mark.parametrize(
+    ("spec", "status", "woken"),
+    [
+        pytest.param({"source": {"backupRef": {"name": "b"}}}, {}, True, id="one that names it"),
+        pytest.param({"source": {"policyRef": {"name": "orders"}}}, {}, True, id="one of its policy"),
+        pytest.param({"source": {"backupRef": {"name": "c"}}}, {}, False, id="not one of another"),
+        pytest.param({"source": {"backupRef": {"name": "b"}}}, {"resolved": {}}, False, id="not one that has chosen"),
+        pytest.param({"source": {"backupRef": {"name": "b"}}}, {"phase": "Failed"}, False, id="not one that has ended"),
+    ],
+)
+async def test_a_backup_that_has_ended_wakes_the_restores_that_wait_for_it(
+    cache: Cache, spec: dict[str, Any], status: dict[str, Any], woken: bool
+) -> None:
+    cache.put(RESTORES, {**an_object("back"), "spec": spec, "status": status})
+    ended = {**an_object("b", 2, status={"phase": "Succeeded"}), "spec": {"policyRef": {"name": "orders"}}}
+    queued = await send(BACKUPS, "MODIFIED", ended, cache)
+    assert (Key("DatabaseRestore", "shop", "back") in queued) is woken
+
+
 async def test_a_deleted_policy_wakes_what_waits_for_it_and_what_it_was_deleting(cache: Cache) -> None:
     for name, phase in (("waits", "Pending"), ("half", "Deleting"), ("good", "Succeeded")):
         body = an_object(name, status={"phase": phase} | ({} if name == "waits" else {"backupID": name}))

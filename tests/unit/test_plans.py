@@ -10,7 +10,7 @@ from tests.builders import settings
 from tests.unit.test_reconcile_sweep import DAY, NOW, Store, a_backup, a_cluster
 
 from holdfast import clock
-from holdfast.kube.kinds import BACKUPS, POLICIES
+from holdfast.kube.kinds import BACKUPS, POLICIES, RESTORES
 from holdfast.reconcile import plans
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.kinds import deletions
@@ -89,3 +89,26 @@ def test_when_a_day_comes_to_look_for_one_its_policy_wakes_it_though_a_minute_ag
     assert woken() == []
     times.pop(0)
     assert woken() == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("status", "kept"),
+    [
+        pytest.param({"phase": "Running"}, True, id="while the restore runs"),
+        pytest.param({"phase": "Queued"}, True, id="while it waits"),
+        pytest.param({"phase": "Succeeded"}, False, id="no longer when it has ended"),
+    ],
+)
+def test_what_a_restore_reads_is_in_use(status: dict[str, Any], kept: bool):
+    cluster, cache = a_cluster(Store(), {"old": 40, "new": 1}), Cache()
+    for kind in (POLICIES, BACKUPS):
+        for body in cluster.all(kind):
+            cache.put(kind, body)
+    asked = plans.Plans(cache, settings(), lambda: NOW)
+    assert asked.of("shop", "orders").verdicts["u-old"].keep is False
+
+    meta = {"namespace": "shop", "name": "back", "uid": "r", "resourceVersion": "1"}
+    cache.put(RESTORES, {"metadata": meta, "spec": {}, "status": {**status, "source": {"uid": "u-old"}}})
+
+    verdict = asked.of("shop", "orders").verdicts["u-old"]
+    assert (verdict.keep, verdict.reasons == ("in use",)) == (kept, kept)
