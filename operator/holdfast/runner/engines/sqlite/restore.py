@@ -12,22 +12,27 @@ from holdfast.units import size_for_people
 MODE = 0o660  # as a claim's fsGroup leaves files: owner and group read and write, nobody else
 
 
-def write(place: Place, stream: Iterator[bytes], size: int, pod_uid: str, progress: Progress) -> None:
+def temporary(file: Path, whose: str) -> Path:
+    """Return what a file is called until it is whole; `whose` tells it from that of others."""
+    return file.parent / f".holdfast-{whose}"
+
+
+def write(place: Place, stream: Iterator[bytes], size: int, whose: str, progress: Progress) -> None:
     """Write the stream, `size` bytes, to a place where no database is.
 
     Raises TargetNotEmpty, DiskFull, FileAccessDenied, VolumeReadOnly; the place is then as it was.
     """
     file = place.file
-    temporary = file.parent / f".holdfast-{pod_uid}"
+    unfinished = temporary(file, whose)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         _require_room(place, file.parent, size)
         try:
-            _fill(temporary, stream, progress)
-            _name(place, temporary)
+            _fill(unfinished, stream, progress)
+            _name(place, unfinished)
         finally:
-            temporary.unlink(missing_ok=True)
-        _sync(file.parent)
+            unfinished.unlink(missing_ok=True)
+        sync(file.parent)
     except (FileExistsError, NotADirectoryError) as error:
         place.require_absent()
         raise HoldfastError(
@@ -53,8 +58,8 @@ def _require_room(place: Place, folder: Path, size: int) -> None:
         )
 
 
-def _fill(temporary: Path, stream: Iterator[bytes], progress: Progress) -> None:
-    with temporary.open("xb", buffering=0) as opened:
+def _fill(unfinished: Path, stream: Iterator[bytes], progress: Progress) -> None:
+    with unfinished.open("xb", buffering=0) as opened:
         os.fchmod(opened.fileno(), MODE)  # whatever the umask is
         begin = b""
         for chunk in stream:
@@ -72,20 +77,21 @@ def _fill(temporary: Path, stream: Iterator[bytes], progress: Progress) -> None:
         )
 
 
-def _name(place: Place, temporary: Path) -> None:
+def _name(place: Place, unfinished: Path) -> None:
     """Give the file its name in one step, never over a database. Raises FileExistsError where one came meanwhile."""
     place.require_absent()
     file = place.file
     file.unlink(missing_ok=True)  # it was empty
     try:
-        os.link(temporary, file)
+        os.link(unfinished, file)
     except FileExistsError:
         raise
     except OSError:  # a file system without hard links
-        temporary.replace(file)
+        unfinished.replace(file)
 
 
-def _sync(folder: Path) -> None:
+def sync(folder: Path) -> None:
+    """Have the names in a folder on the disk."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -1,18 +1,21 @@
 """An SQLite database as tasks use it."""
 
 from collections.abc import Iterator
+from copy import copy
 
 from holdfast.api.database import Database
 from holdfast.api.policy import Dump
+from holdfast.api.restoring import RestoreMode
 from holdfast.contract.manifest import Manifest, ManifestArtifact
 from holdfast.contract.task import Beside, RestoreTask
 from holdfast.runner.engines import landing
 from holdfast.runner.engines.protocol import Came, Landing, Overrides, Ready, Switched
-from holdfast.runner.engines.sqlite import restore
+from holdfast.runner.engines.sqlite import arrived, replacing, restore
 from holdfast.runner.engines.sqlite.dump import FileDump
 from holdfast.runner.engines.sqlite.place import Place
 from holdfast.runner.pod.context import Context
 from holdfast.runner.pod.progress import Progress
+from holdfast.runner.pod.stop import Stop
 
 FORMAT = 3  # of the file, as in its first bytes; the image's key has it too
 
@@ -26,19 +29,31 @@ class SQLite:
         self._context = context
         assert database.name is not None
         self._name = database.name
-        self._place = Place(context.places.volume, overrides.claim or volume.claim_name, overrides.path or volume.path)
+        self.place = Place(context.places.volume, overrides.claim or volume.claim_name, overrides.path or volume.path)
+        self.whose = context.pod_uid
         self.warnings: list[str] = []
 
     def __str__(self) -> str:
-        return str(self._place)
+        return str(self.place)
+
+    @property
+    def stop(self) -> Stop:
+        """What asks the task to end."""
+        return self._context.stop
+
+    def at(self, place: Place, whose: str) -> "SQLite":
+        """Return the one at another place, whose warnings are this one's; `whose` names what is not whole yet."""
+        other = copy(self)
+        other.place, other.whose = place, whose
+        return other
 
     def validate(self) -> Ready:
         """See engine.Source. Raises DatabaseNotFound, NotADatabase, FileAccessDenied."""
         import sqlite3  # late: a restore does without
 
-        found = self._place.look()
+        found = self.place.look()
         return Ready(
-            host=f"claim {self._place.claim}, {self._place.path}",
+            host=f"claim {self.place.claim}, {self.place.path}",
             database=self._name,
             server_version=f"SQLite {found.writer}",
             server_major=FORMAT,
@@ -49,11 +64,11 @@ class SQLite:
 
     def dumping(self, dump: Dump, ready: Ready, scratch_bytes: int | None) -> FileDump:  # noqa: ARG002 - one format
         """See engine.Source."""
-        return FileDump(self._place, self._context, ready.database_size, scratch_bytes, self.warnings)
+        return FileDump(self.place, self._context, ready.database_size, scratch_bytes, self.warnings)
 
     def require_empty(self) -> None:
         """See engine.Source."""
-        self._place.require_absent()
+        self.place.require_absent()
 
     def require_needs(self, manifest: Manifest) -> None:
         """See engine.Source: a file holds all that it needs."""
@@ -66,28 +81,29 @@ class SQLite:
         progress: Progress,
     ) -> None:
         """See engine.Source."""
-        restore.write(self._place, stream, artifact.uncompressed_bytes, self._context.pod_uid, progress)
+        restore.write(self.place, stream, artifact.uncompressed_bytes, self.whose, progress)
 
     def require_served(self, task: RestoreTask, manifest: Manifest) -> None:  # noqa: ARG002
-        """See engine.Source."""
+        """See engine.Source. Of a file, only all of it can be restored, and nothing be added to another."""
         landing.require_plain(task)
+        if task.mode is RestoreMode.INTO:
+            raise landing.not_served(f"mode {task.mode}")
 
-    def make(self, manifest: Manifest) -> None:  # noqa: ARG002
-        """See engine.Source."""
-        raise landing.not_served("making the database")
+    def make(self, manifest: Manifest) -> None:
+        """See engine.Source: a file is made when it is written, with its folders."""
 
-    def came(self, manifest: Manifest, task: RestoreTask) -> Came | None:  # noqa: ARG002
+    def came(self, manifest: Manifest, task: RestoreTask) -> Came:  # noqa: ARG002
         """See engine.Source."""
-        return None
+        return arrived.look(self.place, manifest, self.stop, self.warnings)
 
     def beside(self, names: Beside, manifest: Manifest) -> Landing:  # noqa: ARG002
         """See engine.Source."""
-        raise landing.not_served("mode Replace")
+        return replacing.Replacing(self, names)
 
-    def swap_back(self, kept: str, old: str) -> Switched:  # noqa: ARG002
+    def swap_back(self, kept: str, old: str) -> Switched:
         """See engine.Source."""
-        raise landing.not_served("putting back what was replaced")
+        return replacing.swapped_back(self.place, kept, old, self.stop)
 
-    def drop(self, names: list[str]) -> list[str]:  # noqa: ARG002
+    def drop(self, names: list[str]) -> list[str]:
         """See engine.Source."""
-        raise landing.not_served("removing what was replaced")
+        return replacing.dropped(self.place, names)

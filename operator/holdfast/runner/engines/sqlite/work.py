@@ -16,8 +16,8 @@ from holdfast.runner.pod.text import one_line
 
 LOCK_SECONDS = 60.0  # a checkpoint or a VACUUM may hold the lock so long; a lock for good is told
 _LOG = "read the Job's log, then create another backup"
-# -P: no module from where we happen to be
-_PROGRAM = (sys.executable, "-P", "-m", "holdfast.runner.engines.sqlite.program")
+PYTHON = (sys.executable, "-P", "-m")  # -P: no module from where we happen to be
+_PROGRAM = (*PYTHON, "holdfast.runner.engines.sqlite.program")
 
 
 def copy(place: Place, target: Path, stop: Stop) -> None:
