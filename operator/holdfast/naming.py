@@ -120,6 +120,11 @@ def _cut(text: str, most: int) -> str:
     return text.encode()[:most].decode(errors="ignore")
 
 
+def restore_name(backup: str) -> str:
+    """Name the DatabaseRestore that a backup's status shows."""
+    return f"{_shortened(backup, MAX_NAME - 8)}-restore"
+
+
 def undo_name(restore: str) -> str:
     """Name the DatabaseRestore that undoes another one."""
     return f"{_shortened(restore, MAX_NAME - 5)}-undo"

@@ -13,17 +13,13 @@ from tests.stack import keys_in_bucket, kubectl, s3_client
 
 from holdfast.units import size_for_people
 
-APART = "restore"  # it is what to paste, printed by a command of its own below
-
 
 def result(scene: Scene, name: str, status: dict[str, Any], narrator: Narrator) -> None:
     listing = ("get", "databasebackups", "-n", scene.namespace, "-o", "wide")
     narrator.heading(f"$ kubectl {' '.join(listing)}")
     narrator.block(kubectl(*listing).rstrip())
     narrator.heading(f"The status of {name}")
-    shown = {key: value for key, value in status.items() if key != APART}
-    narrator.block(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True, width=110).rstrip(), "yaml")
-    narrator.say("(and `restore`, what to paste to get it back; see below)")
+    narrator.block(yaml.safe_dump(status, sort_keys=False, allow_unicode=True, width=110).rstrip(), "yaml")
     narrator.heading("What lies in the bucket `backups`")
     narrator.block("\n".join(lines(objects(scene))))
 
@@ -67,8 +63,9 @@ def next_commands(scene: Scene, name: str) -> list[Block]:
         Block("Read it as a person would:", f"{kubectl} describe databasebackup {name}"),
         Block(
             f"Restore it into the empty database server {EMPTY_DATABASE}, and look at what came back:",
-            f"{kubectl} get databasebackups.holdfast.dev {name} -o jsonpath='{{.status.restore}}' > restore.sh\n"
-            f"TARGET_HOST={EMPTY_DATABASE} TARGET_SECRET={EMPTY_DATABASE} bash restore.sh\n"
+            _create(kubectl, _ELSEWHERE.format(backup=name, server=EMPTY_DATABASE)).replace(" create -f", " apply -f")
+            + f"\n{kubectl} wait databaserestores.holdfast.dev/{name}-copy --for=condition=Finished --timeout=5m\n"
+            f"{kubectl} get databaserestores.holdfast.dev {name}-copy\n"
             f"{kubectl} exec deployment/{EMPTY_DATABASE} -- {psql}",
         ),
         Block(
@@ -113,6 +110,16 @@ apiVersion: holdfast.dev/v1alpha1
 kind: DatabaseBackup
 metadata: {generateName: orders-}
 spec: {policyRef: {name: orders}, reason: to watch it}
+"""
+
+_ELSEWHERE = """\
+apiVersion: holdfast.dev/v1alpha1
+kind: DatabaseRestore
+metadata: {{name: {backup}-copy}}
+spec:
+  source: {{backupRef: {{name: {backup}}}}}
+  target:
+    database: {{engine: postgresql, name: orders, connection: {{host: {server}, secretName: {server}}}}}
 """
 
 _WRONG = """\

@@ -2,13 +2,11 @@
 
 import base64
 import json
-import os
-import subprocess
 from datetime import datetime, timedelta
 
 import pyrage
 import pytest
-from tests import stack
+from tests import stack, yaml_text
 from tests.e2e.world import BACKUPS, PASSWORD, World, backup, until
 from tests.stack.postgres import secret
 
@@ -19,12 +17,12 @@ AWKWARD = "or\"d'ers $$ $(HOME) & 100% \\x größe"
 
 
 def restore(world: World, status: dict, into: str) -> None:
-    """Paste what the status says, with another database as the target."""
-    environment = {**os.environ, **world.kubectl.environment, "TARGET_DATABASE": into}
-    done = subprocess.run(
-        ["bash", "-c", status["restore"]], env=environment, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    """Apply what the status says, with another database as the target, and wait for it as a pipeline would."""
+    body = yaml_text.load(status["restore"])
+    body["spec"]["target"] = {"databaseName": into}
+    world.apply(body)
+    done = world.restored(body["metadata"]["namespace"], body["metadata"]["name"])
+    assert done["phase"] == "Succeeded", done
 
 
 @pytest.mark.parametrize("changes", [
@@ -46,7 +44,7 @@ def test_what_is_backed_up_restores_to_equal_content(world: World, changes, requ
     world.psql(f"drop database if exists copy_{name} with (force)")
     world.psql(f"create database copy_{name}")
 
-    # When a backup is asked for, and what its status says is pasted
+    # When a backup is asked for, and what its status says is applied
     world.apply(backup(world.backups, name, label="e2e"))
     status = world.finished(world.backups, name)
     assert status["phase"] == "Succeeded", status

@@ -3,9 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.e2e.world import BACKUPS, Manifest, World, backup
-
-RESTORES = "databaserestores.holdfast.dev"
+from tests.e2e.world import BACKUPS, RESTORES, Manifest, World, backup
 
 pytestmark = pytest.mark.timeout(240, func_only=True)
 
@@ -18,9 +16,7 @@ def restore(world: World, name: str, source: Manifest, **spec: Any) -> Manifest:
 
 def finished(world: World, name: str) -> Manifest:
     """The status once the restore has ended, either way."""
-    about = ["-n", world.backups, f"{RESTORES}/{name}"]
-    world.kubectl("wait", *about, "--for=condition=Finished", "--timeout=120s", timeout=130)
-    return dict(world.get(RESTORES, world.backups, name)["status"])
+    return world.restored(world.backups, name)
 
 
 @pytest.fixture(scope="module")

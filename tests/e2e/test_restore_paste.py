@@ -1,5 +1,6 @@
 """The pasted restore on a cluster that is not idle: its Pod is refused, waits for a node, fails; and it says so."""
 
+import json
 import os
 import queue
 import secrets
@@ -13,9 +14,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from tests.e2e.installation import RUNNER
 from tests.e2e.kubectl import KubectlError
-from tests.e2e.world import Manifest, World, backup, until
+from tests.e2e.world import BACKUPS, Manifest, World, backup, until
 from tests.stack.postgres import secret
+
+from holdfast.process.paste import commands
 
 RULE = f"demands-a-team-{secrets.token_hex(3)}"
 NODE_LABEL = f"paste-{secrets.token_hex(3)}"
@@ -24,7 +28,7 @@ pytestmark = pytest.mark.timeout(240, func_only=True)
 
 
 class Paste:
-    """A shell that runs what status.restore says, and what it has said so far."""
+    """A shell that runs what is pasted, and what it has said so far."""
 
     def __init__(self, world: World, commands: str, **variables: str) -> None:
         self.said: list[str] = []
@@ -115,7 +119,7 @@ def taken(world: World) -> Iterator[str]:
     try:
         status = world.finished(world.backups, "pasted")
         assert status["phase"] == "Succeeded", status
-        yield status["restore"]
+        yield commands(json.dumps(world.get(BACKUPS, world.backups, "pasted")).encode(), RUNNER)
     finally:
         label_node(world, None)
         for kind in ("validatingadmissionpolicybinding", "validatingadmissionpolicy"):

@@ -1,11 +1,10 @@
 """An SQLite file on a claim that its application has mounted: backed up on its node, restored to another path."""
 
 import json
-import os
-import subprocess
 from collections.abc import Iterator
 
 import pytest
+from tests import yaml_text
 from tests.e2e.world import Manifest, World, backup, until
 
 APPLICATION = "app"
@@ -94,16 +93,16 @@ def test_a_file_is_backed_up_beside_its_application_and_restored_to_another_path
     world.apply(world.policy(world.backups, "sqlite", changes))
     before = written(world)
 
-    # When it is backed up, and what its status says is pasted, with another path
+    # When it is backed up, and what its status says is applied, with another path
     world.apply(backup(world.backups, "sqlite"))
     status = world.finished(world.backups, "sqlite")
     after = written(world)
     assert status["phase"] == "Succeeded", status
-    environment = {**os.environ, **world.kubectl.environment, "TARGET_PATH": "restored/app.db"}
-    done = subprocess.run(
-        ["bash", "-c", status["restore"]], env=environment, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    body = yaml_text.load(status["restore"])
+    elsewhere = {"engine": "sqlite", "name": "app", "volume": {**volume, "path": "restored/app.db"}}
+    world.apply({**body, "spec": {**body["spec"], "target": {"database": elsewhere}}})
+    done = world.restored(world.backups, body["metadata"]["name"])
+    assert done["phase"] == "Succeeded", done
 
     # Then the copy holds every order of one moment, and the Job ran on the application's node, as the file's owner
     orders, items = json.loads(world.kubectl("exec", "-n", world.backups, application, "--", "python", "-c", READER))

@@ -20,6 +20,7 @@ Manifest = dict[str, Any]
 KEYS = ("accessKeyID", "secretAccessKey")
 # in full, since a test of the chart may serve other kinds of the same short names
 BACKUPS, POLICIES = "databasebackups.holdfast.dev", "backuppolicies.holdfast.dev"
+RESTORES = "databaserestores.holdfast.dev"
 PASSWORD = "s3cret-$(HOME)-p&ss%w\\rd"
 
 
@@ -75,6 +76,14 @@ class World:
             timeout=timeout + 10,
         )  # fmt: skip
         return self.status(namespace, name)
+
+    def restored(self, namespace: str, name: str, timeout: float = 120) -> Manifest:
+        """The status once the restore has ended, either way."""
+        self.kubectl(
+            "wait", "-n", namespace, f"{RESTORES}/{name}", "--for=condition=Finished", f"--timeout={timeout:.0f}s",
+            timeout=timeout + 10,
+        )  # fmt: skip
+        return dict(self.get(RESTORES, namespace, name)["status"])
 
     def reaches(self, namespace: str, name: str, what: Callable[[Manifest], bool], timeout: float = 60) -> Manifest:
         """The status once `what` holds of it."""

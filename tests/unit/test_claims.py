@@ -12,9 +12,9 @@ from tests.reconciling import a_loop
 from holdfast.api.backup import Phase
 from holdfast.api.policy import Format
 from holdfast.contract import paths, task
-from holdfast.decide.backup.claims import in_use, missing, node
 from holdfast.decide.backup.observation import BACKUP
 from holdfast.decide.backup.steps import decide
+from holdfast.decide.claims import in_use, missing, node
 from holdfast.decide.decision import Create, Learn, What
 from holdfast.decide.resolve import resolve
 from holdfast.decide.views import ClaimView, claim_view, holders

@@ -12,7 +12,7 @@ from tests.restoring import World
 
 from holdfast.contract.task import DropTask, RestoreTask, SwapBackTask
 from holdfast.errors import Reason
-from holdfast.kube.kinds import BACKUPS, EVENTS, JOBS, POLICIES, RESTORES
+from holdfast.kube.kinds import BACKUPS, CLAIMS, EVENTS, JOBS, PODS, POLICIES, RESTORES
 
 FIRST = {"source": {"backupRef": {"name": "first"}}}
 REPLACE = {**FIRST, "mode": "Replace"}
@@ -325,3 +325,43 @@ async def test_what_cannot_be_read_fails_with_the_field():
     status = await world.status()
     assert (status["phase"], status["failure"]["reason"]) == ("Failed", "InvalidSpec")
     assert "surprise" in status["failure"]["message"]
+
+
+def a_file_from_a_bucket() -> World:
+    volume = {"claimName": "data", "path": "app.db", "runAsUser": 472}
+    bucket = {"s3": {"bucket": "old"}, "folder": "shop/app/backup-20261101-020000"}
+    return World(source={"bucket": bucket}, target={"database": {"engine": "sqlite", "name": "app", "volume": volume}})
+
+
+def a_claim(world: World, mode: str, node: str | None = None) -> None:
+    meta = {"namespace": "shop", "name": "data"}
+    world.cluster.put(CLAIMS, {"metadata": meta, "spec": {"accessModes": [mode]}, "status": {"accessModes": [mode]}})
+    if node:
+        volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]
+        body = {"metadata": {"namespace": "shop", "name": "app"}, "spec": {"nodeName": node, "volumes": volumes}}
+        world.cluster.put(PODS, {**body, "status": {"phase": "Running"}})
+
+
+async def test_a_file_is_restored_where_its_claim_is_mounted():
+    world = a_file_from_a_bucket()
+    a_claim(world, "ReadWriteOnce", "node-b")
+    await world.reconcile()
+    (job,) = world.cluster.all(JOBS)
+    assert "node-b" in str(job["spec"]["template"]["spec"]["affinity"])
+    assert job["spec"]["template"]["spec"]["securityContext"]["runAsUser"] == 472
+
+
+async def test_a_claim_that_another_pod_has_for_itself_is_no_target():
+    world = a_file_from_a_bucket()
+    a_claim(world, "ReadWriteOncePod", "node-b")
+    status = await world.until_the_end()
+    assert (status["phase"], status["failure"]["reason"]) == ("Failed", "ClaimInUse")
+    assert world.cluster.all(JOBS) == []
+
+
+async def test_a_claim_that_is_not_there_is_waited_for():
+    world = a_file_from_a_bucket()
+    await world.reconcile()
+    status = await world.status()
+    assert status["phase"] == "Pending"
+    assert "PersistentVolumeClaim data does not exist" in status["message"]

@@ -431,7 +431,10 @@ class DatabaseBackupStatus(StatusModel):
         None, description="The cleanup of what a killed attempt left in the bucket, or in AWS."
     )
     restore: str | None = Field(
-        None, max_length=MAX_COMMANDS, description="Commands that restore this backup: paste them into a shell."
+        None,
+        max_length=MAX_COMMANDS,
+        description="What restores this backup: a DatabaseRestore to apply, as YAML. For a snapshot: commands to paste "
+        "into a shell.",
     )
     resolved: BackupPolicySpec | None = Field(
         None,

@@ -8,8 +8,8 @@ from holdfast.api.backup import DatabaseBackupSpec
 from holdfast.api.begun import Begun
 from holdfast.api.policy import VerificationLevel
 from holdfast.contract.task import BackupTask, CleanupTask, DeleteItem, DeleteTask, MustStay, VerifyTask
-from holdfast.manifests import restore_dump, tasks
-from holdfast.manifests.jobs import Owner, Runner
+from holdfast.manifests import restore_resource, tasks
+from holdfast.manifests.jobs import Owner
 from holdfast.manifests.volumes import scratch_bytes, spool_bytes
 
 
@@ -75,6 +75,6 @@ class DumpJobs:
             deadline_seconds=tasks.DELETION_SECONDS,
         )
 
-    def commands(self, runner: Runner) -> str:
-        """Write the commands that make a Job which restores it."""
-        return restore_dump.restore_command(self.owner, self.begun, runner)
+    def way_back(self) -> str:
+        """Write the resource that restores it."""
+        return restore_resource.resource(self.owner, self.begun.backup_id)

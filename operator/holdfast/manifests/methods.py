@@ -24,7 +24,7 @@ from holdfast.contract.task import (
     VerifyTask,
 )
 from holdfast.manifests.dump_jobs import DumpJobs
-from holdfast.manifests.jobs import Owner, Runner
+from holdfast.manifests.jobs import Owner
 from holdfast.manifests.snapshot_jobs import SnapshotJobs
 
 
@@ -50,8 +50,8 @@ class Method(Protocol):
     ) -> DeleteTask | SnapshotDeleteTask:  # fmt: skip
         """Say which backups to delete from the store that this one is in, and which are to stay there."""
 
-    def commands(self, runner: Runner) -> str:
-        """Write what to paste into a shell to get it back."""
+    def way_back(self) -> str:
+        """Write what gets it back: a resource to apply, or commands to paste into a shell."""
 
 
 METHODS: Mapping[policy.Method, Callable[[Owner, Begun], Method]] = {

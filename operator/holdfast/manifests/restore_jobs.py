@@ -31,27 +31,33 @@ DROP_SECONDS = 1800
 
 
 def restore_job(
-    name: str, owner: Owner, source: Chosen, resolved: ResolvedRestore, template: JobTemplate, runner: Runner
+    name: str,
+    owner: Owner,
+    source: Chosen,
+    resolved: ResolvedRestore,
+    template: JobTemplate,
+    runner: Runner,
+    node: str | None = None,
 ) -> dict[str, Any]:
-    """Build the Job that restores, or puts back what was replaced."""
+    """Build the Job that restores, or puts back what was replaced; `node` is where its Pod must run, if anywhere."""
     seconds = there(resolved.job.active_deadline_seconds, "resolved.job.activeDeadlineSeconds")
-    volumes = [*run_volume(), *database_volumes(resolved.database)]
+    seated, volumes = seat(resolved.database, node), [*run_volume(), *database_volumes(resolved.database)]
     if resolved.kept is not None:
-        return owned(
-            name, owner, 1, _back(owner, resolved, seconds), volumes, template, runner, seat(resolved.database)
-        )
+        return owned(name, owner, 1, _back(owner, resolved, seconds), volumes, template, runner, seated)
     work = _task(owner, source, resolved, seconds)
     volumes += storage_volumes(work.s3)
     volumes += scratch_volume(resolved.job) if work.scratch_bytes is not None else []
     volumes += identity_volume(resolved.identity_secret) if resolved.identity_secret else []
-    return owned(name, owner, 1, work, volumes, template, runner, seat(resolved.database))
+    return owned(name, owner, 1, work, volumes, template, runner, seated)
 
 
-def drop_job(name: str, owner: Owner, names: list[str], resolved: ResolvedRestore, runner: Runner) -> dict[str, Any]:
-    """Build the Job that removes what a restore left beside its target."""
+def drop_job(
+    name: str, owner: Owner, names: list[str], resolved: ResolvedRestore, runner: Runner, node: str | None = None
+) -> dict[str, Any]:
+    """Build the Job that removes what a restore left beside its target; `node` is where its Pod must run."""
     work = DropTask(database=resolved.database, restore=_identity(owner), names=names, deadline_seconds=DROP_SECONDS)
     volumes = [*run_volume(), *database_volumes(resolved.database)]
-    return owned(name, owner, 1, work, volumes, resolved.job, runner, seat(resolved.database))
+    return owned(name, owner, 1, work, volumes, resolved.job, runner, seat(resolved.database, node))
 
 
 def _identity(owner: Owner) -> RestoreIdentity:

@@ -15,7 +15,7 @@ from holdfast.contract.task import (
     SnapshotVerifyTask,
 )
 from holdfast.manifests import restore_snapshot, tasks
-from holdfast.manifests.jobs import Owner, Runner
+from holdfast.manifests.jobs import Owner
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class SnapshotJobs:
             deadline_seconds=tasks.DELETION_SECONDS,
         )
 
-    def commands(self, _runner: Runner) -> str:
+    def way_back(self) -> str:
         """Write commands of AWS's own client."""
         instance = self.begun.resolved.database.instance
         return restore_snapshot.restore_command(self.begun.backup_id, self.begun.status.snapshot, instance)

@@ -14,10 +14,9 @@ from holdfast.api.conditions import ConditionType
 from holdfast.api.job import LOG_SECONDS, PodWanted
 from holdfast.api.policy import BackupPolicySpec
 from holdfast.contract.report import BackupReport, Report
-from holdfast.decide import failures, job_life, outcome, ownership
+from holdfast.decide import claims, failures, job_life, outcome, ownership
 from holdfast.decide.backup import (
     attempts,
-    claims,
     cleanup,
     ending,
     holding,

@@ -12,7 +12,7 @@ from holdfast.api.job import LOG_SECONDS
 from holdfast.api.restore_status import DatabaseRestoreStatus, Phase
 from holdfast.contract.report import Outcome
 from holdfast.decide import failures, job_life
-from holdfast.decide.decision import Announcement, Do, Rest, Write
+from holdfast.decide.decision import Announcement, Do, Learn, Rest, What, Write
 from holdfast.decide.job_life import State, Step, Work
 from holdfast.decide.outcome import End, left_behind
 from holdfast.decide.ownership import is_ours, pods_of
@@ -29,6 +29,8 @@ def decide(o: Observation, now: datetime) -> Decision:
     if status.removal.state != "Running":
         return job_life.tidied(o.of(REMOVAL), o.restore.ref, LOG_SECONDS) or Rest()
     resolved = there(status.resolved, "resolved")
+    if resolved.database.volume is not None and o.of(REMOVAL).job is None and o.claim is None:
+        return Do(Learn(What.CLAIM))
     work = Work(REMOVAL, o.restore.ref, resolved.job, wanted=status.pod_wanted)
     return _after(o, job_life.step(work, o.of(REMOVAL), o.asked, now))
 

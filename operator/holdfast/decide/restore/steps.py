@@ -15,7 +15,7 @@ from holdfast.api.job import LOG_SECONDS, JobTemplate, PodWanted
 from holdfast.api.restore_status import Phase
 from holdfast.api.restoring import RestoreMode
 from holdfast.contract.report import Report, RestoreReport
-from holdfast.decide import failures, job_life
+from holdfast.decide import claims, failures, job_life
 from holdfast.decide.decision import Announcement, Do, Learn, Rest, What, Write
 from holdfast.decide.images import runner_image
 from holdfast.decide.job_life import State, Step, Work
@@ -128,15 +128,29 @@ def _with_job(o: Observation, settings: Settings, now: datetime) -> Decision:
     """Have the Job made, and see what comes of it."""
     status, seen = o.restore.status, o.of(RESTORE)
     resolved = there(status.resolved, "resolved")
-    if seen.job is None:
-        runner_image(resolved.database.dumped_engine(), settings, resolved.server_major)
+    if seen.job is None and (before := _before_the_job(o, settings)):
+        return before if isinstance(before, Do) else ending.fail(o, before, None, now)
     started = status.started_at or o.restore.created
     work = Work(
         RESTORE, o.restore.ref, template(o), started, status.pod_wanted, ran=status.phase is Phase.RUNNING
     )  # fmt: skip
     if seen.job is None and work.ran:
         return ending.fail(o, _unknown("its Job is gone"), None, now)
-    return _after(o, job_life.step(work, seen, o.asked, now), now)
+    volume = resolved.database.volume
+    hindrance = claims.missing(volume.claim_name, o.claim) if volume else None
+    return _after(o, job_life.step(work, seen, o.asked, now, hindrance), now)
+
+
+def _before_the_job(o: Observation, settings: Settings) -> Do | Failure | None:
+    """Return what has to be done before the Job is made, or why it never will be. Raises HoldfastError."""
+    resolved = there(o.restore.status.resolved, "resolved")
+    runner_image(resolved.database.dumped_engine(), settings, resolved.server_major)
+    volume = resolved.database.volume
+    if volume is None:
+        return None
+    if o.claim is None:
+        return Do(Learn(What.CLAIM))
+    return claims.in_use(volume.claim_name, o.claim)
 
 
 def _after(o: Observation, step: Step, now: datetime) -> Decision:

@@ -28,7 +28,6 @@ from holdfast.decide.backup.observation import (
 from holdfast.decide.backup.steps import decide
 from holdfast.decide.backup.suspicion import Former, former_of, identity
 from holdfast.decide.decision import Write
-from holdfast.decide.resolve import no_image
 from holdfast.decide.retention.plan import Verdict
 from holdfast.decide.seen import Asked
 from holdfast.kube.errors import Unavailable
@@ -37,13 +36,12 @@ from holdfast.manifests import methods
 from holdfast.reconcile.backups import backup_view
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.kinds import deletions
-from holdfast.reconcile.kinds.backup_jobs import BUILDERS, owner, runner
+from holdfast.reconcile.kinds.backup_jobs import BUILDERS, owner
 from holdfast.reconcile.kinds.works import work
 from holdfast.reconcile.plans import kept_because
 from holdfast.reconcile.queue import Key
 from holdfast.reconcile.resource import Resource
 from holdfast.reconcile.sight import Known, Row, Sight, Sources
-from holdfast.settings import Settings
 from holdfast.untrusted import mapping
 
 
@@ -56,7 +54,7 @@ def look(sources: Sources, resource: Resource, known: Known, now: datetime) -> S
     if not_read and o.backup.deleting and o.backup.held:
         not_read = parting.unreadable(o, sources.settings, now)
     decision = not_read or refusals.look(o, now) or decide(o, sources.settings, now)
-    decision = _with_restore(o, decision, sources.settings)
+    decision = _with_restore(o, decision)
     _claim(sources.cache, o, decision)
     due = min(filter(None, (decision.due, refusals.look_again(o))), default=None)
     resolved = o.backup.status.resolved
@@ -110,16 +108,14 @@ def _claim(cache: Cache, o: Observation, decision: Decision) -> None:
         cache.line.begins(held)
 
 
-def _with_restore(o: Observation, decision: Decision, settings: Settings) -> Decision:
-    """Have the commands that restore a backup written with its success, or as soon as there is an image for them."""
+def _with_restore(o: Observation, decision: Decision) -> Decision:
+    """Have what restores a backup written with its success."""
     status = decision.status or o.backup.status
     if status.phase is not Phase.SUCCEEDED or status.restore is not None or status.job_name is None:
         return decision
     begun = Begun.of(o.backup.uid, o.backup.created, status)
-    if no_image(begun.resolved, settings):
-        return decision  # that it succeeded is recorded all the same, and the rest once the chart has the image again
-    command = methods.of(owner(o.backup), begun).commands(runner(begun, settings))
-    return Write(status.model_copy(update={"restore": command}), decision.announcement)
+    back = methods.of(owner(o.backup), begun).way_back()
+    return Write(status.model_copy(update={"restore": back}), decision.announcement)
 
 
 def _verdict(sources: Sources, resource: Resource) -> Verdict | None:

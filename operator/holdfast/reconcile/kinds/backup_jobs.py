@@ -5,7 +5,7 @@ from typing import Any
 
 from holdfast import naming
 from holdfast.api.begun import Begun, there
-from holdfast.decide.backup import claims
+from holdfast.decide import claims
 from holdfast.decide.backup.observation import BACKUP, CLEANUP, DELETION, VERIFY, BackupView, Observation
 from holdfast.decide.images import other_majors
 from holdfast.decide.resolve import image_of

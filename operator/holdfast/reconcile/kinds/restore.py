@@ -14,6 +14,7 @@ from holdfast.api.policy import BackupPolicySpec
 from holdfast.api.restore import DatabaseRestoreSpec, RestoreSource
 from holdfast.api.restore_status import DatabaseRestoreStatus
 from holdfast.api.unreadable import as_far_as_readable, explained
+from holdfast.decide import claims
 from holdfast.decide.decision import Rest
 from holdfast.decide.images import runner_image
 from holdfast.decide.restore import ending, steps
@@ -52,6 +53,7 @@ def look(sources: Sources, resource: Resource, known: Known, now: datetime) -> S
         decision,
         works=o.works,
         job_of=lambda role: _job(role, o, sources.settings),
+        claim_name=_claim_name(o),
         source_name=_source_name(o, now),
         wakes=tuple(_concerned(sources.cache, resource)) if ended else (),
     )
@@ -200,6 +202,11 @@ def _source_name(o: Observation, now: datetime) -> str | None:
     return chosen.name if chosen else None
 
 
+def _claim_name(o: Observation) -> str | None:
+    resolved = o.restore.status.resolved
+    return resolved.database.volume.claim_name if resolved and resolved.database.volume else None
+
+
 def _owner(o: Observation) -> jobs.Owner:
     return jobs.Owner(naming.RESTORE_KIND, o.restore.namespace, o.restore.name, o.restore.uid, None)
 
@@ -212,9 +219,12 @@ def _job(role: str, o: Observation, settings: Settings) -> dict[str, Any]:
     runner = jobs.Runner(image, settings.image_pull_policy, settings.proxy, settings.own_user)
     if role == REMOVAL:
         removal = there(status.removal, "removal")
-        return restore_jobs.drop_job(removal.job_name, _owner(o), list(removal.names), resolved, runner)
+        return restore_jobs.drop_job(
+            removal.job_name, _owner(o), list(removal.names), resolved, runner, claims.node(o.claim)
+        )
     name, source = there(status.job_name, "jobName"), there(status.source, "source")
-    return restore_jobs.restore_job(name, _owner(o), source, resolved, steps.template(o), runner)
+    where = claims.node(o.claim)
+    return restore_jobs.restore_job(name, _owner(o), source, resolved, steps.template(o), runner, where)
 
 
 def _concerned(cache: Cache, resource: Resource) -> Iterable[Key]:
