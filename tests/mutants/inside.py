@@ -44,6 +44,7 @@ class _Loop:
     ) -> None:
         self._root, self._forks, self._jobs, self._seconds, self._tell = root, forks, jobs, seconds, tell
         self.ended = False
+        self._noticed: dict[str, dict[str, None]] = {}  # by module: the tests that noticed a fault of it
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         items = {item.nodeid: item for item in session.items}
@@ -51,11 +52,15 @@ class _Loop:
 
         def jobs() -> Iterator[tuple[object, float, Callable[[Path], int]]]:
             for plan, mutant in self._jobs:
-                wanted = [items[test] for test in plan.tests[mutant.id] if test in items]
+                first = self._noticed.get(plan.module, {})
+                tests = sorted(plan.tests[mutant.id], key=lambda test: test not in first)
+                wanted = [items[test] for test in tests if test in items]
                 yield mutant, plan.limit(mutant, self._seconds), self._work(plan, mutant, wanted, functions)
 
         for done in self._forks.run(jobs()):
             self._tell(done)
+            if isinstance(done.key, Mutant) and done.code == NOTICED:
+                self._noticed.setdefault(done.key.module, {})[done.said] = None
         self.ended = True
         return True
 

@@ -4,6 +4,7 @@ import copy
 from collections import deque
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pytest
@@ -15,6 +16,7 @@ from tests.reconciling import a_loop
 from tests.unit.test_reconcile_verifying import FOUND
 
 from holdfast import clock, naming
+from holdfast.api.deletion import DeletionPage, Member
 from holdfast.contract.report import DeleteReport, NotDeletedReport, Outcome, Report
 from holdfast.contract.task import DeleteTask, Task, VerifyTask
 from holdfast.decide.resolve import resolve
@@ -24,7 +26,10 @@ from holdfast.kube.errors import KubeError
 from holdfast.kube.kinds import BACKUPS, EVENTS, JOBS, PODS, POLICIES, Kind
 from holdfast.reconcile.backups import Backup
 from holdfast.reconcile.cache import Cache
+from holdfast.reconcile.kinds import deletions
+from holdfast.reconcile.plans import Plans
 from holdfast.reconcile.queue import Key
+from holdfast.reconcile.resource import Resource
 
 NOW = datetime(2026, 11, 22, 8, 45, tzinfo=UTC)  # when the API server in memory makes what it makes
 DAY = timedelta(days=1)
@@ -335,6 +340,20 @@ async def test_a_store_that_is_down_for_an_hour_costs_a_few_jobs_and_then_all_th
     assert backups(cluster) == dict.fromkeys("de", "Succeeded")
     assert retention(cluster)["deleted"] == 3
     assert "retries" not in retention(cluster) or retention(cluster)["retries"] == []
+
+
+def test_no_job_is_made_for_a_page_of_which_one_cannot_be_read_since_a_report_tells_of_each_by_its_place():
+    cache = Cache()
+    for name in "ab":
+        body = a_backup(name, NOW - 90 * DAY)
+        status = body["status"] | {"phase": "Deleting"} | ({"resolved": "gone"} if name == "b" else {})
+        cache.put(BACKUPS, body | {"status": status})
+    members = [Member(name=name, uid=f"u-{name}", reason_to_delete="old") for name in "ab"]
+    page = DeletionPage(number=1, since=NOW, job_name="orders-sweep-1", members=members)
+    policy = Resource.of({"metadata": {"namespace": "shop", "name": "orders", "uid": "p-1"}, "spec": {}})
+    sources: Any = SimpleNamespace(settings=settings(), plans=Plans(cache, settings(), lambda: NOW))
+    with pytest.raises(RuntimeError, match="1 backups of the page cannot be read"):
+        deletions.job(sources, policy, list(cache.backups.all()), page)
 
 
 async def test_a_hundred_expired_backups_take_two_jobs():

@@ -294,6 +294,21 @@ async def test_what_is_gone_meanwhile_is_left_to_its_deletion() -> None:
     assert shop.calls == ["get"]
 
 
+async def test_what_goes_while_its_status_is_written_is_left_to_its_deletion(monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = Shop()
+    shop.put(BACKUPS, {"metadata": {"namespace": "shop", "name": "first"}, "spec": {"policyRef": {"name": "orders"}}})
+    cache, patch = shop.cache(), shop.patch
+
+    async def goes(*of: Any, **more: Any) -> Body:
+        answer = await patch(*of, **more)
+        cache.remove(BACKUPS, {"metadata": answer["metadata"] | {"resourceVersion": "9999"}})
+        return answer
+
+    monkeypatch.setattr(shop, "patch", goes)
+    await shop.reconcile(cache)
+    assert (cache.backup("shop", "first"), shop.all(JOBS)) == (None, [])
+
+
 async def test_what_came_meanwhile_counts_and_not_what_was_kept() -> None:
     shop = await a_shop()
     cache = await a_late_job(shop)

@@ -88,7 +88,7 @@ class Backup:
             created=resource.created,
             deleting=resource.deleted is not None,
             policy_name=sys.intern(policy) if policy else None,
-            made_by=sys.intern(made_by) if made_by else None,
+            made_by=sys.intern(made_by) or None,
             by_schedule=naming.LABEL_SLOT in labels,
             waits=under_way and backup_id is None,
             runs=under_way and backup_id is not None,
