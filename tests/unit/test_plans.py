@@ -10,6 +10,8 @@ from tests.builders import settings
 from tests.unit.test_reconcile_sweep import DAY, NOW, Store, a_backup, a_cluster
 
 from holdfast import clock
+from holdfast.decide.retention.facts import Fact
+from holdfast.decide.retention.plan import Verdict
 from holdfast.kube.kinds import BACKUPS, POLICIES, RESTORES
 from holdfast.reconcile import plans
 from holdfast.reconcile.cache import Cache
@@ -112,3 +114,30 @@ def test_what_a_restore_reads_is_in_use(status: dict[str, Any], kept: bool):
 
     verdict = asked.of("shop", "orders").verdicts["u-old"]
     assert (verdict.keep, verdict.reasons == ("in use",)) == (kept, kept)
+
+
+def test_another_policy_is_planned_anew_and_of_one_that_is_gone_nothing_is_held():
+    cache = a_cache()
+    asked = plans.Plans(cache, settings(), lambda: NOW)
+    assert asked.of("shop", "orders").verdicts["u-b35"].keep is False
+    (policy,) = a_cluster(Store(), {}, days=36).all(POLICIES)
+    policy["metadata"]["resourceVersion"] = "900"
+    cache.put(POLICIES, policy)
+    assert asked.of("shop", "orders").verdicts["u-b35"].keep is True
+    cache.remove(POLICIES, policy)
+    assert (asked.of("shop", "orders"), asked._answers) == (plans.NOTHING, {})
+
+
+def test_a_clock_that_is_set_back_has_all_planned_anew():
+    times = [NOW, NOW - 10 * DAY]
+    asked = plans.Plans(a_cache(), settings(), lambda: times[0])
+    assert asked.of("shop", "orders").verdicts["u-b35"].keep is False
+    times.pop(0)
+    assert asked.of("shop", "orders").verdicts["u-b35"].keep is True
+
+
+def test_as_many_reasons_are_said_as_a_status_takes():
+    fact = Fact(name="a", uid="u-a", created=NOW)
+    verdict = Verdict(fact, True, (), tuple(f"reason {number}" for number in range(20)), None)
+    assert len(plans.kept_because(verdict)) == 16
+    assert plans.kept_because(verdict._replace(keep=False)) == ()
