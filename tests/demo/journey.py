@@ -4,15 +4,15 @@ from tests.cluster import api
 from tests.cluster import down as cluster_down
 from tests.cluster.settings import from_environment
 from tests.cluster.steps import Steps
-from tests.demo import scheduled, summary, watch
+from tests.demo import restored, scheduled, summary, watch
 from tests.demo.narrator import Narrator
 from tests.demo.scene import EVERY_MINUTE, EXAMPLE, ROOT, Scene
 
-STEPS = 8
+STEPS = 9
 
 
 def up(narrator: Narrator) -> None:
-    """Everything up to a finished backup; then a schedule, its retention, and what to try next."""
+    """Everything up to a finished backup, and back; then a schedule, its retention, and what to try next."""
     with narrator.step("a Kubernetes cluster", STEPS):
         narrator.say("kind; the first time on a bare machine this takes minutes, later seconds")
         scene = Scene(api.ensure_up())
@@ -33,6 +33,8 @@ def up(narrator: Narrator) -> None:
         narrator.say(f"DatabaseBackup {name}" + ("" if name == "orders-first" else ": a further one"))
         status = watch.to_the_end(scene, name, narrator)
     summary.result(scene, name, status, narrator)
+    with narrator.step("a table is dropped, and comes back: a DatabaseRestore with mode Replace", STEPS):
+        restored.a_table_comes_back(scene, name, narrator)
     narrator.heading(
         f"That took {narrator.total()}. Two minutes more show a schedule and what it keeps; Ctrl-C ends here."
     )

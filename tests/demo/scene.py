@@ -34,6 +34,7 @@ FIRST = "orders-first"
 EVERY_MINUTE = ROOT / "docs/examples/every-minute.yaml"
 SCHEDULED = "orders-every-minute"
 POLICIES, BACKUPS = "backuppolicies.holdfast.dev", "databasebackups.holdfast.dev"
+RESTORES = "databaserestores.holdfast.dev"
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ class Scene:
 
     def _remove_definitions(self) -> None:
         """Only where they came with this release, and no resource of any namespace needs them."""
-        if not kubectl("get", f"{POLICIES},{BACKUPS}", "--all-namespaces", "-o=name").strip():
+        if not kubectl("get", f"{POLICIES},{BACKUPS},{RESTORES}", "--all-namespaces", "-o=name").strip():
             kubectl("delete", "-f", str(ROOT / "crds"), timeout=60)
 
     def _helm(self, *arguments: str, stdin: str | None = None) -> None:
@@ -176,6 +177,9 @@ class Scene:
             "metadata": {"generateName": "orders-again-", "namespace": self.namespace},
             "spec": {"policyRef": {"name": "orders"}, "label": "again", "reason": "make demo, run again"},
         }
+
+    def restore(self, name: str) -> dict[str, Any]:
+        return dict(json.loads(kubectl("get", RESTORES, "-n", self.namespace, name, "-o=json")))
 
     def backup(self, name: str) -> dict[str, Any]:
         """The resource as it is now."""

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -18,12 +18,17 @@ DEADLINE = 900.0  # seconds
 PAUSE = 0.3  # seconds between two looks at the resource
 
 
-def to_the_end(scene: Scene, name: str, narrator: Narrator) -> dict[str, Any]:
-    """Return the status once the backup has Finished. Raises DemoError where it does not, or Failed."""
+def to_the_end(
+    scene: Scene, name: str, narrator: Narrator, look: Callable[[str], dict[str, Any]] | None = None
+) -> dict[str, Any]:
+    """Return the status once the backup, or what `look` returns, has Finished.
+
+    Raises DemoError where it does not, or Failed.
+    """
     deadline = time.monotonic() + DEADLINE
     teller, told = Teller(narrator), set[str]()
     while True:
-        status = scene.backup(name).get("status") or {}
+        status = (look or scene.backup)(name).get("status") or {}
         teller.resource(status)
         if finished(status):
             return _good(status, name)
@@ -48,9 +53,7 @@ def _good(status: dict[str, Any], name: str) -> dict[str, Any]:
     if status["phase"] == "Succeeded":
         return status
     failure = status.get("failure") or {}
-    raise DemoError(
-        f"the backup {name} Failed ({failure.get('reason')}): {failure.get('message')}\n{failure.get('remedy')}"
-    )
+    raise DemoError(f"{name} Failed ({failure.get('reason')}): {failure.get('message')}\n{failure.get('remedy')}")
 
 
 def log_lines(namespace: str, job: str) -> Iterator[str]:

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 from tests import stack
 from tests.cluster.api import Cluster
-from tests.demo import scheduled, summary, watch
+from tests.demo import restored, scheduled, summary, watch
 from tests.demo.errors import DemoError
 from tests.demo.narrator import Narrator
 from tests.demo.scene import BACKUPS, DATABASE, EMPTY_DATABASE, FIRST, POLICIES, SCHEDULED, Scene
@@ -84,6 +84,16 @@ def test_the_demo_ends_with_a_backup_that_restores_by_pasting_to_equal_content(
     assert "revenue" in seen
     assert len([what for what in original if what.startswith("table ")]) == 8
     assert stack.differences(original, stack.fingerprint(scene.namespace, EMPTY_DATABASE)) == []
+
+
+def test_a_table_that_was_dropped_comes_back_and_the_rest_with_it(scene: Scene, original: Fingerprint, told: Narrator):
+    name = scene.request_backup()
+    watch.to_the_end(scene, name, told)
+
+    restored.a_table_comes_back(scene, name, told)
+
+    assert stack.differences(original, stack.fingerprint(scene.namespace, DATABASE)) == []
+    assert "kind: DatabaseRestore" in words(told)
 
 
 def test_the_demo_run_again_takes_a_further_backup_and_leaves_the_first_alone(scene: Scene, told: Narrator):
