@@ -1,9 +1,14 @@
 """A database comes back by a DatabaseRestore, as a pipeline would ask for it; what is compared is the content."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.e2e.world import BACKUPS, RESTORES, Manifest, World, backup
+from tests import yaml_text
+from tests.e2e.world import BACKUPS, POLICIES, RESTORES, Manifest, World, backup
+
+ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.timeout(240, func_only=True)
 
@@ -65,22 +70,58 @@ def test_a_target_that_is_not_empty_is_refused_and_stays_as_it_was(world: World,
     world.kubectl("wait", "-n", world.backups, f"{RESTORES}/refused", "--for=condition=Stalled", "--timeout=5s")
 
 
-def test_a_folder_in_the_bucket_is_enough_when_the_resource_is_gone(world: World):
-    # Given a backup whose resource somebody has deleted, and its policy, too
-    database, target = world.a_database("orphaned"), empty(world, "orphaned_copy")
-    policy = world.policy(world.backups, "orphaned", {"database": {"name": database}})
-    world.apply(policy, backup(world.backups, "orphaned"))
-    location = world.finished(world.backups, "orphaned")["location"]
-    world.kubectl("delete", "-n", world.backups, BACKUPS, "orphaned")
-    world.kubectl("delete", "-n", world.backups, "backuppolicies.holdfast.dev", "orphaned")
+def test_disaster_day_leads_from_a_bucket_alone_to_the_database_as_its_page_is_written(world: World):
+    # Given a backup of which nothing is left in the cluster: no resource of it, no policy, no database
+    database = world.a_database("disaster")
+    policy = world.policy(world.backups, "disaster", {"database": {"name": database}})
+    world.apply(policy, backup(world.backups, "disaster"))
+    location = world.finished(world.backups, "disaster")["location"]
+    world.kubectl("delete", "-n", world.backups, BACKUPS, "disaster")
+    world.kubectl("delete", "-n", world.backups, POLICIES, "disaster")
+    before = world.fingerprint(database)
+    world.psql(f"drop database {database} with (force)")
 
-    # When its folder is named
-    folder = location.removeprefix("s3://").partition("/")[2]
-    bucket = {"s3": policy["spec"]["storage"]["s3"], "folder": folder}
-    into = {**policy["spec"]["database"], "name": target}
-    world.apply(restore(world, "found", {"bucket": bucket}, target={"database": into}))
+    # When the page's own resource is applied, with this bucket, this server and this name
+    page = (ROOT / "docs/how-to/disaster-day.md").read_text()
+    body = yaml_text.load(re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)[0])
+    source, target = body["spec"]["source"]["bucket"], body["spec"]["target"]
+    source["s3"] |= policy["spec"]["storage"]["s3"]
+    source["folder"] = location.removeprefix("s3://").partition("/")[2]
+    target["database"]["name"] = database
+    target["database"]["connection"]["host"] = world.host
+    body["metadata"]["namespace"] = world.backups
+    world.apply(body)
 
-    # Then it is back
-    status = finished(world, "found")
+    # Then the database is made, and each row is back
+    status = finished(world, body["metadata"]["name"])
     assert status["phase"] == "Succeeded", status
-    assert world.fingerprint(target) == world.fingerprint(database)
+    assert world.fingerprint(database) == before
+
+
+def test_a_table_that_was_dropped_comes_back_in_place_and_the_way_back_is_a_resource(world: World):
+    # Given a good backup, and a database that lost a table and got a row since
+    database = world.a_database("swapped")
+    world.apply(world.policy(world.backups, "swapped", {"database": {"name": database}}))
+    world.apply(backup(world.backups, "swapped"))
+    assert world.finished(world.backups, "swapped")["phase"] == "Succeeded"
+    good = world.fingerprint(database)
+    world.psql("drop table customers; create table later (id int)", database)
+    broken = world.fingerprint(database)
+
+    # When it is restored in its place
+    world.apply(restore(world, "swap", {"backupRef": {"name": "swapped"}}, mode="Replace"))
+    status = finished(world, "swap")
+
+    # Then it is as it was, and what was there is kept under the name that the status says
+    assert status["phase"] == "Succeeded", status
+    assert world.fingerprint(database) == good
+    assert world.fingerprint(status["replaced"]["name"]) == broken
+    assert status["switchSeconds"] < 10
+
+    # And when what the status says is applied, that one is back
+    undo = yaml_text.load(status["undo"])
+    world.apply(undo)
+    back = finished(world, undo["metadata"]["name"])
+    assert back["phase"] == "Succeeded", back
+    assert world.fingerprint(database) == broken
+    assert world.fingerprint(back["replaced"]["name"]) == good
