@@ -365,3 +365,33 @@ async def test_a_claim_that_is_not_there_is_waited_for():
     status = await world.status()
     assert status["phase"] == "Pending"
     assert "PersistentVolumeClaim data does not exist" in status["message"]
+
+
+async def test_a_status_that_names_another_database_removes_nothing():
+    world = await a_world(**REPLACE, keepReplacedHours=0)
+    await world.until_the_end()
+    body = await world.cluster.get(RESTORES, "shop", "again")
+    removal = {**body["status"]["removal"], "names": ["payroll"], "state": "Running"}
+    world.cluster.put(RESTORES, {**body, "status": {**body["status"], "removal": removal}})
+    for job in list(world.cluster.all(JOBS)):
+        await world.cluster.delete(JOBS, "shop", job["metadata"]["name"], uid=None)
+
+    await world.reconcile()
+    world.cluster.kubelet()
+
+    assert (await world.status())["removal"]["state"] == "Failed"
+    assert world.tasks(DropTask) == []
+
+
+async def test_a_status_that_names_another_database_puts_nothing_back():
+    world = await a_world(**REPLACE)
+    await world.until_the_end()
+    body = await world.cluster.get(RESTORES, "shop", "again")
+    replaced = {**body["status"]["replaced"], "name": "payroll"}
+    world.cluster.put(RESTORES, {**body, "status": {**body["status"], "replaced": replaced}})
+    world.put("undo", source={"replacedBy": {"name": "again"}})
+
+    status = await world.until_the_end("undo")
+
+    assert (status["phase"], status["failure"]["reason"]) == ("Failed", Reason.SOURCE_NOT_GOOD)
+    assert world.tasks(SwapBackTask) == []

@@ -106,7 +106,13 @@ def of_former(o: Observation, former: Former) -> Fixed:
             f"what DatabaseRestore {reference.name} replaced is not kept any more: {removal.message or removal.state}",
             "restore a backup instead",
         )
-    _, old = _names(was.database, o)
+    if told.name != names(was.database, reference.name, former.uid)[1]:
+        raise HoldfastError(
+            Reason.SOURCE_NOT_GOOD,
+            f"the status of DatabaseRestore {reference.name} names {told.name}, which it cannot have replaced",
+            "find out who writes statuses in this namespace",
+        )
+    _, old = names(was.database, o.restore.name, o.restore.uid)
     chosen = Chosen(restore=reference.name, because=f"{told.name} is what that restore replaced")
     update = {
         "mode": RestoreMode.REPLACE,
@@ -194,7 +200,7 @@ def _resolved(
     identity: str | None,
 ) -> ResolvedRestore:
     options, mode = spec.options or RestoreOptions(), spec.mode or RestoreMode.REFUSE
-    fresh, old = _names(database, o) if mode is RestoreMode.REPLACE else (None, None)
+    fresh, old = names(database, o.restore.name, o.restore.uid) if mode is RestoreMode.REPLACE else (None, None)
     return ResolvedRestore(
         s3=stored.s3,
         folder=stored.folder,
@@ -214,12 +220,12 @@ def _resolved(
     )
 
 
-def _names(database: Database, o: Observation) -> tuple[str, str]:
-    """Return the names beside the target's; of a file, in its own folder."""
+def names(database: Database, restore: str, uid: str) -> tuple[str, str]:
+    """Return the names beside the target's that are this restore's; of a file, in its own folder."""
     if database.volume is None:
-        return naming.beside(database.name or "", o.restore.name, o.restore.uid, MOST_SERVER)
+        return naming.beside(database.name or "", restore, uid, MOST_SERVER)
     folder, slash, name = database.volume.path.rpartition("/")
-    fresh, old = naming.beside(name, o.restore.name, o.restore.uid, MOST_FILE)
+    fresh, old = naming.beside(name, restore, uid, MOST_FILE)
     return folder + slash + fresh, folder + slash + old
 
 

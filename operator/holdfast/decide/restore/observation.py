@@ -65,6 +65,7 @@ class Found:
 class Former:
     """The restore whose replaced database is to be put back."""
 
+    uid: str
     status: DatabaseRestoreStatus
 
 

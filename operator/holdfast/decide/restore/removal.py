@@ -16,7 +16,7 @@ from holdfast.decide.decision import Announcement, Do, Learn, Rest, What, Write
 from holdfast.decide.job_life import State, Step, Work
 from holdfast.decide.outcome import End, left_behind
 from holdfast.decide.ownership import is_ours, pods_of
-from holdfast.decide.restore import plausible, statuses
+from holdfast.decide.restore import fixing, plausible, statuses
 from holdfast.decide.restore.observation import REMOVAL, RESTORE, Decision, Observation
 from holdfast.sentences import explain
 
@@ -29,6 +29,9 @@ def decide(o: Observation, now: datetime) -> Decision:
     if status.removal.state != "Running":
         return job_life.tidied(o.of(REMOVAL), o.restore.ref, LOG_SECONDS) or Rest()
     resolved = there(status.resolved, "resolved")
+    own = fixing.names(resolved.database, o.restore.name, o.restore.uid)
+    if others := [name for name in status.removal.names if name not in own]:
+        return _failed(o, f"the status names {others[0]}, which this restore has not made: nothing was removed")
     if resolved.database.volume is not None and o.of(REMOVAL).job is None and o.claim is None:
         return Do(Learn(What.CLAIM))
     work = Work(REMOVAL, o.restore.ref, resolved.job, wanted=status.pod_wanted)

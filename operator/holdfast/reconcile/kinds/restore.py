@@ -191,7 +191,7 @@ def _found(known: Known) -> Found | None:
 def _former(cache: Cache, namespace: str, spec: DatabaseRestoreSpec) -> Former | None:
     reference = spec.source.replaced_by
     former = cache.whole(RESTORES, namespace, reference.name) if reference else None
-    return Former(as_far_as_readable(DatabaseRestoreStatus, former.status)) if former else None
+    return Former(former.uid, as_far_as_readable(DatabaseRestoreStatus, former.status)) if former else None
 
 
 def _source_name(o: Observation, now: datetime) -> str | None:
