@@ -35,9 +35,13 @@ OWNER_LABELS: Mapping[str, str] = {
 
 # On a Job: the user name of who made it. The chart's admission policy sees that nobody writes another's.
 ANNOTATION_MADE_BY = f"{GROUP}/made-by"
-ANNOTATION_BACKUP_NOW = f"{GROUP}/backup-now"  # on a BackupPolicy: each new value asks for a backup
+ANNOTATION_BACKUP_NOW = f"{GROUP}/backup-now"  # on a BackupPolicy, or a held Job: each new value asks for a backup
 ANNOTATION_APPROVE = f"{GROUP}/approve-deletions"  # on a BackupPolicy: the hash of a held plan, which then goes on
 ANNOTATION_CONFIRM = f"{GROUP}/confirm"  # on what is of production, by who deletes it: the chart's guard asks for it
+LABEL_BACKUP_FIRST = f"{GROUP}/backup-first"  # on a Job of others: held until a backup of this policy has succeeded
+LABEL_PURPOSE = f"{GROUP}/purpose"  # on a DatabaseBackup that was made for such a Job; beside it that Job's name
+LABEL_MIGRATION = f"{GROUP}/migration"
+ANNOTATION_REVISION = f"{GROUP}/revision"  # on such a Job: which release it brings the database to
 ANNOTATION_VERIFY = f"{GROUP}/verify"  # on a DatabaseBackup: [LEVEL/]TOKEN, each new value asks for a verification
 
 # On a DatabaseBackup whose data is to go when somebody deletes it: until the data has gone, or cannot be had in time.
@@ -81,6 +85,12 @@ def asked_name(policy: str, uid: str, request: str, number: int) -> str:
     """Name the backup that a policy's annotation asks for: the same for the same request of the same policy."""
     digest = hashlib.sha256(f"{uid}/{number}/{request}".encode()).hexdigest()[:10]
     return f"{_shortened(policy, MAX_NAME - len(digest) - 5)}-now-{digest}"
+
+
+def migration_backup_name(job: str, uid: str, policy: str, request: str) -> str:
+    """Name the backup that a migration Job waits for: the same for the same Job, policy and request."""
+    digest = hashlib.sha256(f"{uid}/{policy}/{request}".encode()).hexdigest()[:10]
+    return f"{_shortened(job, MAX_NAME - len(digest) - 8).replace('.', '-')}-before-{digest}"
 
 
 def _shortened(name: str, most: int) -> str:

@@ -41,6 +41,18 @@ class Deletion(SpecModel):
     )
 
 
+class MigrationGate(SpecModel):
+    """Whether migration Jobs are held until there is a backup."""
+
+    enabled: bool = False
+    keep_seconds: int = Field(
+        86_400,
+        ge=0,
+        le=31_536_000,
+        description="Seconds for which retention keeps the backup of a migration that has succeeded, or is gone.",
+    )
+
+
 class Settings(SpecModel):
     """What the chart's values say to the operator."""
 
@@ -51,6 +63,7 @@ class Settings(SpecModel):
     stores: dict[StoreName, S3Storage] = Field({}, description="Stores by the key that a policy names them by.")
     queue: Queue = Queue()
     deletion: Deletion = Deletion()
+    migration_gate: MigrationGate = MigrationGate()
     watch_namespaces: list[str] = Field([], description="Namespaces to watch; none means all.")
     proxy: dict[str, str] = Field({}, description="HTTP_PROXY and the like, for the Jobs too.")
     image_pull_policy: str = "IfNotPresent"

@@ -13,7 +13,14 @@ from tests import yaml_text
 from tests.e2e import test_api_input as examples
 
 CRDS = sorted((Path(__file__).parents[2] / "crds").glob("*.yaml"))
-FIXED = ("policyRef", "policy", "label", "reason")  # each with cases of its own: test_what_a_backup_is_cannot_change
+FIXED = (
+    "policyRef",
+    "policy",
+    "label",
+    "reason",
+    "purpose",
+    "release",
+)  # each with cases of its own: test_what_a_backup_is_cannot_change
 
 
 def rules() -> dict[str, str]:

@@ -178,7 +178,7 @@ async def test_a_decision_that_never_rests_is_a_fault_and_no_endless_loop():
 
 def test_every_kind_in_the_table_is_watched_and_kept():
     kinds = [row.kind for row in TABLE]
-    assert {watch.kind for watch in watches.WATCHES} == {*kinds, JOBS, PODS}
+    assert {watch.kind for watch in (*watches.WATCHES, *watches.GATE)} == {*kinds, JOBS, PODS}
     assert all(Cache(kinds).store(kind).all() is not None for kind in kinds)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.patience import ENOUGH
 
+from holdfast.handlers.watches import WATCHES
 from holdfast.kube.errors import Unavailable
 from holdfast.kube.kinds import BACKUPS, Kind
 from holdfast.process.audit import Audit
@@ -57,7 +58,7 @@ class Queue:
 def an_audit(
     cache: Cache, cluster: Cluster, queue: Queue | None = None, namespaces: tuple[str, ...] = (), grace: float = 0.2
 ) -> Audit:
-    return Audit(cache, queue or Queue(), cluster, namespaces, interval=0.01, grace=grace)
+    return Audit(cache, queue or Queue(), cluster, namespaces, WATCHES, interval=0.01, grace=grace)
 
 
 def a_cache(*backups: dict[str, Any]) -> Cache:

@@ -186,6 +186,23 @@ def test_a_pinned_one_that_is_exactly_its_age_is_kept_by_that_alone():
     assert reasons(planned(days_ago(1), days_ago(30, pinned=True)))["d30"] == ("pinned",)
 
 
+def test_one_before_a_migration_that_has_not_succeeded_is_never_deleted_and_never_expires():
+    found = planned(days_ago(40, "before", migrating=True), days_ago(1, "new"), days=30)
+    assert reasons(found)["before"] == ("before a migration that has not succeeded",)
+    assert {each.name: each.expires for each in found.verdicts}["before"] is None
+
+
+def test_one_before_a_migration_that_has_succeeded_is_kept_until_its_time():
+    until = NOW + timedelta(hours=1)
+    facts = (days_ago(40, "before", migrated_until=until), days_ago(1, "new"))
+    found = planned(*facts, days=30)
+    assert reasons(found)["before"] == ("before a migration, until 2026-11-22T09:45:00Z",)
+    assert {each.name: each.expires for each in found.verdicts}["before"] == until
+    assert found.look_again == until
+    assert gone(planned(*facts, now=until - timedelta(seconds=1), days=30)) == []
+    assert gone(planned(*facts, now=until, days=30)) == ["before"]
+
+
 def test_fewer_than_the_minimum_are_never_left():
     assert gone(planned(*(days_ago(100 + days) for days in range(5)), minimum=4)) == ["d104"]
 

@@ -12,6 +12,7 @@ from holdfast.api.conditions import Condition
 from holdfast.api.deletion import Deletion
 from holdfast.api.job import PodWanted
 from holdfast.api.policy import BackupPolicySpec, DeletionPolicy, VerificationLevel
+from holdfast.api.release import Purpose, Release, ReleaseStatus
 from holdfast.api.retention import without_effect
 from holdfast.texts import Plain
 
@@ -24,12 +25,12 @@ class PolicyReference(SpecModel):
 
 _IMMUTABLE = [
     Rule(
-        f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})",
+        f"self.?{field} == oldSelf.?{field}",
         f"{field} cannot change once the backup is created; create another backup",
         field=f".{field}",
         reason="FieldValueForbidden",
     )
-    for field in ("policyRef", "policy", "label", "reason")
+    for field in ("policyRef", "policy", "label", "reason", "purpose", "release")
 ]
 
 
@@ -95,6 +96,15 @@ class DatabaseBackupSpec(SpecModel):
         min_length=1,
         max_length=512,
         description="Why this backup is taken, in words for people, e.g. release 2.0. Immutable.",
+    )
+    purpose: Purpose | None = Field(
+        None,
+        description="What this backup is taken for: pre-migration, or safety (before anything else that may do harm). "
+        "Immutable. Default: neither.",
+    )
+    release: Release | None = Field(
+        None,
+        description="The release that this backup is taken before, as Holdfast or you give it. Immutable.",
     )
     retention_days: int | None = Field(
         None,
@@ -329,6 +339,7 @@ class DatabaseBackupStatus(StatusModel):
         max_length=2048,
         description="Folder of the backup in its bucket. For a snapshot: folder of the manifest.",
     )
+    release: ReleaseStatus | None = Field(None, description="spec.release, and what has become of its migration.")
     job_name: str | None = Field(None, max_length=63, description="Name of the Job that takes the backup.")
     attempt: int | None = Field(
         None,

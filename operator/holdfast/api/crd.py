@@ -123,7 +123,7 @@ BACKUP = Resource(
         Column("Location", ".status.location", "Folder of the backup in the bucket.", wide=True),
         Column("Message", ".status.message", "State of the backup in one sentence.", wide=True),
     ),
-    selectable=(".spec.policyRef.name", ".status.phase"),
+    selectable=(".spec.policyRef.name", ".spec.purpose", ".status.phase"),
 )
 
 RESTORE = Resource(

@@ -12,6 +12,7 @@ from holdfast.api.database import Database, Engine
 from holdfast.api.limits import MAX_PAGE
 from holdfast.api.policy import Dump, VerificationLevel
 from holdfast.api.rds import RDSInstance
+from holdfast.api.release import Release
 from holdfast.api.restoring import Content, RestoreMode
 from holdfast.api.storage import Encryption, S3Storage
 from holdfast.errors import HoldfastError, Reason
@@ -34,6 +35,10 @@ class BackupIdentity(SpecModel):
     label: str | None = Field(None, description="The label to find the backup by.")
     reason: str | None = Field(None, description="Why the backup was taken, in words for people.")
     retention_days: int = Field(description="Days until the backup expires, as first requested.")
+    purpose: str | None = Field(
+        None, description="What the backup was taken for: pre-migration or safety. Absent if it was none of these."
+    )
+    release: Release | None = Field(None, description="The release that the backup was taken before.")
 
 
 class AnyWork(SpecModel):

@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 from holdfast.api.backup import Failure
 from holdfast.api.base import StatusModel
+from holdfast.decide.migrations import MigrationJob
 from holdfast.decide.views import JobView
 from holdfast.sentences import EVENT_BYTES, explain
 
@@ -134,6 +135,30 @@ class Release:
 
 
 @dataclass(frozen=True)
+class ReleaseJob:
+    """Let this very Job of somebody else's run, which was held until there was a backup."""
+
+    job: MigrationJob
+    backup: str  # the name of what it waited for
+
+    def __str__(self) -> str:
+        """Say it for the log."""
+        return f"release the Job {self.job.name}: DatabaseBackup {self.backup} has succeeded"
+
+
+@dataclass(frozen=True)
+class Tell:
+    """Tell people by an Event about a Job that has no status of ours to say it in."""
+
+    job: MigrationJob
+    said: "Announcement"
+
+    def __str__(self) -> str:
+        """Say it for the log."""
+        return f"tell of the Job {self.job.name}: {self.said.reason}"
+
+
+@dataclass(frozen=True)
 class Left:
     """Data that nothing in the cluster stands for any more: where it lies, and why it is still there."""
 
@@ -141,7 +166,7 @@ class Left:
     why: str
 
 
-Act = Create | Delete | Expire | Learn | MakeBackup | DeleteBackup | DeleteBackups | Hold | Release
+Act = Create | Delete | Expire | Learn | MakeBackup | DeleteBackup | DeleteBackups | Hold | Release | ReleaseJob | Tell
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ itself writes nothing either: no handler of ours has progress to store, needs a 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,8 +18,9 @@ from holdfast import naming
 from holdfast.handlers.login import connection
 from holdfast.handlers.storage import NoDiffBase, NoProgress
 from holdfast.kube.access import Credentials
-from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES, RESTORES, Kind
+from holdfast.kube.kinds import BACKUPS, JOBS, MIGRATION_JOBS, PODS, POLICIES, RESTORES, Kind
 from holdfast.reconcile import restores
+from holdfast.reconcile.backups import Backup
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.kinds.table import KINDS
 from holdfast.reconcile.queue import Key, WorkQueue
@@ -48,10 +49,20 @@ WATCHES = (
 )
 
 
-def registry(cache: Cache, queue: WorkQueue, login: Callable[[], Awaitable[Credentials]]) -> kopf.OperatorRegistry:
-    """Make the handlers of all watches, and of the login, which is asked again when the server refuses a token."""
+# What is watched beside where migration Jobs are held. kopf knows one selector for a kind: these are watched by another
+# kopf, in the same process.
+GATE = (Watch(MIGRATION_JOBS, label_selector=naming.LABEL_BACKUP_FIRST),)
+
+
+def registry(
+    cache: Cache,
+    queue: WorkQueue,
+    login: Callable[[], Awaitable[Credentials]],
+    watches: Sequence[Watch] = WATCHES,
+) -> kopf.OperatorRegistry:
+    """Make the handlers of these watches, and of the login, which is asked again when the server refuses a token."""
     handlers = kopf.OperatorRegistry()
-    for watch in WATCHES:
+    for watch in watches:
         _listen(handlers, watch.kind, cache, queue)
 
     @kopf.on.login(registry=handlers)
@@ -109,16 +120,7 @@ def keys_of(kind: Kind, body: Body, cache: Cache, *, gone: bool = False) -> Iter
     namespace, name = needed(meta, "namespace"), needed(meta, "name")
     if kind not in (JOBS, PODS):
         yield Key(kind.kind, namespace, name)
-        if kind == POLICIES and gone:
-            concerned = [*cache.waiting_for(namespace, name), *cache.half_deleted(namespace, name)]
-            yield from (Key(BACKUPS.kind, namespace, each.name) for each in concerned)
-        backup = cache.backup(namespace, name) if kind == BACKUPS else None
-        if backup and backup.policy_name and (gone or backup.deleting or backup.phase.has_ended):
-            # which its policy tells of, or made another instead of, or made it and wants to delete it
-            yield Key(POLICIES.kind, namespace, backup.policy_name)
-        if backup and (gone or backup.deleting or backup.phase.has_ended):
-            waiting = restores.of_source(cache, namespace, name, backup.policy_name)
-            yield from (Key(RESTORES.kind, namespace, each) for each in waiting)
+        yield from _concerned(kind, namespace, name, cache, gone=gone)
         return
     child = cache.store(kind).get(namespace, name)
     owner = child and cache.owner_of(child)
@@ -126,9 +128,48 @@ def keys_of(kind: Kind, body: Body, cache: Cache, *, gone: bool = False) -> Iter
         yield Key(owner[0], namespace, owner[1])
 
 
+def _concerned(kind: Kind, namespace: str, name: str, cache: Cache, *, gone: bool) -> Iterator[Key]:
+    """Say who else goes by what has become of it."""
+    backup = cache.backup(namespace, name) if kind == BACKUPS else None
+    job = cache.migration(namespace, name) if kind == MIGRATION_JOBS else None
+    if backup:
+        yield from _of_backup(backup, cache, gone=gone)
+    elif job:
+        yield from (Key(BACKUPS.kind, namespace, each.name) for each in cache.backups_for(job))
+        yield from _held(namespace, job.policy, cache)
+    elif kind == POLICIES:
+        yield from _held(namespace, name, cache)
+        concerned = [*cache.waiting_for(namespace, name), *cache.half_deleted(namespace, name)] if gone else []
+        yield from (Key(BACKUPS.kind, namespace, each.name) for each in concerned)
+
+
+def _of_backup(backup: Backup, cache: Cache, *, gone: bool) -> Iterator[Key]:
+    namespace, ended = backup.namespace, gone or backup.deleting or backup.phase.has_ended
+    if ended and backup.policy_name:
+        # which its policy tells of, or made another instead of, or made it and wants to delete it
+        yield Key(POLICIES.kind, namespace, backup.policy_name)
+    if ended:
+        waiting = restores.of_source(cache, namespace, backup.name, backup.policy_name)
+        yield from (Key(RESTORES.kind, namespace, each) for each in waiting)
+    before = cache.migration_before(namespace, backup.migrates)
+    if before:
+        yield Key(MIGRATION_JOBS.kind, namespace, before.name)
+        yield from _held(namespace, before.policy, cache)
+
+
+def _held(namespace: str, policy: str, cache: Cache) -> Iterator[Key]:
+    """Say which Jobs wait for a backup of a policy, or for one another."""
+    held = (each for each in cache.migrations_of(namespace, policy) if each.held)
+    yield from (Key(MIGRATION_JOBS.kind, namespace, each.name) for each in held)
+
+
 @asynccontextmanager
 async def running(
-    handlers: kopf.OperatorRegistry, namespaces: Collection[str], *, streaming: bool
+    handlers: kopf.OperatorRegistry,
+    namespaces: Collection[str],
+    *,
+    streaming: bool,
+    watches: Sequence[Watch] = WATCHES,
 ) -> AsyncIterator[Collection["asyncio.Task[None]"]]:
     """Run kopf's watches within the block, in these namespaces or, without any, in all.
 
@@ -136,7 +177,10 @@ async def running(
     kopf's own way of running its tasks would end ours too, when one of its ends.
     """
     tasks = await kopf.spawn_tasks(
-        registry=handlers, settings=settings(streaming=streaming), clusterwide=not namespaces, namespaces=namespaces
+        registry=handlers,
+        settings=settings(streaming=streaming, watches=watches),
+        clusterwide=not namespaces,
+        namespaces=namespaces,
     )
     try:
         yield tasks
@@ -146,7 +190,7 @@ async def running(
         await asyncio.wait(tasks, timeout=_CLOSE_SECONDS)
 
 
-def settings(*, streaming: bool) -> kopf.OperatorSettings:
+def settings(*, streaming: bool, watches: Sequence[Watch] = WATCHES) -> kopf.OperatorSettings:
     """Return kopf's settings; each deviation from its defaults says why."""
     result = kopf.OperatorSettings()
     result.scanning.disabled = True  # our kinds do not come and go; no right to watch CRDs and namespaces is needed
@@ -166,7 +210,7 @@ def settings(*, streaming: bool) -> kopf.OperatorSettings:
     result.persistence.finalizer = f"{naming.GROUP}/operator"  # never written, as no handler needs one
     result.persistence.progress_storage = NoProgress()
     result.persistence.diffbase_storage = NoDiffBase()
-    for watch in WATCHES:
+    for watch in watches:
         where = (watch.kind.group, watch.kind.version, watch.kind.plural)
         if watch.label_selector:
             result.watching.label_selectors[where] = watch.label_selector

@@ -13,6 +13,7 @@ class Kind:
     version: str
     plural: str
     kind: str
+    watched_as: str = ""  # where one kind is watched twice, by other labels: which of them this is
 
     @property
     def api_version(self) -> str:
@@ -30,6 +31,7 @@ BACKUPS = Kind(naming.GROUP, naming.VERSION, "databasebackups", naming.BACKUP_KI
 POLICIES = Kind(naming.GROUP, naming.VERSION, "backuppolicies", naming.POLICY_KIND)
 RESTORES = Kind(naming.GROUP, naming.VERSION, "databaserestores", naming.RESTORE_KIND)
 JOBS = Kind("batch", "v1", "jobs", "Job")
+MIGRATION_JOBS = Kind("batch", "v1", "jobs", "Job", "migration")  # of others, which ask to be held
 PODS = Kind("", "v1", "pods", "Pod")
 CLAIMS = Kind("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")
 EVENTS = Kind("", "v1", "events", "Event")

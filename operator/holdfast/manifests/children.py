@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from holdfast import clock, naming
+from holdfast.api.release import Purpose, Release
 from holdfast.sentences import shorten
 from holdfast.texts import plain
 
@@ -26,6 +27,14 @@ def asked_for(namespace: str, policy: str, uid: str, request: str, number: int) 
     name = naming.asked_name(policy, uid, request, number)
     reason = f"asked for by the annotation {naming.ANNOTATION_BACKUP_NOW}: {plain(request)}"
     return _backup(namespace, name, policy, uid, {}, reason)
+
+
+def before_migration(namespace: str, name: str, policy: str, uid: str, job: str, release: Release) -> dict[str, Any]:
+    """Return the backup that a migration Job waits for: it outlives the Job, so that does not own it either."""
+    labels = {naming.LABEL_PURPOSE: Purpose.PRE_MIGRATION.value, naming.LABEL_MIGRATION: naming.label_value(job)}
+    made = _backup(namespace, name, policy, uid, labels, f"before the migration by Job {job}")
+    made["spec"] |= {"purpose": Purpose.PRE_MIGRATION.value, "release": release.to_dict()}
+    return made
 
 
 def _backup(

@@ -27,6 +27,8 @@ def identity(owner: Owner, spec: DatabaseBackupSpec, begun: Begun) -> BackupIden
         label=spec.label,
         reason=spec.reason,
         retention_days=spec.retention_days or resolved.days_kept,
+        purpose=spec.purpose,
+        release=spec.release,
     )
 
 

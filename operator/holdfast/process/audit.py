@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import structlog
 
-from holdfast.handlers.watches import WATCHES, Watch, take
+from holdfast.handlers.watches import Watch, take
 from holdfast.kube.client import KubeClient, Object
 from holdfast.kube.errors import KubeError
 from holdfast.reconcile.cache import Cache
@@ -55,13 +55,17 @@ class Audit:
         queue: WorkQueue,
         client: KubeClient,
         namespaces: Sequence[str],
+        watches: Sequence[Watch],
         *,
         interval: float = 300,
         grace: float = 30,
     ) -> None:
-        """Take the namespaces watched (none: all), seconds between audits, and how late a watch may be, seconds."""
+        """Take the namespaces (none: all), what is watched there, and how often it audits and how late a watch may be.
+
+        Both in seconds.
+        """
         self._cache, self._queue, self._client = cache, queue, client
-        self.namespaces = namespaces
+        self.namespaces, self._watches = namespaces, watches
         self._interval, self._grace = interval, grace
         self._silent: dict[Stream, float] = {}  # since when, of those that had something to bring
         self.behind: str | None = None  # what a watch has failed to bring, for the liveness probe
@@ -142,7 +146,7 @@ class Audit:
         """Forget what is gone from the cluster; return what the cache lacks. Raises KubeError."""
         missing: list[Seen] = []
         everywhere: Sequence[str | None] = self.namespaces or [None]
-        for watch in WATCHES:
+        for watch in self._watches:
             # What the cache held before the list was asked for, and the list does not hold, is gone.
             held = {(it.namespace, it.name): it.resource_version for it in self._cache.store(watch.kind).all()}
             for namespace in everywhere:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack
 from datetime import datetime
 
 import structlog
@@ -59,7 +60,9 @@ class Operator:
         self._namespaces = Namespaces(client, settings.watch_namespaces)
         self._begun: asyncio.Future[Audit] = asyncio.get_running_loop().create_future()
         self._clock = ClockTask(self._queue, clock.now, self._keys)
-        self._registry = watches.registry(self.cache, self._queue, login)
+        # one kopf for what is ours, and another for the Jobs of others, where they are held
+        self._watched = (watches.WATCHES, watches.GATE) if settings.migration_gate.enabled else (watches.WATCHES,)
+        self._registries = [watches.registry(self.cache, self._queue, login, each) for each in self._watched]
         recorder = EventRecorder(client)
         writer = StatusWriter(self.cache, client, recorder, clock.now)
         self._faults = Faults(KINDS, self.cache, client, writer, clock.now)
@@ -70,7 +73,8 @@ class Operator:
     async def work(self) -> None:
         """Reconcile, for ever; first when the watches have brought what there is. Raises KubeError, TimeoutError."""
         self._health.ready = lambda: False
-        audit = Audit(self.cache, self._queue, self._client, await self._namespaces.watchable())
+        watched = [watch for each in self._watched for watch in each]
+        audit = Audit(self.cache, self._queue, self._client, await self._namespaces.watchable(), watched)
         self._begun.set_result(audit)
         await audit.wait_until_filled()
         log.info("Watching", backups=len(self.cache.backups.all()), policies=len(self.cache.policies.all()))
@@ -98,7 +102,11 @@ class Operator:
         """
         audit = await self._begun
         streaming = await self._streams(audit.namespaces)
-        async with watches.running(self._registry, audit.namespaces, streaming=streaming) as tasks:
+        async with AsyncExitStack() as stack:
+            tasks: list[asyncio.Task[None]] = []
+            for registry, watched in zip(self._registries, self._watched, strict=True):
+                running = watches.running(registry, audit.namespaces, streaming=streaming, watches=watched)
+                tasks += await stack.enter_async_context(running)
             on_started()
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             await audit.compare()  # a kind that is gone or a right withdrawn: told in the server's own words
@@ -118,6 +126,6 @@ class Operator:
         return await self._faults.guard(key, self._loop.reconcile)
 
     def _keys(self) -> Iterator[Key]:
-        for kind in KINDS:
+        for kind in (row.kind for row in TABLE):
             for resource in self.cache.store(kind).all():
                 yield Key(kind.kind, resource.namespace, resource.name)

@@ -1,6 +1,6 @@
 """The acts: the only place that makes, ends or expires a Job, makes, deletes or holds a backup, or asks about them."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -19,6 +19,8 @@ from holdfast.decide.decision import (
     Learn,
     MakeBackup,
     Release,
+    ReleaseJob,
+    Tell,
     What,
 )
 from holdfast.decide.views import ClaimView, JobView, claim_view, holders
@@ -27,6 +29,7 @@ from holdfast.kube.errors import AlreadyExists, Conflict, NotFound, Refused
 from holdfast.kube.kinds import BACKUPS, CLAIMS, JOBS, PODS, Kind
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.fetch import fetch
+from holdfast.reconcile.gatekeeper import Gatekeeper
 from holdfast.reconcile.holds import Holds
 from holdfast.reconcile.leftovers import Leftovers
 from holdfast.reconcile.sight import Known, Sight
@@ -43,32 +46,31 @@ class Acts:
         """Take what it reads from and writes to, the clock, and where it is told of data that is left."""
         self._cache, self._client, self._now = cache, client, now
         self._holds = Holds(cache, client, leftovers)
+        self._gatekeeper = Gatekeeper(cache, client, leftovers.recorder, now)
 
     async def act(self, sight: Sight, act: Act, known: Known) -> Known | None:
         """Do it. Returns what is known now, or None when only an event can bring news. Raises KubeError."""
         log.info("Acting", act=str(act))
         match act:
-            case Create(role):
-                return await self._create(sight, role, known)
-            case MakeBackup():
-                return await self._make_backup(sight, act, known)
+            case Create() | MakeBackup():
+                return await self._create(sight, act, known)
             case DeleteBackup() | DeleteBackups():
-                backups = act.backups if isinstance(act, DeleteBackups) else (act,)
-                return await self._delete_backups(sight.namespace, backups, known)
+                return await self._delete_backups(sight.namespace, act, known)
             case Learn(what):
                 return await self._learn(sight, what, known)
             case Delete(job):
-                return known if await self._delete(job) else None
+                return await self._delete(job, known)
+            case ReleaseJob() | Tell():
+                return await self._gatekeeper.act(act, known)
             case Hold() | Release():
                 return await self._holds.mark(sight.namespace, act, known)
             case Expire(job, seconds):
                 await self._expire(job, seconds)
                 return known
 
-    async def _create(self, sight: Sight, role: str, known: Known) -> Known:
-        return await self._made(JOBS, sight.job_of(role), role, known)
-
-    async def _make_backup(self, sight: Sight, act: MakeBackup, known: Known) -> Known:
+    async def _create(self, sight: Sight, act: Create | MakeBackup, known: Known) -> Known:
+        if isinstance(act, Create):
+            return await self._made(JOBS, sight.job_of(act.role), act.role, known)
         return await self._made(BACKUPS, sight.child_of(act), act.name, known)
 
     async def _made(self, kind: Kind, body: dict[str, Any], refused_as: str, known: Known) -> Known:
@@ -140,14 +142,14 @@ class Acts:
         except NotFound:
             return {}
 
-    async def _delete(self, job: JobView) -> bool:
-        """Delete the Job, with its Pods before it, by its uid. Returns whether it was gone already, which is news."""
+    async def _delete(self, job: JobView, known: Known) -> Known | None:
+        """Delete the Job, with its Pods before it, by its uid. Where it was gone already, that is news."""
         try:
             await self._client.delete(JOBS, job.namespace, job.name, uid=job.uid, propagation="Foreground")
         except (NotFound, Conflict):  # gone already, or another Job by now, whose own event tells of it
             self._cache.jobs.remove(job.namespace, job.name, job.resource_version)
-            return True
-        return False
+            return known
+        return None
 
     async def _delete_backup(self, namespace: str, act: DeleteBackup, known: Known) -> Known | None:
         """Delete the backup by its uid; its Jobs follow by garbage collection. Raises KubeError.
@@ -168,11 +170,13 @@ class Acts:
             return replace(known, refused={**known.refused, act.name: refusal.message})
         return None
 
-    async def _delete_backups(self, namespace: str, acts: Iterable[DeleteBackup], known: Known) -> Known | None:
+    async def _delete_backups(
+        self, namespace: str, act: DeleteBackup | DeleteBackups, known: Known
+    ) -> Known | None:  # fmt: skip
         """Delete one after the other; what is learnt of any of them is known then."""
         learnt = None
-        for act in acts:
-            learnt = await self._delete_backup(namespace, act, learnt or known) or learnt
+        for each in act.backups if isinstance(act, DeleteBackups) else (act,):
+            learnt = await self._delete_backup(namespace, each, learnt or known) or learnt
         return learnt
 
     async def _expire(self, job: JobView, seconds: int) -> None:

@@ -67,6 +67,10 @@ class Backup:
     job_names: tuple[str, ...]  # of a settled one: what may still be there of it
     whole: Resource | None  # None: it has settled
     held: bool  # our finalizer is on it
+    purpose: str  # what it was taken for; empty where that is nothing else
+    migrates: str | None  # the uid of the migration Job that it was taken for
+    released: bool  # that Job has been released, as its status says
+    migrated: bool  # its status says until when that migration keeps it
 
     @classmethod
     def of(cls, body: Body) -> Self:
@@ -116,6 +120,10 @@ class Backup:
             job_names=names or (),
             whole=resource if names is None else None,
             held=resource.held,
+            purpose=sys.intern(word(resource.spec.get("purpose"))),
+            migrates=_migrates(resource.spec),
+            released=moment(mapping(status.get("release")).get("releasedAt")) is not None,
+            migrated=moment(mapping(status.get("release")).get("keptUntil")) is not None,
         )
 
     @property
@@ -180,6 +188,11 @@ def _told(status: Mapping[str, Any]) -> str | None:
     return word(deletion.get("jobName")) or None if "result" in deletion else None
 
 
+def _migrates(spec: Mapping[str, Any]) -> str | None:
+    """Return the uid of the Job that it was taken for, as it says."""
+    return word(mapping(spec.get("release")).get("jobUID")) or None
+
+
 def _ended(status: Mapping[str, Any]) -> datetime | None:
     """Return when it was completed; of one that was found damaged, when that was found."""
     run = mapping(status.get("verificationRun"))
@@ -189,6 +202,7 @@ def _ended(status: Mapping[str, Any]) -> datetime | None:
 
 def _fact(resource: Resource, status: Mapping[str, Any], good: bool) -> Fact:
     phase, spec = _phase(status), resource.spec
+    migrated = moment(mapping(status.get("release")).get("keptUntil"))
     days, environment = spec.get("retentionDays"), word(mapping(status.get("resolved")).get("environment"))
     return Fact(
         name=resource.name,
@@ -203,6 +217,8 @@ def _fact(resource: Resource, status: Mapping[str, Any], good: bool) -> Fact:
         busy=not phase.is_final or resource.deleted is not None,
         expired=phase is Phase.EXPIRED,
         pinned=spec.get("pinned") is True,
+        migrating=_migrates(spec) is not None and migrated is None,
+        migrated_until=migrated,
         retention_days=number(days) if type(days) is int else None,
         size_bytes=number(status.get("sizeBytes")),
         locked_until=moment(status.get("lockedUntil")),

@@ -14,9 +14,10 @@ from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
 from holdfast.api.backup import Phase
-from holdfast.decide.backup import queue, settled
+from holdfast.decide.backup import migration, queue, settled
+from holdfast.decide.migrations import MigrationJob, migration_job
 from holdfast.decide.views import JobView, OwnerRef, PodView, job_view, pod_view
-from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES, RESTORES, Kind
+from holdfast.kube.kinds import BACKUPS, JOBS, MIGRATION_JOBS, PODS, POLICIES, RESTORES, Kind
 from holdfast.reconcile.backups import Backup
 from holdfast.reconcile.line import Line
 from holdfast.reconcile.refusals import PodRefusal, Refusals
@@ -153,6 +154,8 @@ def _backup_keys(backup: Backup) -> Iterable[object]:
             yield ("waits", backup.namespace, backup.policy_name)
     if backup.backup_id is not None:
         yield ("id", backup.namespace, backup.backup_id)
+    if backup.migrates is not None:
+        yield ("migrates", backup.namespace, backup.migrates)
     if backup.good_of is not None:
         yield ("good", backup.namespace, backup.good_of)
 
@@ -161,6 +164,11 @@ def _job_keys(job: JobView) -> Iterable[object]:
     yield (job.namespace, job.labelled)
     if job.made_by is not None and job.controller is None and not job.finished:
         yield ("outliving", job.made_by)
+
+
+def _migration_keys(job: MigrationJob) -> Iterable[object]:
+    yield from _uid_key(job)
+    yield ("policy", job.namespace, job.policy)
 
 
 class Cache:
@@ -175,13 +183,15 @@ class Cache:
         self.line = Line(self.limits)
         self._servers: dict[Name, str] = {}  # that the backups of a policy burden
         self.jobs: Store[JobView] = Store(job_view, _job_keys)
+        self.migrations: Store[MigrationJob] = Store(migration_job, _migration_keys)
         self.pods: Store[PodView] = Store(pod_view, lambda it: [(it.namespace, it.job_name)])
         self.refusals = Refusals()
         self.maker: str | None = None  # as whom we make Jobs; None: it has not been asked yet
         self._heard: dict[tuple[Kind, str | None], float] = {}
         ours: dict[Kind, Store[Any]] = {kind: Store(Resource.of, _uid_key) for kind in kinds}
         ours |= {BACKUPS: self.backups, POLICIES: self.policies, RESTORES: self.restores}
-        self._stores: dict[Kind, Store[Any]] = {**ours, JOBS: self.jobs, PODS: self.pods}
+        others: dict[Kind, Store[Any]] = {JOBS: self.jobs, PODS: self.pods, MIGRATION_JOBS: self.migrations}
+        self._stores: dict[Kind, Store[Any]] = {**ours, **others}
         self._owners = {kind.kind: store for kind, store in ours.items()}
 
     def store(self, kind: Kind) -> Store[Any]:
@@ -211,7 +221,7 @@ class Cache:
         return self.backups.get(namespace, name)
 
     def whole(self, kind: Kind, namespace: str, name: str) -> Resource | None:
-        """Return one of our resources as the API gave it; None of a backup that has settled."""
+        """Return one of our resources as the API gave it, or what is kept of another's; None of a settled backup."""
         held: Resource | Backup | None = self._stores[kind].get(namespace, name)
         return held.whole if isinstance(held, Backup) else held
 
@@ -255,6 +265,30 @@ class Cache:
     def job(self, namespace: str, name: str) -> JobView | None:
         """Return a Job that carries our label."""
         return self.jobs.get(namespace, name)
+
+    def migration(self, namespace: str, name: str) -> MigrationJob | None:
+        """Return a Job of others that asks for a backup before it."""
+        return self.migrations.get(namespace, name)
+
+    def migrations_of(self, namespace: str, policy: str) -> list[MigrationJob]:
+        """Return the Jobs of others that ask for a backup of a policy, oldest first."""
+        return self.migrations.find(("policy", namespace, policy))
+
+    def migration_before(self, namespace: str, uid: str | None) -> MigrationJob | None:
+        """Return the Job with that uid that a backup was taken for, while it is there and watched."""
+        found = self.migrations.find(("uid", namespace, uid)) if uid is not None else []
+        return found[0] if found else None
+
+    def has_news_of_its_migration(self, backup: Backup) -> bool:
+        """Whether something has become of the Job that a good backup was taken for, which its status does not say."""
+        if backup.migrates is None or backup.phase is not Phase.SUCCEEDED:
+            return False
+        job = self.migration_before(backup.namespace, backup.migrates)
+        return migration.is_news(backup.released, backup.migrated, job)
+
+    def backups_for(self, job: MigrationJob) -> list[Backup]:
+        """Return the backups that were taken for a Job, oldest first."""
+        return self.backups.find(("migrates", job.namespace, job.uid))
 
     def backups_of(self, namespace: str, policy: str) -> list[Backup]:
         """Return the backups that refer to a policy, oldest first."""

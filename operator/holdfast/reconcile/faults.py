@@ -67,7 +67,9 @@ class Faults:
         return due
 
     async def _tell(self, key: Key, error: Exception) -> None:
-        kind = self._kinds[key.kind]
+        kind = self._kinds.get(key.kind)
+        if kind is None:
+            return  # another's object: it has no status of ours to say it in, and the metric counts it
         if self._cache.store(kind).get(key.namespace, key.name) is None:
             self._failures.pop(key)
             return
@@ -89,9 +91,9 @@ class Faults:
         return whole or await fetch(self._cache, self._client, kind, key.namespace, key.name)
 
     async def _take_back(self, key: Key) -> None:
-        kind = self._kinds[key.kind]
-        resource = self._cache.whole(kind, key.namespace, key.name)
-        if resource is not None and _complaint(resource):
+        kind = self._kinds.get(key.kind)
+        resource = self._cache.whole(kind, key.namespace, key.name) if kind else None
+        if kind and resource is not None and _complaint(resource):
             await self._write(kind, resource, "False", "Recovered", "Holdfast goes on by itself")
 
     async def _write(self, kind: Kind, resource: Resource, status: str, reason: str, text: str) -> None:

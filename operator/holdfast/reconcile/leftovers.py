@@ -28,7 +28,7 @@ class Leftovers:
 
     def __init__(self, recorder: EventRecorder, home: str | None, now: Callable[[], datetime]) -> None:
         """Take the operator's own namespace; None outside a cluster, where no Event is written."""
-        self._recorder, self._home, self._now = recorder, home, now
+        self.recorder, self._home, self._now = recorder, home, now
 
     async def tell(self, namespace: str, name: str, left: Left) -> None:
         """Say where it lies, and why. Never raises: the resource has to go."""
@@ -37,4 +37,4 @@ class Leftovers:
         LEFT.labels(namespace).inc()
         if self._home is not None:
             about = ObjectRef(LEASES, self._home, naming.LEASE_NAME, "")
-            await self._recorder.record(about, "Warning", REASON, sentence, self._now())
+            await self.recorder.record(about, "Warning", REASON, sentence, self._now())

@@ -76,3 +76,4 @@ class Row:
     is_wanted: Callable[[Sources, str, str], bool] = lambda _sources, _namespace, _name: False
     # What is to look again when a reconcile of one has failed: others may have waited for that one.
     stumbled: Callable[[Sources, str, str, Exception], Iterable[Key]] = lambda *_: ()
+    foreign: bool = False  # others' objects, watched only where the settings say so, and without a status of ours

@@ -12,6 +12,7 @@ from holdfast.api.policy import BackupPolicySpec
 from holdfast.decide import decision
 from holdfast.decide.backup.queue import Turn
 from holdfast.decide.backup.suspicion import Former
+from holdfast.decide.migrations import MigrationJob
 from holdfast.decide.seen import NOTHING, Asked, Seen
 from holdfast.decide.views import ClaimView, JobView, OwnerRef
 from holdfast.errors import HoldfastError
@@ -87,6 +88,7 @@ class Observation:
     sought: bool = False  # the bucket was to delete it by now: it is to be looked for
     known_major: int | None = None  # of the server, from the last good backup of the same database
     maker: str | None = None  # as whom the operator makes Jobs; None: it has not asked yet
+    migration: MigrationJob | None = None  # the Job that it was taken for, while that is there and watched
     closed: bool = False  # the namespace takes no Job any more, now or later: it is going
     crowded: bool = False  # as many deletions of such backups run as may
 

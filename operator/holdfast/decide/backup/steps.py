@@ -20,6 +20,7 @@ from holdfast.decide.backup import (
     cleanup,
     ending,
     holding,
+    migration,
     parting,
     plausible,
     removal,
@@ -167,6 +168,7 @@ def _identified(o: Observation, resolved: BackupPolicySpec, now: datetime) -> st
             "server_major": o.known_major,
             "started_at": now,
             "resolved": resolved,
+            "release": migration.recorded(backup.spec.release),
         }
     )
 
@@ -307,7 +309,8 @@ def _after_the_end(o: Observation, settings: Settings, now: datetime) -> Decisio
 
     None where nothing of that is left to do.
     """
-    status = statuses.kept_current(o.backup)
+    keep = timedelta(seconds=settings.migration_gate.keep_seconds)
+    status = migration.followed(statuses.kept_current(o.backup), o.migration, keep, now)
     if status != o.backup.status:
         return Write(status)
     return job_life.tidied(o.of(BACKUP), o.backup.ref, LOG_SECONDS) or cleanup.decide(o, settings, now)

@@ -23,6 +23,8 @@ class Fact:
     busy: bool = False  # running, being verified, restored or deleted
     expired: bool = False  # its data is gone
     pinned: bool = False
+    migrating: bool = False  # the migration that it was taken for is there, and has not succeeded
+    migrated_until: datetime | None = None  # until when that one keeps it
     retention_days: int | None = None  # its own, which goes before the policy's
     size_bytes: int = 0
     locked_until: datetime | None = None

@@ -8,7 +8,7 @@ from holdfast.decide.retention.counting import Reasons
 from holdfast.decide.retention.facts import Fact
 from holdfast.decide.retention.rules import FAILURES, Rules
 from holdfast.decide.retention.standing import looked_at_again
-from holdfast.decide.retention.words import Kind, locked, older, within
+from holdfast.decide.retention.words import Kind, locked, migrated, older, within
 
 _WITHIN = (Kind.WITHIN,)
 
@@ -75,17 +75,22 @@ def good(fact: Fact, rules: Rules, counted: Reasons, held_by: Kind | None, now: 
     days = rules.days(fact)
     old = clock.days_after(fact.ended, days)
     lock = fact.locked_until if fact.locked_until and fact.locked_until > now else None
-    if not (counted or lock or held_by or fact.pinned):  # as most are, of many
+    migration = fact.migrated_until if fact.migrated_until and fact.migrated_until > now else None
+    if not (counted or lock or held_by or fact.pinned or fact.migrating or migration):  # as most are, of many
         if old > now:
             return Verdict(fact, True, _WITHIN, (within(days),), old, old)
         return Verdict(fact, False, (), (older(days, bool(fact.retention_days), rules.retention.counts),), old)
     said: list[tuple[Kind, str]] = [(Kind.WITHIN, within(days))] if old > now else []
     said += [(kind, kept.text) for kind, kept in counted.items()]
     said += [(Kind.PINNED, Kind.PINNED)] if fact.pinned else []
+    said += [(Kind.MIGRATION, Kind.MIGRATION)] if fact.migrating else []
+    said += [(Kind.MIGRATED, migrated(migration))] if migration else []
     said += [(Kind.LOCKED, locked(lock))] if lock else []
     if not said and held_by:
         said = [(held_by, held_by)]
-    ends = max(old, lock or old, *(kept.until for kept in counted.values()))
-    expires = None if fact.pinned or ends <= now else ends  # past: it goes once others have come, and they do not
-    again = min((moment for moment in (old, lock, expires) if moment and moment > now), default=None)
+    ends = max(old, lock or old, migration or old, *(kept.until for kept in counted.values()))
+    expires = (
+        None if fact.pinned or fact.migrating or ends <= now else ends
+    )  # past: it goes once others have come, and they do not
+    again = min((moment for moment in (old, lock, migration, expires) if moment and moment > now), default=None)
     return Verdict(fact, True, tuple(kind for kind, _ in said), tuple(text for _, text in said), expires, again)

@@ -21,6 +21,8 @@ class Kind(StrEnum):
     NEWEST_SOUND = "newest not suspicious"
     MINIMUM = "minimum"
     PINNED = "pinned"
+    MIGRATION = "before a migration that has not succeeded"
+    MIGRATED = "before a migration"
     LOCKED = "locked"
     NEWEST_FAILED = "newest failed"
     NEWEST_DAMAGED = "newest damaged"
@@ -56,6 +58,11 @@ def older(days: int, own: bool, counted: bool) -> str:
 def locked(until: datetime) -> str:
     """Return the reason of one that the store does not let go yet."""
     return f"locked until {clock.to_text(until)}"
+
+
+def migrated(until: datetime) -> str:
+    """Return the reason of one that a migration keeps after its end."""
+    return f"{Kind.MIGRATED}, until {clock.to_text(until)}"
 
 
 def _days(days: int) -> str:

@@ -28,6 +28,7 @@ from holdfast.decide.backup.observation import (
 from holdfast.decide.backup.steps import decide
 from holdfast.decide.backup.suspicion import Former, former_of, identity
 from holdfast.decide.decision import Write
+from holdfast.decide.migrations import MigrationJob
 from holdfast.decide.retention.plan import Verdict
 from holdfast.decide.seen import Asked
 from holdfast.kube.errors import Unavailable
@@ -80,6 +81,7 @@ def is_wanted(sources: Sources, namespace: str, name: str) -> bool:
     if backup is None:
         return False
     wanted = sources.cache.has_untidied_jobs(backup) or sources.plans.concerns(backup)
+    wanted = wanted or sources.cache.has_news_of_its_migration(backup)
     return wanted or deletions.removal(sources.cache, backup) is not None
 
 
@@ -196,7 +198,13 @@ def _seen(cache: Cache, resource: Resource, view: BackupView, known: Known, now:
         claim=known.claim,
         verify_request=resource.verify_request,
         maker=cache.maker,
+        migration=_migration(cache, view),
     )
+
+
+def _migration(cache: Cache, view: BackupView) -> MigrationJob | None:
+    release = view.status.release
+    return cache.migration_before(view.namespace, release.job_uid) if release else None
 
 
 def _policy(cache: Cache, resource: Resource) -> BackupPolicySpec | None:

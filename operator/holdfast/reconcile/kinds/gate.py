@@ -1,0 +1,74 @@
+"""A migration Job that somebody else has made: what a decision about it sees, and whom to ask what to do.
+
+It has no status of ours: what is to be remembered stands in the backup that it waits for.
+"""
+
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from holdfast.api.release import Release
+from holdfast.decide import gate
+from holdfast.decide.decision import MakeBackup
+from holdfast.decide.gate import BackupBefore, Observation, Other
+from holdfast.decide.migrations import MigrationJob
+from holdfast.kube.kinds import MIGRATION_JOBS
+from holdfast.manifests import children
+from holdfast.reconcile.backups import Backup
+from holdfast.reconcile.cache import Cache
+from holdfast.reconcile.resource import Resource
+from holdfast.reconcile.sight import Known, Row, Sight, Sources
+
+
+def look(sources: Sources, resource: Resource, known: Known, now: datetime) -> Sight:
+    """Observe one, and ask what to do. Of the resource only its name counts: it is a Job of somebody else's."""
+    job = sources.cache.migration(resource.namespace, resource.name)
+    if job is None:
+        raise LookupError(f"Job {resource.namespace}/{resource.name} is not in the cache")
+    decision = gate.decide(observe(sources.cache, job, known), now)
+    return Sight(job.namespace, decision, child_of=partial(_child, sources.cache, job))
+
+
+ROW = Row(MIGRATION_JOBS, look, foreign=True)
+
+
+def observe(cache: Cache, job: MigrationJob, known: Known) -> Observation:
+    """Read what is known of the Job, of its backup, and of the other Jobs of its policy."""
+    policy, backup = cache.policy(job.namespace, job.policy), _backup(cache, job)
+    return Observation(
+        job=job,
+        policy=policy is not None and policy.deleted is None,
+        backup=backup,
+        others=_others(cache, job) if job.held and backup is None else (),
+        refused=known.refused.get(job.backup_name),
+    )
+
+
+def _others(cache: Cache, job: MigrationJob) -> tuple[Other, ...]:
+    rivals = (each for each in cache.migrations_of(job.namespace, job.policy) if each.uid != job.uid)
+    return tuple(filter(None, (gate.standing(each, _backup(cache, each)) for each in rivals)))
+
+
+def _backup(cache: Cache, job: MigrationJob) -> BackupBefore | None:
+    backup = cache.backup(job.namespace, job.backup_name)
+    return None if backup is None else _seen(backup, job)
+
+
+def _seen(backup: Backup, job: MigrationJob) -> BackupBefore:
+    """Say how it stands: a good one is good only while it is there, and was taken for this very Job."""
+    return BackupBefore(
+        ours=(backup.migrates, backup.policy_name) == (job.uid, job.policy),
+        waits=backup.waits,
+        good=backup.good and not backup.deleting,
+        over=backup.phase.has_ended or backup.deleting,
+        failed_for=backup.failed_for,
+        released=backup.released,
+    )
+
+
+def _child(cache: Cache, job: MigrationJob, _: MakeBackup) -> dict[str, Any]:
+    policy = cache.policy(job.namespace, job.policy)
+    if policy is None:
+        raise LookupError(f"BackupPolicy {job.namespace}/{job.policy} is not in the cache")
+    release = Release(job_name=job.name, job_uid=job.uid, images=[*job.images], revision=job.revision)
+    return children.before_migration(job.namespace, job.backup_name, job.policy, policy.uid, job.name, release)
