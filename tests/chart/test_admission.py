@@ -60,7 +60,7 @@ class Confined:
 @pytest.fixture(scope="module")
 def confined(one_helm: Path, kubectl: Kubectl, make_namespace: Callable[[str], str]) -> Iterator[Confined]:
     home, tenant = make_namespace("admission"), make_namespace("tenant")
-    with installed(one_helm, kubectl, home, tenant) as result:
+    with installed(one_helm, kubectl, home, tenant, migrationGate={"enabled": True}) as result:
         yield result
 
 
@@ -538,6 +538,13 @@ def standing(confined: Confined, crds: None) -> None:
         job["metadata"]["ownerReferences"][0]["uid"] = uid  # an owner that is not there has its Jobs collected
         job["spec"]["suspend"] = True
         confined.kubectl("-n", confined.tenant, "create", "-f", "-", stdin=json.dumps(job))
+    migrations = {"migration": ({}, True), "running": ({}, False), "both": (MINE, True)}
+    for name, (more, held) in migrations.items():
+        job = a_job(confined.tenant)
+        job["metadata"].update(name=name, labels={naming.LABEL_BACKUP_FIRST: "orders", **more}, ownerReferences=[])
+        pod(nodeSelector={"example.com/nowhere": "here"})(job)
+        job["spec"]["suspend"] = held
+        confined.kubectl("-n", confined.tenant, "create", "-f", "-", stdin=json.dumps(job))
     forged = copy.deepcopy(confined.jobs[DELETION])
     forged["metadata"].update(name="forged", annotations={})
     forged["spec"]["suspend"] = True
@@ -601,6 +608,50 @@ def test_the_operator_patches_and_deletes_a_job_of_its_own(confined: Confined, j
     ],
 )
 def test_the_operator_cannot_touch_a_job(confined: Confined, arguments: tuple[str, ...], message: str):
+    said = confined.refusal(*arguments)
+
+    assert "ValidatingAdmissionPolicy" in said
+    assert message in said
+
+
+RESUME = '{"spec":{"suspend":false}}'
+
+
+@pytest.mark.usefixtures("standing")
+def test_the_operator_releases_a_migration_that_asked_to_be_held(confined: Confined):
+    assert "patched" in confined.as_operator(*PATCH, "job/migration", "-p", RESUME)
+
+
+@pytest.mark.usefixtures("standing")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param((*PATCH, "job/theirs", "-p", RESUME), "only Jobs labelled", id="one that did not ask"),
+        pytest.param((*PATCH, "job/both", "-p", RESUME), "only Jobs labelled", id="one that says it is ours"),
+        pytest.param(("delete", "--dry-run=server", "job/migration"), "only Jobs labelled", id="delete"),
+        pytest.param(
+            (*PATCH, "job/running", "-p", '{"spec":{"suspend":true}}'), "from true to false", id="stop one that runs"
+        ),
+        pytest.param((*PATCH, "job/running", "-p", TTL), "from true to false", id="expire one that runs"),
+        *(
+            pytest.param((*PATCH, "job/migration", "-p", json.dumps(patch)), "from true to false", id=name)
+            for name, patch in {
+                "change nothing": {"spec": {"suspend": True}, "metadata": {"labels": {"a": "b"}}},
+                "expire": json.loads(TTL),
+                "drop the label": {"metadata": {"labels": {naming.LABEL_BACKUP_FIRST: None}}, **json.loads(RESUME)},
+                "annotate": {"metadata": {"annotations": {"a": "b"}}, **json.loads(RESUME)},
+                "own": {"metadata": {"ownerReferences": [OWNER]}, **json.loads(RESUME)},
+                "hold": {"metadata": {"finalizers": ["example.com/a"]}, **json.loads(RESUME)},
+                "multiply": {"spec": {"suspend": False, "parallelism": 1000}},
+                "place": {"spec": {"suspend": False, "template": {"spec": {"nodeSelector": {"a": "b"}}}}},
+                "no deadline": {"spec": {"suspend": False, "activeDeadlineSeconds": None}},
+            }.items()
+        ),
+    ],
+)
+def test_of_the_jobs_of_others_the_operator_changes_nothing_else(
+    confined: Confined, arguments: tuple[str, ...], message: str
+):
     said = confined.refusal(*arguments)
 
     assert "ValidatingAdmissionPolicy" in said
@@ -722,7 +773,7 @@ def test_a_job_that_says_who_made_it_is_anybodys_otherwise(confined: Confined, e
     assert "deleted" in as_editor("delete", "--dry-run=server", "job/deletion")
 
 
-@pytest.mark.parametrize("policy", ["jobs", "jobs-kept", "jobs-made-by"])
+@pytest.mark.parametrize("policy", ["jobs", "jobs-kept", "jobs-released", "jobs-made-by"])
 def test_the_api_server_finds_no_fault_in_the_policys_expressions(confined: Confined, kubectl: Kubectl, policy: str):
     """Its type check tells of fields that do not exist, which would otherwise fail only when they are read."""
     name = f"hf-holdfast.{confined.account.split(':')[2]}.{policy}"

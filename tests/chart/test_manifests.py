@@ -324,6 +324,36 @@ def test_the_policy_is_about_the_operator_and_the_images_that_its_settings_name(
     ]
 
 
+@pytest.mark.parametrize("namespaces", [[], ["shop", "pay"]], ids=["all", "listed"])
+def test_the_gate_is_off_and_where_it_is_on_its_right_is_had_where_the_operator_watches(
+    helm: Path, namespaces: list[str]
+):
+    gate = f"{WHOLE}.migration-gate"
+    assert not [each for each in render(helm).manifests if "migration" in json.dumps(each.get("metadata"))]
+    rendered = render(helm, {"migrationGate": {"enabled": True}, "watchNamespaces": namespaces})
+    (rule,) = rendered.one("ClusterRole", gate)["rules"]
+    assert rule == {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get", "list", "watch", "patch"]}
+    bound = [each for each in rendered.all("ClusterRoleBinding") if each["metadata"]["name"] == gate]
+    there = [each for each in rendered.all("RoleBinding") if each["metadata"]["name"] == gate]
+    assert (len(bound), [each["metadata"]["namespace"] for each in there]) == (int(not namespaces), namespaces)
+    assert {each["roleRef"]["name"] for each in (*bound, *there)} == {gate}
+    assert rendered.one("ValidatingAdmissionPolicyBinding", f"{WHOLE}.jobs-released")["spec"]["validationActions"] == [
+        "Deny"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "served"),
+    [({"admissionPolicy": {"enabled": False}}, ["v1/Pod", SERVED]), ({}, ["v1/Pod"])],
+    ids=["turned off", "not served"],
+)
+def test_the_gate_is_refused_where_nothing_would_confine_it(helm: Path, values: dict[str, Any], served: list[str]):
+    given = {"migrationGate": {"enabled": True}, **values}
+    done = template(helm, given, *(f"--api-versions={version}" for version in served))
+    assert done.returncode != 0
+    assert "leave admissionPolicy.enabled as it is (true)" in done.stderr
+
+
 def test_kubernetes_before_1_30_is_refused(helm: Path):
     done = template(helm, {}, "--kube-version", "1.29.9")
 

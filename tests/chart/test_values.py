@@ -13,7 +13,7 @@ from tests.chart.rendering import CHART, refusal, render
 
 import holdfast
 from holdfast.decide.resolve import resolve
-from holdfast.settings import Queue, Settings
+from holdfast.settings import MigrationGate, Queue, Settings
 
 # of the test alone: the first one to need a Helm may wait minutes until it is built
 pytestmark = pytest.mark.timeout(60, func_only=True)
@@ -162,6 +162,7 @@ def test_the_operator_reads_the_default_settings(helm: Path):
     assert settings.watch_namespaces == []
     assert settings.proxy == {}
     assert settings.queue == Queue()
+    assert settings.migration_gate == MigrationGate()
 
 
 @pytest.mark.integration
@@ -184,6 +185,7 @@ def test_the_operator_reads_every_setting_as_it_was_meant(helm: Path):
             "watchNamespaces": ["shop", "crm"],
             "proxy": {"httpsProxy": "http://proxy:3128", "noProxy": ".svc"},
             "queue": {"maxRunning": 3, "maxRunningPerServer": 0},
+            "migrationGate": {"enabled": True, "keepSeconds": 60},
         },
     )
     settings = Settings.model_validate_json(rendered.settings)
@@ -194,6 +196,7 @@ def test_the_operator_reads_every_setting_as_it_was_meant(helm: Path):
     assert settings.defaults.job.to_dict() == job
     assert {key: store.to_dict() for key, store in settings.stores.items()} == {"eu": storage["s3"]}
     assert settings.watch_namespaces == ["shop", "crm"]
+    assert (settings.migration_gate.enabled, settings.migration_gate.keep_seconds) == (True, 60)
     assert (settings.queue.max_running, settings.queue.max_running_per_server) == (3, 0)
     assert settings.proxy == {"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": ".svc"}
 

@@ -111,6 +111,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
   "stores" .Values.stores
   "queue" .Values.queue
   "deletion" (dict "letGoSeconds" (int .Values.deletion.letGoSeconds))
+  "migrationGate" (dict "enabled" .Values.migrationGate.enabled "keepSeconds" (int .Values.migrationGate.keepSeconds))
   "watchNamespaces" .Values.watchNamespaces
   "proxy" (include "holdfast.proxy" . | fromJson)
   "imagePullPolicy" .Values.runner.pullPolicy
@@ -152,6 +153,13 @@ kubeVersion then stands for the API, so that what is rendered for Git is never c
 {{- /* Whether a Job says that it deletes what no resource stands for any more, in CEL. */}}
 {{- define "holdfast.deletion" -}}
 {{ . }}.metadata.?labels[?"holdfast.dev/task"].orValue("") == "delete"
+{{- end -}}
+
+{{- /* Whether a change is one of a Job of somebody else's that asks to be held until there is a backup, in CEL. */}}
+{{- define "holdfast.ofMigration" -}}
+request.operation == "UPDATE"
+&& dyn(oldObject).metadata.?labels[?"holdfast.dev/backup-first"].hasValue()
+&& dyn(oldObject).metadata.?labels[?"app.kubernetes.io/managed-by"].orValue("") != "holdfast"
 {{- end -}}
 
 {{- /* Who made a Job, where it says so, in CEL: an optional text. */}}
