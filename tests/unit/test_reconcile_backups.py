@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from tests.builders import NOW
+from tests.builders import NOW, ago
 from tests.unit.test_kinds_backup import BEGUN, a_body, good
 
 from holdfast import clock, naming
@@ -28,6 +28,7 @@ def test_a_policy_tells_of_it_how_it_ended_how_big_it_is_and_how_long_it_took() 
     assert (one.completed_at, one.expires_at, one.kept_because) == (EIGHT, LATER, ("pinned",))
     assert (one.backup_id, one.location, one.failed_for) == ("id-a", BEGUN["location"], "")
     assert known(durationSeconds=12).duration_seconds == 12
+    assert known(durationSeconds="long").duration_seconds == 0
     assert known(phase="Failed", failure={"reason": "DumpFailed"}).failed_for == "DumpFailed"
 
 
@@ -128,8 +129,20 @@ def test_one_that_was_found_damaged_ended_then(status: dict[str, Any], ended: da
         ({"phase": "Failed", "failure": FAILURE, "sha256": None}, {"failed"}),
         ({"phase": "Failed", "failure": FAILURE}, {"damaged"}),
         ({"phase": "Done"}, {"busy"}),
+        ({"failure": FAILURE}, set()),
     ],
-    ids=["good", "suspicious", "verified", "being deleted", "running", "expired", "failed", "damaged", "no phase"],
+    ids=[
+        "good",
+        "suspicious",
+        "verified",
+        "being deleted",
+        "running",
+        "expired",
+        "failed",
+        "damaged",
+        "no phase",
+        "both good and failed",
+    ],
 )
 def test_retention_goes_by_what_it_is_now(status: dict[str, Any], is_: set[str]) -> None:
     fact = known(**status).fact
@@ -169,6 +182,17 @@ def test_one_that_is_going_neither_waits_nor_has_a_place_and_is_busy() -> None:
     done = good("a")
     done["metadata"]["deletionTimestamp"] = "2026-11-22T08:00:00Z"
     assert Backup.of(done).fact.busy
+
+
+def test_one_that_has_ended_neither_waits_nor_has_a_place() -> None:
+    assert (known().waits, known().runs, known(backupID=None).waits) == (False, False, False)
+
+
+def test_one_that_runs_burdens_the_server_that_was_fixed_and_one_that_waits_the_one_that_it_names_itself() -> None:
+    runs, waits = Backup.of(a_body(**BEGUN)), Backup.of(a_body() | {"spec": {"policy": RESOLVED}})
+    assert (runs.server, runs.started_at) == ("server orders-db.shop.svc:5432", ago(30))
+    assert (waits.server, waits.started_at) == ("server orders-db.shop.svc:5432", None)
+    assert Backup.of(a_body()).server is None
 
 
 def test_only_a_good_one_says_which_version_its_server_had_and_only_where_it_knows() -> None:
