@@ -3,6 +3,8 @@
 import hashlib
 import re
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,6 +95,24 @@ class MySQLServer:
             WITHOUT_TLS, "--user=root", "--default-character-set=utf8mb4", "--batch", "--skip-column-names",
             "--binary-mode", f"--database={database}", stdin=script,
         )  # fmt: skip
+
+    @contextmanager
+    def session(self, script: str, database: str) -> Iterator[None]:
+        """Have a session of root's, which ends in a sleep, within the block."""
+        command = [
+            "docker", "exec", self.name, self.family.client, "--no-defaults", f"--socket={SOCKET}", "--user=root",
+            f"--database={database}", f"--execute={script}",
+        ]  # fmt: skip
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            wait_for(lambda: self._sleeping(database), "a session that sleeps")
+            yield
+            for number in self._sleeping(database):
+                self.sql(f"kill {number}")
+            process.wait(timeout=30)
+
+    def _sleeping(self, database: str) -> list[str]:
+        question = "select id from information_schema.processlist where db = {} and info like 'select sleep%'"
+        return self.sql(question.format(literal(database))).split()
 
     def create_user(self, user: str, password: str = PASSWORD, how: str = "by") -> None:
         self.sql(f"create user {literal(user)}@'%' identified {how} {literal(password)}")

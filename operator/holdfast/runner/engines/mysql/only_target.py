@@ -46,6 +46,7 @@ _FORMS = (
 )  # fmt: skip
 _ALLOWED = re.compile(rb"|".join(_FORMS), re.IGNORECASE)
 _VIEW = re.compile(rb"CREATE [^(]*?VIEW ", re.IGNORECASE)
+_EVENT = re.compile(rb"CREATE " + _DEFINED + rb"EVENT (" + NAME + rb")", re.IGNORECASE)
 _WIDE = {b"GLOBAL", b"@@GLOBAL", b"PERSIST", b"@@PERSIST", b"PERSIST_ONLY", b"@@PERSIST_ONLY"}
 _MODE = {b"SQL_MODE", b"@@SQL_MODE"}
 # Said at the start, before and after a routine, and at the end: what lies between is read as these have it.
@@ -60,9 +61,13 @@ _VALUES = bytes(set(range(256)) - set(b'";`/#*\\@'))  # all but what no value ha
 class OnlyTarget(Script):
     """See Script; what is read is passed on."""
 
-    def __init__(self, source: str, target: str) -> None:
-        """`source` is the database that was dumped, `target` the one that is restored into."""
+    def __init__(self, source: str, target: str, asleep: set[str] | None = None) -> None:
+        """`source` is the database that was dumped, `target` the one that is restored into.
+
+        `asleep` gets the names of events, which are then made so that they do not run yet.
+        """
         super().__init__()
+        self._asleep = asleep
         self._source, self._target = quoted(source).encode(), quoted(target).encode()
         self._waiting = b""  # what was taken and is not passed on yet
         self._taken = self._passed = 0  # bytes
@@ -157,7 +162,18 @@ class OnlyTarget(Script):
             return list(self._qualified(found))
         if self._source != self._target and _VIEW.match(head):
             return list(self._called(found))
+        if self._asleep is not None and (event := _EVENT.match(head)):
+            return self._put_to_sleep(event[1], found, self._asleep)
         return []
+
+    @staticmethod
+    def _put_to_sleep(name: bytes, found: list[Token], asleep: set[str]) -> list[Edit]:
+        """Have an event not run where it is restored: its rows are to be what they were, and the original runs, too."""
+        words = [(at, text) for at, text in found if text.upper() in (b"ENABLE", b"DISABLE", b"DO")]
+        if not words or words[0][1].upper() != b"ENABLE":
+            return []
+        asleep.add(name[1:-1].replace(b"``", b"`").decode(errors="surrogateescape"))
+        return [(words[0][0], words[0][0] + len(b"ENABLE"), b"DISABLE")]
 
     @staticmethod
     def _require_own_setting(statement: bytes, texts: Iterable[bytes]) -> None:
@@ -196,9 +212,9 @@ def _refused(what: str) -> HoldfastError:
     )
 
 
-def for_target(stream: Iterable[bytes], source: str, target: str) -> Iterator[bytes]:
+def for_target(stream: Iterable[bytes], source: str, target: str, asleep: set[str] | None = None) -> Iterator[bytes]:
     """Pass a script on to the target. Raises RestoreFailed where it says anything of another database."""
-    script = OnlyTarget(source, target)
+    script = OnlyTarget(source, target, asleep)
     for chunk in stream:
         yield script.pass_on(chunk)
     yield script.end()

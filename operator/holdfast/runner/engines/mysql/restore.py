@@ -22,11 +22,17 @@ BEGIN_ANEW = (
 
 
 def feed(
-    stream: Iterator[bytes], target: Target, source: str, session: str, context: Context, progress: Progress
+    stream: Iterator[bytes],
+    target: Target,
+    source: str,
+    session: str,
+    context: Context,
+    progress: Progress,
+    asleep: set[str] | None = None,
 ) -> None:
     """Restore the stream of a dump of the database `source`, with what its session sets.
 
-    Each statement stands for itself: ended early, a part of it stays.
+    Each statement stands for itself: ended early, a part of it stays. `asleep`: see only_target.py.
     """
     flavour = target.flavour
     command = [
@@ -38,4 +44,4 @@ def feed(
         f"--database={target.database}",
     ]
     with explained(BEGIN_ANEW):
-        feed_tool(command, for_target(stream, source, target.database), context.stop, progress)
+        feed_tool(command, for_target(stream, source, target.database, asleep), context.stop, progress)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import replace
 
 from holdfast.api.database import Database, Engine
@@ -11,17 +12,21 @@ from holdfast.contract.task import Beside, RestoreTask
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.engines import landing, tools
 from holdfast.runner.engines.mysql import (
+    arrived,
     connection,
     dumps,
     grants,
     history,
     needs,
+    replacing,
     restore,
     server,
     target_needs,
     target_session,
 )
+from holdfast.runner.engines.mysql.connection import Target
 from holdfast.runner.engines.mysql.flavour import ALL_ROWS, numbers
+from holdfast.runner.engines.mysql.schemas import Schema
 from holdfast.runner.engines.mysql.server import Server
 from holdfast.runner.engines.protocol import Came, Landing, Overrides, Ready, Switched
 from holdfast.runner.pod.context import Context
@@ -45,11 +50,27 @@ class MySQL:
         )
         context.log.mask.tell(said.host)
         self._as_bytes = False
+        self._asleep: set[str] | None = None
         self._dumped = said.database
         self.warnings = list(said.warnings)
 
     def __str__(self) -> str:
         return str(self._target)
+
+    @property
+    def schema(self) -> Schema:
+        """The database, as it is replaced."""
+        return Schema(self._target, self._context.stop)
+
+    def at(self, target: Target, asleep: set[str]) -> "MySQL":
+        """Return another database of the server, whose warnings are this one's. Its events are put to sleep."""
+        other = copy(self)
+        other.target_is(target, asleep)
+        return other
+
+    def target_is(self, target: Target, asleep: set[str]) -> None:
+        """See `at`."""
+        self._target, self._asleep = target, asleep
 
     def validate(self) -> Ready:
         """See engine.Source. Raises ToolTooOld where the server's major version is newer than the tool's."""
@@ -112,31 +133,33 @@ class MySQL:
     ) -> None:
         """See engine.Source."""
         session = target_session.lifted(self._target, self._context.stop)
-        restore.feed(stream, self._target, self._dumped, session, self._context, progress)
+        restore.feed(stream, self._target, self._dumped, session, self._context, progress, self._asleep)
 
     def require_served(self, task: RestoreTask, manifest: Manifest) -> None:  # noqa: ARG002
-        """See engine.Source."""
+        """See engine.Source. Of a script, only all of it can be restored."""
         landing.require_plain(task)
 
-    def make(self, manifest: Manifest) -> None:  # noqa: ARG002
-        """See engine.Source."""
-        raise landing.not_served("making the database")
+    def make(self, manifest: Manifest) -> None:
+        """See engine.Source. It gets the character set and collation of the one that was dumped."""
+        replacing.made(self.schema, *target_needs.collation(manifest.needs or []))
 
-    def came(self, manifest: Manifest, task: RestoreTask) -> Came | None:  # noqa: ARG002
+    def came(self, manifest: Manifest, task: RestoreTask) -> Came:  # noqa: ARG002
         """See engine.Source."""
-        return None
+        tool = self._target.flavour.client
+        said = f"{tool} {version(tool)}"
+        return arrived.look(self._target, manifest, self._context.stop, said, self.warnings)
 
     def beside(self, names: Beside, manifest: Manifest) -> Landing:  # noqa: ARG002
         """See engine.Source."""
-        raise landing.not_served("mode Replace")
+        return replacing.Replacing(self, names)
 
-    def swap_back(self, kept: str, old: str) -> Switched:  # noqa: ARG002
+    def swap_back(self, kept: str, old: str) -> Switched:
         """See engine.Source."""
-        raise landing.not_served("putting back what was replaced")
+        return replacing.swapped_back(self.schema, kept, old, self.warnings)
 
-    def drop(self, names: list[str]) -> list[str]:  # noqa: ARG002
+    def drop(self, names: list[str]) -> list[str]:
         """See engine.Source."""
-        raise landing.not_served("removing what was replaced")
+        return replacing.dropped(self.schema, names)
 
     def _require_new_enough(self, tool_version: str, server_version: str) -> None:
         flavour = self._target.flavour

@@ -32,7 +32,7 @@ def require(target: Target, needs: Iterable[ManifestNeed], stop: Stop) -> list[s
     """
     asked = [need for need in list(needs)[:MAX_NEEDS] if "\0" not in need.name]
     accounts = [need.name for need in asked if need.is_of(NeedKind.ACCOUNT) and "@" in need.name]
-    missing = _require_definers(target, accounts[:_ACCOUNTS], stop)
+    missing = require_definers(target, accounts[:_ACCOUNTS], stop)
     warnings = [
         f"its views, routines, triggers and events do not work until the user is there: {name}" for name in missing
     ]
@@ -47,7 +47,7 @@ def require(target: Target, needs: Iterable[ManifestNeed], stop: Stop) -> list[s
     return [one_line(warning, 300) for warning in warnings]
 
 
-def _require_definers(target: Target, names: list[str], stop: Stop) -> list[str]:
+def require_definers(target: Target, names: list[str], stop: Stop) -> list[str]:
     """Try each definer on a view that is gone at once; return those who are not there. Raises TargetNotReady."""
     absent, refused, lacking = [], [], list[str]()
     for name in names:
@@ -100,6 +100,14 @@ def _names(target: Target, wanted: str, stop: Stop) -> list[str]:
     if there == wanted:
         return []
     return [f"lower_case_table_names is {there} here and was {wanted}: names of tables may change their case"]
+
+
+def collation(needs: Iterable[ManifestNeed]) -> tuple[str | None, str | None]:
+    """Return character set and collation of the database that was dumped, as words; None where they are not known."""
+    for need in needs:
+        if need.is_of(NeedKind.COLLATION) and _WORD.fullmatch(need.value or "") and _WORD.fullmatch(need.name):
+            return need.value, need.name
+    return None, None
 
 
 def _set_collation(target: Target, need: ManifestNeed, stop: Stop) -> None:

@@ -1,0 +1,160 @@
+"""MySQL and MariaDB replace a database in one step: all of it comes, the old one stays, and it is put back whole."""
+
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tests.integration.runner.mysql_server import (
+    OWNER,
+    RESTORER,
+    RESTORER_SECRET,
+    MySQLServer,
+    identifier,
+    pattern,
+)
+from tests.integration.runner.pod import Pod
+from tests.integration.runner.test_mysql_round_trip import backed_up
+from tests.integration.runner.test_verify import alter
+from tests.integration.runner.world import World, assert_failed
+from tests.stack.fingerprint import differences
+
+from holdfast.api.restoring import RestoreMode
+from holdfast.contract.task import BackupTask, Beside, DropTask, RestoreIdentity, SwapBackTask
+
+CHANGED = """
+create table later (i int primary key);
+drop trigger if exists count_lines;
+create view view_of_later as select * from later;
+create procedure of_later() select 1;
+"""
+IDENTITY = RestoreIdentity(uid="1", namespace="shop", name="undo")
+
+
+class Target:
+    """A copy of the sample that is backed up, changed and replaced."""
+
+    def __init__(self, world: World, server: MySQLServer) -> None:
+        self.world, self.server = world, server
+        self.name = f"live_{uuid.uuid4().hex[:8]}"
+        self.names = Beside(fresh=f"{self.name}_restoring_1", old=f"{self.name}_before_1")
+        server.create_sample(self.name)
+        self.task: BackupTask = server.backup(world, self.name)
+        backed_up(world, server, self.task)
+        self.backed_up = server.fingerprint(self.name)
+        server.sql(CHANGED, self.name)
+        self.before = server.fingerprint(self.name)
+
+    def let_replace(self) -> None:
+        """Grant what docs/how-to/back-up-mysql.md says."""
+        self.server.let_restore(self.name)
+        for user in (RESTORER, OWNER):
+            self.server.grant(f"ALL ON {pattern(self.name + '_')[:-1]}%`.*", user)
+        if self.server.family.engine == "mysql":
+            self.server.grant("SHOW_ROUTINE ON *.*", RESTORER)
+
+    def pod(self, task: Any) -> Pod:
+        return self.world.pod(task, image=self.server.family.runner, database_secret=RESTORER_SECRET)
+
+    def restore(self) -> Pod:
+        fields = {"database": self.task.database, "mode": RestoreMode.REPLACE, "beside": self.names}
+        return self.pod(self.world.restore(self.task, self.name).model_copy(update=fields))
+
+    def swap_back(self, kept: str, old: str) -> Pod:
+        fields = {"database": self.task.database, "restore": IDENTITY, "deadline_seconds": 120}
+        return self.pod(SwapBackTask(kept=kept, old=old, **fields))
+
+    def drop(self, *names: str) -> Pod:
+        return self.pod(DropTask(names=list(names), database=self.task.database, restore=IDENTITY, deadline_seconds=60))
+
+    def schemas(self) -> list[str]:
+        rows = self.server.sql(
+            f"select schema_name from information_schema.schemata where schema_name like '{self.name}%' order by 1"
+        )
+        return rows.split()
+
+    def assert_as_before(self) -> None:
+        assert differences(self.before, self.server.fingerprint(self.name)) == []
+        assert self.schemas() == [self.name]
+
+
+@pytest.fixture
+def target(world: World, server: MySQLServer) -> Iterator[Target]:
+    made = Target(world, server)
+    yield made
+    for name in made.schemas():
+        server.drop(name)
+
+
+def test_it_is_replaced_found_put_back_and_removed(target: Target) -> None:
+    target.let_replace()
+    result = target.restore().run()
+    assert result.exit_code == 0, result.log
+    assert result.report is not None
+    assert result.report.restore is not None
+    assert (result.report.restore.replaced, result.report.restore.found) == (target.names.old, False)
+    assert result.report.restore.switch_seconds is not None
+    assert differences(target.backed_up, target.server.fingerprint(target.name)) == []
+    assert target.schemas() == [target.name, target.names.old]
+
+    again = target.restore().run()
+    assert again.report is not None
+    assert again.report.restore is not None
+    assert again.report.restore.found
+
+    undone = f"{target.name}_undone_1"
+    back = target.swap_back(target.names.old, undone).run()
+    assert back.exit_code == 0, back.log
+    assert differences(target.before, target.server.fingerprint(target.name)) == []
+    assert target.schemas() == [target.name, undone]
+    assert target.drop(undone, target.names.old).run().exit_code == 0
+    target.assert_as_before()
+
+
+def test_without_the_rights_nothing_begins_and_the_grants_are_told(target: Target) -> None:
+    target.server.let_restore(target.name)
+    result = target.restore().run()
+    assert_failed(result, 1, "TargetNotReady", target.names.fresh)
+    assert "GRANT ALL ON" in result.failure.remedy
+    target.assert_as_before()
+
+
+def test_a_client_that_keeps_a_lock_is_told_and_all_stays(target: Target) -> None:
+    target.let_replace()
+    with target.server.session("begin; select * from later; select sleep(300);", target.name):
+        result = target.restore().run()
+    assert_failed(result, 3, "SwitchFailed", "stayed locked")
+    target.assert_as_before()
+
+
+def test_an_artifact_with_a_flipped_bit_leaves_the_target_as_it_was(target: Target) -> None:
+    target.let_replace()
+    alter(target.world, target.task)
+    assert_failed(target.restore().run(), 5, "ChecksumMismatch")
+    target.assert_as_before()
+
+
+@pytest.mark.parametrize("phase", ["restoring", "comparing", "switching"])
+def test_killed_the_next_pod_brings_it_to_the_end(target: Target, phase: str) -> None:
+    target.let_replace()
+    pod = target.restore().start()
+    pod.wait_for_phase(phase)
+    pod.kill()
+    pod.result()
+    result = target.restore().run()
+    assert result.exit_code == 0, result.log
+    assert differences(target.backed_up, target.server.fingerprint(target.name)) == []
+    assert target.schemas() == [target.name, target.names.old]
+
+
+def test_foreign_keys_of_another_database_are_refused_by_name(target: Target) -> None:
+    target.let_replace()
+    other = f"{target.name}_other"
+    target.server.create(other)
+    target.server.sql(
+        f"create table child (i int, foreign key (i) references {identifier(target.name)}.later (i))", other
+    )
+    target.server.grant(f"ALL ON {pattern(other)}.*", RESTORER)
+    assert_failed(target.restore().run(), 1, "TargetNotReady", f"{other}.child")
+    target.server.drop(other)
+    target.assert_as_before()
