@@ -14,7 +14,7 @@ ALL = "ALL PRIVILEGES"
 NEEDED = ("SELECT", "SHOW VIEW", "TRIGGER", "EVENT")  # on the whole database
 SHOW_CREATE_ROUTINE_SINCE = (11, 3)  # MariaDB
 _LINE = re.compile(r"(GRANT|REVOKE) (.+?) ON (\*|`(?:[^`]|``)*`)\.(\*|`(?:[^`]|``)*`) (?:TO|FROM) ")
-_RIGHT = re.compile(r"([A-Z_][A-Za-z_ ]*[A-Za-z])( \([^)]*\))?(?:, |$)")  # one with columns is not of the whole table
+_RIGHT = re.compile(r"([A-Z_][A-Za-z_ ]*[A-Za-z])( \([^)]*\))?(?:, ?|$)")  # one with columns is not of the whole table
 
 
 def missing(grants: Sequence[str], database: str, engine: Engine, server: tuple[int, int]) -> list[str]:

@@ -52,7 +52,8 @@ class Replacing:
         return Exchange(target, target.beside(names.fresh), old, self._asleep, self.source.warnings)
 
     def done(self) -> Switched | None:
-        """See Landing. Raises TargetNotReady."""
+        """See Landing. Raises TargetNotReady, and the connection's errors: it is the first that is asked."""
+        self.source.schema.reach()
         return Switched(self.names.old, None) if self._exchange.done() else None
 
     def opened(self) -> AbstractContextManager["MySQL"]:
@@ -114,6 +115,7 @@ def _not_served(schema: Schema, what: str, remedy: str) -> HoldfastError:
 
 def swapped_back(target: Schema, kept: str, old: str, warnings: list[str]) -> Switched:
     """See protocol.Source."""
+    target.reach()
     exchange = Exchange(target, target.beside(kept), target.beside(old), warnings=warnings)
     if exchange.done():
         return Switched(old, None)
@@ -131,6 +133,7 @@ def swapped_back(target: Schema, kept: str, old: str, warnings: list[str]) -> Sw
 
 def dropped(target: Schema, names: list[str]) -> list[str]:
     """See protocol.Source."""
+    target.reach()
     there = [name for name in names if target.beside(name).is_there()]
     for name in there:
         target.beside(name).drop()
@@ -139,5 +142,6 @@ def dropped(target: Schema, names: list[str]) -> list[str]:
 
 def made(target: Schema, character_set: str | None, collation: str | None) -> None:
     """Make the target, as the one that was dumped; where that is not known, as the server makes one."""
+    target.reach()
     if not target.is_there():
         target.make(character_set, collation)

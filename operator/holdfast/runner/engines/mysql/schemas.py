@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from holdfast.runner.engines.mysql import code, session
+from holdfast.runner.engines.mysql import code, server, session
 from holdfast.runner.engines.mysql.code import Definition
 from holdfast.runner.engines.mysql.connection import Target
 from holdfast.runner.engines.mysql.grants import quoted
@@ -35,6 +35,10 @@ class Schema:
 
     def _outside(self, statements: list[str], doing: str) -> list[list[str]]:
         return session.run(replace(self.target, database=""), statements, self.stop, doing)
+
+    def reach(self) -> None:
+        """Connect, whether or not it is there. Raises the errors of the connection, and of one in the clear."""
+        server.ask(replace(self.target, database=""), "", self.stop)
 
     def is_there(self) -> bool:
         """Tell whether the server has it."""
