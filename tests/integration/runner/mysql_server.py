@@ -32,7 +32,8 @@ select 'table', table_name, table_type, '' from information_schema.tables where 
 union all select lower(routine_type), routine_name, '', '' from information_schema.routines where routine_schema = {0}
 union all select 'trigger', trigger_name, '', action_order from information_schema.triggers where trigger_schema = {0}
 union all select 'event', event_name, '', '' from information_schema.events where event_schema = {0};
-select 'column', table_name, column_name, data_type from information_schema.columns where table_schema = {0};
+select 'column', table_name, column_name, data_type from information_schema.columns where table_schema = {0}
+order by table_name, ordinal_position;
 """
 _APPROXIMATE = ("float", "double")
 _EXACT = ("tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "bit", "year")
