@@ -27,7 +27,7 @@ from holdfast.process.audit import Audit
 from holdfast.process.health import Health
 from holdfast.process.operator import Operator
 from holdfast.reconcile.clocktask import ClockTask
-from holdfast.settings import Queue, Settings
+from holdfast.settings import MigrationGate, Queue, Settings
 
 
 class Cluster:
@@ -80,14 +80,16 @@ A_BACKUP = {"metadata": {"namespace": "shop", "name": "b"}, "spec": {"policyRef"
 
 
 @asynccontextmanager
-async def an_operator(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Operator, Health]]:
+async def an_operator(
+    api: FakeApi, monkeypatch: pytest.MonkeyPatch, given: Settings = SETTINGS
+) -> AsyncIterator[tuple[Operator, Health]]:
     """One that leads, with kopf and client as they are; its audits follow one another without a pause."""
     monkeypatch.setattr(operators, "REGISTRY", CollectorRegistry())
     monkeypatch.setattr(operators, "Audit", partial(Audit, interval=0.05, grace=1))
     async with serve(api):
         configuration, health = Configuration(host=api.url), Health()
         client = KubeClient(configuration, timeout=60)
-        operator = Operator(client, partial(access.credentials, configuration), SETTINGS, health)
+        operator = Operator(client, partial(access.credentials, configuration), given, health)
         tasks = [asyncio.create_task(operator.work()), asyncio.create_task(operator.watch(lambda: None))]
         try:
             yield operator, health
@@ -145,6 +147,31 @@ async def test_nothing_is_done_before_the_watches_have_brought_what_there_is(mon
         await until(lambda: not operator._queue.depth())
         assert operator.cache.job("shop", "b-backup") is not None
     assert not [asked for asked in api.asked if asked.startswith("POST") and "jobs" in asked]
+
+
+def a_migration(api: FakeApi, name: str, **labels: str) -> None:
+    meta = {"namespace": "shop", "name": name, "labels": labels, "creationTimestamp": clock.to_text(clock.now())}
+    api.put(JOBS, {"metadata": meta, "spec": {"suspend": True}})
+
+
+@pytest.mark.parametrize("enabled", [True, False], ids=["on", "off"])
+async def test_jobs_of_others_are_watched_where_they_are_held_and_nowhere_else(
+    enabled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api, given = FakeApi(), SETTINGS.model_copy(update={"migration_gate": MigrationGate(enabled=enabled)})
+    api.put(POLICIES, {"metadata": {"namespace": "shop", "name": "orders"}, "spec": policy_dict()})
+    api.put(JOBS, a_running_backup(api))
+    a_migration(api, "migrate", **{naming.LABEL_BACKUP_FIRST: "orders"})
+    a_migration(api, "theirs", app="theirs")
+    async with an_operator(api, monkeypatch, given) as (operator, health):
+        await until(is_ready(health))
+        await until(lambda: operator.cache.job("shop", "b-backup"))
+        assert {job.name for job in operator.cache.jobs.all()} == {"b-backup"}
+        held = {job.name for job in operator.cache.migrations.all()}
+        assert held == ({"migrate"} if enabled else set())
+        await until(lambda: len(api.all(BACKUPS)) == (2 if enabled else 1))
+    asked = [each for each in api.asked if "jobs" in each and naming.LABEL_BACKUP_FIRST.split("/")[1] in each]
+    assert bool(asked) is enabled
 
 
 async def test_what_was_deleted_unseen_is_noticed_by_the_audit(monkeypatch: pytest.MonkeyPatch) -> None:
