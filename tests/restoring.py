@@ -55,11 +55,12 @@ class Runner:
 class World:
     """The cluster, and an operator that may be new at each reconcile."""
 
-    def __init__(self, **spec: Any) -> None:
+    def __init__(self, environment: str = "staging", **spec: Any) -> None:
         self.runner = Runner()
         self.cluster = FakeCluster(self.runner)
         self.now = NOW
-        self.cluster.put(POLICIES, {"metadata": {"namespace": "shop", "name": "orders"}, "spec": policy_dict()})
+        policy = policy_dict() | {"environment": environment}
+        self.cluster.put(POLICIES, {"metadata": {"namespace": "shop", "name": "orders"}, "spec": policy})
         self.put_backup("first")
         if spec:
             self.put("again", **spec)

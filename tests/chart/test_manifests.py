@@ -237,7 +237,7 @@ def test_the_crds_are_those_of_the_models_and_marked_as_kept(helm: Path, keep: b
     files = [yaml_text.load(path.read_text()) for path in sorted((CHART / "files/crds").glob("*.yaml"))]
     rendered = render(helm, {"crds": {"keep": keep}}).all("CustomResourceDefinition")
 
-    assert len(files) == 2
+    assert len(files) == 3
     assert [without_marks(crd) for crd in sorted(rendered, key=lambda crd: crd["metadata"]["name"])] == [
         without_marks(crd) for crd in files
     ]

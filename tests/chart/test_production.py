@@ -15,6 +15,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300, func_only=True)]
 ID = "20261129T010203Z-abc123"
 IN_FORCE_SECONDS = 120
 RESOURCES = {"DatabaseBackup": "databasebackups.holdfast.dev", "BackupPolicy": "backuppolicies.holdfast.dev"}
+RESTORE = {"source": {"backupRef": {"name": "good"}}}
 ACCOUNT = "hf-holdfast"
 
 
@@ -132,6 +133,23 @@ def test_data_that_is_to_go_with_its_resource_is_asked_about_on_policy_and_backu
 def test_outside_production_nobody_is_asked_about_data_that_is_to_go(guarded: Guarded):
     assert loosening(guarded, guarded.policy("staging-loosened", environment="staging")) == ""
     assert loosening(guarded, guarded.backup("staging-loosened", environment="staging")) == ""
+
+
+def creating(guarded: Guarded, **spec: Any) -> str:
+    """Return what the API server says against a restore of that spec; nothing is created."""
+    metadata = {"name": "again", "namespace": guarded.tenant}
+    body = {"apiVersion": "holdfast.dev/v1alpha1", "kind": "DatabaseRestore", "metadata": metadata, "spec": spec}
+    try:
+        guarded.kubectl("create", "--dry-run=server", "-f", "-", stdin=json.dumps(body))
+    except KubectlError as refused:
+        return str(refused)
+    return ""
+
+
+def test_a_restore_is_not_confirmed_by_the_file_that_it_is_created_from(guarded: Guarded):
+    assert "leave it out, or say in spec.unattended.reason" in creating(guarded, **RESTORE, confirm="orders")
+    assert creating(guarded, **RESTORE) == ""
+    assert creating(guarded, **RESTORE, confirm="orders", unattended={"reason": "the nightly rehearsal"}) == ""
 
 
 def test_all_at_once_is_asked_of_each(guarded: Guarded):

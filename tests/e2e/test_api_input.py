@@ -713,7 +713,7 @@ WRONG_BACKUPS = {
 
 BUCKET = {"s3": {"bucket": "backups"}, "folder": "eu-1/shop/orders/backup-20261122-084500"}
 INTO = {"database": POLICY_SPEC["database"]}
-RESTORES_ONCE = "a DatabaseRestore runs once, so its spec cannot change; create another one"
+RESTORES_ONCE = "a DatabaseRestore runs once, so nothing in its spec can change but confirm; create another one"
 
 WRONG_RESTORES = {
     "no source": ({"source": REMOVED}, "spec.source: Required value"),
@@ -937,8 +937,12 @@ def test_what_a_backup_is_cannot_change(kubectl, namespace, spec, patch, field):
 
 
 @pytest.mark.parametrize(
-    "patch", [{"mode": "Into"}, {"source": {"backupRef": {"name": "other"}}}, {"options": {"jobs": 2}}]
-)
+    "patch",
+    [
+        {"mode": "Into"}, {"source": {"backupRef": {"name": "other"}}}, {"options": {"jobs": 2}},
+        {"target": {"environment": "dev"}}, {"job": {"backoffLimit": 0}}, {"unattended": {"reason": "later"}},
+    ],
+)  # fmt: skip
 def test_a_restore_cannot_change(kubectl, namespace, patch):
     kubectl("create", "-n", namespace, "-f", "-", stdin=[a_restore()])
     with pytest.raises(KubectlError) as raised:
@@ -947,6 +951,15 @@ def test_a_restore_cannot_change(kubectl, namespace, patch):
             "-p", json.dumps({"spec": patch}), "--dry-run=server",
         )  # fmt: skip
     assert f"spec: Forbidden: {RESTORES_ONCE}" in said(raised)
+
+
+def test_a_restore_can_be_confirmed_and_that_be_taken_back(kubectl, namespace):
+    kubectl("create", "-n", namespace, "-f", "-", stdin=[a_restore()])
+    for confirm in ("orders", "order", None):
+        kubectl(
+            "patch", "databaserestores.holdfast.dev", "orders", "-n", namespace, "--type=merge",
+            "-p", json.dumps({"spec": {"confirm": confirm}}),
+        )  # fmt: skip
 
 
 @pytest.mark.parametrize("days", [1, 365, None], ids=["shorter", "longer", "the policy's again"])

@@ -11,7 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from holdfast import clock, naming
 from holdfast.decide.backup import queue
-from holdfast.decide.backup.queue import Held, Ticket, Turn, next_up, server_of
+from holdfast.decide.backup.queue import Held, Ticket, Turn, next_up
+from holdfast.decide.servers import server_of
 from holdfast.reconcile.backups import Backup
 from holdfast.reconcile.line import Line
 from holdfast.settings import Queue

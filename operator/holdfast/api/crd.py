@@ -139,7 +139,11 @@ RESTORE = Resource(
     columns=(
         Column("Source", ".status.source.backupID", "Id of the backup that is restored."),
         Column("Target", ".status.target", "Database that is restored into."),
-        Column("Phase", ".status.phase", "State of the restore: Pending, Queued, Running, Succeeded or Failed."),
+        Column(
+            "Phase",
+            ".status.phase",
+            "State of the restore: Pending, Queued, AwaitingConfirmation, Running, Succeeded or Failed.",
+        ),
         Column("Rows", ".status.rows", "Number of rows that came back, counted in the target.", type="integer"),
         Column("Duration", ".status.duration", "How long the restore took."),
         AGE,

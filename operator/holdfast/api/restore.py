@@ -7,7 +7,9 @@ from pydantic import ConfigDict, Field
 from holdfast.api.backup import PolicyReference
 from holdfast.api.base import ObjectName, Rule, SpecModel, rules, says
 from holdfast.api.database import Database
+from holdfast.api.guard import Unattended
 from holdfast.api.job import JobTemplate
+from holdfast.api.policy import Environment
 from holdfast.api.restoring import Content, RestoreMode
 from holdfast.api.storage import S3Storage
 
@@ -145,6 +147,12 @@ class RestoreTarget(SpecModel):
     create: bool = Field(
         False, description="Whether to create the database if the server does not have it. Default: false."
     )
+    environment: Environment | None = Field(
+        None,
+        description="What the target is for: dev, staging or production. A restore into production waits for "
+        "spec.confirm. A target that a BackupPolicy or the backup says is of production stays so, whatever this says. "
+        "Default: as the BackupPolicy of the target or the backup says.",
+    )
 
 
 class RestoreOptions(SpecModel):
@@ -169,15 +177,19 @@ class RestoreOptions(SpecModel):
     )
 
 
+_FIXED = ("source", "target", "mode", "options", "keepReplacedHours", "job", "unattended")
 _IMMUTABLE = Rule(
-    "self == oldSelf",
-    "a DatabaseRestore runs once, so its spec cannot change; create another one",
+    " && ".join(
+        f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})"
+        for field in _FIXED
+    ),
+    "a DatabaseRestore runs once, so nothing in its spec can change but confirm; create another one",
     reason="FieldValueForbidden",
 )
 
 
 class DatabaseRestoreSpec(SpecModel):
-    """What to restore, where to and how. Immutable: for another restore, create another resource."""
+    """What to restore, where to and how. Immutable but for confirm: for another restore, create another resource."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -235,4 +247,14 @@ class DatabaseRestoreSpec(SpecModel):
         None,
         description="How the Job runs. Default: as the Jobs of the policy that the target belongs to, or those of the "
         "backup.",
+    )
+    confirm: str | None = Field(
+        None,
+        max_length=64,
+        description="Name of the target database, if the target is of production: the restore waits until somebody "
+        "repeats the name here, and waits again if it is taken back before the Job begins. You cannot set it when you "
+        "create the resource, unless unattended says why. The only field that you may change later.",
+    )
+    unattended: Unattended | None = Field(
+        None, description="Accept a confirm that is set at creation. Only for a pipeline that nobody watches."
     )

@@ -10,7 +10,9 @@ from holdfast.api.backup import Ending, Failure, Reported
 from holdfast.api.base import StatusModel, keyed_by
 from holdfast.api.conditions import Condition
 from holdfast.api.database import Database
+from holdfast.api.guard import Confirmation
 from holdfast.api.job import JobTemplate, PodWanted
+from holdfast.api.policy import Environment
 from holdfast.api.restoring import Content, RestoreMode
 from holdfast.api.storage import S3Storage
 from holdfast.texts import Plain
@@ -23,6 +25,7 @@ class Phase(StrEnum):
 
     PENDING = "Pending"
     QUEUED = "Queued"
+    AWAITING_CONFIRMATION = "AwaitingConfirmation"
     RUNNING = "Running"
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
@@ -70,6 +73,10 @@ class ResolvedRestore(StatusModel):
     server_major: int | None = Field(None, ge=0, description="Major version of the server that was dumped.")
     database: Database = Field(description="The target.")
     create: bool = Field(False, description="Whether the database is created if the server does not have it.")
+    environment: Environment | None = Field(
+        None, description="What the target is for. Absent if nobody says so, which counts as not production."
+    )
+    environment_because: Plain | None = Field(None, max_length=512, description="Who says what the target is for.")
     mode: RestoreMode = Field(description="What may be in the target.")
     content: Content = Field(Content.ALL, description="What is restored.")
     tables: list[Annotated[str, Field(max_length=256)]] = Field(
@@ -107,12 +114,17 @@ class DatabaseRestoreStatus(StatusModel):
 
     observed_generation: int | None = Field(None, description="Generation of the spec that this status describes.")
     phase: Phase | None = Field(
-        None, description="State of the restore in one word: Pending, Queued, Running, Succeeded or Failed."
+        None,
+        description="State of the restore in one word: Pending, Queued, AwaitingConfirmation, Running, Succeeded or "
+        "Failed.",
     )
     message: Plain | None = Field(None, max_length=4096, description="State of the restore in one sentence.")
     source: Chosen | None = Field(None, description="What is restored, and why. Present before anything runs.")
     target: Plain | None = Field(
         None, max_length=1024, description="The database that is restored into, in words. Present before anything runs."
+    )
+    confirmation: Confirmation | None = Field(
+        None, description="Whether the restore is confirmed. Present if the target is of production."
     )
     job_name: str | None = Field(None, max_length=63, description="Name of the Job that restores.")
     pod_wanted: PodWanted | None = Field(

@@ -16,10 +16,11 @@ from pydantic import ValidationError
 from holdfast import naming
 from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus, Phase, is_good
 from holdfast.api.policy import Environment
-from holdfast.decide.backup import queue, settled
+from holdfast.decide.backup import settled
 from holdfast.decide.backup.observation import BackupView
 from holdfast.decide.backup.suspicion import Former, former_in, identity, is_suspicious
 from holdfast.decide.retention.facts import Fact
+from holdfast.decide.servers import server_of
 from holdfast.decide.views import OwnerRef
 from holdfast.reconcile.resource import Body, Resource
 from holdfast.untrusted import fingerprint, mapping, moment, number, word, words
@@ -164,8 +165,8 @@ def _job_names_if_settled(resource: Resource) -> tuple[str, ...] | None:
 def _server(resource: Resource, begun: bool) -> str | None:
     """Return which server a backup burdens that has not ended: as was fixed, or as it says itself."""
     if begun:
-        return queue.server_of(resource.namespace, mapping(resource.status.get("resolved")))
-    return queue.server_of(resource.namespace, mapping(resource.spec["policy"])) if "policy" in resource.spec else None
+        return server_of(resource.namespace, mapping(resource.status.get("resolved")))
+    return server_of(resource.namespace, mapping(resource.spec["policy"])) if "policy" in resource.spec else None
 
 
 def _has_data(status: Mapping[str, Any]) -> bool:

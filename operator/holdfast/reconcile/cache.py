@@ -14,8 +14,9 @@ from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
 from holdfast.api.backup import Phase
-from holdfast.decide.backup import migration, queue, settled
+from holdfast.decide.backup import migration, settled
 from holdfast.decide.migrations import MigrationJob, migration_job
+from holdfast.decide.servers import server_of
 from holdfast.decide.views import JobView, OwnerRef, PodView, job_view, pod_view
 from holdfast.kube.kinds import BACKUPS, JOBS, MIGRATION_JOBS, PODS, POLICIES, RESTORES, Kind
 from holdfast.reconcile.backups import Backup
@@ -248,7 +249,7 @@ class Cache:
 
     def _policy_changed(self, namespace: str, name: str, policy: Resource | None) -> None:
         """Have the backups stand in the line of the server that their policy names now, or in none."""
-        server = queue.server_of(namespace, policy.spec) if policy is not None and policy.deleted is None else None
+        server = server_of(namespace, policy.spec) if policy is not None and policy.deleted is None else None
         if server == self._servers.get((namespace, name)):
             return
         if server is None:

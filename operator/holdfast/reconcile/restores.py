@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from holdfast.api.restore_status import DatabaseRestoreStatus, Phase
-from holdfast.decide.backup import queue
+from holdfast.decide.servers import database_of
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.resource import Resource
 from holdfast.untrusted import mapping, word
@@ -22,13 +22,18 @@ def ahead(cache: Cache, resource: Resource, status: DatabaseRestoreStatus) -> st
     if status.resolved is None or status.job_name is not None:
         return None
     into = _into(resource)
-    others = [each for each in _all(cache) if each.uid != resource.uid and is_under_way(each) and _into(each) == into]
+    others = [each for each in _all(cache) if each.uid != resource.uid and _in_line(each) and _into(each) == into]
     begun = [each for each in others if each.status.get("jobName")]
     earlier = [each for each in others if (each.created, each.namespace, each.name) < _order(resource)]
     first = min(begun or earlier, key=_order, default=None)
     if first is None:
         return None
     return first.name if first.namespace == resource.namespace else f"{first.namespace}/{first.name}"
+
+
+def _in_line(restore: Resource) -> bool:
+    """Whether it has its turn or waits for it: one that nobody has confirmed holds up nobody."""
+    return is_under_way(restore) and word(restore.status.get("phase")) != Phase.AWAITING_CONFIRMATION
 
 
 def undone(cache: Cache, namespace: str, name: str) -> bool:
@@ -48,7 +53,7 @@ def waiting_for(cache: Cache, resource: Resource) -> Iterator[tuple[str, str]]:
     for each in _all(cache):
         if each.uid == resource.uid:
             continue
-        waits = is_under_way(each) and not each.status.get("jobName") and into is not None and _into(each) == into
+        waits = _in_line(each) and not each.status.get("jobName") and into is not None and _into(each) == into
         if waits or (each.namespace == resource.namespace and each.name == undoes):
             yield each.namespace, each.name
 
@@ -75,12 +80,15 @@ def _order(restore: Resource) -> tuple[Any, ...]:
 def _into(restore: Resource) -> tuple[str, str] | None:
     """Return which database it goes into; None where that is not fixed yet."""
     resolved = mapping(restore.status.get("resolved"))
-    database = mapping(resolved.get("database"))
-    if not database:
-        return None
-    path = word(mapping(database.get("volume")).get("path"), 1024)
-    return queue.server_of(restore.namespace, resolved), path or word(database.get("name"))
+    return database_of(restore.namespace, resolved) if mapping(resolved.get("database")) else None
 
 
 def _undoes(restore: Resource) -> str:
     return word(mapping(mapping(restore.spec.get("source")).get("replacedBy")).get("name"))
+
+
+def of_production(cache: Cache, namespace: str) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Return the policies of production in a namespace, and the database of each."""
+    for each in cache.policies.all():
+        if each.namespace == namespace and each.deleted is None and each.spec.get("environment") == "production":
+            yield each.name, database_of(namespace, each.spec)

@@ -10,16 +10,12 @@ from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from holdfast import clock
-from holdfast.api.database import Engine
 from holdfast.settings import Queue
-from holdfast.untrusted import mapping, number, word
 
 EXACT = 10  # places that are told one by one; further back it is said how many at least go first
-_PORTS = {engine.value: engine.default_port for engine in Engine if engine is not Engine.SQLITE}
-_LOCAL = ".cluster.local"
 _TH = {1: "st", 2: "nd", 3: "rd"}
 
 
@@ -51,31 +47,6 @@ class Turn:
     limit: str = ""  # what holds it up, in words
     holder: Held | None = None  # who has had the place for longest that it waits for
     near: bool = False  # one of the first in the whole line
-
-
-def server_of(namespace: str, policy: Mapping[str, Any]) -> str:
-    """Return what a backup burdens, by a name for people: a server, an instance of RDS, or a claim."""
-    database = mapping(policy.get("database"))
-    connection, volume, instance = (mapping(database.get(key)) for key in ("connection", "volume", "instance"))
-    if instance:
-        region, identifier = word(instance.get("region")), word(instance.get("identifier")).lower()
-        return sys.intern(f"RDS {word(instance.get('kind')) or 'instance'} {identifier} in {region}")
-    if volume:
-        return sys.intern(f"claim {namespace}/{word(volume.get('claimName'))}")
-    host = word(connection.get("host")).lower().rstrip(".")
-    if not host:  # only the Secret's URL says it, which the operator does not read
-        return sys.intern(f"the server in Secret {namespace}/{word(connection.get('secretName'))}")
-    port = number(connection.get("port")) or _PORTS.get(word(database.get("engine")), 0)
-    return sys.intern(f"server {_host(namespace, host)}:{port}")
-
-
-def _host(namespace: str, host: str) -> str:
-    """Return the name of a server as it reads from anywhere in the cluster."""
-    if ":" in host:
-        return f"[{host}]"
-    if "." not in host:
-        return f"{host}.{namespace}.svc"
-    return host.removesuffix(_LOCAL) if host.endswith(f".svc{_LOCAL}") else host
 
 
 def next_up(

@@ -15,6 +15,7 @@ from holdfast.api.storage import S3Storage, Storage
 from holdfast.decide.resolve import resolve
 from holdfast.decide.restore.observation import Former, Observation
 from holdfast.decide.restore.source import Choice
+from holdfast.decide.servers import database_of
 from holdfast.errors import HoldfastError, Reason
 from holdfast.settings import Settings
 
@@ -43,6 +44,16 @@ class _Stored:
     server_major: int | None
 
 
+@dataclass(frozen=True)
+class _Target:
+    """What is restored into, how its Job runs, and what it is for."""
+
+    database: Database
+    job: JobTemplate
+    environment: Environment | None
+    because: str | None
+
+
 def of_backup(o: Observation, choice: Choice, begun: Begun, settings: Settings) -> Fixed:
     """Fix the restore of a backup that the cluster knows. Raises HoldfastError."""
     source = begun.resolved
@@ -52,10 +63,10 @@ def of_backup(o: Observation, choice: Choice, begun: Begun, settings: Settings) 
             "follow its status.restore, and see the how-to for snapshots",
         )
     spec = o.restore.spec
-    database, job = _target(o, source, settings)
-    if database.engine is not source.database.engine:
+    target = _target(o, source, settings)
+    if target.database.engine is not source.database.engine:
         raise _refused(
-            f"the backup is of engine {source.database.engine}, and the target of {database.engine}",
+            f"the backup is of engine {source.database.engine}, and the target of {target.database.engine}",
             "restore into a database of the same engine",
         )
     stored = _Stored(source.storage.s3, begun.key_prefix, _artifact(begun), begun.status.server_major)
@@ -68,16 +79,16 @@ def of_backup(o: Observation, choice: Choice, begun: Begun, settings: Settings) 
         completed_at=begun.status.completed_at,
         because=choice.because,
     )
-    resolved = _resolved(o, spec, stored, database, job, identity)
-    return Fixed(chosen, in_words(database), resolved)
+    resolved = _resolved(o, spec, stored, target, identity)
+    return Fixed(chosen, in_words(target.database), resolved)
 
 
 def of_bucket(o: Observation, settings: Settings) -> Fixed:
     """Fix the restore of what lies in a bucket. Raises HoldfastError."""
     bucket = o.restore.spec.source.bucket
     assert bucket is not None
-    database, job = _target(o, None, settings)
-    storage = resolve(_synthetic(database, Storage(s3=bucket.s3), None), settings).storage
+    target = _target(o, None, settings)
+    storage = resolve(_synthetic(target.database, Storage(s3=bucket.s3), None), settings).storage
     folder = bucket.folder.rstrip("/") + "/"
     last = folder.rstrip("/").rpartition("/")[2]
     chosen = Chosen(
@@ -85,8 +96,8 @@ def of_bucket(o: Observation, settings: Settings) -> Fixed:
         location=f"s3://{storage.s3.bucket}/{folder}",
         because="the resource names this folder; what it holds, its manifest says",
     )
-    resolved = _resolved(o, o.restore.spec, _Stored(storage.s3, folder, None, None), database, job, None)
-    return Fixed(chosen, in_words(database), resolved)
+    resolved = _resolved(o, o.restore.spec, _Stored(storage.s3, folder, None, None), target, None)
+    return Fixed(chosen, in_words(target.database), resolved)
 
 
 def of_former(o: Observation, former: Former) -> Fixed:
@@ -113,6 +124,10 @@ def of_former(o: Observation, former: Former) -> Fixed:
             "find out who writes statuses in this namespace",
         )
     _, old = names(was.database, o.restore.name, o.restore.uid)
+    environment = {}
+    if was.environment:
+        because = f"DatabaseRestore {reference.name} restored into a database of {was.environment}"
+        environment = {"environment_because": because}
     chosen = Chosen(restore=reference.name, because=f"{told.name} is what that restore replaced")
     update = {
         "mode": RestoreMode.REPLACE,
@@ -121,6 +136,7 @@ def of_former(o: Observation, former: Former) -> Fixed:
         "kept": told.name,
         "keep_hours": _keep(o.restore.spec),
         "job": _job(o.restore.spec, was.job),
+        **environment,
     }
     return Fixed(chosen, former.status.target or in_words(was.database), was.model_copy(update=update))
 
@@ -135,8 +151,8 @@ def in_words(database: Database) -> str:
     return f"{database.name} on {connection.host}:{connection.port or database.dumped_engine().default_port}"
 
 
-def _target(o: Observation, source: BackupPolicySpec | None, settings: Settings) -> tuple[Database, JobTemplate]:
-    """Return the target and how its Job runs."""
+def _target(o: Observation, source: BackupPolicySpec | None, settings: Settings) -> _Target:
+    """Return the target, how its Job runs, and what it is for."""
     target = o.restore.spec.target or RestoreTarget()
     if target.policy_ref is not None:
         if o.target_policy is None:
@@ -145,16 +161,32 @@ def _target(o: Observation, source: BackupPolicySpec | None, settings: Settings)
                 f"the target's BackupPolicy {target.policy_ref.name} does not exist in this namespace",
                 "correct target.policyRef, and create another DatabaseRestore",
             )
-        base = resolve(o.target_policy, settings)
+        base, says = resolve(o.target_policy, settings), f"BackupPolicy {target.policy_ref.name}"
     elif target.database is not None:
         storage = source.storage if source else _bucket(o)
-        base = resolve(_synthetic(target.database, storage, source.job if source else None), settings)
+        base, says = resolve(_synthetic(target.database, storage, source.job if source else None), settings), None
     else:
         assert source is not None  # the API server asks for a target where a bucket is the source
-        base = source
+        base, says = source, "the backup"
     if base.method is not Method.DUMP:
         raise _refused("the target is an instance of RDS", "name a database: target.database with a connection")
-    return _renamed(base.database, target), _job(o.restore.spec, base.job)
+    database = _renamed(base.database, target)
+    environment, because = _environment(o, database, target, base.environment, says)
+    return _Target(database, _job(o.restore.spec, base.job), environment, because)
+
+
+def _environment(
+    o: Observation, database: Database, target: RestoreTarget, of_base: Environment, says: str | None
+) -> tuple[Environment | None, str | None]:
+    """Return what the target is for, and who says so: of production, where anybody does who may know."""
+    said = [(target.environment, "spec.target")] if target.environment else []
+    said += [(of_base, says)] if says else []
+    into = database_of(o.restore.namespace, {"database": database.to_dict()})
+    said += [(Environment.PRODUCTION, f"BackupPolicy {name}") for name, of in o.production if of == into]
+    if not said:
+        return None, None
+    environment, who = next((each for each in said if each[0] is Environment.PRODUCTION), said[0])
+    return environment, f"{who} says that the target is of {environment}"
 
 
 def _bucket(o: Observation) -> Storage:
@@ -195,10 +227,10 @@ def _resolved(
     o: Observation,
     spec: DatabaseRestoreSpec,
     stored: _Stored,
-    database: Database,
-    job: JobTemplate,
+    target: _Target,
     identity: str | None,
 ) -> ResolvedRestore:
+    database = target.database
     options, mode = spec.options or RestoreOptions(), spec.mode or RestoreMode.REFUSE
     fresh, old = names(database, o.restore.name, o.restore.uid) if mode is RestoreMode.REPLACE else (None, None)
     return ResolvedRestore(
@@ -216,7 +248,9 @@ def _resolved(
         fresh=fresh,
         old=old,
         keep_hours=_keep(spec),
-        job=job,
+        job=target.job,
+        environment=target.environment,
+        environment_because=target.because,
     )
 
 

@@ -79,6 +79,7 @@ class Observation:
     target_policy: BackupPolicySpec | None = None
     source_policy_there: bool = True
     former: Former | None = None
+    production: Sequence[tuple[str, tuple[str, str]]] = ()  # the policies of production: their names and databases
     ahead: str | None = None  # the restore into the same database that goes first
     others_begin: bool = False  # another one is just being begun: which database it is into is not known here yet
     undone: bool = False  # a restore that puts back what this one replaced has not ended

@@ -10,6 +10,7 @@ from holdfast import units
 from holdfast.api.backup import Ending, Failure
 from holdfast.api.conditions import ConditionType as C
 from holdfast.api.conditions import update
+from holdfast.api.guard import Confirmation
 from holdfast.api.job import PodWanted
 from holdfast.api.restore_status import DatabaseRestoreStatus, Phase, Removal, Replaced, ResolvedRestore
 from holdfast.contract.report import Report, RestoreReport
@@ -36,6 +37,12 @@ def waiting(
 def fixed(status: Status, fixed: Fixed) -> Status:
     """It is known by now what is restored, and into what."""
     return status.model_copy(update={"source": fixed.source, "target": fixed.target, "resolved": fixed.resolved})
+
+
+def awaiting(restore: RestoreView, now: datetime, reason: str, sentence: str, missing: Confirmation) -> Status:
+    """Somebody is to confirm it first; whatever was to begin, is to begin anew then."""
+    status = waiting(restore, now, reason, shorten(sentence, 3000), Phase.AWAITING_CONFIRMATION)
+    return status.model_copy(update={"confirmation": missing, "job_name": None, "started_at": None})
 
 
 def begun(restore: RestoreView, now: datetime, job_name: str) -> Status:

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from holdfast import naming
 from holdfast.api.backup import Failure
 from holdfast.api.begun import Begun, there
-from holdfast.api.conditions import ConditionType
 from holdfast.api.job import LOG_SECONDS, JobTemplate, PodWanted
 from holdfast.api.restore_status import Phase
 from holdfast.api.restoring import RestoreMode
@@ -20,9 +19,10 @@ from holdfast.decide.decision import Announcement, Do, Learn, Rest, What, Write
 from holdfast.decide.images import runner_image
 from holdfast.decide.job_life import State, Step, Work
 from holdfast.decide.outcome import End
-from holdfast.decide.restore import ending, fixing, plausible, removal, source, statuses, undo
+from holdfast.decide.restore import confirming, ending, fixing, plausible, removal, source, statuses, undo
 from holdfast.decide.restore.fixing import Fixed
 from holdfast.decide.restore.observation import RESTORE, Decision, Observation
+from holdfast.decide.restore.waits import wait
 from holdfast.errors import HoldfastError, Reason
 from holdfast.settings import Settings
 
@@ -65,7 +65,7 @@ def _fixed(o: Observation, settings: Settings, now: datetime) -> Decision:
     chosen = _choose(o, now)
     match chosen:
         case source.Waits(reason, sentence, due):
-            return _wait(o, now, reason, sentence, due)
+            return wait(o, now, reason, sentence, due)
         case Failure():
             return ending.fail(o, chosen, None, now)
         case source.Choice():
@@ -96,7 +96,7 @@ def _no_former(o: Observation, name: str, now: datetime) -> Decision:
     found = source.missing(f"DatabaseRestore {name} does not exist", o.restore.created, now)
     if isinstance(found, Failure):
         return ending.fail(o, found, None, now)
-    return _wait(o, now, found.reason, found.sentence, found.due)
+    return wait(o, now, found.reason, found.sentence, found.due)
 
 
 def _write(o: Observation, fixed: Fixed, now: datetime) -> Decision:
@@ -105,12 +105,14 @@ def _write(o: Observation, fixed: Fixed, now: datetime) -> Decision:
 
 
 def _in_turn(o: Observation, settings: Settings, now: datetime) -> Decision:
-    """Begin, unless another restore into the same database goes first."""
+    """Begin, once it is confirmed, unless another restore into the same database goes first."""
     resolved = there(o.restore.status.resolved, "resolved")
     runner_image(resolved.database.dumped_engine(), settings, resolved.server_major)
+    if (asked := confirming.asked(o, resolved, now)) is not None:
+        return asked
     if o.ahead is not None:
         sentence = f"DatabaseRestore {o.ahead} restores into the same database, and goes first"
-        return _wait(o, now, "Queued", sentence, None, Phase.QUEUED)
+        return wait(o, now, "Queued", sentence, None, Phase.QUEUED)
     if o.others_begin:
         return Rest(now + SOON)
     return Write(statuses.begun(o.restore, now, naming.child_name(o.restore.name, o.restore.uid, "restore")))
@@ -128,6 +130,9 @@ def _with_job(o: Observation, settings: Settings, now: datetime) -> Decision:
     """Have the Job made, and see what comes of it."""
     status, seen = o.restore.status, o.of(RESTORE)
     resolved = there(status.resolved, "resolved")
+    unbegun = seen.job is None and status.phase is not Phase.RUNNING
+    if unbegun and (asked := confirming.asked(o, resolved, now)) is not None:
+        return asked
     if seen.job is None and (before := _before_the_job(o, settings)):
         return before if isinstance(before, Do) else ending.fail(o, before, None, now)
     started = status.started_at or o.restore.created
@@ -167,9 +172,9 @@ def _after(o: Observation, step: Step, now: datetime) -> Decision:
             return ending.fail(o, _unknown(why), None, now)
         case job_life.Hindered(by, due, wanted):
             sentence = by.message if o.of(RESTORE).job is None else f"{by.message}; {by.remedy}"
-            return _wait(o, now, by.reason, sentence, due, wanted=wanted)
+            return wait(o, now, by.reason, sentence, due, wanted=wanted)
         case job_life.Starting(due, wanted):
-            return _wait(o, now, "Starting", "the Job's Pod is starting", due, wanted=wanted, quiet=True)
+            return wait(o, now, "Starting", "the Job's Pod is starting", due, wanted=wanted, quiet=True)
         case job_life.GoesOn(state, due, wanted):
             return _going_on(o, state, due, wanted, now)
 
@@ -205,13 +210,3 @@ def succeed(o: Observation, report: Report, result: RestoreReport, now: datetime
     back = undo.resource(o.restore.namespace, o.restore.name) if result.replaced is not None else None
     done = statuses.succeeded(o.restore, report, result, back, now)
     return Write(done, Announcement(bool(done.warnings), "RestoreSucceeded", done.message or ""))
-
-
-def _wait(
-    o: Observation, now: datetime, reason: str, sentence: str, due: datetime | None = None,
-    phase: Phase = Phase.PENDING, wanted: PodWanted | None = None, quiet: bool = False,
-) -> Decision:  # fmt: skip
-    status = statuses.waiting(o.restore, now, reason, sentence, phase, wanted)
-    former = next((c.reason for c in o.restore.status.conditions if c.type == ConditionType.RECONCILING), None)
-    news = not quiet and reason != former
-    return Write(status, Announcement(True, reason, sentence) if news else None, due)

@@ -12,7 +12,7 @@ from holdfast.api.backup import DatabaseBackupStatus, Failure, is_good
 from holdfast.api.begun import there
 from holdfast.api.policy import BackupPolicySpec
 from holdfast.api.restore import DatabaseRestoreSpec, RestoreSource
-from holdfast.api.restore_status import DatabaseRestoreStatus
+from holdfast.api.restore_status import DatabaseRestoreStatus, Phase
 from holdfast.api.unreadable import as_far_as_readable, explained
 from holdfast.decide import claims
 from holdfast.decide.decision import Rest
@@ -47,7 +47,8 @@ def look(sources: Sources, resource: Resource, known: Known, now: datetime) -> S
     """Observe one, and ask what to do."""
     o, not_read = observe(sources, resource, known, now)
     decision = not_read or steps.decide(o, sources.settings, now)
-    ended = o.restore.deleting or bool(o.restore.status.phase and o.restore.status.phase.is_final)
+    phase = o.restore.status.phase
+    out_of_line = o.restore.deleting or bool(phase and (phase.is_final or phase is Phase.AWAITING_CONFIRMATION))
     return Sight(
         resource.namespace,
         decision,
@@ -55,7 +56,7 @@ def look(sources: Sources, resource: Resource, known: Known, now: datetime) -> S
         job_of=lambda role: _job(role, o, sources.settings),
         claim_name=_claim_name(o),
         source_name=_source_name(o, now),
-        wakes=tuple(_concerned(sources.cache, resource)) if ended else (),
+        wakes=tuple(_concerned(sources.cache, resource)) if out_of_line else (),
     )
 
 
@@ -86,6 +87,7 @@ def observe(sources: Sources, resource: Resource, known: Known, now: datetime) -
         source_policy_there=_source_policy(cache, namespace, spec) is not None,
         found=_found(known),
         former=_former(cache, namespace, spec),
+        production=tuple(restores.of_production(cache, namespace)) if status.resolved is None else (),
         ahead=restores.ahead(cache, resource, status),
         others_begin=any("jobName" in patch for patch in writing),
     ), None
