@@ -25,7 +25,7 @@ class PolicyReference(SpecModel):
 
 _IMMUTABLE = [
     Rule(
-        f"self.?{field} == oldSelf.?{field}",
+        f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})",
         f"{field} cannot change once the backup is created; create another backup",
         field=f".{field}",
         reason="FieldValueForbidden",
