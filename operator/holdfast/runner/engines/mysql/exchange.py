@@ -19,7 +19,7 @@ from holdfast.runner.pod.text import one_line
 from holdfast.sentences import few
 
 LOCK_SECONDS = 2  # that one try waits: as long, others wait behind it
-TRIES = 20
+TRIES = 10
 PAUSE = 1.0  # seconds between two tries
 _LOCKED = 1205
 _NOW = "select 'at', cast(unix_timestamp(sysdate(6)) as char)"
