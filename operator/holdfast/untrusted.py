@@ -23,6 +23,8 @@ _MAX_NUMBER = 1 << 63
 # space: what a person is told is one line.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
+_HALF = re.compile("[\ud800-\udfff]")
+
 
 class Unreadable(ValueError):  # noqa: N818 - a state of an object, not a fault of ours
     """An object without what every object has."""
@@ -39,8 +41,11 @@ def mappings(value: object, most: int = MAX_ITEMS) -> Sequence[Mapping[str, Any]
 
 
 def word(value: object, most: int = MAX_NAME) -> str:
-    """Return a text that is compared, as it is; empty where it is something else or longer than allowed."""
-    return value if isinstance(value, str) and len(value) <= most else ""
+    """Return a text that is compared, as it is; empty where it is something else or longer than allowed.
+
+    Half of a character cannot be written anywhere, a metric's label included: a text with one is something else.
+    """
+    return value if isinstance(value, str) and len(value) <= most and not _HALF.search(value) else ""
 
 
 def words(value: object, most: int = MAX_ITEMS) -> Sequence[str]:

@@ -320,7 +320,7 @@ def test_the_policy_is_about_the_operator_and_the_images_that_its_settings_name(
     bindings = rendered.all("ValidatingAdmissionPolicyBinding")
     assert [each["spec"] for each in bindings] == [
         {"policyName": f"{WHOLE}.{name}", "validationActions": ["Deny"]}
-        for name in ("jobs", "jobs-kept", "backups-kept", "jobs-made-by", "production")
+        for name in ("jobs", "jobs-kept", "backups-kept", "jobs-made-by", "production", "production-restores")
     ]
 
 

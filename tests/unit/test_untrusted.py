@@ -74,6 +74,7 @@ def test_any_value_is_read_as_whatever_is_asked_for(value: object) -> None:
 def test_lists_and_words_have_an_end() -> None:
     assert len(untrusted.mappings([{}] * 1_000_000)) == untrusted.MAX_ITEMS
     assert untrusted.word("x" * 254) == ""
+    assert untrusted.word("half of a character: \ud800") == ""
 
 
 @pytest.mark.parametrize("value", [None, "", 5, ["a"], "x" * 254], ids=str)
