@@ -81,7 +81,8 @@ class World:
 
     def restore(self, of: BackupTask, database: str, **changes: Any) -> RestoreTask:
         fields: dict[str, Any] = {
-            "backup_uid": of.backup.uid, "database": self.database(database), "jobs": of.dump.jobs or 1, "s3": of.s3,
+            "backup_uid": of.backup.uid, "database": self.database(database), "s3": of.s3,
+            "jobs": of.dump.jobs if of.dump.format == "directory" else 1,
             "key_prefix": of.key_prefix, "deadline_seconds": 120, "scratch_bytes": of.scratch_bytes,
         }  # fmt: skip
         return RestoreTask(**(fields | changes))

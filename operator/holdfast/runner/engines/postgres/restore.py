@@ -6,11 +6,13 @@ import tarfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
 from holdfast.api.policy import Format
+from holdfast.api.restoring import Content, RestoreMode
 from holdfast.contract.manifest import ManifestArtifact
 from holdfast.contract.task import RestoreTask
 from holdfast.errors import HoldfastError, Reason
@@ -28,6 +30,8 @@ from holdfast.runner.pod.progress import Progress
 LIST_FILE = "restore.list"  # beside the pgpass file
 PSQL = ("psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--single-transaction", "--no-password", "--file=-")
 PG_RESTORE = ("pg_restore", "--exit-on-error", "--no-owner", "--no-acl", "--no-tablespaces", "--no-password")
+ONE = "--single-transaction"
+PARTS: dict[Content, list[str]] = {Content.ALL: [], Content.SCHEMA: ["--schema-only"], Content.DATA: ["--data-only"]}
 
 
 @dataclass(frozen=True)
@@ -64,11 +68,14 @@ def feed(
             feed_tool([*PSQL, where], script, context.stop, progress, given.environment(target))
         case Format.CUSTOM:
             listing = entries.Listing(context.stop)
-            listed = entries.chosen(listing.of(stream), given.schemas, context.places.run / LIST_FILE)
-            command = [*PG_RESTORE, "--single-transaction", *listed, where]
+            listed = listing.of(stream)
+            only = entries.of_tables(task.tables, listing.again)
+            use = entries.chosen(listed, given.schemas, context.places.run / LIST_FILE, only)
+            command = [*PG_RESTORE, ONE, *PARTS[task.content], *use, where]
             feed_tool(command, listing.whole(stream), context.stop, progress, given.environment(target))
         case Format.DIRECTORY:
-            command = [*PG_RESTORE, f"--jobs={task.jobs}", where]
+            sessions = ONE if task.mode is RestoreMode.INTO else f"--jobs={task.jobs}"
+            command = [*PG_RESTORE, sessions, *PARTS[task.content], where]
             _unpack_and_restore(task, artifact, stream, command, given, target, context)
 
 
@@ -95,7 +102,8 @@ def _unpack_and_restore(
         stack.enter_context(removed_after(folder))
         unpack(stream, folder)
         listing = entries.of_folder(folder, context.stop)
-        listed = entries.chosen(listing, given.schemas, context.places.run / LIST_FILE)
+        only = entries.of_tables(task.tables, partial(entries.of_folder, folder, context.stop))
+        listed = entries.chosen(listing, given.schemas, context.places.run / LIST_FILE, only)
         whole = [*command, *listed, str(folder)]
         tool = stack.enter_context(Tool(whole, environment=given.environment(target)))
         stack.enter_context(context.stop.calling(tool.kill))

@@ -114,7 +114,9 @@ def require_dumping(target: Target, stop: Stop, seconds: float) -> list[str]:
 
 
 @contextmanager
-def answering(connection: "Connection[tuple[Any, ...]]", target: Target, stop: Stop) -> Iterator[None]:
+def answering(
+    connection: "Connection[tuple[Any, ...]]", target: Target, stop: Stop, seconds: float = ANSWER_SECONDS
+) -> Iterator[None]:
     """Cut the connection when the server has not answered all questions of the block in time, or at a stop.
 
     A server that says nothing, or endlessly something, would else hold the task until its deadline, or fill memory.
@@ -130,7 +132,7 @@ def answering(connection: "Connection[tuple[Any, ...]]", target: Target, stop: S
         late.set()
         cut()
 
-    timer = threading.Timer(ANSWER_SECONDS, end)
+    timer = threading.Timer(seconds, end)
     timer.daemon = True
     timer.start()
     try:
@@ -142,7 +144,7 @@ def answering(connection: "Connection[tuple[Any, ...]]", target: Target, stop: S
         if late.is_set():
             raise HoldfastError(
                 Reason.CONNECTION_TIMEOUT,
-                f"{target} accepted the connection, but did not answer within {ANSWER_SECONDS:.0f} seconds",
+                f"{target} accepted the connection, but did not answer within {seconds:.0f} seconds",
                 "check what the server is busy with, and any pooler or proxy before it",
             ) from None
         raise

@@ -1,14 +1,19 @@
 """A PostgreSQL database as tasks use it."""
 
 from collections.abc import Iterator
+from copy import copy
+from dataclasses import replace
+from typing import Self
 
 from holdfast.api.database import Database
 from holdfast.api.policy import Dump
 from holdfast.contract.manifest import Manifest, ManifestArtifact
 from holdfast.contract.task import Beside, RestoreTask
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner.engines import landing, safe_releases, tools
-from holdfast.runner.engines.postgres import connection, dumps, restore, server, target
+from holdfast.runner.engines import safe_releases, tools
+from holdfast.runner.engines.postgres import after, beside, connection, dumps, restore, served, server, target
+from holdfast.runner.engines.postgres.connection import Target
+from holdfast.runner.engines.postgres.maintenance import Maintenance
 from holdfast.runner.engines.protocol import Came, Landing, Overrides, Ready, Switched
 from holdfast.runner.pod.context import Context
 from holdfast.runner.pod.progress import Progress
@@ -24,6 +29,7 @@ class Postgres:
         context.log.mask.tell(said.host)
         self.warnings = self._target.warnings
         self._given = restore.Given()
+        self._anew = False  # a database that the restore itself has made, to take another's place
 
     def __str__(self) -> str:
         return str(self._target)
@@ -77,40 +83,53 @@ class Postgres:
 
     def require_needs(self, manifest: Manifest) -> None:
         """See engine.Source. It also learns what the restore leaves out and lifts."""
-        seen = target.look(self._target, self._context.stop, manifest.needs)
+        seen = target.look(self._target, self._context.stop, manifest.needs, self._anew)
         self._given = restore.Given(seen.schemas, seen.limits)
         self.warnings += seen.lacking.warnings
-        target.require(seen.lacking, str(self))
+        target.require(seen.lacking, str(self), self._anew)
 
     def restore(
         self, task: RestoreTask, artifact: ManifestArtifact, stream: Iterator[bytes], progress: Progress
     ) -> None:
         """See engine.Source."""
-        self.warnings += safe_releases.warnings(
-            "pg_dump", tools.version("pg_dump")[0]
-        )  # pg_restore is of the same package
         restore.feed(task, artifact, stream, self._target, self._given, self._context, progress)
 
-    def require_served(self, task: RestoreTask, manifest: Manifest) -> None:  # noqa: ARG002
-        """See engine.Source."""
-        landing.require_plain(task)
+    def require_served(self, task: RestoreTask, manifest: Manifest) -> None:
+        """See engine.Source. Raises ToolTooOld of a client that a hostile dump gets the better of."""
+        served.require(task, manifest)
+        served.require_safe(manifest.artifact.format)
 
-    def make(self, manifest: Manifest) -> None:  # noqa: ARG002
-        """See engine.Source."""
-        raise landing.not_served("making the database")
+    def make(self, manifest: Manifest) -> None:
+        """See engine.Source. Raises TargetNotReady."""
+        beside.make(self._maintenance([self._target.database]), self._target.database, manifest)
 
-    def came(self, manifest: Manifest, task: RestoreTask) -> Came | None:  # noqa: ARG002
+    def came(self, manifest: Manifest, task: RestoreTask) -> Came:
         """See engine.Source."""
-        return None
+        found, warnings = after.look(self._target, self._context.stop, manifest, task)
+        self.warnings += warnings
+        return replace(found, tool_version=tools.version("pg_restore")[0])
 
-    def beside(self, names: Beside, manifest: Manifest) -> Landing:  # noqa: ARG002
+    def beside(self, names: Beside, manifest: Manifest) -> Landing:
         """See engine.Source."""
-        raise landing.not_served("mode Replace")
+        maintenance = self._maintenance([self._target.database, names.fresh, names.old])
+        one = maintenance.where()
+        fresh = self._of(replace(self._target.answered(one.host, one.port), database=names.fresh))
+        return beside.Replacing(maintenance, self._target.database, names, manifest, fresh)
 
-    def swap_back(self, kept: str, old: str) -> Switched:  # noqa: ARG002
+    def swap_back(self, kept: str, old: str) -> Switched:
         """See engine.Source."""
-        raise landing.not_served("putting back what was replaced")
+        name = self._target.database
+        return beside.swap_back(self._maintenance([name, kept, old]), name, kept, old)
 
-    def drop(self, names: list[str]) -> list[str]:  # noqa: ARG002
+    def drop(self, names: list[str]) -> list[str]:
         """See engine.Source."""
-        raise landing.not_served("removing what was replaced")
+        return beside.drop(self._maintenance(names), names)
+
+    def _of(self, fresh: Target) -> Self:
+        """Return the same for a database that the restore itself has made; warnings are in common."""
+        other = copy(self)
+        vars(other).update(_target=fresh, _anew=True)
+        return other
+
+    def _maintenance(self, involved: list[str]) -> Maintenance:
+        return Maintenance(self._target, self._context.stop, involved)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from holdfast.contract.needs import MAX_NEEDS, ManifestNeed, NeedKind, sentence, what_it_is
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.engines.postgres import needs as asked
-from holdfast.runner.engines.postgres import server
+from holdfast.runner.engines.postgres import rights, server
 from holdfast.runner.engines.postgres.connection import Target
 from holdfast.runner.engines.postgres.errors import connection_error
 from holdfast.runner.engines.postgres.needs import NAMED
@@ -86,14 +86,16 @@ class Survey:
         might = self._rows(_MIGHT, list(_ALMIGHTY))
         self._almighty, self._creates = might[0] if might else (False, False)
 
-    def lacks(self) -> Found:
-        """Return what is lacking."""
+    def lacks(self, replaces: bool = False) -> Found:
+        """Return what is lacking. `replaces`: it will have the settings and the comment of the one that it replaces."""
         self._version()
         self._database_itself()
         self._roles()
         self._extensions()
         self._privileges()
         self._settings()
+        if replaces:
+            self._found.warnings.clear()
         for need in self._of(NeedKind.TABLESPACE):
             self._found.warnings.append(one_line(sentence(need), 300))
         return self._found
@@ -205,13 +207,17 @@ class Seen:
     lacking: Found = field(default_factory=Found)
 
 
-def look(where: Target, stop: Stop, needs: Sequence[ManifestNeed] | None) -> Seen:
-    """Ask the target; about nothing that is needed where the manifest does not know. Raises HoldfastError (exit 3)."""
+def look(where: Target, stop: Stop, needs: Sequence[ManifestNeed] | None, replaces: bool = False) -> Seen:
+    """Ask the target; about nothing that is needed where the manifest does not know.
+
+    Raises HoldfastError (exit 3), and TargetNotReady of a replica.
+    """
     import psycopg  # late: see server.connect
 
     try:
         with server.connect(where, stop) as connection, server.answering(connection, where, stop):
-            lacking = Found() if needs is None else Survey(connection, where.database, needs).lacks()
+            rights.user(connection, where)
+            lacking = Found() if needs is None else Survey(connection, where.database, needs).lacks(replaces)
             return Seen(schemas(connection), limits(connection), lacking)
     except psycopg.Error as error:
         raise connection_error(one_line(str(error), 600), where) from error
@@ -228,15 +234,22 @@ def limits(connection: "Connection[tuple[Any, ...]]") -> dict[str, str]:
     return {str(name): LIMITS[name] for name, setting in rows if setting != LIMITS[name]}
 
 
-def require(found: Found, where: str) -> None:
-    """Raise TargetNotReady where something is lacking without which the restore cannot succeed."""
+def require(found: Found, where: str, replaces: bool = False) -> None:
+    """Raise TargetNotReady where something is lacking without which the restore cannot succeed.
+
+    `replaces`: nobody else can make anything in the target, which is there only while the restore runs.
+    """
     if not found.missing:
         return
     what = few([shorten(plain(each), 300) for each in found.missing], NAMED, "; ")
     runs = [each for each in found.run if each and (not found.anew or each.startswith("CREATE DATABASE"))]
     run = shorten(plain(in_one(runs[:NAMED])), 1500)
     place = "drop the empty target and make it anew, with its OWNER" if found.anew else "connect to the target"
-    remedy = f"as an administrator, {place}: {run}; then restore again" if run else _without_statement(found)
+    if replaces and run and not run.startswith("CREATE ROLE"):
+        place = "since the database is made anew, restore with a user who may do this, or with the mode Refuse into one"
+        remedy = f"{place} where an administrator has run it: {run}"
+    else:
+        remedy = f"as an administrator, {place}: {run}; then restore again" if run else _without_statement(found)
     raise HoldfastError(
         Reason.TARGET_NOT_READY,
         f"{where} lacks what a restore needs: {what}; nothing was changed",
