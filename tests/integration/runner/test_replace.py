@@ -153,9 +153,9 @@ def clients(world: World, database: str) -> Iterator[None]:
         application.wait(timeout=30)
 
 
-@pytest.mark.parametrize("there", [True, False], ids=["a target that is made", "a target that Replace makes"])
-def test_a_target_that_is_not_there_is_made_as_the_dump_needs_it(world: World, there: bool) -> None:
-    name = f"made {there}"
+@pytest.mark.parametrize("mode", ["Refuse", "Replace"])
+def test_a_target_that_is_not_there_is_made_as_the_dump_needs_it(world: World, mode: str) -> None:
+    name = f"made {mode}"
     made = f"owner {USER} template template0 encoding 'LATIN1' lc_collate 'C' lc_ctype 'C'"
     world.db.sql("postgres", f"create database {identifier(name)} {made}")
     world.db.sql(name, "create table \"caf\u00e9\" as select E'\\xe9'::text as v", USER)
@@ -163,15 +163,14 @@ def test_a_target_that_is_not_there_is_made_as_the_dump_needs_it(world: World, t
     world.assert_backed_up(task, world.pod(task).run())
     before = world.db.fingerprint(name)
     world.db.sql("postgres", f"drop database {identifier(name)}")
-    restore = world.restore(task, name, create=True) if there else replacing(world, task, name)
-    for found in (False, not there):
-        if found or not there or not databases(world, name):
-            report = came(world.pod(restore).run())
-            assert (report.replaced, report.found) == (None, found)
+    restore = replacing(world, task, name) if mode == "Replace" else world.restore(task, name, create=True)
+    report = came(world.pod(restore).run())
+    assert (report.replaced, report.found, report.rows) == (None, False, 1)
     assert databases(world, name) == {name}
     assert differences(before, world.db.fingerprint(name)) == []
     assert properties(world, name).startswith(f"{USER}|LATIN1|C|C|")
-    assert properties(world, name).split("|")[7] == ""
+    if mode == "Replace":
+        assert came(world.pod(restore).run()).found
 
 
 def test_an_artifact_that_was_changed_leaves_the_target_as_it_was(world: World) -> None:
@@ -236,7 +235,6 @@ NOT_READY = {
         "\\connect {name}\ncreate subscription news connection 'dbname=x' publication p with (connect = false)",
         'DROP SUBSCRIPTION "news"',
     ),
-    "the name of the old one is taken": ("create database {old}", "rename or drop it"),
     "a setting that only a superuser may make": (
         "alter database {name} set log_statement = 'all'", "give the_restoring_user the right",
     ),
@@ -252,9 +250,8 @@ def test_what_would_fail_after_hours_is_refused_before_anything_is_done(world: W
     world.db.sql("postgres", f"create role {role} login createdb password {literal(PASSWORD)}")
     world.db.sql("postgres", f"alter database {identifier(name)} owner to {role}")
     restore = replacing(world, task, name)
-    assert restore.beside is not None
-    names = {"name": identifier(name), "role": role, "old": identifier(restore.beside.old)}
-    world.db.sql("postgres", make.format(**names).replace("\\connect ", "\\connect "))
+    names = {"name": identifier(name), "role": role}
+    world.db.sql("postgres", make.format(**names))
     before = databases(world, name), properties(world, name)
     refused = world.pod(restore, database_secret={"username": role, "password": PASSWORD}).run()
     if number == 2:

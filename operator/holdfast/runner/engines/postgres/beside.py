@@ -21,8 +21,8 @@ from holdfast.runner.pod.stop import Stop
 if TYPE_CHECKING:
     from psycopg import Connection
 
-# Where there was no target, no old one tells later that the switch is done; the comment does, until it is looked at.
-_MARK = "made by the restore of Holdfast that called it {} at first"
+# Where there was no target, no old one tells a later Pod that the switch is done, but the comment does.
+_MARK = "restored by Holdfast, as {} at first"
 _COMMENT = b"select pg_catalog.shobj_description(oid, 'pg_database') from pg_catalog.pg_database where datname = %s"
 _FORCE_SINCE = 13
 
@@ -47,10 +47,7 @@ class Replacing:
             if self._names.old in found:
                 return Switched(self._names.old, None)
             row = connection.execute(_COMMENT, [self._database]).fetchone()
-            if row is None or row[0] != self._mark:
-                return None
-            connection.execute(self._comment(self._database, None))
-            return Switched(None, None)
+            return Switched(None, None) if row is not None and row[0] == self._mark else None
 
     def opened(self) -> AbstractContextManager[Source]:
         """See engine.Landing. Raises TargetNotReady before anything is made."""
@@ -95,7 +92,7 @@ class Replacing:
             made = there.creation(fresh, major) if there else creation(fresh, self._manifest, major)
             connection.execute(made.encode())
             if there is None:
-                connection.execute(self._comment(fresh, self._mark))
+                connection.execute(f"COMMENT ON DATABASE {identifier(fresh)} IS {literal(self._mark)}".encode())
             else:
                 self._rehearse(connection, there)
 
@@ -126,17 +123,11 @@ class Replacing:
         moves = [(self._database, old)] if there else []
         given = list(there.given(fresh)) if there else []
         seconds = switch.exchange(self._maintenance, [*moves, (fresh, self._database)], given)
-        if there is None:
-            with asking(self._maintenance, self._database, "its comment", Stop()) as connection:
-                connection.execute(self._comment(self._database, None))
         return Switched(old if there else None, round(seconds, 3))
 
     @property
     def _mark(self) -> str:
         return _MARK.format(self._names.fresh)
-
-    def _comment(self, name: str, text: str | None) -> bytes:
-        return f"COMMENT ON DATABASE {identifier(name)} IS {'NULL' if text is None else literal(text)}".encode()
 
 
 @contextmanager

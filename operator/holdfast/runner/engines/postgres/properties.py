@@ -26,12 +26,15 @@ from pg_catalog.pg_database d join pg_catalog.pg_tablespace t on t.oid = d.datta
 _GRANTS = b"""
 select case a.grantee when 0 then null else pg_catalog.pg_get_userbyid(a.grantee)::text end, a.privilege_type::text,
   a.is_grantable
-from pg_catalog.pg_database d, pg_catalog.aclexplode(d.datacl) a where d.datname = %s order by 1 nulls first, 2
+from pg_catalog.pg_database d,
+  pg_catalog.aclexplode(d.datacl) with ordinality a (grantor, grantee, privilege_type, is_grantable, number)
+where d.datname = %s order by number
 """
 _SETTINGS = b"""
-select coalesce(r.rolname::text, ''), pg_catalog.unnest(s.setconfig)
-from pg_catalog.pg_db_role_setting s left join pg_catalog.pg_roles r on r.oid = s.setrole
-where s.setdatabase = (select oid from pg_catalog.pg_database where datname = %s) order by 1, 2
+select coalesce(r.rolname::text, ''), c.setting
+from pg_catalog.pg_db_role_setting s left join pg_catalog.pg_roles r on r.oid = s.setrole,
+  pg_catalog.unnest(s.setconfig) with ordinality c (setting, number)
+where s.setdatabase = (select oid from pg_catalog.pg_database where datname = %s) order by 1, number
 """
 
 
