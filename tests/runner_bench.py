@@ -74,7 +74,7 @@ class Bench:
         self.tool("pg_restore", 'for last; do :; done; if [ -d "$last" ]; then cat "$last/toc.dat"; else cat; fi')
 
     def tool(self, name: str, does: str) -> None:
-        version = f"case $1 in --version) echo '{name} (PostgreSQL) 17.5'; exit;; esac"
+        version = f"case $1 in --version) echo '{name} (PostgreSQL) 17.12'; exit;; esac"
         (self.folder / name).write_text(f'#!/bin/sh\nFOLDER="{self.folder}"\n{version}\n{does}\n')
         (self.folder / name).chmod(0o755)
 

@@ -19,6 +19,7 @@ from holdfast.runner.bucket import manifest_forms
 from holdfast.runner.bucket.store import Store
 from holdfast.runner.engines.postgres.server import Server
 from holdfast.runner.engines.postgres.target import Found, Seen
+from holdfast.runner.engines.protocol import Came
 from holdfast.runner.pod.log import Log
 
 SHELL = SCRIPT.replace("COPY public.orders", "\\! touch broken-out\nCOPY public.orders")
@@ -33,6 +34,9 @@ def bench(monkeypatch, tmp_path):
     )
     monkeypatch.setattr("holdfast.runner.engines.postgres.server.user_objects", lambda *_: [])
     monkeypatch.setattr("holdfast.runner.engines.postgres.target.look", lambda *_: made.target)
+    monkeypatch.setattr(
+        "holdfast.runner.engines.postgres.after.look", lambda _, __, manifest, ___: (Came(manifest.tables or []), [])
+    )
     made.target = Seen()
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     made.tool("psql", 'cat > "$FOLDER/restored"')
