@@ -13,7 +13,7 @@ import pytest
 from holdfast.contract.needs import ManifestNeed, NeedKind
 from holdfast.contract.task import Beside
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner.engines.postgres import beside, maintenance, properties, rights, switch
+from holdfast.runner.engines.postgres import beside, grants, maintenance, properties, rights, switch
 from holdfast.runner.engines.postgres.connection import Target
 from holdfast.runner.engines.postgres.properties import Grant, Properties
 from holdfast.runner.engines.protocol import Switched
@@ -99,7 +99,7 @@ def server(monkeypatch):
 
 
 def replacing(server) -> beside.Replacing:
-    return beside.Replacing(server, "shop", NAMES, MANIFEST, SimpleNamespace(warnings=[]))
+    return beside.Replacing(server, "shop", NAMES, MANIFEST, SimpleNamespace(warnings=[]), list)
 
 
 def there(server) -> set[str]:
@@ -361,3 +361,54 @@ def test_a_database_to_work_from_is_found_and_never_one_that_is_renamed(monkeypa
     tried.clear()
     assert maintenance.Maintenance(TARGET, Stop(), ["postgres"]).where().database == "template1"
     assert tried == ["template1"]
+
+
+class Objects:
+    """Two databases: one whose rights are read, and one that has of its objects what `has` names."""
+
+    def __init__(self, rows, has, refuses=()):
+        self._rows, self._has, self._refuses = rows, has, refuses
+        self.given = []
+
+    def execute(self, query, values=()):
+        text = query.decode()
+        if text == grants._OBJECTS.decode():
+            return Rows(self._rows)
+        if values:
+            return Rows([(values[0] in self._has,)])
+        if any(words in text for words in self._refuses):
+            raise psycopg.errors.InsufficientPrivilege("permission denied")
+        self.given.append(text)
+        return Rows()
+
+    @contextmanager
+    def transaction(self):
+        yield
+
+
+ROWS = [
+    ("TABLE", "s.t", None, "app", True, "app", "SELECT", False, True),
+    ("TABLE", "s.t", None, "app", True, "reader", "SELECT", True, False),
+    ("TABLE", "s.t", "b c", "app", True, None, "UPDATE", False, False),
+    ("TABLE", "s.gone", None, "app", True, "reader", "SELECT", False, False),
+    ("FUNCTION", "s.f()", None, "app", True, "app", "EXECUTE", False, True),
+    ("TABLE", "s.theirs", None, "other", False, None, None, None, None),
+]
+
+
+def test_rights_on_objects_are_given_to_those_of_the_same_name():
+    database = Objects(ROWS, {"s.t", "s.f()", "s.theirs"})
+    found = grants._read(database)
+    assert grants._give(database, found) == []
+    assert found.owners == ["other"]
+    assert database.given == [
+        "REVOKE ALL ON TABLE s.t FROM PUBLIC", 'GRANT SELECT ON TABLE s.t TO "reader" WITH GRANT OPTION',
+        'GRANT UPDATE ("b c") ON TABLE s.t TO PUBLIC', "REVOKE ALL ON FUNCTION s.f() FROM PUBLIC",
+    ]  # fmt: skip
+
+
+def test_a_right_that_cannot_be_given_is_told_and_the_others_are_given():
+    database = Objects(ROWS, {"s.t", "s.f()"}, refuses=["s.t"])
+    (told,) = grants._give(database, grants._read(database))
+    assert told == "on table s.t: permission denied"
+    assert database.given == ["REVOKE ALL ON FUNCTION s.f() FROM PUBLIC"]

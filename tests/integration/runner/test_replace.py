@@ -89,6 +89,7 @@ def test_what_was_there_makes_way_stays_can_be_put_back_and_is_removed(world: Wo
     changed = world.db.fingerprint(name)
     world.db.sql("postgres", f"create role {identifier(reader)}")
     world.db.sql("postgres", LIKENESS.format(name=identifier(name), reader=identifier(reader), user=USER))
+    world.db.sql(name, f"grant select on orders to {identifier(reader)}", USER)
     likeness = properties(world, name)
     restore = replacing(world, task, name)
     assert restore.beside is not None
@@ -105,6 +106,7 @@ def test_what_was_there_makes_way_stays_can_be_put_back_and_is_removed(world: Wo
     assert differences(before, world.db.fingerprint(name)) == []
     assert differences(changed, world.db.fingerprint(old)) == []
     assert properties(world, name) == likeness
+    assert world.db.sql(name, f"select has_table_privilege({literal(reader)}, 'orders', 'select')") == "t\n"
     assert world.db.sql(name, "select reltuples from pg_class where relname = 'orders'") == "1000\n"
 
     again = came(world.pod(restore).run())

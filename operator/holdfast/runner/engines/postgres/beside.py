@@ -4,7 +4,7 @@ What was there stays, under another name. Until the step the target is not touch
 fresh one is left.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -31,11 +31,17 @@ class Replacing:
     """See engine.Landing."""
 
     def __init__(
-        self, maintenance: Maintenance, database: str, names: Beside, manifest: Manifest, fresh: Source
+        self,
+        maintenance: Maintenance,
+        database: str,
+        names: Beside,
+        manifest: Manifest,
+        fresh: Source,
+        carry: Callable[[], list[str]],
     ) -> None:
-        """`fresh` is the database of that name, as a restore uses it."""
+        """`fresh` is the database of that name, as a restore uses it; `carry` gives it the old one's grants."""
         self._maintenance, self._database, self._names = maintenance, database, names
-        self._manifest, self._fresh = manifest, fresh
+        self._manifest, self._fresh, self._carry = manifest, fresh, carry
         self._there: properties.Properties | None = None
 
     def done(self) -> Switched | None:
@@ -120,6 +126,8 @@ class Replacing:
                 "nothing was switched",
                 "find out who else changes the target, then restore again",
             )
+        if there is not None:
+            self._fresh.warnings += self._carry()
         moves = [(self._database, old)] if there else []
         given = list(there.given(fresh)) if there else []
         seconds = switch.exchange(self._maintenance, [*moves, (fresh, self._database)], given)

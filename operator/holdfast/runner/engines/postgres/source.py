@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from typing import Self
 
 from holdfast.api.database import Database
@@ -11,7 +12,7 @@ from holdfast.contract.manifest import Manifest, ManifestArtifact
 from holdfast.contract.task import Beside, RestoreTask
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.engines import safe_releases, tools
-from holdfast.runner.engines.postgres import after, beside, connection, dumps, restore, served, server, target
+from holdfast.runner.engines.postgres import after, beside, connection, dumps, grants, restore, served, server, target
 from holdfast.runner.engines.postgres.connection import Target
 from holdfast.runner.engines.postgres.maintenance import Maintenance
 from holdfast.runner.engines.protocol import Came, Landing, Overrides, Ready, Switched
@@ -113,8 +114,10 @@ class Postgres:
         """See engine.Source."""
         maintenance = self._maintenance([self._target.database, names.fresh, names.old])
         one = maintenance.where()
-        fresh = self._of(replace(self._target.answered(one.host, one.port), database=names.fresh))
-        return beside.Replacing(maintenance, self._target.database, names, manifest, fresh)
+        old = self._target.answered(one.host, one.port)
+        new = replace(old, database=names.fresh)
+        carry = partial(grants.carry, old, new, self._context.stop)
+        return beside.Replacing(maintenance, old.database, names, manifest, self._of(new), carry)
 
     def swap_back(self, kept: str, old: str) -> Switched:
         """See engine.Source."""
