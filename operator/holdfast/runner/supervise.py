@@ -6,6 +6,7 @@ which might be secret.
 
 import os
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from holdfast.runner import signals
 from holdfast.runner.pod.context import Context
 from holdfast.runner.pod.result import Result, UncleanError
 
+LOOK_SECONDS = 0.5  # that a signal may wait for its answer
 ENDING_SECONDS = GRACE_SECONDS - 5  # for the work to end well once it was asked to; then the report goes out without it
 
 
@@ -39,7 +41,7 @@ def supervise(work: Callable[[], Result], context: Context, deadline_seconds: fl
         return End(failure=_interrupted(signals.noted[0].name))
     threading.Thread(target=lambda: news.put(_ended(work, context)), name="work", daemon=True).start()
     try:
-        first = news.get(timeout=deadline_seconds)
+        first = _next(news, deadline_seconds)
     except Empty:
         first = _late(deadline_seconds)
     if isinstance(first, End):
@@ -49,11 +51,26 @@ def supervise(work: Callable[[], Result], context: Context, deadline_seconds: fl
     return _last(news, first)
 
 
+def _next(news: "SimpleQueue[End | HoldfastError]", seconds: float) -> "End | HoldfastError":
+    """Wait for news, in short waits. Raises Empty.
+
+    Python answers a signal between two steps of its own. One that comes just before a wait begins is answered when
+    that wait ends, and the wait for a deadline is hours.
+    """
+    give_up = time.monotonic() + seconds
+    while True:
+        try:
+            return news.get(timeout=max(0.0, min(LOOK_SECONDS, give_up - time.monotonic())))
+        except Empty:
+            if time.monotonic() >= give_up:
+                raise
+
+
 def _last(news: "SimpleQueue[End | HoldfastError]", asked: HoldfastError) -> End:
     """Wait for the work to end, a limited time; a second signal changes nothing."""
     while True:
         try:
-            said = news.get(timeout=ENDING_SECONDS)
+            said = _next(news, ENDING_SECONDS)
         except Empty:
             return End(failure=asked, clean=False)
         if isinstance(said, End):
