@@ -127,7 +127,8 @@ def test_what_a_dump_does_not_hold_is_recorded_asked_for_and_restored_once_the_r
     assert world.db.sql(database, "show search_path; show timezone") == 'app, "Odd one", public\nEurope/Berlin\n'
     comment = "select shobj_description(oid, 'pg_database') from pg_database where datname = current_database()"
     assert world.db.sql(database, comment) == "the shop's\n"
-    again = world.db.sql(database, "select unnest(setconfig) from pg_db_role_setting where setrole <> 0")
+    ours = "setdatabase = (select oid from pg_database where datname = current_database())"
+    again = world.db.sql(database, f"select unnest(setconfig) from pg_db_role_setting where setrole <> 0 and {ours}")
     assert again == "work_mem=8MB\n"
 
 
