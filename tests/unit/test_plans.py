@@ -64,6 +64,8 @@ def test_what_changes_a_plan_is_planned_anew_and_what_does_not_is_only_looked_at
     body["metadata"]["resourceVersion"] = "900"
     cache.put(BACKUPS, body | {"status": body["status"] | {"keptBecause": ["within 30 days"]}})
     assert asked.of("shop", "orders") is first
+    assert asked.of("shop", "orders") is first
+    assert gathered == [40, 40]
 
     body["metadata"]["resourceVersion"] = "901"
     cache.put(BACKUPS, body | {"spec": body["spec"] | {"pinned": True}})
@@ -141,3 +143,30 @@ def test_as_many_reasons_are_said_as_a_status_takes():
     verdict = Verdict(fact, True, (), tuple(f"reason {number}" for number in range(20)), None)
     assert len(plans.kept_because(verdict)) == 16
     assert plans.kept_because(verdict._replace(keep=False)) == ()
+
+
+def test_a_policy_that_is_going_or_gone_lets_nothing_go_and_says_nothing_of_its_backups():
+    cache = a_cache()
+    asked, (policy,) = plans.Plans(cache, settings(), lambda: NOW), a_cluster(Store(), {}).all(POLICIES)
+    old = cache.backup("shop", "b35")
+    assert old is not None
+    assert (asked.keeps(old), asked.verdict(old) is not None) == (False, True)
+    policy["metadata"] |= {"resourceVersion": "900", "deletionTimestamp": clock.to_text(NOW)}
+    cache.put(POLICIES, policy)
+    assert asked.of("shop", "orders") is plans.NOTHING
+    assert (asked.keeps(old), asked.verdict(old), asked.looks_for(old)) == (True, None, False)
+
+
+def test_what_is_no_good_backup_has_nothing_to_say_and_is_not_looked_for():
+    cluster, cache = a_cluster(Store(), {"a": 33, "b": 5, "e": 1}, mode="External"), Cache()
+    for kind in (POLICIES, BACKUPS):
+        for body in cluster.all(kind):
+            failed = {"phase": "Failed", "failure": {"reason": "DumpFailed", "message": "m", "remedy": "r"}}
+            body["status"] = body.get("status", {}) | (failed if body["metadata"]["name"] == "b" else {})
+            cache.put(kind, body)
+    asked = plans.Plans(cache, settings(), lambda: NOW)
+    good, bad = cache.backup("shop", "a"), cache.backup("shop", "b")
+    assert good is not None
+    assert bad is not None
+    assert (asked.looks_for(good), asked.looks_for(bad), asked.verdict(bad)) == (True, False, None)
+    assert (asked.keeps(good), asked.concerns(bad)) == (True, False)
