@@ -87,7 +87,7 @@ def test_kubectl_get_shows_what_one_wants_to_know(world: World):
     assert "<" not in row
     described = world.kubectl("describe", BACKUPS, "-n", world.backups, "shown")
     assert "BackupSucceeded" in described
-    assert "kubectl -n" in described, "the way back is shown"
+    assert "DatabaseRestore" in described, "the way back is shown"
 
 
 def test_a_backup_waits_for_its_policy_says_so_and_goes_on(world: World):
