@@ -127,6 +127,7 @@ def test_a_client_that_keeps_a_lock_is_told_and_all_stays(target: Target) -> Non
     target.assert_as_before()
 
 
+@pytest.mark.matrix
 def test_an_artifact_with_a_flipped_bit_leaves_the_target_as_it_was(target: Target) -> None:
     target.let_replace()
     alter(target.world, target.task)
@@ -134,6 +135,7 @@ def test_an_artifact_with_a_flipped_bit_leaves_the_target_as_it_was(target: Targ
     target.assert_as_before()
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("phase", ["restoring", "comparing", "switching"])
 def test_killed_the_next_pod_brings_it_to_the_end(target: Target, phase: str) -> None:
     target.let_replace()
@@ -147,6 +149,7 @@ def test_killed_the_next_pod_brings_it_to_the_end(target: Target, phase: str) ->
     assert target.schemas() == [target.name, target.names.old]
 
 
+@pytest.mark.matrix
 def test_foreign_keys_of_another_database_are_refused_by_name(target: Target) -> None:
     target.let_replace()
     other = f"{target.name}_other"

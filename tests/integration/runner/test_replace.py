@@ -80,7 +80,9 @@ def assert_untouched(world: World, database: str, before: Any) -> None:
     assert (properties(world, database), world.db.fingerprint(database)) == before
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    "form", [pytest.param(form, marks=[] if form == "sql" else pytest.mark.matrix) for form in FORMS]
+)
 def test_what_was_there_makes_way_stays_can_be_put_back_and_is_removed(world: World, form: str) -> None:
     name, reader = f"replaced {form}", f"Reader {form}"
     task = backed_up(world, name, form)
@@ -203,7 +205,7 @@ def test_a_restore_that_differs_switches_nothing(world: World) -> None:
     assert_untouched(world, "differing", before)
 
 
-@pytest.mark.parametrize("signal", ["KILL", "TERM"])
+@pytest.mark.parametrize("signal", ["KILL", pytest.param("TERM", marks=pytest.mark.matrix)])
 def test_killed_in_the_midst_the_target_is_as_it_was_and_the_next_pod_begins_anew(
     world: World, big: str, signal: str
 ) -> None:
