@@ -119,6 +119,7 @@ def test_without_the_rights_nothing_begins_and_the_grants_are_told(target: Targe
     target.assert_as_before()
 
 
+@pytest.mark.matrix  # it waits for half a minute
 def test_a_client_that_keeps_a_lock_is_told_and_all_stays(target: Target) -> None:
     target.let_replace()
     with target.server.session("begin; select * from later; select sleep(300);", target.name):
