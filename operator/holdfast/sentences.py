@@ -26,6 +26,11 @@ def explain(what: Explained, most: int = 4096) -> str:
     return cut(cut(message, max(0, most - len(remedy.encode()))) + remedy, most)
 
 
+def for_restores(remedy: str, instead: str) -> str:
+    """Return a remedy that dumps and restores share in the words of a restore, which publishes nothing."""
+    return remedy.replace("create another backup", instead).removesuffix("; nothing was published")
+
+
 def few(names: Sequence[str], most: int, between: str = ", ") -> str:
     """Name the first `most` of them, and say how many more there are."""
     return between.join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -154,7 +154,7 @@ def test_a_strangers_job_of_our_name_is_never_touched():
         cleaning = failed.model_copy(update={"cleanup": Cleanup(job_name=job.name, state="Running")})
         ended = the_decision(observed(a_backup(status=cleaning), cleanup_job=job))
         assert (ended.act, ended.status.cleanup.state) == (None, "Failed")
-        assert "not belong to this backup" in ended.announcement.message
+        assert "not belong to this resource" in ended.announcement.message
         assert the_decision(observed(a_backup(status=ended.status), cleanup_job=job)) == Rest()
 
 

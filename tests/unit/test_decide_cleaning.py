@@ -78,7 +78,7 @@ def test_a_strangers_job_of_its_name_is_never_followed_or_given_a_time_to_live()
     stranger = a_job(name=NAME, owner="somebody", complete=True)
     said = the_decision(cleaning(cleanup_job=stranger)).status
     assert said.cleanup.state == "Failed"
-    assert "does not belong to this backup" in said.cleanup.message
+    assert "does not belong to this resource" in said.cleanup.message
     assert the_decision(cleaning(said, cleanup_job=stranger)) == Rest()
 
 

@@ -466,3 +466,19 @@ def test_a_task_imports_nothing_that_it_does_not_need(kind, not_needed):
     imported = json.loads(said)
     assert f"holdfast.runner.tasks.{kind.removeprefix('Snapshot').removesuffix('Task').lower()}" in imported
     assert [name for name in not_needed if name in imported] == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "instead"),
+    [
+        ("backup", "create another backup: the Pod was deleted; nothing was published"),
+        ("restore", "create another DatabaseRestore: the Pod was deleted"),
+        ("swap-back", "create another DatabaseRestore: the Pod was deleted"),
+        ("drop", "remove it by hand: the Pod was deleted"),
+    ],
+)
+def test_what_to_do_is_said_in_the_words_of_the_task(places, log, kind, instead):
+    told = "create another backup: the Pod was deleted; nothing was published"
+    ended = supervise.End(failure=HoldfastError(Reason.INTERRUPTED, "it was told to end", told))
+    assert runner._end(kind, ended, Log(log), places, NOW, time.monotonic()) == 9
+    assert reports.parse(places.termination_log.read_text()).failure.remedy == instead

@@ -1,6 +1,8 @@
 """A restore that differs from its manifest has failed, and names in what."""
 
+import io
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,7 +12,9 @@ from holdfast.contract.task import Beside, RestoreTask
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.engines import landing
 from holdfast.runner.engines.protocol import Came
-from holdfast.runner.tasks import restored
+from holdfast.runner.pod.context import Places
+from holdfast.runner.pod.log import Log
+from holdfast.runner.tasks import restore, restored
 
 TABLES = [ManifestTable(name="public.orders", rows=3), ManifestTable(name="public.items", rows=0)]
 
@@ -140,3 +144,22 @@ def test_a_replacing_task_has_to_name_the_databases_beside():
         landing.landing(Target(None), a_task(mode=RestoreMode.REPLACE), a_manifest())
     names = Beside(fresh="f", old="o")
     assert landing.landing(Target(None), a_task(mode=RestoreMode.REPLACE, beside=names), a_manifest()) is names
+
+
+def test_an_identity_that_does_not_fit_is_told_before_a_database_is_made(monkeypatch):
+    target, told = Target(None), HoldfastError(Reason.IDENTITY_MISMATCH, "it is of nobody", "mount another")
+    target.require_served = lambda _task, _manifest: target.calls.append("require_served")
+
+    def refused(*_):
+        raise told
+
+    monkeypatch.setattr(restore.store, "connect", lambda *_: None)
+    monkeypatch.setattr(restore.manifests, "find", lambda *_: Manifest.model_construct(artifact=None))
+    monkeypatch.setattr(restore, "_require_expected", lambda *_: None)
+    monkeypatch.setattr(restore.choose, "source", lambda *_: target)
+    monkeypatch.setattr(restore.encryption, "decryption", refused)
+    task = a_task(create=True, s3=None, key_prefix="", backup_uid=None, database=None)
+    with pytest.raises(HoldfastError) as caught:
+        restore.run(task, SimpleNamespace(log=Log(io.StringIO()), places=Places()))
+    assert caught.value is told
+    assert target.calls == ["require_served"]

@@ -64,3 +64,15 @@ def update(old: Sequence[Condition], new: Iterable[State], generation: int, now:
             observed_generation=generation,
         )  # fmt: skip
     return list(result.values())
+
+
+def in_progress(what: str, reason: str, sentence: str, *unknown: ConditionType) -> list[State]:
+    """Say of a backup or a restore (`what`) that it has not ended; `unknown` is what else only its end will tell."""
+    goes_on, later = f"the {what} is in progress", f"not known until the {what} has finished"
+    return [
+        (ConditionType.FINISHED, False, reason, goes_on),
+        *((each, None, reason, later) for each in (ConditionType.SUCCEEDED, *unknown)),
+        (ConditionType.READY, False, reason, goes_on),
+        (ConditionType.RECONCILING, True, reason, sentence),
+        (ConditionType.STALLED, False, reason, "Holdfast goes on by itself"),
+    ]

@@ -127,6 +127,12 @@ class DatabaseRestoreStatus(StatusModel):
         None, description="Whether the restore is confirmed. Present if the target is of production."
     )
     job_name: str | None = Field(None, max_length=63, description="Name of the Job that restores.")
+    job_uid: str | None = Field(
+        None,
+        alias="jobUID",
+        max_length=253,
+        description="The uid of that Job, once it was seen. There is no second one.",
+    )
     pod_wanted: PodWanted | None = Field(
         None, description="Present while the Job should have a running Pod and has none."
     )

@@ -26,7 +26,7 @@ def job_name_taken(name: str) -> Failure:
     """Somebody else's Job bears the name that ours would have."""
     return Failure(
         reason=Reason.JOB_NAME_TAKEN,
-        message=f"a Job named {name} exists already and does not belong to this backup",
+        message=f"a Job named {name} exists already and does not belong to this resource",
         remedy="find out who created that Job, and delete it",
     )
 

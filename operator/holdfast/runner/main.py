@@ -43,6 +43,14 @@ from holdfast.runner.pod.masking import Mask
 from holdfast.runner.pod.result import Result
 from holdfast.runner.pod.stop import Stop
 from holdfast.runner.supervise import End, supervise
+from holdfast.sentences import for_restores
+
+# what to do next where a task changes a database, and makes no backup
+_ANOTHER = {
+    "restore": "create another DatabaseRestore",
+    "swap-back": "create another DatabaseRestore",
+    "drop": "remove it by hand",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -162,7 +170,7 @@ def _end(kind: str, ended: End, log: Log, places: Places, started: datetime, beg
         verification=result.verification,
         deletion=result.deletion,
         restore=result.restore,
-        failure=failure and _failure(failure),
+        failure=failure and _failure(failure, _ANOTHER.get(kind)),
         message=result.message,
         clean=ended.clean and result.clean,
         backup_there=result.backup_there,
@@ -178,12 +186,12 @@ def _end(kind: str, ended: End, log: Log, places: Places, started: datetime, beg
     return code
 
 
-def _failure(error: HoldfastError) -> FailureReport:
+def _failure(error: HoldfastError, instead: str | None) -> FailureReport:
     return FailureReport(
         reason=error.reason,
         exit_code=error.exit_code,
         message=error.message,
-        remedy=error.remedy,
+        remedy=for_restores(error.remedy, instead) if instead else error.remedy,
         server_major=error.server_major,
         differences=list(error.differences),
     )

@@ -18,7 +18,7 @@ from holdfast.api.backup import (
 )
 from holdfast.api.begun import there
 from holdfast.api.conditions import ConditionType as C
-from holdfast.api.conditions import update
+from holdfast.api.conditions import in_progress, update
 from holdfast.api.job import PodWanted
 from holdfast.contract.report import BackupReport, Report
 from holdfast.decide.backup import queue, reported
@@ -82,19 +82,8 @@ def _under_way(backup: BackupView, now: datetime, phase: Phase, reason: str, sen
         sentence = f"{sentence} (Job {backup.status.attempt})"
     if retries:
         sentence = f"{sentence} (retry {retries})"
-    conditions = update(
-        backup.status.conditions,
-        [
-            (C.FINISHED, False, reason, "the backup is in progress"),
-            (C.SUCCEEDED, None, reason, "not known until the backup has finished"),
-            (C.VERIFIED, None, reason, "not known until the backup has finished"),
-            (C.READY, False, reason, "the backup is in progress"),
-            (C.RECONCILING, True, reason, sentence),
-            (C.STALLED, False, reason, "Holdfast goes on by itself"),
-        ],
-        backup.generation,
-        now,
-    )
+    states = in_progress("backup", reason, sentence, C.VERIFIED)
+    conditions = update(backup.status.conditions, states, backup.generation, now)
     return backup.status.model_copy(
         update={
             "phase": phase,

@@ -1,6 +1,7 @@
 """How a restore that failed is ended: nothing of its Job may go on beside the word Failed. Pure.
 
-First the failure is recorded, then the Job is deleted with its Pods before it, then its last Pod is waited for.
+First the failure is recorded, then the Job is deleted with its Pods before it, then its last Pod is waited for. Where a
+Pod after all reports a success meanwhile, that is what is told: the target has changed, whatever became of the Job.
 """
 
 from datetime import datetime, timedelta
@@ -8,9 +9,9 @@ from datetime import datetime, timedelta
 from holdfast.api.backup import Failure
 from holdfast.api.begun import there
 from holdfast.contract.report import Report
-from holdfast.decide import ownership
+from holdfast.decide import job_end, ownership
 from holdfast.decide.decision import Announcement, Delete, Do, Learn, Rest, What, Write
-from holdfast.decide.restore import removal, statuses
+from holdfast.decide.restore import remedies, removal, statuses
 from holdfast.decide.restore.observation import RESTORE, Decision, Observation
 from holdfast.decide.views import JobView, PodView
 
@@ -19,9 +20,9 @@ LONGEST = timedelta(minutes=5)  # from SIGTERM to the end of a Pod on a node tha
 
 def fail(o: Observation, failure: Failure, report: Report | None, now: datetime) -> Decision:
     """Record that it has failed; where its Job may go on, that this one is ended first."""
-    job = _job(o)
+    job, failure = _job(o), remedies.of_restore(o, failure, report)
     if _left(o) or (job is not None and not job.finished):
-        return Write(statuses.ending(o.restore, failure, job.uid if job else None, now))
+        return Write(statuses.ending(o.restore, failure, job.uid if job else o.restore.status.job_uid, now))
     return _failed(o, failure, report, now)
 
 
@@ -51,8 +52,17 @@ def _job(o: Observation) -> JobView | None:
     return job if job is not None and ownership.is_ours(job, o.restore.ref) else None
 
 
+def own_pods(o: Observation) -> tuple[PodView, ...]:
+    """Return the Pods of its Job, also where that is gone."""
+    job = _job(o)
+    return ownership.pods_of(job.uid if job else o.restore.status.job_uid, o.of(RESTORE).pods)
+
+
+def success(o: Observation) -> tuple[PodView, Report] | None:
+    """Return the Pod of its Job whose runner has ended well, with its report."""
+    return job_end.success_of(own_pods(o))
+
+
 def _left(o: Observation) -> list[PodView]:
     """Return the Pods of its Job in which a runner may still work."""
-    job, ending = _job(o), o.restore.status.ending
-    uid = job.uid if job else ending.job_uid if ending else None
-    return [pod for pod in ownership.pods_of(uid, o.of(RESTORE).pods) if not pod.ended]
+    return [pod for pod in own_pods(o) if not pod.ended]

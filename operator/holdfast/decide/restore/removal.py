@@ -18,7 +18,7 @@ from holdfast.decide.outcome import End, left_behind
 from holdfast.decide.ownership import is_ours, pods_of
 from holdfast.decide.restore import fixing, plausible, statuses
 from holdfast.decide.restore.observation import REMOVAL, RESTORE, Decision, Observation
-from holdfast.sentences import explain
+from holdfast.sentences import explain, for_restores
 
 
 def decide(o: Observation, now: datetime) -> Decision:
@@ -55,7 +55,7 @@ def with_leftover(o: Observation, status: DatabaseRestoreStatus) -> DatabaseRest
     if seen.job is not None and is_ours(seen.job, o.restore.ref):
         there = left_behind(seen.job, pods_of(seen.job.uid, seen.pods))
     else:
-        there = o.restore.status.phase is Phase.RUNNING  # it ran, and its Job is gone
+        there = o.restore.status.job_uid is not None  # its Job is gone, and may have run
     return statuses.removing(status, [resolved.fresh], job_name(o)) if there else status
 
 
@@ -92,7 +92,9 @@ def _ended(o: Observation, end: End) -> Decision:
     if report is not None and report.outcome is Outcome.SUCCEEDED and report.kind == plausible.DROPS:
         said = report.message or "removed"
         return Write(statuses.removed(o.restore.status, said), Announcement(False, "ReplacedRemoved", said))
-    return _failed(o, explain(end.failure or failures.failure_in(report)))
+    failure = end.failure or failures.failure_in(report)
+    remedy = for_restores(failure.remedy, "remove it by hand")
+    return _failed(o, explain(failure.model_copy(update={"remedy": remedy})))
 
 
 def _failed(o: Observation, sentence: str) -> Decision:

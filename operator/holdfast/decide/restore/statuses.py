@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from holdfast import units
 from holdfast.api.backup import Ending, Failure
 from holdfast.api.conditions import ConditionType as C
-from holdfast.api.conditions import update
+from holdfast.api.conditions import in_progress, update
 from holdfast.api.guard import Confirmation
 from holdfast.api.job import PodWanted
 from holdfast.api.restore_status import DatabaseRestoreStatus, Phase, Removal, Replaced, ResolvedRestore
@@ -68,18 +68,8 @@ def ending(restore: RestoreView, failure: Failure, job_uid: str | None, now: dat
 
 
 def _under_way(restore: RestoreView, now: datetime, phase: Phase, reason: str, sentence: str) -> Status:
-    conditions = update(
-        restore.status.conditions,
-        [
-            (C.FINISHED, False, reason, "the restore is in progress"),
-            (C.SUCCEEDED, None, reason, "not known until the restore has finished"),
-            (C.READY, False, reason, "the restore is in progress"),
-            (C.RECONCILING, True, reason, sentence),
-            (C.STALLED, False, reason, "Holdfast goes on by itself"),
-        ],
-        restore.generation,
-        now,
-    )
+    states = in_progress("restore", reason, sentence)
+    conditions = update(restore.status.conditions, states, restore.generation, now)
     return restore.status.model_copy(
         update={
             "phase": phase,

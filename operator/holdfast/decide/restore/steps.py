@@ -14,7 +14,7 @@ from holdfast.api.job import LOG_SECONDS, JobTemplate, PodWanted
 from holdfast.api.restore_status import Phase
 from holdfast.api.restoring import RestoreMode
 from holdfast.contract.report import Report, RestoreReport
-from holdfast.decide import claims, failures, job_life
+from holdfast.decide import claims, failures, job_end, job_life, ownership
 from holdfast.decide.decision import Announcement, Do, Learn, Rest, What, Write
 from holdfast.decide.images import runner_image
 from holdfast.decide.job_life import State, Step, Work
@@ -43,10 +43,9 @@ def decide(o: Observation, settings: Settings, now: datetime) -> Decision:
     if o.restore.deleting:
         return Rest()  # garbage collection ends its Jobs
     if status.phase and status.phase.is_final:
-        tidied = job_life.tidied(o.of(RESTORE), o.restore.ref, LOG_SECONDS)
-        return tidied or removal.decide(o, now)
+        return _tidied(o, now) or removal.decide(o, now)
     if status.ending is not None:
-        return ending.follow(o, now)
+        return _end_the_job(o, now)
     try:
         if status.resolved is None:
             return _fixed(o, settings, now)
@@ -130,20 +129,47 @@ def _with_job(o: Observation, settings: Settings, now: datetime) -> Decision:
     """Have the Job made, and see what comes of it."""
     status, seen = o.restore.status, o.of(RESTORE)
     resolved = there(status.resolved, "resolved")
-    unbegun = seen.job is None and status.phase is not Phase.RUNNING
-    if unbegun and (asked := confirming.asked(o, resolved, now)) is not None:
-        return asked
-    if seen.job is None and (before := _before_the_job(o, settings)):
-        return before if isinstance(before, Do) else ending.fail(o, before, None, now)
-    started = status.started_at or o.restore.created
-    work = Work(
-        RESTORE, o.restore.ref, template(o), started, status.pod_wanted, ran=status.phase is Phase.RUNNING
-    )  # fmt: skip
-    if seen.job is None and work.ran:
-        return ending.fail(o, _unknown("its Job is gone"), None, now)
+    told = ending.success(o)
+    if told is not None and told[0].over and not (seen.job and seen.job.finished):
+        return _finish(o, End(report=told[1]), now)  # what its Job says of it may come late, or never
+    if seen.job is None:
+        if status.job_uid is not None:
+            return _without_its_job(o, now)
+        if (asked := confirming.asked(o, resolved, now)) is not None:
+            return asked
+        if before := _before_the_job(o, settings):
+            return before if isinstance(before, Do) else ending.fail(o, before, None, now)
+    elif status.job_uid is None and ownership.is_ours(seen.job, o.restore.ref):
+        return Write(status.model_copy(update={"job_uid": seen.job.uid}))
+    started, ran = status.started_at or o.restore.created, status.phase is Phase.RUNNING
+    work = Work(RESTORE, o.restore.ref, template(o), started, status.pod_wanted, ran)
     volume = resolved.database.volume
     hindrance = claims.missing(volume.claim_name, o.claim) if volume else None
     return _after(o, job_life.step(work, seen, o.asked, now, hindrance), now)
+
+
+def _without_its_job(o: Observation, now: datetime) -> Decision:
+    """Say that nobody knows what it did, where none of its Pods has left a word."""
+    if not o.asked.pods:
+        return Do(Learn(What.PODS))
+    return ending.fail(o, _unknown("its Job is gone"), None, now)
+
+
+def _end_the_job(o: Observation, now: datetime) -> Decision:
+    """End the Job of a restore that has failed, unless one of its Pods was faster."""
+    told = ending.success(o)
+    report = told[1] if told else None
+    if report is None or report.restore is None or _implausible(o, report, report.restore, now):
+        return ending.follow(o, now)
+    return succeed(o, report, report.restore, now)
+
+
+def _tidied(o: Observation, now: datetime) -> Decision | None:
+    """Let its Job go; one whose Pod has ended is about to end by itself, and keeps the Pod's log."""
+    job, pods = o.of(RESTORE).job, ending.own_pods(o)
+    if job and not job.finished and pods and pods[-1].over and now < job_end.overdue(job, template(o)):
+        return None
+    return job_life.tidied(o.of(RESTORE), o.restore.ref, LOG_SECONDS)
 
 
 def _before_the_job(o: Observation, settings: Settings) -> Do | Failure | None:
@@ -189,7 +215,8 @@ def _unknown(why: str) -> Failure:
     return Failure(
         reason=Reason.RESTORE_UNKNOWN,
         message=f"it is not known how the restore ended: {why}",
-        remedy="look at what is in the target, and into the Job's log if it is there, before you restore again",
+        remedy="look at what is in the target, and into the Job's log if it is there, before you create another "
+        "DatabaseRestore",
     )
 
 
@@ -202,11 +229,14 @@ def _finish(o: Observation, end: End, now: datetime) -> Decision:
 
 def succeed(o: Observation, report: Report, result: RestoreReport, now: datetime) -> Decision:
     """Record a success, where it is one of what was asked for."""
-    status = o.restore.status
-    resolved, chosen = there(status.resolved, "resolved"), there(status.source, "source")
-    started = status.started_at or o.restore.created
-    if (wrong := plausible.wrong(report, result, chosen, resolved, started, now)) is not None:
+    if (wrong := _implausible(o, report, result, now)) is not None:
         return ending.fail(o, failures.report_implausible(wrong), report, now)
     back = undo.resource(o.restore.namespace, o.restore.name) if result.replaced is not None else None
     done = statuses.succeeded(o.restore, report, result, back, now)
     return Write(done, Announcement(bool(done.warnings), "RestoreSucceeded", done.message or ""))
+
+
+def _implausible(o: Observation, report: Report, result: RestoreReport, now: datetime) -> str | None:
+    status = o.restore.status
+    resolved, chosen = there(status.resolved, "resolved"), there(status.source, "source")
+    return plausible.wrong(report, result, chosen, resolved, status.started_at or o.restore.created, now)

@@ -11,7 +11,7 @@ COMMIT that pg_dump writes around large objects end psql's own transaction.)
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from holdfast.api.policy import Algorithm
 from holdfast.contract.manifest import Manifest, ManifestArtifact
@@ -36,6 +36,8 @@ from holdfast.runner.tasks.comparing import resumed
 from holdfast.runner.tasks.restored import Compared
 from holdfast.units import size_for_people
 
+Clear = Callable[[Iterator[bytes]], Iterator[bytes]]  # what decrypts the artifact's chunks, where it is encrypted
+
 
 def run(task: RestoreTask, context: Context, overrides: Overrides | None = None) -> Result:
     """Restore into the task's database, or into the one that a person named instead. Raises HoldfastError."""
@@ -50,9 +52,11 @@ def run(task: RestoreTask, context: Context, overrides: Overrides | None = None)
     place = landing.landing(target, task, manifest)
     if there := place.done():
         return _result(manifest, target, None, there)
+    clear = encryption.decryption(manifest.artifact, IDENTITY_SECRET, context.places)
+    assert clear is not None
     with place.opened() as fresh:
         fresh.require_needs(manifest)
-        _feed(task, opened, manifest, fresh, context)
+        _feed(task, opened, manifest, fresh, clear, context)
         context.log.line("step", phase="comparing")
         came = restored.compared(fresh, manifest, task)
         context.log.line("step", phase="switching")
@@ -60,11 +64,9 @@ def run(task: RestoreTask, context: Context, overrides: Overrides | None = None)
     return _result(manifest, target, came, switched)
 
 
-def _feed(task: RestoreTask, opened: Store, manifest: Manifest, target: Source, context: Context) -> None:
+def _feed(task: RestoreTask, opened: Store, manifest: Manifest, target: Source, clear: Clear, context: Context) -> None:
     """Read the artifact through once, then feed it into the database."""
     artifact = manifest.artifact
-    clear = encryption.decryption(artifact, IDENTITY_SECRET, context.places)
-    assert clear is not None
     with Progress(context.log, "checking", artifact.uncompressed_bytes) as progress:
         for _ in _trusted(opened, artifact, context, progress):
             pass

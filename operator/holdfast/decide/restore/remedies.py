@@ -1,0 +1,36 @@
+"""What to do about a restore that failed: in the words of a restore, and with what is in its target now. Pure."""
+
+from holdfast.api.backup import Failure
+from holdfast.api.restore_status import Phase
+from holdfast.api.restoring import RestoreMode
+from holdfast.contract.report import Report
+from holdfast.decide import ownership
+from holdfast.decide.restore.observation import RESTORE, Observation
+from holdfast.errors import Reason
+from holdfast.sentences import for_restores
+
+_ANOTHER = "create another DatabaseRestore"
+_STOPPED = (Reason.INTERRUPTED, Reason.DEADLINE_EXCEEDED)  # the runner's own word, in the middle of its work
+_TARGETS = {
+    RestoreMode.REFUSE: "look into the target first: it may be half filled, so empty it",
+    RestoreMode.INTO: "look into the target first: it may have a part of the backup, so take that out",
+}
+
+
+def of_restore(o: Observation, failure: Failure, report: Report | None) -> Failure:
+    """Return the failure with a remedy that fits a restore; saying it twice changes nothing."""
+    remedy = for_restores(failure.remedy, _ANOTHER)
+    first = _TARGETS.get(o.restore.status.resolved.mode) if o.restore.status.resolved else None
+    if first is not None and first not in remedy and _may_be_half_done(o, report):
+        then = "" if _ANOTHER in remedy else f"; then {_ANOTHER}"
+        remedy = f"{first}; {remedy}{then}"
+    return failure.model_copy(update={"remedy": remedy})
+
+
+def _may_be_half_done(o: Observation, report: Report | None) -> bool:
+    """Whether a runner worked in the target, and nobody knows how far it came."""
+    if report is not None:
+        return report.failure is not None and report.failure.reason in _STOPPED
+    status = o.restore.status
+    pods = ownership.pods_of(status.job_uid, o.of(RESTORE).pods)
+    return status.phase is Phase.RUNNING or any(pod.started for pod in pods)
