@@ -248,6 +248,10 @@ WRONG_POLICIES = {
         {"database/engine": "mysql", "dump": {"format": "custom"}},
         "spec.dump.format: only postgresql has the formats custom and directory: use sql",
     ),
+    "roles of mysql": (
+        {"database/engine": "mysql", "dump": {"globals": True}},
+        "spec.dump.globals: only postgresql has roles that are backed up: leave globals out",
+    ),
     "two authorities of a server": (
         {"database/connection/tls": {"mode": "verify-full", "caSecretName": "ca", "caConfigMapName": "ca"}},
         "tls.caConfigMapName: the CA certificate is in a Secret or in a ConfigMap: leave out caSecretName or caConfig",

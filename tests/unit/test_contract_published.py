@@ -12,7 +12,9 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
-    "path", [published.SCHEMA, published.SNAPSHOT_SCHEMA, published.PAGE], ids=lambda path: path.name
+    "path",
+    [published.SCHEMA, published.GLOBALS_SCHEMA, published.SNAPSHOT_SCHEMA, published.PAGE],
+    ids=lambda path: path.name,
 )
 def test_each_published_file_is_as_the_models_are(path: Path) -> None:
     assert published.files()[path] == (ROOT / path).read_text()

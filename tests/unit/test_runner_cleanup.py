@@ -8,6 +8,7 @@ from tests.fake_s3 import FakeS3, client_error
 from tests.manifests import a_manifest
 
 from holdfast.api.storage import S3Storage
+from holdfast.contract.manifest import ManifestGlobals
 from holdfast.contract.task import CleanupTask
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.bucket.folder import require_one_backup
@@ -124,15 +125,16 @@ def test_a_deletion_that_is_refused_without_a_lock_fails(monkeypatch, tmp_path):
 def test_the_artifact_that_a_valid_manifest_names_stays_and_the_rest_goes(monkeypatch, tmp_path):
     """A backup that is there is never touched, whatever else of its Pods lies beside it."""
     s3 = FakeS3()
-    kept = a_manifest(key=f"{PREFIX}pod-1.sql.gz")
+    companion = ManifestGlobals(key=f"{PREFIX}pod-1.globals.json.gz", sha256="0" * 64)
+    kept = a_manifest(key=f"{PREFIX}pod-1.sql.gz").model_copy(update={"globals": companion})
     s3.put_object(Key=f"{PREFIX}manifest.json", Body=kept.to_json())
-    for key in (kept.artifact.key, f"{PREFIX}pod-2.sql.gz"):
+    for key in (kept.artifact.key, companion.key, f"{PREFIX}pod-2.sql.gz"):
         s3.put_object(Key=key, Body=b"x")
     s3.create_multipart_upload(Key=f"{PREFIX}pod-3.sql.gz")
 
     done = run(s3, monkeypatch, tmp_path)
 
-    assert sorted(s3.objects) == sorted([kept.artifact.key, f"{PREFIX}manifest.json"])
+    assert sorted(s3.objects) == sorted([kept.artifact.key, companion.key, f"{PREFIX}manifest.json"])
     assert s3.uploads == {}
     assert done.message == (
         f"aborted 1 uploads and deleted 1 objects under {PREFIX}; the backup backup-1 is there and stays"

@@ -195,7 +195,7 @@ class Verification(StatusModel):
         None,
         max_length=16,
         description="Which facts were compared with the manifest and agreed: size, storeChecksum, sha256, "
-        "uncompressedBytes, rows, schema; for a snapshot arn, state, encryption.",
+        "uncompressedBytes, rows, schema, globals; for a snapshot arn, state, encryption.",
     )
     integrity_check: Reported = Field(
         description="Result of comparing the checksums: passed. For a snapshot: what RDS reports about it."
@@ -267,6 +267,14 @@ class Snapshot(SnapshotInRegion):
         [], max_length=64, description="VPC security groups of the source."
     )
     copy_in: SnapshotInRegion | None = Field(None, alias="copy", description="Copy of the snapshot in another region.")
+
+
+class BackupGlobals(StatusModel):
+    """The object beside the artifact that holds roles, owners and grants."""
+
+    sha256: str = Field(max_length=64, description="SHA-256 of the object as stored, in hexadecimal.")
+    size_bytes: int = Field(ge=0, description="Size of the object as stored, in bytes.")
+    roles: int = Field(0, ge=0, description="Number of roles that it names.")
 
 
 class Migrations(StatusModel):
@@ -413,6 +421,9 @@ class DatabaseBackupStatus(StatusModel):
         max_length=16,
         description="What the dump does not hold and a restore needs, in sentences that say what to run first. The "
         "manifest has the whole list.",
+    )
+    globals: BackupGlobals | None = Field(
+        None, description="The object beside the artifact that holds roles, owners and grants, if there is one."
     )
     verification: Verification | None = Field(
         None,

@@ -127,6 +127,12 @@ class Dump(SpecModel):
         description="Number of parallel connections for format directory. Other formats use one connection and do not "
         "take this field. Default: 4.",
     )
+    globals: bool | None = Field(
+        None,
+        description="Whether to back up, beside the dump, the roles that the database refers to (without passwords), "
+        "and who owns and may do what in it. Only for engine postgresql. Default: true for postgresql, if the "
+        "backup's user may read them.",
+    )
 
 
 class Suspicion(SpecModel):
@@ -252,6 +258,12 @@ class BackupPolicySpec(SpecModel):
                 "self.method != 'aws-rds' || !has(self.job) || !has(self.job.scratch)",
                 "job.scratch has no effect when method is aws-rds: leave it out",
                 field=".job.scratch",
+            ),
+            Rule(
+                "!has(self.dump) || !has(self.dump.globals) || !self.dump.globals || !has(self.database.engine) || "
+                "self.database.engine == 'postgresql'",
+                "only postgresql has roles that are backed up: leave globals out",
+                field=".dump.globals",
             ),
             Rule(
                 "!has(self.database.engine) || !(self.database.engine in ['mysql', 'mariadb']) || !has(self.dump) || "

@@ -58,6 +58,19 @@ class ManifestArtifact(StatusModel):
     )
 
 
+class ManifestGlobals(StatusModel):
+    """The object beside the artifact that holds roles, owners and grants: its companion."""
+
+    key: str = Field("", description="Key of the object in the bucket.")
+    size_bytes: int = Field(0, description="Size of the object as stored, in bytes.")
+    uncompressed_bytes: int = Field(0, description="Size before compression, in bytes.")
+    sha256: str = Field("", description="SHA-256 of the object as stored, in hexadecimal.")
+    store_checksum: str | None = Field(
+        None, description="The store's own checksum of the object, as the store returns it."
+    )
+    roles: int = Field(0, description="Number of roles that it names.")
+
+
 class ManifestTool(StatusModel):
     """The tool that wrote the dump."""
 
@@ -81,7 +94,7 @@ class ManifestVerification(StatusModel):
     compared: list[str] | None = Field(
         None,
         fail_fast=True,
-        description="Which facts were compared: size, storeChecksum, sha256, uncompressedBytes, rows, schema.",
+        description="Which facts were compared: size, storeChecksum, sha256, uncompressedBytes, rows, schema, globals.",
     )
 
 
@@ -140,6 +153,11 @@ class Manifest(ManifestDocument):
     backup: BackupIdentity = Field(description="Which backup this is, and which resource asked for it.")
     database: ManifestDatabase = Field(description="The database that was dumped.")
     artifact: ManifestArtifact = Field(description="The object in the bucket that holds the dump.")
+    globals: ManifestGlobals | None = Field(
+        None,
+        description="The object in the bucket that holds roles, owners and grants, compressed and encrypted as the "
+        "artifact is. Absent if the backup has none.",
+    )
     tool: ManifestTool = Field(description="The tool that wrote the dump.")
     verification: ManifestVerification = Field(description="What the runner checked before it wrote this manifest.")
     tables: list[ManifestTable] | None = Field(
@@ -170,3 +188,7 @@ class Manifest(ManifestDocument):
     expires_at: datetime = Field(description="When the backup expires as first requested, UTC.")
     pod_uid: str = Field(description="The uid of the Pod that took the backup. The artifact's key contains this uid.")
     holdfast_version: str = Field(description="Version of Holdfast.")
+
+    def objects(self) -> set[str]:
+        """Return the keys of all that it names: what is beside the manifest and belongs to the backup."""
+        return {self.artifact.key} | ({self.globals.key} if self.globals else set())

@@ -1,7 +1,7 @@
 """The manifests' form, published: `python -m holdfast.contract.published [--check] DIR`.
 
-DIR is the root of the checkout. It writes the JSON Schemas for programs, of a dump's manifest and of a snapshot's, and
-the page for people, all from the models.
+DIR is the root of the checkout. It writes the JSON Schemas for programs, of a dump's manifest, of its companion and
+of a snapshot's manifest, and the page for people, all from the models.
 Nothing imports it at run time.
 """
 
@@ -13,6 +13,7 @@ from typing import Any
 
 from holdfast.api import generated
 from holdfast.api.reference import table
+from holdfast.contract.globals import Globals
 from holdfast.contract.manifest import Manifest, ManifestDocument
 from holdfast.contract.snapshot import SnapshotManifest
 
@@ -20,6 +21,7 @@ Schema = dict[str, Any]
 
 SCHEMA = Path("docs/reference/manifest.schema.json")
 SNAPSHOT_SCHEMA = Path("docs/reference/snapshot-manifest.schema.json")
+GLOBALS_SCHEMA = Path("docs/reference/globals.schema.json")
 PAGE = Path("docs/reference/manifest.md")
 _HEAD = """<!-- Generated from operator/holdfast/contract/manifest.py; do not edit: run `make generate`. -->
 # The manifest
@@ -47,6 +49,13 @@ With method `aws-rds`, AWS keeps the data, and the backup's folder holds only `m
 `method`, which the manifest of a dump lacks, and its own [JSON Schema](snapshot-manifest.schema.json). Times, absent
 fields and stability are as described above.
 """
+_GLOBALS = """## Roles, owners and grants
+
+The object that `globals.key` names is beside the artifact, compressed and encrypted as the artifact is. It is one JSON
+document, with its own [JSON Schema](globals.schema.json). It holds names and words: no password, no password hash, and
+no statement. A restore makes each statement itself ([how](../how-to/restore.md#roles-owners-and-grants)). A field that
+has the value that goes without saying (`false`, `-1`, an empty list; `true` for `inherit`) is absent.
+"""
 
 
 def schema(model: type[ManifestDocument] = Manifest, title: str = "Holdfast backup manifest") -> Schema:
@@ -60,11 +69,20 @@ def snapshot_schema() -> Schema:
     return schema(SnapshotManifest, "Holdfast snapshot manifest")
 
 
+def globals_schema() -> Schema:
+    """Return the JSON Schema of what holds roles, owners and grants."""
+    return schema(Globals, "Holdfast roles, owners and grants")
+
+
 def files() -> dict[Path, str]:
     """Return every generated file: its path in the checkout, and what it holds."""
-    made, of_snapshot = schema(), snapshot_schema()
-    page = [_HEAD, "A field in **bold** is always there.\n", *_fields(made), "", _SNAPSHOT, *_fields(of_snapshot), ""]
-    return {SCHEMA: _written(made), SNAPSHOT_SCHEMA: _written(of_snapshot), PAGE: "\n".join(page)}
+    made, beside, of_snapshot = schema(), globals_schema(), snapshot_schema()
+    page = [_HEAD, "A field in **bold** is always there.\n", *_fields(made), ""]
+    page += [_GLOBALS, *_fields(beside), "", _SNAPSHOT, *_fields(of_snapshot), ""]
+    return {
+        SCHEMA: _written(made), GLOBALS_SCHEMA: _written(beside), SNAPSHOT_SCHEMA: _written(of_snapshot),
+        PAGE: "\n".join(page),
+    }  # fmt: skip
 
 
 def _fields(made: Schema) -> list[str]:

@@ -117,7 +117,7 @@ class Verification(StatusModel):
         None,
         max_length=16,
         description="Which facts were compared with the manifest and agreed: size, storeChecksum, sha256, "
-        "uncompressedBytes, rows, schema; for a snapshot arn, state, encryption.",
+        "uncompressedBytes, rows, schema, globals; for a snapshot arn, state, encryption.",
     )
     integrity_check: Plain = Field(
         description="Result of comparing the checksums: passed. For a snapshot: what RDS reports about it."
@@ -126,6 +126,14 @@ class Verification(StatusModel):
         description="How the runner made sure that the dump is complete. For a snapshot: that its content was not read."
     )
     verified_at: Moment = Field(description="When the backup was verified, UTC.")
+
+
+class GlobalsReport(StatusModel):
+    """The object beside the dump that holds roles, owners and grants."""
+
+    sha256: Hash
+    size_bytes: Count
+    roles: Count = 0
 
 
 class BackupReport(StatusModel):
@@ -153,6 +161,7 @@ class BackupReport(StatusModel):
     rows: Count | None = None
     schema_sha256: Hash | None = None
     migrations: MigrationsReport | None = None
+    globals: GlobalsReport | None = Field(None, description="None: the backup has no such object.")
     needs: list[Plain] = Field(
         [], max_length=16, description="What the dump does not hold and a restore needs: what to run first."
     )

@@ -170,6 +170,7 @@ class Pinned(SpecModel):
     format: str | None = None
     compression: str | None = None
     encryption: Literal["none", "age"] | None = Field(None, description="none: it is not encrypted.")
+    globals_sha256: str | None = Field(None, description="Of the object that holds roles, owners and grants.")
 
 
 class RestoreIdentity(SpecModel):

@@ -84,4 +84,5 @@ def pinned(begun: Begun) -> Pinned:
         format=resolved.dump and resolved.dump.format,
         compression=resolved.dump and resolved.dump.compression.algorithm,
         encryption="age" if resolved.storage.encryption else "none",
+        globals_sha256=status.globals.sha256 if status.globals else None,
     )

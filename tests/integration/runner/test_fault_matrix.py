@@ -77,7 +77,7 @@ def assert_whole_outcome(world: World, fault: Fault, run: Run) -> None:
     if fault.left == "a finished backup":
         assert_cleaned(world, run, "stays")
         manifest = world.manifest(task)
-        assert sorted(world.store.keys(task.key_prefix)) == [manifest.artifact.key, f"{task.key_prefix}manifest.json"]
+        assert sorted(world.store.keys(task.key_prefix)) == [*manifest.objects(), f"{task.key_prefix}manifest.json"]
         return
     assert f"{task.key_prefix}manifest.json" not in world.store.keys(task.key_prefix)
     if fault.left != "nothing":

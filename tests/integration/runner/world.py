@@ -100,7 +100,7 @@ class World:
         assert result.report.backup is not None
         manifest = self.manifest(task)
         assert sorted(self.store.keys(task.key_prefix)) == sorted(
-            [manifest.artifact.key, f"{task.key_prefix}manifest.json"]
+            [*manifest.objects(), f"{task.key_prefix}manifest.json"]
         )
         assert self.store.uploads(task.key_prefix) == []
         assert manifest.backup == task.backup

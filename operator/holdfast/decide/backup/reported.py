@@ -25,6 +25,12 @@ def needs(result: BackupReport) -> list[str] | None:
     return list(result.needs) or None
 
 
+def globals_of(result: BackupReport) -> backup.BackupGlobals | None:
+    """Return what stands beside the artifact, if anything."""
+    found = result.globals
+    return None if found is None else backup.BackupGlobals.model_validate(found.to_dict())
+
+
 def verified(result: BackupReport) -> backup.Verification:
     """Return how a backup was seen to be whole, as the report of the backup says."""
     return backup.Verification(

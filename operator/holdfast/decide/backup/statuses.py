@@ -135,6 +135,7 @@ def succeeded(
             "migrations": reported.migrations(result),
             "verification": reported.verified(result),
             "needs": reported.needs(result),
+            "globals": reported.globals_of(result),
             "warnings": report.warnings[:64] or None,
             "warning_count": len(report.warnings) or None,
         }

@@ -21,6 +21,7 @@ M = TypeVar("M", Manifest, SnapshotManifest)
 
 MOST_BYTES = 32 << 20  # a manifest of 200,000 tables with long names has 20 MB
 MOST_MARKS = 650_000  # of `,`, `[` and `{`: three for each table. What a parser takes of memory goes by these
+MOST_BESIDE = MOST_BYTES + (1 << 20)  # bytes of the object with roles and grants: what encryption adds is less
 LARGEST = 1 << 64  # no size and no count of rows is larger
 NOT_OURS = "find out who else writes to this bucket, and restore another backup"
 _TOO_MUCH = f"this is not what Holdfast wrote: {NOT_OURS}"
@@ -35,7 +36,7 @@ _FILE = re.compile(r"[A-Za-z0-9-]{1,64}(\.[a-z0-9]{1,10}){0,4}")  # the Pod's ui
 
 def parsed(data: bytes, key: str, model: type[M]) -> M:
     """Parse a manifest. Raises ManifestConflict, and takes neither time nor memory beyond what an honest one does."""
-    if len(data) > MOST_BYTES or _marks(data) > MOST_MARKS:
+    if not is_readable(data):
         raise conflict(key, f"is larger than the manifest of 200,000 tables ({len(data)} bytes or more)", _TOO_MUCH)
     try:
         # not pydantic's own parser: on an error, it copies the whole document once for each field
@@ -54,7 +55,7 @@ def fitting(manifest: Manifest) -> tuple[Manifest, list[str]]:
         ("the list of what a restore needs", ("needs",)),
     ):
         data = manifest.to_json()
-        if len(data) <= MOST_BYTES and _marks(data) <= MOST_MARKS:
+        if is_readable(data):
             break
         warnings.append(f"the manifest lacks {what}, since it would be too large to read")
         manifest = manifest.model_copy(update=dict.fromkeys(fields))
@@ -64,7 +65,7 @@ def fitting(manifest: Manifest) -> tuple[Manifest, list[str]]:
 def require_forms(manifest: Manifest, key_prefix: str) -> None:
     """Hold names, keys, sums and numbers to the form that we write. Raises ManifestConflict that names the field."""
     artifact, backup = manifest.artifact, manifest.backup
-    if not artifact.key.startswith(key_prefix):
+    if not all(key.startswith(key_prefix) for key in manifest.objects()):
         raise conflict(key_prefix + MANIFEST_NAME, "names an artifact outside its own folder", _TOO_MUCH)
     words = {
         "backup.namespace": backup.namespace, "backup.name": backup.name, "backup.backupID": backup.backup_id,
@@ -79,6 +80,9 @@ def require_forms(manifest: Manifest, key_prefix: str) -> None:
         forms += [("artifact.encryption.method", artifact.encryption.method, _WORD)]
         forms += [("artifact.encryption.recipients", text, _RECIPIENT) for text in artifact.encryption.recipients]
     forms += [("artifact.key", artifact.key.removeprefix(key_prefix), _FILE)]
+    if (beside := manifest.globals) is not None:
+        forms += [("globals.key", beside.key.removeprefix(key_prefix), _FILE), ("globals.sha256", beside.sha256, _HEX)]
+        forms += [("globals.storeChecksum", beside.store_checksum or "-", _CHECKSUM)]
     for name, text, form in forms:
         if not form.fullmatch(text):
             raise _malformed(key_prefix, name, repr(one_line(text, 80)))
@@ -94,6 +98,9 @@ def _require_numbers(manifest: Manifest, artifact: ManifestArtifact, key_prefix:
     for name, number in numbers.items():
         if number is not None and not 0 <= number < LARGEST:
             raise _malformed(key_prefix, name, "a number of that size")
+    sizes = (manifest.globals.size_bytes, manifest.globals.uncompressed_bytes) if manifest.globals else ()
+    if any(not 0 <= size <= MOST_BESIDE for size in sizes):
+        raise _malformed(key_prefix, "globals", "a number of that size")
 
 
 def require_pinned(manifest: Manifest, pinned: Pinned, key_prefix: str) -> None:
@@ -101,7 +108,7 @@ def require_pinned(manifest: Manifest, pinned: Pinned, key_prefix: str) -> None:
 
     Raises ManifestConflict, ChecksumMismatch, SizeImplausible.
     """
-    artifact = manifest.artifact
+    artifact, beside = manifest.artifact, manifest.globals
     encryption = artifact.encryption.method if artifact.encryption else "none"
     said = {
         "encryption": (pinned.encryption, encryption, Reason.MANIFEST_CONFLICT),
@@ -110,6 +117,7 @@ def require_pinned(manifest: Manifest, pinned: Pinned, key_prefix: str) -> None:
         "engine": (pinned.engine, manifest.database.engine, Reason.MANIFEST_CONFLICT),
         "SHA-256": (pinned.sha256, artifact.sha256, Reason.CHECKSUM_MISMATCH),
         "size in bytes": (pinned.size_bytes, artifact.size_bytes, Reason.SIZE_IMPLAUSIBLE),
+        "roles' and grants' SHA-256": (pinned.globals_sha256, beside and beside.sha256, Reason.CHECKSUM_MISMATCH),
         "uncompressed size": (pinned.uncompressed_bytes, artifact.uncompressed_bytes, Reason.SIZE_IMPLAUSIBLE),
     }
     for what, (remembered, there, reason) in said.items():
@@ -133,5 +141,6 @@ def _malformed(key_prefix: str, field: str, text: str) -> HoldfastError:
     )
 
 
-def _marks(data: bytes) -> int:
-    return sum(data.count(mark) for mark in (b",", b"[", b"{"))
+def is_readable(data: bytes) -> bool:
+    """Whether a document is of a size that is parsed again."""
+    return len(data) <= MOST_BYTES and sum(data.count(mark) for mark in (b",", b"[", b"{")) <= MOST_MARKS

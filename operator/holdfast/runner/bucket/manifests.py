@@ -85,7 +85,7 @@ def settled(store: Store, key_prefix: str, ours: Manifest, context: Context) -> 
     until the other has given way and removed its own: SETTLE seconds at most, since that Pod may be dead.
     """
     give_up = time.monotonic() + SETTLE
-    kept = {key_prefix + MANIFEST_NAME, ours.artifact.key}
+    kept = {key_prefix + MANIFEST_NAME, *ours.objects()}
     told = False
     while others := [key for key in store.keys(key_prefix) if key not in kept]:
         there = find(store, key_prefix, ours.backup.uid)

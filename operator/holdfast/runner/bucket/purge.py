@@ -14,7 +14,7 @@ from holdfast.runner.bucket.errors import code_of
 from holdfast.runner.bucket.store import LOCKED, Store
 from holdfast.runner.pod.context import Context
 
-MOST = 10_000  # objects in one folder: a backup has two
+MOST = 10_000  # objects in one folder: a backup has three
 _NO_VERSIONS = {"NotImplemented", "501", "MethodNotAllowed", "405"}  # what stores say that keep none
 _NULL = "null"  # the version of what was stored while a bucket kept none
 _NONE = (None, "", _NULL)
@@ -47,7 +47,7 @@ def versions(store: Store, prefix: str) -> list[Version]:
     if len(found) > MOST:
         raise HoldfastError(
             Reason.STORAGE_FAILED,
-            f"the folder {prefix} has more than {MOST} objects, though a backup has two; nothing was deleted",
+            f"the folder {prefix} has more than {MOST} objects, though a backup has three at most; nothing was deleted",
             "find out who else writes there, and delete what is not of the backup",
         )
     # what was stored before a bucket kept versions is its version "null", and has to be named where others are

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from holdfast.api.policy import Dump
+from holdfast.contract.globals import Globals
 from holdfast.contract.manifest import Manifest, ManifestArtifact, ManifestMigrations, ManifestTable
 from holdfast.contract.needs import ManifestNeed
 from holdfast.contract.task import Beside, RestoreTask
@@ -37,6 +38,7 @@ class Ready:
     tool_version: str
     migrations: list[ManifestMigrations] = field(default_factory=list)
     needs: list[ManifestNeed] = field(default_factory=list)  # what the dump will not hold and a restore needs
+    globals: Globals | None = None  # roles, owners and grants, where they were asked for and could be read
 
 
 @dataclass(frozen=True)
@@ -129,9 +131,10 @@ class Source(Protocol):
     warnings: list[str]
     """What is worth knowing of how it is reached."""
 
-    def validate(self) -> Ready:
+    def validate(self, *, with_globals: bool | None = None) -> Ready:
         """Connect, see that the tool is there and fits the server, ask for what the dump will not hold.
 
+        `with_globals` asks for roles, owners and grants, too: None where the engine has such and may read them.
         Raises HoldfastError.
         """
         ...

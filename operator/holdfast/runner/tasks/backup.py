@@ -5,6 +5,7 @@ every trace is removed again; what cannot be removed is reported.
 """
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import replace
@@ -29,7 +30,7 @@ from holdfast.runner.pod.context import Context
 from holdfast.runner.pod.progress import Progress
 from holdfast.runner.pod.result import Result, UncleanError
 from holdfast.runner.pod.secrets import MountedSecret
-from holdfast.runner.tasks import describing
+from holdfast.runner.tasks import companions, describing
 
 if TYPE_CHECKING:  # botocore is the slowest import: a thread does it once the dump tool has been started
     from holdfast.runner.bucket.store import Store
@@ -104,7 +105,7 @@ def _was_published(looking: "Future[tuple[Store, Manifest | None]]") -> bool:
 def _validate(task: BackupTask, context: Context) -> tuple[Source, Ready]:
     context.log.line("step", phase="validating")
     source = choose.source(task.database, context)
-    ready = source.validate()
+    ready = source.validate(with_globals=task.dump.globals)
     context.log.line(
         "validated", server=ready.server_version, tool=ready.tool_version, databaseSizeBytes=ready.database_size
     )
@@ -134,6 +135,9 @@ def _take(
     compression = task.dump.compression
     ending = f"{dump.suffix}{SUFFIX[compression.algorithm]}{encryption.SUFFIX if task.encryption else ''}"
     upload = Upload(store, f"{task.key_prefix}{context.pod_uid}{ending}", context.stop, spool)
+    beside, left_out = companions.fitting(ready.globals)
+    companion = companions.upload(task, context, store, spool) if beside else None
+    uploads = [upload, companion] if companion else [upload]
     try:
         upload.begin()
         context.log.line("step", phase="dumping")
@@ -143,13 +147,18 @@ def _take(
             readable = dump.stream(sink, progress)
             sink.close()
             dumped = _store(context, store, upload, readable, sink.uncompressed, dump)
+        if beside and companion and ready.globals:
+            stored = companions.store(task, context, store, beside, len(ready.globals.roles), companion)
+            dumped = replace(dumped, globals=stored)
         manifest = describing.manifest(task, context, ready, upload, dumped, clock.now())
         manifest = _read_back(task, context, store, manifest)
-        store.lock(upload.key, manifest.expires_at)  # only what was verified: a failure can still be removed
+        for each in uploads:
+            store.lock(each.key, manifest.expires_at)  # only what was verified: a failure can still be removed
     except Exception as error:
-        _discard(upload, error)
+        _discard(uploads, error)
         raise
-    return _record(task, context, store, upload, manifest)
+    result = _record(task, context, store, uploads, manifest)
+    return replace(result, warnings=[*left_out, *result.warnings])
 
 
 def _store(
@@ -188,13 +197,15 @@ def _verified(task: BackupTask, context: Context, store: "Store", manifest: Mani
     return comparing.verified(store, manifest, wanted, context)
 
 
-def _record(task: BackupTask, context: Context, store: "Store", upload: "Upload", manifest: Manifest) -> Result:
+def _record(
+    task: BackupTask, context: Context, store: "Store", uploads: "Sequence[Upload]", manifest: Manifest
+) -> Result:
     from holdfast.runner.bucket import manifests
 
     context.log.line("step", phase="recording")
     manifest, left_out = manifest_forms.fitting(manifest)
     in_force = manifests.record(
-        store, task.key_prefix, manifest, context, discard=lambda error: _discard(upload, error)
+        store, task.key_prefix, manifest, context, discard=lambda error: _discard(uploads, error)
     )
     others: list[str] = []
     if in_force.pod_uid == context.pod_uid:
@@ -203,18 +214,17 @@ def _record(task: BackupTask, context: Context, store: "Store", upload: "Upload"
         except HoldfastError as error:  # the backup is made; what else is in its folder, the operator's cleanup sees
             return Result(backup=describing.report(manifest), clean=False, warnings=[error.message])
     if in_force.pod_uid != context.pod_uid:
-        return _second(task, store, upload, in_force, context)
+        return _second(task, store, uploads, in_force, context)
     beside = [f"{key} is from another Pod, and no manifest names it; the cleanup removes it" for key in others]
     return Result(backup=describing.report(manifest), clean=not others, warnings=[*left_out, *beside])
 
 
-def _second(task: BackupTask, store: "Store", upload: "Upload", in_force: Manifest, context: Context) -> Result:
+def _second(
+    task: BackupTask, store: "Store", uploads: "Sequence[Upload]", in_force: Manifest, context: Context
+) -> Result:
     """Another Pod of this backup published first: remove our artifact, verify and report theirs."""
-    try:
-        retained = upload.discard()
-    except HoldfastError as leftover:
-        return replace(_found(task, store, in_force, context), clean=False, warnings=[leftover.message])
-    return replace(_found(task, store, in_force, context), warnings=_retained(upload, retained))
+    left, retained = _removed(uploads)
+    return replace(_found(task, store, in_force, context), clean=not left, warnings=left or retained)
 
 
 def _found(task: BackupTask, store: "Store", manifest: Manifest, context: Context) -> Result:
@@ -233,14 +243,24 @@ def _asked(task: BackupTask) -> Pinned:
     )
 
 
-def _discard(upload: "Upload", error: Exception) -> None:
-    """Remove every trace of the upload. Raises UncleanError where that fails, or where Object Lock retains it."""
-    try:
-        retained = upload.discard()
-    except HoldfastError as leftover:
-        raise UncleanError(error, leftover.message) from error
-    for sentence in _retained(upload, retained):
-        raise UncleanError(error, sentence, clean=True) from error
+def _discard(uploads: "Sequence[Upload]", error: Exception) -> None:
+    """Remove every trace of the uploads. Raises UncleanError where that fails, or where Object Lock retains them."""
+    left, retained = _removed(uploads)
+    if left:
+        raise UncleanError(error, "; ".join(left)) from error
+    if retained:
+        raise UncleanError(error, "; ".join(retained), clean=True) from error
+
+
+def _removed(uploads: "Sequence[Upload]") -> tuple[list[str], list[str]]:
+    """Discard each of them; say of which that failed, and which Object Lock retains."""
+    left, retained = list[str](), list[str]()
+    for upload in uploads:
+        try:
+            retained += _retained(upload, upload.discard())
+        except HoldfastError as leftover:
+            left.append(leftover.message)
+    return left, retained
 
 
 def _retained(upload: "Upload", until: datetime | None) -> list[str]:

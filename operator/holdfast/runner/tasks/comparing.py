@@ -24,6 +24,7 @@ from holdfast.runner.engines.protocol import Contents
 from holdfast.runner.pod.context import Context
 from holdfast.runner.pod.progress import Progress
 from holdfast.runner.pod.text import one_line
+from holdfast.runner.tasks import companions
 
 PASSED = "passed"
 RESUMES = 5
@@ -83,10 +84,12 @@ def verified(opened: Store, manifest: Manifest, wanted: Wanted, context: Context
         return _read_back(opened, manifest, wanted, context)
     artifact = manifest.artifact
     stated = manifests.check(opened, artifact.key, artifact.size_bytes, artifact.store_checksum, artifact.sha256)
+    if manifest.globals is not None:
+        companions.check(opened, manifest.globals)
     return Verification(
         level=wanted.level,
         checked_by=CheckedBy.STORE_CHECKSUM if stated else CheckedBy.READBACK,
-        compared=["size", "storeChecksum" if stated else "sha256"],
+        compared=["size", "storeChecksum" if stated else "sha256", *_beside(manifest)],
         integrity_check=PASSED,
         file_readable=manifest.verification.file_readable,
         verified_at=clock.now(),
@@ -130,14 +133,20 @@ def _read_back(opened: Store, manifest: Manifest, wanted: Wanted, context: Conte
                 stored.require(artifact)
             raise
         stored.require(artifact)
+    if manifest.globals is not None:
+        companions.read_back(opened, manifest, manifest.globals, clear)
     return Verification(
         level=wanted.level,
         checked_by=CheckedBy.READBACK,
-        compared=["size", "sha256", *compared],
+        compared=["size", "sha256", *compared, *_beside(manifest)],
         integrity_check=PASSED,
         file_readable=readable,
         verified_at=clock.now(),
     )
+
+
+def _beside(manifest: Manifest) -> list[str]:
+    return ["globals"] if manifest.globals is not None else []
 
 
 def _parsed(

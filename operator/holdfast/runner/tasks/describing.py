@@ -12,11 +12,12 @@ from holdfast.contract.manifest import (
     ManifestArtifact,
     ManifestDatabase,
     ManifestEncryption,
+    ManifestGlobals,
     ManifestTool,
     ManifestVerification,
 )
 from holdfast.contract.needs import told
-from holdfast.contract.report import BackupReport, CheckedBy, MigrationsReport, Verification
+from holdfast.contract.report import BackupReport, CheckedBy, GlobalsReport, MigrationsReport, Verification
 from holdfast.contract.task import BackupTask
 from holdfast.runner.artifact import encryption
 from holdfast.runner.engines.protocol import Contents, Ready
@@ -37,6 +38,7 @@ class Dumped:
     arguments: list[str]
     contents: Contents | None
     store_checksum: str | None
+    globals: ManifestGlobals | None = None
 
 
 def encrypted(wanted: Encryption) -> ManifestEncryption:
@@ -61,12 +63,16 @@ def manifest(
             size_bytes=upload.size, uncompressed_bytes=dumped.uncompressed, sha256=upload.sha256, parts=upload.parts,
             store_checksum=dumped.store_checksum,
         ),
+        globals=dumped.globals,
         tool=ManifestTool(name=ready.tool, version=hide(ready.tool_version), arguments=dumped.arguments),
         verification=ManifestVerification(
             integrity_check=INTEGRITY, file_readable=hide(dumped.readable), verified_at=now,
             level=VerificationLevel.CHECKSUM,
             checked_by=CheckedBy.STORE_CHECKSUM if dumped.store_checksum else CheckedBy.READBACK,
-            compared=["size", "storeChecksum" if dumped.store_checksum else "sha256"],
+            compared=[
+                "size", "storeChecksum" if dumped.store_checksum else "sha256",
+                *(["globals"] if dumped.globals else []),
+            ],
         ),
         tables=contents and contents.tables,
         rows=contents and contents.rows,
@@ -84,6 +90,7 @@ def manifest(
 def report(published: Manifest, again: Verification | None = None) -> BackupReport:
     """Say what the backup is, and how it was verified: `again` now, where an earlier Pod has published it."""
     artifact, verification = published.artifact, again or published.verification
+    beside = published.globals
     return BackupReport(
         backup_id=published.backup.backup_id,
         artifact_key=artifact.key,
@@ -104,6 +111,7 @@ def report(published: Manifest, again: Verification | None = None) -> BackupRepo
         rows=published.rows,
         schema_sha256=published.schema_sha256,
         migrations=MigrationsReport.of(published.migrations[0]) if published.migrations else None,
+        globals=beside and GlobalsReport(sha256=beside.sha256, size_bytes=beside.size_bytes, roles=beside.roles),
         needs=told(published.needs or []),
         found=again is not None,
         completed_at=published.completed_at,

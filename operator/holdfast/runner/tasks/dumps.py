@@ -31,10 +31,12 @@ class Dumps:
         return False
 
     def require(self, _task: DeleteTask, opened: "Store", manifest: Manifest, _context: Context) -> None:
-        """Look whether the artifact is there, with its size."""
+        """Look whether all that it names is there, with its size."""
         from holdfast.runner.bucket import manifests
 
         manifests.require_size(opened, manifest.artifact.key, manifest.artifact.size_bytes)
+        if manifest.globals is not None:
+            manifests.require_size(opened, manifest.globals.key, manifest.globals.size_bytes)
 
     def delete(self, _task: DeleteTask, _item: DeleteItem, _context: Context) -> None:
         """Do nothing: all of a dump is in its folder."""
@@ -44,7 +46,7 @@ class Dumps:
         from holdfast.runner.bucket.store import retained_until
 
         prefix = task.key_prefix
-        kept = {prefix + MANIFEST_NAME, manifest.artifact.key} if manifest else set()
+        kept = {prefix + MANIFEST_NAME, *manifest.objects()} if manifest else set()
         objects = [key for key in opened.keys(prefix) if key not in kept and folder.holds(key, prefix)]
         retained = []
         for key in objects:

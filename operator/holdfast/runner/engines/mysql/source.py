@@ -72,7 +72,7 @@ class MySQL:
         """See `at`."""
         self._target, self._asleep = target, asleep
 
-    def validate(self) -> Ready:
+    def validate(self, *, with_globals: bool | None = None) -> Ready:  # noqa: ARG002 - none are read yet
         """See engine.Source. Raises ToolTooOld where the server's major version is newer than the tool's."""
         flavour = self._target.flavour
         found = server.inspect(self._target, self._context.stop)

@@ -8,11 +8,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from holdfast.contract.globals import Globals
 from holdfast.contract.manifest import ManifestMigrations
 from holdfast.contract.needs import ManifestNeed
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.engines import again
-from holdfast.runner.engines.postgres import history, losses, needs, readable
+from holdfast.runner.engines.postgres import history, losses, needs, readable, roles
 from holdfast.runner.engines.postgres.connection import APPLICATION, Target
 from holdfast.runner.engines.postgres.errors import classify, connection_error
 from holdfast.runner.engines.tool_errors import stalled
@@ -56,10 +57,11 @@ class Server:
     database_size: int
     migrations: list[ManifestMigrations] = field(default_factory=list)
     needs: list[ManifestNeed] = field(default_factory=list)
+    globals: Globals | None = None
     warnings: list[str] = field(default_factory=list)  # of what is not known, or was found half-done
 
 
-def inspect(target: Target, stop: Stop, client: int) -> Server:
+def inspect(target: Target, stop: Stop, client: int, with_globals: bool = False) -> Server:
     """Connect and ask what a backup must know; `client` is the major version of pg_dump.
 
     Raises the connection's errors (exit 3).
@@ -71,10 +73,11 @@ def inspect(target: Target, stop: Stop, client: int) -> Server:
         needed, lacking = needs.read(connection, target.database, number // 10000, client)
         warnings = [*losses.warnings(connection), *lacking]
         migrations, said = history.read(connection)
+        found, unread = roles.read(connection) if with_globals else (None, [])
         there = target if target.is_one else _answered(target, connection)
     return Server(
         there.host, there.port, f"PostgreSQL {version}", number // 10000, int(row[0]), migrations, needed,
-        [*said, *warnings],
+        found, [*said, *warnings, *unread],
     )  # fmt: skip
 
 

@@ -35,10 +35,10 @@ class Postgres:
     def __str__(self) -> str:
         return str(self._target)
 
-    def validate(self) -> Ready:
+    def validate(self, *, with_globals: bool | None = None) -> Ready:
         """See engine.Source. Raises ToolTooOld where the server is newer than pg_dump."""
         tool_version, major = tools.version("pg_dump")
-        found = server.inspect(self._target, self._context.stop, major)
+        found = server.inspect(self._target, self._context.stop, major, with_globals is not False)
         # of several, the one that was asked is dumped, by each of the tool's connections, and recorded
         self._target = self._target.answered(found.host, found.port)
         if major < found.major:
@@ -64,6 +64,7 @@ class Postgres:
             tool_version=tool_version,
             migrations=found.migrations,
             needs=found.needs,
+            globals=found.globals,
         )
 
     def dumping(self, dump: Dump, ready: Ready, scratch_bytes: int | None) -> dumps.StreamedDump | dumps.DirectoryDump:

@@ -47,7 +47,7 @@ class SQLite:
         other.place, other.whose = place, whose
         return other
 
-    def validate(self) -> Ready:
+    def validate(self, *, with_globals: bool | None = None) -> Ready:  # noqa: ARG002 - a file has none
         """See engine.Source. Raises DatabaseNotFound, NotADatabase, FileAccessDenied."""
         import sqlite3  # late: a restore does without
 

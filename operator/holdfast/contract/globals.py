@@ -1,0 +1,117 @@
+"""The companion of a dump: the roles that the database refers to, and who owns and may do what in it.
+
+Names and words only: no secret and no statement. It lies where others may write, so whoever restores makes each
+statement anew, quoted, from what is known here. Its form is published (docs/reference/globals.schema.json): fields are
+added, optional ones, and none is removed or changes its meaning.
+"""
+
+from typing import Literal
+
+from pydantic import Field
+
+from holdfast import texts
+from holdfast.api.base import StatusModel
+from holdfast.contract.manifest import ManifestDocument
+
+VERSION: Literal[1] = 1
+
+
+class GlobalSetting(StatusModel):
+    """A setting that sessions begin with."""
+
+    role: str | None = Field(None, description="Role whose sessions begin with the setting. Absent: everybody's.")
+    name: str = Field(description="Name of the setting.")
+    value: str = Field(description="Value of the setting, as the server has it.")
+
+
+class GlobalRole(StatusModel):
+    """A role that the database refers to. Its password is never read."""
+
+    name: str = Field(description="Name of the role.")
+    login: bool = Field(False, description="Whether the role could log in.")
+    inherit: bool = Field(True, description="Whether the role inherits the privileges of roles that it is a member of.")
+    superuser: bool = Field(False, description="Whether the role is a superuser. A restore never makes one.")
+    create_role: bool = Field(False, description="Whether the role may make roles. A restore never gives this.")
+    create_db: bool = Field(
+        False, alias="createDB", description="Whether the role may make databases. A restore never gives this."
+    )
+    replication: bool = Field(False, description="Whether the role may replicate. A restore never gives this.")
+    bypass_rls: bool = Field(
+        False, alias="bypassRLS", description="Whether the role bypasses row security. A restore never gives this."
+    )
+    connection_limit: int = Field(-1, description="How many sessions the role may have at once. -1: no limit.")
+    settings: list[GlobalSetting] = Field(
+        [], fail_fast=True, description="Settings of the role in all databases (ALTER ROLE … SET)."
+    )
+
+
+class GlobalMembership(StatusModel):
+    """A role that is a member of another one."""
+
+    role: str = Field(description="Role whose privileges the member has.")
+    member: str = Field(description="Role that is the member.")
+    admin: bool = Field(False, description="Whether the member may make others members.")
+    inherit: bool | None = Field(
+        None, description="Whether the member inherits the privileges. Absent: as the member's own inherit says."
+    )
+    set_role: bool | None = Field(None, description="Whether the member may SET ROLE. Absent: it may.")
+
+
+class GlobalGrant(StatusModel):
+    """What one role, or everybody, may do with something."""
+
+    to: str | None = Field(None, description="Role that has the privileges. Absent: everybody (PUBLIC).")
+    to_owner: bool = Field(
+        False, description="Whether these are the owner's own privileges, which are fewer than an owner usually has."
+    )
+    privileges: list[str] = Field([], fail_fast=True, description="Privileges, e.g. SELECT.")
+    grantable: list[str] = Field(
+        [], fail_fast=True, description="Privileges that the role may also grant to others (WITH GRANT OPTION)."
+    )
+
+
+class GlobalObject(StatusModel):
+    """An object of the database, addressed as pg_identify_object_as_address does."""
+
+    kind: str = Field(description="Kind of the object, e.g. table, function, schema, table column.")
+    names: list[str] = Field(fail_fast=True, description="Its names, e.g. schema and table.")
+    arguments: list[str] = Field([], fail_fast=True, description="Types of its arguments, of a function.")
+    owner: str | None = Field(None, description="Owner. Absent if something else decides who owns it.")
+    grants: list[GlobalGrant] | None = Field(
+        None, fail_fast=True, description="Who may do what with it. Absent: what every new object of its kind allows."
+    )
+
+
+class GlobalDefaults(StatusModel):
+    """Privileges on objects that a role will make (ALTER DEFAULT PRIVILEGES)."""
+
+    role: str = Field(description="Role whose new objects get the privileges.")
+    of_schema: str | None = Field(None, alias="schema", description="Only of objects in this schema. Absent: in all.")
+    kind: str = Field(description="Kind of the objects: tables, sequences, functions, types or schemas.")
+    grants: list[GlobalGrant] = Field(fail_fast=True, description="Who may do what with them.")
+
+
+class Globals(ManifestDocument):
+    """Who owns and may do what. Readers pass over fields that they do not know: more may be added."""
+
+    version: Literal[1] = Field(description="Version of the companion's format.")
+    engine: str = Field(description="Database engine, e.g. postgresql.")
+    database: str = Field(description="Name of the database on its server.")
+    owner: str | None = Field(None, description="Owner of the database.")
+    grants: list[GlobalGrant] | None = Field(
+        None, fail_fast=True, description="Who may do what with the database. Absent: what every new one allows."
+    )
+    settings: list[GlobalSetting] = Field(
+        [], fail_fast=True, description="Settings of the database, for everybody or for one role in it."
+    )
+    roles: list[GlobalRole] = Field(
+        [], fail_fast=True, description="Roles that the database refers to, and their members."
+    )
+    memberships: list[GlobalMembership] = Field([], fail_fast=True, description="Which of them are members of which.")
+    objects: list[GlobalObject] = Field([], fail_fast=True, description="Objects, their owners and grants.")
+    defaults: list[GlobalDefaults] = Field([], fail_fast=True, description="Default privileges.")
+
+    def to_json(self) -> bytes:
+        """Write it for the bucket, without what goes without saying: there may be many thousand objects."""
+        said = self.model_dump_json(by_alias=True, exclude_none=True, exclude_defaults=True)
+        return texts.visible(said).encode()
