@@ -28,7 +28,8 @@ demo-down: sync ## Remove all that the demo made, its cluster included
 
 ##@ Test
 # Containers and cluster mostly wait, each for its own servers: side by side they take little more than one of them.
-test: check test-unit ## Everything: lint, types, contracts, unit, contract, integration, e2e
+test: check test-unit ## Everything: lint, types, contracts, unit, contract, integration, e2e; on a cluster without a demo
+	@$(CLUSTER) up --empty >/dev/null
 	$(MAKE) --jobs=2 SIDE_BY_SIDE=yes test-integration test-e2e
 
 test-fast: sync ## What needs no cluster and no containers; about a minute on two processors

@@ -29,13 +29,16 @@ class Cluster:
     """False on a cluster of the user's own, where images must come from a registry."""
 
 
-def ensure_up() -> Cluster:
-    """A cluster that answers: made or mended if need be, or the user's own."""
+def ensure_up(*, empty: bool = False) -> Cluster:
+    """A cluster that answers: made or mended if need be, or the user's own.
+
+    With `empty`, one of ours holds nothing of an earlier run.
+    """
     settings = from_environment()
-    return own_cluster(settings) if settings.own_kubeconfig else ensure_kind(settings)
+    return own_cluster(settings) if settings.own_kubeconfig else ensure_kind(settings, empty=empty)
 
 
-def ensure_kind(settings: Settings) -> Cluster:
+def ensure_kind(settings: Settings, *, empty: bool) -> Cluster:
     steps = Steps(5)
     with steps.step("daemon"):
         daemon = daemons.ensure(settings, steps)
@@ -46,7 +49,7 @@ def ensure_kind(settings: Settings) -> Cluster:
     kind = Kind(settings, daemon)
     with kind.locked(steps):
         with steps.step(f"cluster {settings.cluster}"):
-            kind.ensure(image, steps)
+            (kind.ensure_empty if empty else kind.ensure)(image, steps)
         with steps.step("DNS and storage"):
             kind.wait_for_addons()
     if kind.image_in_use() != image:

@@ -25,7 +25,7 @@ def export(*, path: Path | None = None, **variables: str) -> str:
 
 
 def up(settings: Settings, args: argparse.Namespace) -> None:
-    cluster = api.ensure_up()
+    cluster = api.ensure_up(empty=args.empty)
     print(export(KUBECONFIG=str(cluster.kubeconfig)))
 
 
@@ -85,7 +85,8 @@ def parser() -> argparse.ArgumentParser:
         added.set_defaults(run=run)
         return added
 
-    command("up", up, "make the cluster run, and print the line that sets KUBECONFIG")
+    starter = command("up", up, "make the cluster run, and print the line that sets KUBECONFIG")
+    starter.add_argument("--empty", action="store_true", help="make it anew where an earlier run left something")
     loader = command("load", load, "load images of the daemon into the cluster")
     loader.add_argument("images", nargs="+", metavar="IMAGE")
     command("status", show_status, "show what is there")

@@ -16,6 +16,8 @@ from tests.cluster.settings import Settings
 from tests.cluster.shell import attempt, run
 from tests.cluster.steps import Steps
 
+# What a new cluster has: anything else is of an earlier run, of a demo or of somebody's trial.
+NAMESPACES = {"default", "kube-node-lease", "kube-public", "kube-system", "local-path-storage"}
 # On a busy machine a node may take minutes to be ready; to delete it for that would cost everybody who uses it more.
 CREATE_WAIT = "600s"
 MEND_SECONDS = 600
@@ -87,6 +89,15 @@ class Kind:
             self.delete()
             nodes = {}
         if not nodes:
+            self._create(image, steps)
+
+    def ensure_empty(self, image: str, steps: Steps) -> None:
+        """Where an earlier run left something, which would take processor time from what runs now: make it anew."""
+        self.ensure(image, steps)
+        names = run(self.kubectl("get", "namespaces", "-o=jsonpath={.items[*].metadata.name}"), env=self.env).split()
+        if left := sorted(set(names) - NAMESPACES):
+            steps.say(f"an earlier run left {', '.join(left)}, so the cluster is made anew")
+            self.delete()
             self._create(image, steps)
 
     def _mend(self, nodes: dict[str, str], steps: Steps) -> bool:
