@@ -58,11 +58,11 @@ class Runner:
 class World:
     """The cluster, and an operator that may be new at each reconcile."""
 
-    def __init__(self, environment: str = "staging", **spec: Any) -> None:
+    def __init__(self, environment: str = "staging", form: str = "sql", **spec: Any) -> None:
         self.runner = Runner()
         self.cluster = FakeCluster(self.runner)
         self.now = NOW
-        policy = policy_dict() | {"environment": environment}
+        policy = policy_dict(dump={"format": form}) | {"environment": environment}
         self.cluster.put(POLICIES, {"metadata": {"namespace": "shop", "name": "orders"}, "spec": policy})
         self.put_backup("first")
         if spec:

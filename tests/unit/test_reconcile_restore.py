@@ -195,6 +195,16 @@ async def test_a_folder_in_a_bucket_is_enough():
     assert status["source"]["location"] == "s3://old/eu-1/shop/orders/backup-20261101-020000/"
 
 
+@pytest.mark.parametrize(
+    ("form", "jobs", "staged"), [("custom", 1, False), ("custom", 2, True), ("directory", 1, True)]
+)
+async def test_only_what_is_not_read_as_one_stream_has_a_scratch_volume(form, jobs, staged):
+    world = await a_world(**FIRST, form=form, options={"jobs": jobs})
+    await world.until_the_end()
+    (task,) = world.tasks(RestoreTask)
+    assert (task.jobs, task.scratch_bytes) == (jobs, 10 * 1024**3 if staged else None)
+
+
 async def test_a_replaced_database_is_kept_and_named():
     world = await a_world(**REPLACE, keepReplacedHours=2)
 

@@ -6,7 +6,7 @@ import tarfile
 import pytest
 
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner.engines.postgres import restore
+from holdfast.runner.engines.postgres import staging
 
 
 def an_archive(*members: tarfile.TarInfo) -> tarfile.TarFile:
@@ -25,7 +25,7 @@ def member(name: str, kind: bytes = tarfile.REGTYPE, size: int = 0, link: str = 
 
 def test_the_files_of_a_dump_lie_in_its_folder(tmp_path):
     with an_archive(member("dump/toc.dat", size=3), member("dump/3001.dat", size=3_000_000)) as archive:
-        restore._unpack(archive, tmp_path / "dump")
+        staging._unpack(archive, tmp_path / "dump")
     assert {file.name: file.stat().st_size for file in (tmp_path / "dump").iterdir()} == {
         "toc.dat": 3, "3001.dat": 3_000_000,
     }  # fmt: skip
@@ -47,6 +47,6 @@ def test_the_files_of_a_dump_lie_in_its_folder(tmp_path):
 )
 def test_what_is_no_file_of_a_dump_is_refused(tmp_path, hostile):
     with an_archive(member("dump/1.dat", size=1), hostile) as archive, pytest.raises(HoldfastError) as caught:
-        restore._unpack(archive, tmp_path / "dump")
+        staging._unpack(archive, tmp_path / "dump")
     assert caught.value.reason is Reason.ARCHIVE_UNREADABLE
     assert [path.name for path in tmp_path.rglob("*")] == ["dump", "1.dat"]

@@ -168,7 +168,11 @@ class RestoreOptions(SpecModel):
         "directory can do this. Default: all tables.",
     )
     jobs: int | None = Field(
-        None, ge=1, le=64, description="How many tables to restore at a time. Only format directory. Default: 1."
+        None,
+        ge=1,
+        le=64,
+        description="How many tables to restore at a time. Only formats custom and directory; more "
+        "than 1 writes the dump to job.scratch first, decompressed. Default: 1.",
     )
     identity_secret_name: ObjectName | None = Field(
         None,

@@ -98,7 +98,8 @@ def _task(owner: Owner, source: Chosen, resolved: ResolvedRestore, seconds: int)
 
 def _scratch_bytes(resolved: ResolvedRestore) -> int | None:
     """Return what may be staged, bytes; None where nothing is. Of what only a bucket knows, anything may be."""
-    if resolved.artifact is not None and resolved.artifact.format != Format.DIRECTORY:
+    staged = {Format.DIRECTORY} | ({Format.CUSTOM} if resolved.jobs > 1 else set())
+    if resolved.artifact is not None and resolved.artifact.format not in staged:
         return None
     limit = resolved.job.scratch.size_limit if resolved.job.scratch else "10Gi"
     return units.bytes_of_quantity(limit)

@@ -290,6 +290,20 @@ def test_a_part_of_an_archive_is_restored(world: World, form: str) -> None:
                               " and relnamespace = 'public'::regnamespace") == 'Odd "one" (2)\n'  # fmt: skip
 
 
+def test_a_custom_archive_is_restored_by_several_sessions_at_once(world: World) -> None:
+    task = backed_up(world, "several sessions", "custom")
+    before = world.db.fingerprint("several sessions")
+    world.db.create("by several sessions")
+    restore = world.restore(task, "by several sessions", jobs=3, scratch_bytes=64 << 20)
+    report = came(world.pod(restore).run())
+    assert (report.tables, report.rows) == (2, 1001)
+    assert differences(before, world.db.fingerprint("by several sessions")) == []
+
+    world.db.create("no room for several")
+    refused = world.pod(world.restore(task, "no room for several", jobs=3, scratch_bytes=64)).run()
+    assert_failed(refused, 3, "ScratchTooSmall", "options.jobs")
+
+
 def test_what_a_script_cannot_serve_is_refused_by_name(world: World) -> None:
     task = backed_up(world, "whole script", "sql")
     for changes, says in (({"content": "Schema"}, "content Schema"), ({"tables": [CHOSEN]}, "a choice of tables"),

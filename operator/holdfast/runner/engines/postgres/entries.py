@@ -103,10 +103,10 @@ class Listing:
         yield from stream
 
 
-def of_folder(folder: Path, stop: Stop, selected: Sequence[str] = ()) -> bytes:
-    """Return the entries of a directory dump, those that pg_restore's arguments select. Raises RestoreFailed."""
+def of_archive(archive: Path, stop: Stop, selected: Sequence[str] = ()) -> bytes:
+    """Return the entries of an archive's file or folder, those that the arguments select. Raises RestoreFailed."""
     said = bytearray()
-    with Tool([*LISTER, *selected, str(folder)], stdout=True) as tool, stop.calling(tool.kill):
+    with Tool([*LISTER, *selected, str(archive)], stdout=True) as tool, stop.calling(tool.kill):
         pump(tool.stdout, (said.extend,), stop)
         check(tool, tool.wait(), Reason.RESTORE_FAILED, RESTORING)
     return bytes(said)

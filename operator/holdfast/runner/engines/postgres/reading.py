@@ -18,7 +18,7 @@ from holdfast.runner.engines.postgres.dumps import (
     listening,
     seen,
 )
-from holdfast.runner.engines.postgres.restore import unpack
+from holdfast.runner.engines.postgres.staging import unpack
 from holdfast.runner.engines.protocol import Contents, Reading
 from holdfast.runner.engines.scratch import Room, removed_after
 from holdfast.runner.engines.script_seen import ScriptReading

@@ -17,8 +17,8 @@ def require(task: RestoreTask, manifest: Manifest) -> None:
             raise _not_served(f"content {task.content}", form, "a script is run as a whole")
         if task.tables:
             raise _not_served("a choice of tables", form, "a script is run as a whole")
-    if task.jobs > 1 and form != Format.DIRECTORY:
-        raise _not_served(f"jobs: {task.jobs}", form, "it is read as one stream")
+    if task.jobs > 1 and form == Format.SQL:
+        raise _not_served(f"jobs: {task.jobs}", form, "a script is run as a whole")
     if task.jobs > 1 and task.mode is RestoreMode.INTO:
         raise HoldfastError(
             Reason.INVALID_TASK,
@@ -42,8 +42,7 @@ def _not_served(what: str, form: str, why: str) -> HoldfastError:
     return HoldfastError(
         Reason.INVALID_TASK,
         f"{what} is not served by a backup of the format {form}: {why}",
-        "leave it out, or restore a backup of the format "
-        f"{'directory' if what.startswith('jobs') else 'custom or directory'}; nothing was changed",
+        "leave it out, or restore a backup of the format custom or directory; nothing was changed",
     )
 
 
