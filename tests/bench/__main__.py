@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.bench import cluster, due, dump, lives, mysql, operator, planning, sweep
+from tests.bench import cluster, due, dump, lives, mysql, operator, planning, restore, sweep
 from tests.bench.figures import LATEST, Figure, show, write
 
 PARTS = {
@@ -12,6 +12,8 @@ PARTS = {
     "mysql": mysql.mysql,
     "mariadb": mysql.mariadb,
     "memory": dump.memory,
+    "restore": restore.measure,
+    "switch": restore.switch,
     "cluster": cluster.measure,
     "plan": planning.measure,
     "due": due.measure,

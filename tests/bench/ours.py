@@ -84,7 +84,7 @@ class Ours:
         assert result.report is not None
         assert result.report.verification is not None
         assert "rows" in (result.report.verification.compared or []), result.log
-        return _seconds(result)
+        return seconds_of(result)
 
     def start(self) -> list[Figure]:
         """Return the median of all starts that were seen."""
@@ -102,10 +102,11 @@ def run(world: World, task: BackupTask, tool: str, **pod: Any) -> Run:
     result = there.result()
     world.assert_backed_up(task, result)
     ended = next(line for line in result.lines if line["event"] == "ended")
-    return Run(_seconds(result), int(ended["peakMemoryBytes"]), start)
+    return Run(seconds_of(result), int(ended["peakMemoryBytes"]), start)
 
 
-def _seconds(result: Result) -> float:
+def seconds_of(result: Result) -> float:
+    """Return the seconds from its container's start to its end, as the daemon knows them."""
     state = json.loads(result.inspected)["State"]
     return (_moment(state["FinishedAt"]) - _moment(state["StartedAt"])).total_seconds()
 
