@@ -301,7 +301,7 @@ def test_a_custom_archive_is_restored_by_several_sessions_at_once(world: World) 
 
     world.db.create("no room for several")
     refused = world.pod(world.restore(task, "no room for several", jobs=3, scratch_bytes=64)).run()
-    assert_failed(refused, 3, "ScratchTooSmall", "options.jobs")
+    assert_failed(refused, 2, "ScratchTooSmall", "scratch volume")
 
 
 def test_what_a_script_cannot_serve_is_refused_by_name(world: World) -> None:
