@@ -51,6 +51,8 @@ class Reason(StrEnum):
     INSTANCE_IN_CLUSTER = "InstanceInCluster"
     KMS_KEY_REFUSED = "KMSKeyRefused"
     WRONG_ENGINE = "WrongEngine"
+    AFTER_RESTORE_INVALID = "AfterRestoreInvalid"
+    MASKING_MISSING = "MaskingMissing"
     # disk
     SCRATCH_TOO_SMALL = "ScratchTooSmall"
     DISK_FULL = "DiskFull"
@@ -99,6 +101,7 @@ class Reason(StrEnum):
     DUMP_STALLED = "DumpStalled"
     RESTORE_FAILED = "RestoreFailed"
     RESTORE_DIFFERS = "RestoreDiffers"
+    AFTER_RESTORE_FAILED = "AfterRestoreFailed"
     SWITCH_FAILED = "SwitchFailed"
     SNAPSHOT_FAILED = "SnapshotFailed"
     SNAPSHOT_QUOTA_EXCEEDED = "SnapshotQuotaExceeded"
@@ -148,6 +151,8 @@ EXIT_CODES: dict[Reason, ExitCode] = {
     Reason.INSTANCE_IN_CLUSTER: ExitCode.CONFIGURATION,
     Reason.KMS_KEY_REFUSED: ExitCode.CONFIGURATION,
     Reason.WRONG_ENGINE: ExitCode.CONFIGURATION,
+    Reason.AFTER_RESTORE_INVALID: ExitCode.CONFIGURATION,
+    Reason.MASKING_MISSING: ExitCode.CONFIGURATION,
     Reason.SCRATCH_TOO_SMALL: ExitCode.DISK_SPACE,
     Reason.DISK_FULL: ExitCode.DISK_SPACE,
     Reason.HOST_NOT_FOUND: ExitCode.DATABASE,
@@ -190,6 +195,7 @@ EXIT_CODES: dict[Reason, ExitCode] = {
     Reason.DUMP_STALLED: ExitCode.DUMP,
     Reason.RESTORE_FAILED: ExitCode.DUMP,
     Reason.RESTORE_DIFFERS: ExitCode.VERIFICATION,
+    Reason.AFTER_RESTORE_FAILED: ExitCode.DUMP,
     Reason.SWITCH_FAILED: ExitCode.DATABASE,
     Reason.SNAPSHOT_FAILED: ExitCode.DUMP,
     Reason.SNAPSHOT_QUOTA_EXCEEDED: ExitCode.DUMP,

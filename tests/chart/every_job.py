@@ -12,6 +12,7 @@ from tests.chart.rendering import CHART
 
 from holdfast import naming
 from holdfast.api.backup import DatabaseBackupStatus, VerificationRun
+from holdfast.api.masking import AfterRestore
 from holdfast.api.policy import BackupPolicySpec
 from holdfast.api.restore_status import Artifact, Chosen, ResolvedRestore
 from holdfast.api.restoring import RestoreMode
@@ -126,6 +127,7 @@ def of_restores(namespace: str, chart: Settings) -> Iterator[tuple[str, Job]]:
             s3=resolved.storage.s3, folder="shop/orders/x/", database=resolved.database, mode=RestoreMode.REPLACE,
             fresh="a", old="b", job=resolved.job, identity_secret=None if sqlite else "keys",
             artifact=Artifact(format="sqlite" if sqlite else "directory"),
+            after_restore=AfterRestore(sql_config_map_name="mask"),
         )  # fmt: skip
         _, image = image_of(resolved, chart)
         runner = jobs.Runner(image, chart.image_pull_policy, chart.proxy, chart.own_user)

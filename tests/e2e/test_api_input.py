@@ -717,6 +717,7 @@ WRONG_BACKUPS = {
 
 BUCKET = {"s3": {"bucket": "backups"}, "folder": "eu-1/shop/orders/backup-20261122-084500"}
 INTO = {"database": POLICY_SPEC["database"]}
+MASKED = {"sqlConfigMapName": "mask"}
 RESTORES_ONCE = "a DatabaseRestore runs once, so nothing in its spec can change but confirm; create another one"
 
 WRONG_RESTORES = {
@@ -790,6 +791,22 @@ WRONG_RESTORES = {
         {"source": {"replacedBy": {"name": "a"}}, "mode": "Replace"},
         "spec.mode: replacedBy has a way of its own, in which nothing is lost: leave mode out",
     ),
+    "a way back that masks": (
+        {"source": {"replacedBy": {"name": "a"}}, "afterRestore": MASKED},
+        "spec.afterRestore: replacedBy puts a database back as it was: leave afterRestore out",
+    ),
+    "a way back with a reason not to mask": (
+        {"source": {"replacedBy": {"name": "a"}}, "maskingWaived": "it is as it was"},
+        "spec.maskingWaived: replacedBy puts a database back as it was: leave maskingWaived out",
+    ),
+    "masked, and not": (
+        {"afterRestore": MASKED, "maskingWaived": "made up"},
+        "spec.maskingWaived: afterRestore masks the data and maskingWaived says why nothing does: leave out one of",
+    ),
+    "a key that is none": (
+        {"afterRestore": {**MASKED, "key": "a/b"}},
+        "spec.afterRestore.key: must be a key as a ConfigMap has it: letters, digits, '-', '_' and '.'",
+    ),
     "kept without being replaced": (
         {"keepReplacedHours": 3},
         "spec.keepReplacedHours: keepReplacedHours has no effect unless mode is Replace: leave it out",
@@ -853,6 +870,8 @@ GOOD = {
     "restore into another policy's database": a_restore(
         {"target": {"policyRef": {"name": "staging"}, "databaseName": "o"}}
     ),
+    "restore that is masked": a_restore({"afterRestore": {**MASKED, "key": "mask_2.sql"}}),
+    "restore that need not be masked": a_restore({"maskingWaived": "the data are made up"}),
     "longest name of a policy": a_policy(name=NAME_40),
     "longest name of a backup": a_backup(name=NAME_63),
     "name with dots": a_backup(name="orders.v2"),

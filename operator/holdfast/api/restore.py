@@ -9,6 +9,7 @@ from holdfast.api.base import ObjectName, Rule, SpecModel, rules, says
 from holdfast.api.database import Database
 from holdfast.api.guard import Unattended
 from holdfast.api.job import JobTemplate
+from holdfast.api.masking import AfterRestore, MaskingWaived
 from holdfast.api.policy import Environment
 from holdfast.api.restoring import Content, RestoreMode
 from holdfast.api.storage import S3Storage
@@ -181,7 +182,9 @@ class RestoreOptions(SpecModel):
     )
 
 
-_FIXED = ("source", "target", "mode", "options", "keepReplacedHours", "job", "unattended")
+_FIXED = (
+    "source", "target", "mode", "options", "keepReplacedHours", "job", "unattended", "afterRestore", "maskingWaived",
+)  # fmt: skip
 _IMMUTABLE = Rule(
     " && ".join(
         f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})"
@@ -225,6 +228,19 @@ class DatabaseRestoreSpec(SpecModel):
                 "keepReplacedHours has no effect unless mode is Replace: leave it out",
                 field=".keepReplacedHours",
             ),
+            *(
+                Rule(
+                    f"!has(self.source.replacedBy) || !has(self.{field})",
+                    f"replacedBy puts a database back as it was: leave {field} out",
+                    field=f".{field}",
+                )
+                for field in ("afterRestore", "maskingWaived")
+            ),
+            Rule(
+                "!has(self.afterRestore) || !has(self.maskingWaived)",
+                "afterRestore masks the data and maskingWaived says why nothing does: leave out one of the two",
+                field=".maskingWaived",
+            ),
         )
     )
 
@@ -258,6 +274,17 @@ class DatabaseRestoreSpec(SpecModel):
         description="Name of the target database, if the target is of production: the restore waits until somebody "
         "repeats the name here, and waits again if it is taken back before the Job begins. You cannot set it when you "
         "create the resource, unless unattended says why. The only field that you may change later.",
+    )
+    after_restore: AfterRestore | None = Field(
+        None,
+        description="SQL that runs in the restored database, as one transaction, once the restore is checked: in mode "
+        "Replace before the database takes the target's place. If it fails, the restore fails and nothing is switched.",
+    )
+    masking_waived: MaskingWaived | None = Field(
+        None,
+        description="Why data of a higher environment (production, then staging, then dev) may come into a lower one "
+        "without afterRestore. Without one of the two, such a restore fails before it begins. The status and an Event "
+        "repeat it.",
     )
     unattended: Unattended | None = Field(
         None, description="Accept a confirm that is set at creation. Only for a pipeline that nobody watches."

@@ -12,6 +12,7 @@ from holdfast.api.conditions import Condition
 from holdfast.api.database import Database
 from holdfast.api.guard import Confirmation
 from holdfast.api.job import JobTemplate, PodWanted
+from holdfast.api.masking import AfterRestore, AfterRestored
 from holdfast.api.policy import Environment
 from holdfast.api.restoring import Content, RestoreMode
 from holdfast.api.storage import S3Storage
@@ -77,6 +78,13 @@ class ResolvedRestore(StatusModel):
         None, description="What the target is for. Absent if nobody says so, which counts as not production."
     )
     environment_because: Plain | None = Field(None, max_length=512, description="Who says what the target is for.")
+    source_environment: Environment | None = Field(
+        None, description="What the database that was backed up is for. Absent if only the backup's manifest says so."
+    )
+    never_unmasked_of: list[Environment] = Field(
+        [], max_length=8, description="Environments whose data may not come into this target as they are."
+    )
+    after_restore: AfterRestore | None = Field(None, description="SQL that runs in the restored database.")
     mode: RestoreMode = Field(description="What may be in the target.")
     content: Content = Field(Content.ALL, description="What is restored.")
     tables: list[Annotated[str, Field(max_length=256)]] = Field(
@@ -156,6 +164,12 @@ class DatabaseRestoreStatus(StatusModel):
     )
     server_version: Reported | None = Field(None, description="Database server that was restored into.")
     tool_version: Reported | None = Field(None, description="Tool that restored.")
+    after_restore: AfterRestored | None = Field(
+        None, description="The SQL that has run in the restored database. Present if spec.afterRestore is."
+    )
+    masking_waived: Plain | None = Field(
+        None, max_length=512, description="Why the data were not masked, as spec.maskingWaived says."
+    )
     switch_seconds: float | None = Field(
         None, ge=0, description="For how long nobody could write while the databases were switched, in seconds."
     )

@@ -12,6 +12,7 @@ DATABASE_CA = "/etc/holdfast/database-ca"
 STORAGE_SECRET = "/etc/holdfast/storage"
 STORAGE_CA = "/etc/holdfast/storage-ca"
 AGE_IDENTITY = "/etc/holdfast/age-identity"  # only for the restore of an encrypted backup
+AFTER_RESTORE = "/etc/holdfast/after-restore"  # the ConfigMap with SQL that a restore runs
 
 RUN = "/run/holdfast"  # memory volume: credentials files that the runner writes, 0600
 SCRATCH = "/scratch"  # only for what is staged: a directory dump, the copy of an SQLite file

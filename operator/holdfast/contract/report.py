@@ -206,6 +206,13 @@ class DeleteReport(StatusModel):
     whole: Items = Field([], description="Whose manifest was seen and is there: they are as good as before.")
 
 
+class ScriptReport(StatusModel):
+    """SQL that has run in a restored database."""
+
+    statements: Count
+    sha256: Hash
+
+
 class RestoreReport(StatusModel):
     """What a finished restore has brought back, or put back."""
 
@@ -221,6 +228,7 @@ class RestoreReport(StatusModel):
     )
     server_version: Plain | None = Field(None, max_length=256)
     tool_version: Plain | None = Field(None, max_length=256)
+    script: ScriptReport | None = None
     replaced: Plain | None = Field(
         None, max_length=1024, description="What the database that was there before is called now."
     )

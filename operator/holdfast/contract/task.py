@@ -191,6 +191,13 @@ class Beside(SpecModel):
     old: str = Field(description="What was there before, once its name is taken.")
 
 
+class Script(SpecModel):
+    """SQL that is mounted into the Job, and run in the restored database before it is used."""
+
+    config_map: str
+    key: str
+
+
 class RestoreTask(AnyTask):
     """Fetch a backup, check it, feed it into a database, and see that it came back."""
 
@@ -210,6 +217,10 @@ class RestoreTask(AnyTask):
         [], max_length=1000, description="Only these, as the manifest names them. Empty: everything."
     )
     jobs: int = 1
+    after_restore: Script | None = None
+    never_unmasked_of: list[str] = Field(
+        [], max_length=8, description="Environments whose data may not come into this target as they are."
+    )
     scratch_bytes: int | None = None
     pinned: Pinned | None = Field(
         None, description="None in a task that was made from the bucket alone, where nothing else is known."

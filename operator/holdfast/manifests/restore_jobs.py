@@ -16,10 +16,12 @@ from holdfast.contract.task import (
     Pinned,
     RestoreIdentity,
     RestoreTask,
+    Script,
     SwapBackTask,
 )
 from holdfast.manifests.jobs import Owner, Runner, owned, seat
 from holdfast.manifests.volumes import (
+    after_restore_volume,
     database_volumes,
     identity_volume,
     run_volume,
@@ -48,6 +50,7 @@ def restore_job(
     volumes += storage_volumes(work.s3)
     volumes += scratch_volume(resolved.job) if work.scratch_bytes is not None else []
     volumes += identity_volume(resolved.identity_secret) if resolved.identity_secret else []
+    volumes += after_restore_volume(work.after_restore.config_map) if work.after_restore else []
     return owned(name, owner, 1, work, volumes, template, runner, seated)
 
 
@@ -88,12 +91,19 @@ def _task(owner: Owner, source: Chosen, resolved: ResolvedRestore, seconds: int)
         content=resolved.content,
         tables=resolved.tables,
         jobs=resolved.jobs,
+        after_restore=_script(resolved),
+        never_unmasked_of=list(resolved.never_unmasked_of),
         s3=there(resolved.s3, "resolved.s3"),
         key_prefix=there(resolved.folder, "resolved.folder"),
         deadline_seconds=seconds,
         scratch_bytes=_scratch_bytes(resolved),
         pinned=_pinned(resolved.artifact),
     )
+
+
+def _script(resolved: ResolvedRestore) -> Script | None:
+    asked = resolved.after_restore
+    return Script(config_map=asked.sql_config_map_name, key=asked.key) if asked else None
 
 
 def _scratch_bytes(resolved: ResolvedRestore) -> int | None:

@@ -94,6 +94,17 @@ def identity_volume(secret: str) -> Volumes:
     return [_secret("age-identity", secret, paths.AGE_IDENTITY)]
 
 
+def after_restore_volume(config_map: str) -> Volumes:
+    """Mount the SQL that a restore runs."""
+    return [
+        {
+            "name": "after-restore",
+            "mountPath": paths.AFTER_RESTORE,
+            "configMap": {"name": config_map, "optional": True},
+        }
+    ]
+
+
 def _secret(name: str, secret: str, path: str) -> dict[str, Any]:
     return {"name": name, "mountPath": path, "secret": {"secretName": secret, "optional": True}}
 

@@ -17,6 +17,7 @@ from tests.integration.runner.containers import docker, inspect, remove
 from holdfast.contract import report as reports
 from holdfast.contract import task as tasks
 from holdfast.contract.paths import (
+    AFTER_RESTORE,
     AGE_IDENTITY,
     DATABASE_CA,
     DATABASE_SECRET,
@@ -66,6 +67,7 @@ class Pod:
     claim_options: str = "rw"
     user: str = "65532:65532"
     age_identity: dict[str, str] | None = None
+    after_restore: dict[str, str] | None = None
     image: str = "holdfast-runner-postgres:17"
     memory: str = "256m"
     scratch: str = "512m"
@@ -100,6 +102,7 @@ class Pod:
             *(self._mount(DATABASE_CA, self.database_ca) if self.database_ca is not None else []),
             *(["--volume", f"{self.claim}:{VOLUME}:{self.claim_options}"] if self.claim else []),
             *(self._mount(AGE_IDENTITY, self.age_identity) if self.age_identity is not None else []),
+            *(self._mount(AFTER_RESTORE, self.after_restore) if self.after_restore is not None else []),
             "--volume", f"{log}:{TERMINATION_LOG}",
             "--tmpfs", f"{RUN}:size=16m,mode=1777", "--tmpfs", f"{SCRATCH}:size={self.scratch},mode=1777",
         ]  # fmt: skip

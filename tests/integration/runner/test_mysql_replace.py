@@ -34,11 +34,13 @@ IDENTITY = RestoreIdentity(uid="1", namespace="shop", name="undo")
 class Target:
     """A copy of the sample that is backed up, changed and replaced."""
 
-    def __init__(self, world: World, server: MySQLServer) -> None:
+    def __init__(self, world: World, server: MySQLServer, more: str = "") -> None:
         self.world, self.server = world, server
         self.name = f"live_{uuid.uuid4().hex[:8]}"
         self.names = Beside(fresh=f"{self.name}_restoring_1", old=f"{self.name}_before_1")
         server.create_sample(self.name)
+        if more:
+            server.sql(more, self.name)
         self.task: BackupTask = server.backup(world, self.name)
         backed_up(world, server, self.task)
         self.backed_up = server.fingerprint(self.name)

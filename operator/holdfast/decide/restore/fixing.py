@@ -13,6 +13,7 @@ from holdfast.api.restore_status import Artifact, Chosen, ResolvedRestore
 from holdfast.api.restoring import RestoreMode
 from holdfast.api.storage import S3Storage, Storage
 from holdfast.decide.resolve import resolve
+from holdfast.decide.restore import masking
 from holdfast.decide.restore.observation import Former, Observation
 from holdfast.decide.restore.source import Choice
 from holdfast.decide.servers import database_of
@@ -42,6 +43,7 @@ class _Stored:
     folder: str
     artifact: Artifact | None
     server_major: int | None
+    environment: Environment | None  # of the database that was backed up
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,9 @@ def of_backup(o: Observation, choice: Choice, begun: Begun, settings: Settings) 
             f"the backup is of engine {source.database.engine}, and the target of {target.database.engine}",
             "restore into a database of the same engine",
         )
-    stored = _Stored(source.storage.s3, begun.key_prefix, _artifact(begun), begun.status.server_major)
+    stored = _Stored(
+        source.storage.s3, begun.key_prefix, _artifact(begun), begun.status.server_major, source.environment
+    )
     identity = naming.IDENTITY_SECRET if source.storage.encryption is not None else None
     chosen = Chosen(
         backup=choice.name,
@@ -96,7 +100,7 @@ def of_bucket(o: Observation, settings: Settings) -> Fixed:
         location=f"s3://{storage.s3.bucket}/{folder}",
         because="the resource names this folder; what it holds, its manifest says",
     )
-    resolved = _resolved(o, o.restore.spec, _Stored(storage.s3, folder, None, None), target, None)
+    resolved = _resolved(o, o.restore.spec, _Stored(storage.s3, folder, None, None, None), target, None)
     return Fixed(chosen, in_words(target.database), resolved)
 
 
@@ -129,12 +133,14 @@ def of_former(o: Observation, former: Former) -> Fixed:
         because = f"DatabaseRestore {reference.name} restored into a database of {was.environment}"
         environment = {"environment_because": because}
     chosen = Chosen(restore=reference.name, because=f"{told.name} is what that restore replaced")
-    update = {
+    update: dict[str, object] = {
         "mode": RestoreMode.REPLACE,
         "fresh": None,
         "old": old,
         "kept": told.name,
         "keep_hours": _keep(o.restore.spec),
+        "after_restore": None,
+        "never_unmasked_of": [],
         "job": _job(o.restore.spec, was.job),
         **environment,
     }
@@ -251,6 +257,9 @@ def _resolved(
         job=target.job,
         environment=target.environment,
         environment_because=target.because,
+        source_environment=stored.environment,
+        never_unmasked_of=masking.never_unmasked(spec, target.environment, options.content),
+        after_restore=spec.after_restore,
     )
 
 

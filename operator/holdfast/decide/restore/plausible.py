@@ -20,6 +20,8 @@ def wrong(
         return "it ended before the restore began, or it will end"
     if resolved.kept is None and source.uid is not None and result.backup_id != source.backup_id:
         return f"it is of another backup: {result.backup_id}"
+    if resolved.after_restore is not None and result.script is None and not result.found:
+        return "it does not say that the SQL of afterRestore has run"
     if resolved.old is None and result.replaced is not None:
         return "it has replaced a database that was to stay"
     if result.replaced not in (None, resolved.old):

@@ -12,6 +12,7 @@ from holdfast.api.conditions import ConditionType as C
 from holdfast.api.conditions import in_progress, update
 from holdfast.api.guard import Confirmation
 from holdfast.api.job import PodWanted
+from holdfast.api.masking import AfterRestored
 from holdfast.api.restore_status import DatabaseRestoreStatus, Phase, Removal, Replaced, ResolvedRestore
 from holdfast.contract.report import Report, RestoreReport
 from holdfast.decide.restore.fixing import Fixed
@@ -48,7 +49,8 @@ def awaiting(restore: RestoreView, now: datetime, reason: str, sentence: str, mi
 def begun(restore: RestoreView, now: datetime, job_name: str) -> Status:
     """Its turn has come."""
     status = waiting(restore, now, "Starting", "the Job's Pod is starting")
-    return status.model_copy(update={"job_name": job_name, "started_at": now})
+    waived = restore.spec.masking_waived
+    return status.model_copy(update={"job_name": job_name, "started_at": now, "masking_waived": waived})
 
 
 def running(restore: RestoreView, now: datetime, sentence: str, wanted: PodWanted | None) -> Status:
@@ -102,11 +104,20 @@ def succeeded(restore: RestoreView, report: Report, result: RestoreReport, undo:
             "server_version": result.server_version,
             "tool_version": result.tool_version,
             "switch_seconds": result.switch_seconds,
+            "after_restore": _after(resolved, result),
             "replaced": _replaced(resolved, result, report.completed_at),
             "undo": undo,
             "warnings": report.warnings[:_MOST_WARNINGS] or None,
         }
     )
+
+
+def _after(resolved: ResolvedRestore, result: RestoreReport) -> AfterRestored | None:
+    asked, ran = resolved.after_restore, result.script
+    if asked is None:
+        return None
+    told = {"statements": ran.statements, "sha256": ran.sha256} if ran else {}
+    return AfterRestored(sql_config_map_name=asked.sql_config_map_name, key=asked.key, **told)
 
 
 def _replaced(resolved: ResolvedRestore, result: RestoreReport, completed: datetime) -> Replaced | None:

@@ -19,7 +19,7 @@ from holdfast.decide.decision import Announcement, Do, Learn, Rest, What, Write
 from holdfast.decide.images import runner_image
 from holdfast.decide.job_life import State, Step, Work
 from holdfast.decide.outcome import End
-from holdfast.decide.restore import confirming, ending, fixing, plausible, removal, source, statuses, undo
+from holdfast.decide.restore import confirming, ending, fixing, masking, plausible, removal, source, statuses, undo
 from holdfast.decide.restore.fixing import Fixed
 from holdfast.decide.restore.observation import RESTORE, Decision, Observation
 from holdfast.decide.restore.waits import wait
@@ -107,6 +107,7 @@ def _in_turn(o: Observation, settings: Settings, now: datetime) -> Decision:
     """Begin, once it is confirmed, unless another restore into the same database goes first."""
     resolved = there(o.restore.status.resolved, "resolved")
     runner_image(resolved.database.dumped_engine(), settings, resolved.server_major)
+    masking.require(resolved)
     if (asked := confirming.asked(o, resolved, now)) is not None:
         return asked
     if o.ahead is not None:
@@ -114,7 +115,10 @@ def _in_turn(o: Observation, settings: Settings, now: datetime) -> Decision:
         return wait(o, now, "Queued", sentence, None, Phase.QUEUED)
     if o.others_begin:
         return Rest(now + SOON)
-    return Write(statuses.begun(o.restore, now, naming.child_name(o.restore.name, o.restore.uid, "restore")))
+    begun = statuses.begun(o.restore, now, naming.child_name(o.restore.name, o.restore.uid, "restore"))
+    waived = o.restore.spec.masking_waived
+    sentence = f"the restored data are not masked: {waived}"
+    return Write(begun, Announcement(True, "MaskingWaived", sentence) if waived else None)
 
 
 def template(o: Observation) -> JobTemplate:

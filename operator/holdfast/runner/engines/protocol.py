@@ -11,6 +11,7 @@ from holdfast.contract.manifest import Manifest, ManifestArtifact, ManifestMigra
 from holdfast.contract.needs import ManifestNeed
 from holdfast.contract.task import Beside, RestoreTask
 from holdfast.runner.artifact.stream import Sink
+from holdfast.runner.engines.scripts import Script
 from holdfast.runner.pod.progress import Progress
 
 
@@ -171,6 +172,17 @@ class Source(Protocol):
 
     def came(self, manifest: Manifest, task: RestoreTask) -> Came | None:
         """Look at what was restored: count the manifest's tables, find what is not as it must be, have it analysed."""
+        ...
+
+    def require_scripts(self) -> None:
+        """See, before anything is made, that SQL can be run on the server. Raises HoldfastError."""
+        ...
+
+    def run_script(self, script: Script) -> int:
+        """Run SQL in the restored database by the engine's driver, as one transaction where the engine has such.
+
+        Returns how many statements have run. Raises AfterRestoreFailed.
+        """
         ...
 
     def beside(self, names: Beside, manifest: Manifest) -> Landing:

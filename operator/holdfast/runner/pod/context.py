@@ -18,6 +18,7 @@ class Places:
     storage_secret: Path = Path(paths.STORAGE_SECRET)
     storage_ca: Path = Path(paths.STORAGE_CA)
     age_identity: Path = Path(paths.AGE_IDENTITY)
+    after_restore: Path = Path(paths.AFTER_RESTORE)
     run: Path = Path(paths.RUN)
     scratch: Path = Path(paths.SCRATCH)
     spool: Path = Path(paths.SPOOL)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 
 from holdfast.api.policy import Algorithm
 from holdfast.contract.manifest import Manifest, ManifestArtifact
-from holdfast.contract.report import RestoreReport
+from holdfast.contract.report import RestoreReport, ScriptReport
 from holdfast.contract.task import Pinned, RestoreTask
 from holdfast.errors import HoldfastError, Reason
 from holdfast.naming import IDENTITY_SECRET, MANIFEST_NAME
@@ -31,7 +31,7 @@ from holdfast.runner.pod.context import Context
 from holdfast.runner.pod.progress import Progress
 from holdfast.runner.pod.result import Result
 from holdfast.runner.pod.secrets import MountedSecret
-from holdfast.runner.tasks import comparing, restored
+from holdfast.runner.tasks import after_restore, comparing, restored
 from holdfast.runner.tasks.comparing import resumed
 from holdfast.runner.tasks.restored import Compared
 from holdfast.units import size_for_people
@@ -42,16 +42,20 @@ Clear = Callable[[Iterator[bytes]], Iterator[bytes]]  # what decrypts the artifa
 def run(task: RestoreTask, context: Context, overrides: Overrides | None = None) -> Result:
     """Restore into the task's database, or into the one that a person named instead. Raises HoldfastError."""
     context.log.line("step", phase="validating")
+    script = after_restore.read(task, context)
     opened = store.connect(task.s3, context.places)
     manifest = manifests.find(opened, task.key_prefix, task.backup_uid)
     if manifest is None:
         raise store.not_found(opened, task.key_prefix + MANIFEST_NAME)
     _require_expected(task, manifest, context)
+    after_restore.require_masked(task, manifest)
     target = choose.source(task.database, context, overrides)
     target.require_served(task, manifest)
+    if script is not None:
+        target.require_scripts()
     place = landing.landing(target, task, manifest)
     if there := place.done():
-        return _result(manifest, target, None, there)
+        return _result(manifest, target, None, there, None)
     clear = encryption.decryption(manifest.artifact, IDENTITY_SECRET, context.places)
     assert clear is not None
     with place.opened() as fresh:
@@ -59,9 +63,10 @@ def run(task: RestoreTask, context: Context, overrides: Overrides | None = None)
         _feed(task, opened, manifest, fresh, clear, context)
         context.log.line("step", phase="comparing")
         came = restored.compared(fresh, manifest, task)
+        ran = after_restore.run(script, fresh, task, context)
         context.log.line("step", phase="switching")
         switched = place.switch()
-    return _result(manifest, target, came, switched)
+    return _result(manifest, target, came, switched, ran)
 
 
 def _feed(task: RestoreTask, opened: Store, manifest: Manifest, target: Source, clear: Clear, context: Context) -> None:
@@ -76,11 +81,19 @@ def _feed(task: RestoreTask, opened: Store, manifest: Manifest, target: Source, 
         target.restore(task, artifact, stream, progress)
 
 
-def _result(manifest: Manifest, target: Source, came: Compared | None, switched: Switched | None) -> Result:
+def _result(
+    manifest: Manifest,
+    target: Source,
+    came: Compared | None,
+    switched: Switched | None,
+    ran: ScriptReport | None,
+) -> Result:
     artifact, total = manifest.artifact, manifest.artifact.uncompressed_bytes
     said = f"restored {size_for_people(total)} ({total} bytes) of {manifest.backup.backup_id} into {target}"
     if switched and switched.replaced:
         said += f"; what was there is called {switched.replaced} now"
+    if ran is not None:
+        said += f"; {ran.statements} statements of afterRestore have run"
     report = RestoreReport(
         backup_id=manifest.backup.backup_id,
         size_bytes=artifact.size_bytes,
@@ -90,6 +103,7 @@ def _result(manifest: Manifest, target: Source, came: Compared | None, switched:
         compared=came.facts if came else [],
         server_version=came and came.server_version,
         tool_version=came and came.tool_version,
+        script=ran,
         replaced=switched and switched.replaced,
         switch_seconds=switched and switched.seconds,
         found=came is None,

@@ -78,7 +78,7 @@ class Said:
 
     host: str
     user: str
-    password: str
+    password: str = field(repr=False)
     password_key: str
     user_key: str
     port: str = ""
@@ -90,8 +90,7 @@ def resolve(database: Database, places: Places) -> Target:
     """Read the Secret and write the option file. Raises SecretMissing, SecretKeyMissing, SecretInvalid."""
     connection, engine = database.reached(), database.dumped_engine()
     assert database.name is not None
-    secret = MountedSecret(connection.secret_name, places.database_secret)
-    said = _from_keys(connection, secret) if connection.host else _from_url(connection, secret)
+    secret, said = _read(connection, places)
     path = places.run / "client.cnf"
     try:
         secrets.write_private(path, option_file(said.user, said.password))
@@ -111,6 +110,16 @@ def resolve(database: Database, places: Places) -> Target:
         asker=connections.told(connection, said.user_key),
         named=connection.username is not None,
     )
+
+
+def password(database: Database, places: Places) -> str:
+    """Return the password, for what reads no option file. Raises as `resolve` does."""
+    return _read(database.reached(), places)[1].password
+
+
+def _read(connection: Connection, places: Places) -> tuple[MountedSecret, Said]:
+    secret = MountedSecret(connection.secret_name, places.database_secret)
+    return secret, _from_keys(connection, secret) if connection.host else _from_url(connection, secret)
 
 
 def _from_keys(connection: Connection, secret: MountedSecret) -> Said:

@@ -14,12 +14,14 @@ from holdfast.runner.engines import landing, tools
 from holdfast.runner.engines.mysql import (
     arrived,
     connection,
+    driver,
     dumps,
     grants,
     history,
     needs,
     replacing,
     restore,
+    scripts,
     server,
     target_needs,
     target_session,
@@ -29,6 +31,7 @@ from holdfast.runner.engines.mysql.flavour import ALL_ROWS, numbers
 from holdfast.runner.engines.mysql.schemas import Schema
 from holdfast.runner.engines.mysql.server import Server
 from holdfast.runner.engines.protocol import Came, Landing, Overrides, Ready, Switched
+from holdfast.runner.engines.scripts import Script
 from holdfast.runner.pod.context import Context
 from holdfast.runner.pod.progress import Progress
 from holdfast.sentences import few
@@ -40,7 +43,7 @@ class MySQL:
     """See engine.Source."""
 
     def __init__(self, database: Database, context: Context, overrides: Overrides) -> None:
-        self._context = context
+        self._context, self._database = context, database
         said = connection.resolve(database, context.places)
         self._target = replace(
             said,
@@ -52,6 +55,7 @@ class MySQL:
         self._as_bytes = False
         self._asleep: set[str] | None = None
         self._dumped = said.database
+        self._live = self._target.database
         self.warnings = list(said.warnings)
 
     def __str__(self) -> str:
@@ -148,6 +152,18 @@ class MySQL:
         tool = self._target.flavour.client
         said = f"{tool} {version(tool)}"
         return arrived.look(self._target, manifest, self._context.stop, said, self.warnings)
+
+    def require_scripts(self) -> None:
+        """See engine.Source. Raises AuthenticationFailed of a user whom the client logs in, and the driver cannot."""
+        self.schema.reach()  # so that a server which asks for the password in full has it from the client already
+        driver.connect(self._target, self._password(), self._context.stop, None).close()
+
+    def run_script(self, script: Script) -> int:
+        """See engine.Source. Statements that define something commit what was before them."""
+        return scripts.run(self._target, self._password(), script, self._live, self._context.stop)
+
+    def _password(self) -> str:
+        return connection.password(self._database, self._context.places)
 
     def beside(self, names: Beside, manifest: Manifest) -> Landing:  # noqa: ARG002
         """See engine.Source."""

@@ -12,10 +12,22 @@ from holdfast.contract.manifest import Manifest, ManifestArtifact
 from holdfast.contract.task import Beside, RestoreTask
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.engines import safe_releases, tools
-from holdfast.runner.engines.postgres import after, beside, connection, dumps, grants, restore, served, server, target
+from holdfast.runner.engines.postgres import (
+    after,
+    beside,
+    connection,
+    dumps,
+    grants,
+    restore,
+    scripts,
+    served,
+    server,
+    target,
+)
 from holdfast.runner.engines.postgres.connection import Target
 from holdfast.runner.engines.postgres.maintenance import Maintenance
 from holdfast.runner.engines.protocol import Came, Landing, Overrides, Ready, Switched
+from holdfast.runner.engines.scripts import Script
 from holdfast.runner.pod.context import Context
 from holdfast.runner.pod.progress import Progress
 
@@ -110,6 +122,13 @@ class Postgres:
         found, warnings = after.look(self._target, self._context.stop, manifest, task)
         self.warnings += warnings
         return replace(found, tool_version=tools.version("pg_restore")[0])
+
+    def require_scripts(self) -> None:
+        """See engine.Source: the driver is what asks the target anyway."""
+
+    def run_script(self, script: Script) -> int:
+        """See engine.Source."""
+        return scripts.run(self._target, script, self._given.limits, self._context.stop)
 
     def beside(self, names: Beside, manifest: Manifest) -> Landing:
         """See engine.Source."""

@@ -1,4 +1,4 @@
-"""The work on SQLite's files, as a program of commands: `copy FROM TO SECONDS`, `check FILE` and `contents FILE`.
+"""The work on SQLite's files, as a program of commands: `copy FROM TO SECONDS`, `check FILE`, `contents FILE` and more.
 
 A process of its own, since one step of the online backup cannot be interrupted: a stop kills it, and with it go its
 locks on the live database. It prints its answer as one line of JSON, and exits with 0 or 1.
@@ -177,6 +177,10 @@ def main(arguments: list[str]) -> int:
                 from holdfast.runner.engines.sqlite import contents  # late: a copy must not wait for its imports
 
                 answer = contents.read(path)
+            case ["script", path, script]:
+                from holdfast.runner.engines.sqlite import scripts
+
+                answer = scripts.run(path, Path(script).read_text())
             case _:
                 raise ValueError(arguments)
     except sqlite3.Error as error:

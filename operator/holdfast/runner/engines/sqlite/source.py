@@ -10,7 +10,8 @@ from holdfast.contract.manifest import Manifest, ManifestArtifact
 from holdfast.contract.task import Beside, RestoreTask
 from holdfast.runner.engines import landing
 from holdfast.runner.engines.protocol import Came, Landing, Overrides, Ready, Switched
-from holdfast.runner.engines.sqlite import arrived, replacing, restore
+from holdfast.runner.engines.scripts import Script
+from holdfast.runner.engines.sqlite import arrived, replacing, restore, work
 from holdfast.runner.engines.sqlite.dump import FileDump
 from holdfast.runner.engines.sqlite.place import Place
 from holdfast.runner.pod.context import Context
@@ -95,6 +96,13 @@ class SQLite:
     def came(self, manifest: Manifest, task: RestoreTask) -> Came:  # noqa: ARG002
         """See engine.Source."""
         return arrived.look(self.place, manifest, self.stop, self.warnings)
+
+    def require_scripts(self) -> None:
+        """See engine.Source: SQLite is a library of Python's own."""
+
+    def run_script(self, script: Script) -> int:
+        """See engine.Source."""
+        return work.run_script(self.place, script, self._context.places.run, self.stop)
 
     def beside(self, names: Beside, manifest: Manifest) -> Landing:  # noqa: ARG002
         """See engine.Source."""

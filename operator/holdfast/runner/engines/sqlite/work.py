@@ -9,6 +9,7 @@ from typing import Any
 from holdfast.contract.manifest import ManifestMigrations, ManifestTable
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.engines.protocol import Contents
+from holdfast.runner.engines.scripts import Script, failed
 from holdfast.runner.engines.sqlite.place import Place
 from holdfast.runner.engines.tools import Tool
 from holdfast.runner.pod.stop import Stop
@@ -42,6 +43,16 @@ def contents(place: Place, copied: Path, stop: Stop) -> tuple[Contents | None, l
     tables = [ManifestTable(name=name, rows=rows) for name, rows in answer["tables"]]
     migrations = [ManifestMigrations.model_validate(each) for each in answer["migrations"]]
     return Contents(tables, answer["schema"], migrations), list(answer["warnings"])
+
+
+def run_script(place: Place, script: Script, folder: Path, stop: Stop) -> int:
+    """Run SQL in a restored file, as one transaction; return how many statements. Raises AfterRestoreFailed."""
+    file = folder / "after-restore.sql"
+    file.write_text(script.text)
+    answer = _run(place, stop, "running the SQL of afterRestore in", "script", str(place.file), str(file))
+    if "refused" in answer:
+        raise failed(f"statement {answer['statements'] + 1}", answer["refused"])
+    return int(answer["statements"])
 
 
 def _run(place: Place, stop: Stop, doing: str, *arguments: str) -> dict[str, Any]:

@@ -1,0 +1,85 @@
+"""Runs SQL in a restored MySQL or MariaDB database, as one transaction as far as these have such: DDL commits.
+
+The server takes many statements at once and tells them apart itself; the driver knows no command of a client's.
+"""
+
+import re
+from typing import TYPE_CHECKING, cast
+
+from holdfast.runner.engines.mysql import driver
+from holdfast.runner.engines.mysql.connection import Target
+from holdfast.runner.engines.scripts import Script, failed
+from holdfast.runner.pod.stop import Stop
+
+if TYPE_CHECKING:
+    from pymysql.connections import Connection
+    from pymysql.cursors import SSCursor
+
+_OTHER = (
+    "name tables without their database, and leave out USE, since the restored database has another name while the SQL "
+    "runs; if a table of that name is meant, give it an alias"
+)
+
+
+def run(target: Target, password: str, script: Script, live: str, stop: Stop) -> int:
+    """Run it, return how many results the server gave. Raises AfterRestoreFailed.
+
+    `live` is the database whose name is not that of the one the SQL is for: it is not to be touched by it.
+    """
+    import pymysql  # late: see driver.py
+
+    if live != target.database:
+        require_nameless(script, live)
+    done = 0
+    with driver.connect(target, password, stop, target.database) as connection:
+        number = int(connection.thread_id())  # type: ignore[no-untyped-call]
+        with stop.calling(lambda: driver.end(target, password, number)):
+            try:
+                connection.query(f"{target.flavour.lifted}, autocommit = 0".replace("autocommit = 1, ", ""))
+                with connection.cursor() as cursor:
+                    cursor.execute(script.text)
+                    _drain(cursor)
+                    done = 1
+                    while cursor.nextset():
+                        _drain(cursor)
+                        done += 1
+                _require_same(connection, target.database)
+                connection.commit()
+            except pymysql.err.Error as error:
+                stop.check()
+                raise failed(f"statement {done + 1}", _said(error)) from error
+            stop.check()
+    return done
+
+
+def require_nameless(script: Script, live: str) -> None:
+    """Refuse SQL that names the target itself, which it would change in the place of the restored one.
+
+    It is no parser: in a text such as 'me@shop.example' the name means something else, and a table's own name before a
+    column, where it is the database's too, is refused with the rest.
+    """
+    name = re.escape(live)
+    found = re.search(rf"(?<![\w$`.'\"@/-]){name}\.[\w`$]|`{name}`\s*\.", script.text, re.IGNORECASE)
+    if found:
+        line = script.text.count("\n", 0, found.start()) + 1
+        raise failed(f"no statement was run, line {line}", f"it names the database {live!r} itself", _OTHER)
+
+
+def _require_same(connection: "Connection[SSCursor]", database: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("select database()")
+        (there,) = cast("tuple[str | None]", cursor.fetchone())
+        cursor.fetchone()
+    if there != database:
+        raise failed("after its last statement", "it has chosen another database with USE", _OTHER)
+
+
+def _drain(cursor: "SSCursor") -> None:
+    """Take the rows of one result, and keep none."""
+    if cursor.description:
+        while cursor.fetchone() is not None:
+            pass
+
+
+def _said(error: Exception) -> str:
+    return " ".join(str(each) for each in error.args)
