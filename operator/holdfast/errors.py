@@ -130,6 +130,7 @@ class Reason(StrEnum):
     SOURCE_NOT_FOUND = "SourceNotFound"
     SOURCE_NOT_GOOD = "SourceNotGood"
     RESTORE_UNKNOWN = "RestoreUnknown"
+    SAFETY_BACKUP_FAILED = "SafetyBackupFailed"
     VERIFICATION_REFUSED = "VerificationRefused"
     STORAGE_NOT_SET = "StorageNotSet"
     STORE_NOT_FOUND = "StoreNotFound"

@@ -807,6 +807,10 @@ WRONG_RESTORES = {
         {"afterRestore": {**MASKED, "key": "a/b"}},
         "spec.afterRestore.key: must be a key as a ConfigMap has it: letters, digits, '-', '_' and '.'",
     ),
+    "a way back without a safety backup": (
+        {"source": {"replacedBy": {"name": "a"}}, "safetyBackup": "Skip"},
+        "spec.safetyBackup: replacedBy loses nothing, so that no safety backup is taken: leave safetyBackup out",
+    ),
     "kept without being replaced": (
         {"keepReplacedHours": 3},
         "spec.keepReplacedHours: keepReplacedHours has no effect unless mode is Replace: leave it out",

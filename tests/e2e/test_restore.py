@@ -1,5 +1,6 @@
 """A database comes back by a DatabaseRestore, as a pipeline would ask for it; what is compared is the content."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -98,18 +99,29 @@ def test_disaster_day_leads_from_a_bucket_alone_to_the_database_as_its_page_is_w
     assert world.fingerprint(database) == before
 
 
-def test_a_table_that_was_dropped_comes_back_in_place_and_the_way_back_is_a_resource(world: World):
-    # Given a good backup, and a database that lost a table and got a row since
+def confirmed(world: World, name: str, database: str) -> Manifest:
+    """The status in which the restore waits, before its database's name is repeated."""
+    path = "--for=jsonpath={.status.phase}=AwaitingConfirmation"
+    world.kubectl("wait", "-n", world.backups, f"{RESTORES}/{name}", path, "--timeout=60s")
+    waits = dict(world.get(RESTORES, world.backups, name)["status"])
+    patch = json.dumps({"spec": {"confirm": database}})
+    world.kubectl("patch", "-n", world.backups, RESTORES, name, "--type=merge", "-p", patch)
+    return waits
+
+
+def test_a_dropped_table_comes_back_in_production_when_that_is_confirmed_and_the_way_back_is_a_resource(world: World):
+    # Given a good backup, and a database of production that lost a table and got another one since
     database = world.a_database("swapped")
-    world.apply(world.policy(world.backups, "swapped", {"database": {"name": database}}))
+    world.apply(world.policy(world.backups, "swapped", {"environment": "production", "database": {"name": database}}))
     world.apply(backup(world.backups, "swapped"))
     assert world.finished(world.backups, "swapped")["phase"] == "Succeeded"
     good = world.fingerprint(database)
     world.psql("drop table customers; create table later (id int)", database)
     broken = world.fingerprint(database)
 
-    # When it is restored in its place
+    # When it is restored in its place, and somebody confirms that
     world.apply(restore(world, "swap", {"backupRef": {"name": "swapped"}}, mode="Replace"))
+    confirmed(world, "swap", database)
     status = finished(world, "swap")
 
     # Then it is as it was, and what was there is kept under the name that the status says
@@ -118,9 +130,17 @@ def test_a_table_that_was_dropped_comes_back_in_place_and_the_way_back_is_a_reso
     assert world.fingerprint(status["replaced"]["name"]) == broken
     assert status["switchSeconds"] < 10
 
+    # And before that the broken one was backed up: one table more than it has now, in a backup that stays
+    safety = world.get(BACKUPS, world.backups, status["safetyBackup"]["name"])
+    assert (safety["status"]["phase"], safety["spec"]["purpose"]) == ("Succeeded", "safety"), safety
+    assert safety["status"]["completedAt"] <= status["startedAt"]
+    tables = world.manifest(safety["status"]["location"])["tables"]
+    assert tables == [{"name": "public.later", "rows": 0}]
+
     # And when what the status says is applied, that one is back
     undo = yaml_text.load(status["undo"])
     world.apply(undo)
+    confirmed(world, undo["metadata"]["name"], database)
     back = finished(world, undo["metadata"]["name"])
     assert back["phase"] == "Succeeded", back
     assert world.fingerprint(database) == broken

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field
 from holdfast.api.backup import PolicyReference
 from holdfast.api.base import ObjectName, Rule, SpecModel, rules, says
 from holdfast.api.database import Database
-from holdfast.api.guard import Unattended
+from holdfast.api.guard import Safety, Unattended
 from holdfast.api.job import JobTemplate
 from holdfast.api.masking import AfterRestore, MaskingWaived
 from holdfast.api.policy import Environment
@@ -184,6 +184,7 @@ class RestoreOptions(SpecModel):
 
 _FIXED = (
     "source", "target", "mode", "options", "keepReplacedHours", "job", "unattended", "afterRestore", "maskingWaived",
+    "safetyBackup",
 )  # fmt: skip
 _IMMUTABLE = Rule(
     " && ".join(
@@ -221,6 +222,11 @@ class DatabaseRestoreSpec(SpecModel):
                 "!has(self.source.replacedBy) || !has(self.mode)",
                 "replacedBy has a way of its own, in which nothing is lost: leave mode out",
                 field=".mode",
+            ),
+            Rule(
+                "!has(self.source.replacedBy) || !has(self.safetyBackup)",
+                "replacedBy loses nothing, so that no safety backup is taken: leave safetyBackup out",
+                field=".safetyBackup",
             ),
             Rule(
                 "has(self.source.replacedBy) || !has(self.keepReplacedHours) || "
@@ -288,4 +294,10 @@ class DatabaseRestoreSpec(SpecModel):
     )
     unattended: Unattended | None = Field(
         None, description="Accept a confirm that is set at creation. Only for a pipeline that nobody watches."
+    )
+    safety_backup: Safety | None = Field(
+        None,
+        description="Whether to take a DatabaseBackup of a target of production before anything in it is touched, in "
+        "the modes Replace and Into: Take or Skip. If it fails, the restore fails and has changed nothing. Default: "
+        "Take.",
     )

@@ -10,12 +10,12 @@ from holdfast.api.backup import Ending, Failure, Reported
 from holdfast.api.base import StatusModel, keyed_by
 from holdfast.api.conditions import Condition
 from holdfast.api.database import Database
-from holdfast.api.guard import Confirmation
+from holdfast.api.guard import Confirmation, SafetyBackup
 from holdfast.api.job import JobTemplate, PodWanted
 from holdfast.api.masking import AfterRestore, AfterRestored
 from holdfast.api.policy import Environment
 from holdfast.api.restoring import Content, RestoreMode
-from holdfast.api.storage import S3Storage
+from holdfast.api.storage import S3Storage, Storage
 from holdfast.texts import Plain
 
 MAX_YAML = 4096
@@ -99,6 +99,11 @@ class ResolvedRestore(StatusModel):
     kept: str | None = Field(None, max_length=600, description="Name of the database that is put back.")
     keep_hours: int = Field(24, ge=0, description="How long a replaced database is kept, in hours.")
     job: JobTemplate = Field(description="How the Job runs.")
+    safety_storage: Storage | None = Field(
+        None,
+        description="Where a safety backup of the target goes if no BackupPolicy backs up this very database. Absent "
+        "if the target is not of production.",
+    )
 
 
 class Replaced(StatusModel):
@@ -133,6 +138,10 @@ class DatabaseRestoreStatus(StatusModel):
     )
     confirmation: Confirmation | None = Field(
         None, description="Whether the restore is confirmed. Present if the target is of production."
+    )
+    safety_backup: SafetyBackup | None = Field(
+        None,
+        description="The backup of the target that goes before the restore. Present if the target is of production.",
     )
     job_name: str | None = Field(None, max_length=63, description="Name of the Job that restores.")
     job_uid: str | None = Field(

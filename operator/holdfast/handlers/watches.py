@@ -149,7 +149,7 @@ def _of_backup(backup: Backup, cache: Cache, *, gone: bool) -> Iterator[Key]:
         # which its policy tells of, or made another instead of, or made it and wants to delete it
         yield Key(POLICIES.kind, namespace, backup.policy_name)
     if ended:
-        waiting = restores.of_source(cache, namespace, backup.name, backup.policy_name)
+        waiting = restores.of_backup(cache, namespace, backup.name, backup.policy_name)
         yield from (Key(RESTORES.kind, namespace, each) for each in waiting)
     before = cache.migration_before(namespace, backup.migrates)
     if before:

@@ -4,6 +4,7 @@ They carry the policy's name and uid and nothing else of its: no owner, so that 
 policy, and none of its labels and annotations, by which a tool for Git would take them for its own and remove them.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -35,6 +36,33 @@ def before_migration(namespace: str, name: str, policy: str, uid: str, job: str,
     made = _backup(namespace, name, policy, uid, labels, f"before the migration by Job {job}")
     made["spec"] |= {"purpose": Purpose.PRE_MIGRATION.value, "release": release.to_dict()}
     return made
+
+
+def before_restore(
+    namespace: str, name: str, restore: str, uid: str, policy: str | None, given: Mapping[str, Any] | None, days: int
+) -> dict[str, Any]:  # fmt: skip
+    """Return the backup of a restore's target: it outlives the restore, so that does not own it either."""
+    labels = {
+        naming.MANAGED_BY: naming.MANAGER,
+        naming.LABEL_PURPOSE: Purpose.SAFETY.value,
+        naming.LABEL_RESTORE: naming.label_value(restore),
+        naming.uid_label(naming.RESTORE_KIND): uid,
+    }
+    if policy is not None:
+        labels[naming.LABEL_POLICY] = naming.label_value(policy)
+    of = {"policyRef": {"name": policy}} if policy is not None else {"policy": given}
+    what = {
+        "label": Purpose.SAFETY.value,
+        "reason": shorten(f"of the target, before DatabaseRestore {restore}", _MAX_REASON),
+        "purpose": Purpose.SAFETY.value,
+        "retentionDays": days,
+    }
+    return {
+        "apiVersion": naming.API_VERSION,
+        "kind": naming.BACKUP_KIND,
+        "metadata": {"namespace": namespace, "name": name, "labels": labels},
+        "spec": {**of, **what},
+    }
 
 
 def _backup(

@@ -69,6 +69,7 @@ class Backup:
     whole: Resource | None  # None: it has settled
     held: bool  # our finalizer is on it
     purpose: str  # what it was taken for; empty where that is nothing else
+    restore: str  # the uid of the restore that it was taken before, as its labels say; empty where that is none
     migrates: str | None  # the uid of the migration Job that it was taken for
     released: bool  # that Job has been released, as its status says
     migrated: bool  # its status says until when that migration keeps it
@@ -122,6 +123,7 @@ class Backup:
             whole=resource if names is None else None,
             held=resource.held,
             purpose=sys.intern(word(resource.spec.get("purpose"))),
+            restore=word(labels.get(naming.uid_label(naming.RESTORE_KIND))),
             migrates=_migrates(resource.spec),
             released=moment(mapping(status.get("release")).get("releasedAt")) is not None,
             migrated=moment(mapping(status.get("release")).get("keptUntil")) is not None,

@@ -1,6 +1,6 @@
 """What restores are to each other, and to the backups that they read: worked out from the cache."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from holdfast.api.restore_status import DatabaseRestoreStatus, Phase
@@ -19,11 +19,11 @@ def is_under_way(restore: Resource) -> bool:
 
 def ahead(cache: Cache, resource: Resource, status: DatabaseRestoreStatus) -> str | None:
     """Return the restore that goes first: one into the same database that has begun, or was asked for earlier."""
-    if status.resolved is None or status.job_name is not None:
+    if status.resolved is None or status.job_name is not None or status.safety_backup is not None:
         return None
     into = _into(resource)
     others = [each for each in _all(cache) if each.uid != resource.uid and _in_line(each) and _into(each) == into]
-    begun = [each for each in others if each.status.get("jobName")]
+    begun = [each for each in others if _has_its_turn(each)]
     earlier = [each for each in others if (each.created, each.namespace, each.name) < _order(resource)]
     first = min(begun or earlier, key=_order, default=None)
     if first is None:
@@ -34,6 +34,11 @@ def ahead(cache: Cache, resource: Resource, status: DatabaseRestoreStatus) -> st
 def _in_line(restore: Resource) -> bool:
     """Whether it has its turn or waits for it: one that nobody has confirmed holds up nobody."""
     return is_under_way(restore) and word(restore.status.get("phase")) != Phase.AWAITING_CONFIRMATION
+
+
+def _has_its_turn(restore: Resource) -> bool:
+    """Whether it has begun: with its Job, or with a backup of the target before that."""
+    return any(restore.status.get(field) for field in ("jobName", "safetyBackup"))
 
 
 def undone(cache: Cache, namespace: str, name: str) -> bool:
@@ -53,15 +58,19 @@ def waiting_for(cache: Cache, resource: Resource) -> Iterator[tuple[str, str]]:
     for each in _all(cache):
         if each.uid == resource.uid:
             continue
-        waits = _in_line(each) and not each.status.get("jobName") and into is not None and _into(each) == into
+        waits = _in_line(each) and not _has_its_turn(each) and into is not None and _into(each) == into
         if waits or (each.namespace == resource.namespace and each.name == undoes):
             yield each.namespace, each.name
 
 
-def of_source(cache: Cache, namespace: str, backup: str, policy: str | None) -> Iterator[str]:
-    """Return the restores that have not chosen yet, and may choose this backup."""
+def of_backup(cache: Cache, namespace: str, backup: str, policy: str | None) -> Iterator[str]:
+    """Return the restores that may go on now that this backup has ended: they may choose it, or it goes before them."""
     for each in _all(cache):
-        if each.namespace != namespace or not is_under_way(each) or "resolved" in each.status:
+        if each.namespace != namespace or not is_under_way(each):
+            continue
+        if word(mapping(each.status.get("safetyBackup")).get("name")) == backup:
+            yield each.name
+        if "resolved" in each.status:
             continue
         source = mapping(each.spec.get("source"))
         named, of = (word(mapping(source.get(field)).get("name")) for field in ("backupRef", "policyRef"))
@@ -85,6 +94,14 @@ def _into(restore: Resource) -> tuple[str, str] | None:
 
 def _undoes(restore: Resource) -> str:
     return word(mapping(mapping(restore.spec.get("source")).get("replacedBy")).get("name"))
+
+
+def policies_of(cache: Cache, namespace: str, database: Mapping[str, Any]) -> Iterator[Resource]:
+    """Return the policies of a namespace that back up a database, by the words that name it."""
+    into = database_of(namespace, {"database": database})
+    for each in cache.policies.all():
+        if each.namespace == namespace and each.deleted is None and database_of(namespace, each.spec) == into:
+            yield each
 
 
 def of_production(cache: Cache, namespace: str) -> Iterator[tuple[str, tuple[str, str]]]:

@@ -54,6 +54,7 @@ class _Target:
     job: JobTemplate
     environment: Environment | None
     because: str | None
+    storage: Storage  # of the policy that the database is of, or of the source
 
 
 def of_backup(o: Observation, choice: Choice, begun: Begun, settings: Settings) -> Fixed:
@@ -178,7 +179,7 @@ def _target(o: Observation, source: BackupPolicySpec | None, settings: Settings)
         raise _refused("the target is an instance of RDS", "name a database: target.database with a connection")
     database = _renamed(base.database, target)
     environment, because = _environment(o, database, target, base.environment, says)
-    return _Target(database, _job(o.restore.spec, base.job), environment, because)
+    return _Target(database, _job(o.restore.spec, base.job), environment, because, base.storage)
 
 
 def _environment(
@@ -260,7 +261,15 @@ def _resolved(
         source_environment=stored.environment,
         never_unmasked_of=masking.never_unmasked(spec, target.environment, options.content),
         after_restore=spec.after_restore,
+        safety_storage=_safety_storage(target),
     )
+
+
+def _safety_storage(target: _Target) -> Storage | None:
+    """Return where a backup of the target goes; what the store is that it names, is filled in by now."""
+    if target.environment is not Environment.PRODUCTION:
+        return None
+    return target.storage.model_copy(update={"store": None})
 
 
 def names(database: Database, restore: str, uid: str) -> tuple[str, str]:

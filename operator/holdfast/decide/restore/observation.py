@@ -49,6 +49,7 @@ class Candidate:
     deleting: bool
     completed: datetime | None
     backup_id: str | None
+    safety: bool = False  # taken before a restore: of what somebody wanted to leave
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,19 @@ class Found:
     created: datetime | None = None
     status: DatabaseBackupStatus | None = None
     wrong: str = ""
+
+
+@dataclass(frozen=True)
+class SafetyView:
+    """The DatabaseBackup that bears the name of the safety backup."""
+
+    restore: str  # the uid of the restore that it was made for, as its label says
+    ended: bool
+    good: bool
+    deleting: bool
+    completed: datetime | None
+    failed_for: str  # the reason, in one word
+    of_target: bool  # it is of the very database that is restored into
 
 
 @dataclass(frozen=True)
@@ -80,6 +94,9 @@ class Observation:
     source_policy_there: bool = True
     former: Former | None = None
     production: Sequence[tuple[str, tuple[str, str]]] = ()  # the policies of production: their names and databases
+    policies: Sequence[tuple[str, BackupPolicySpec]] = ()  # that back up the database which is restored into
+    safety: SafetyView | None = None
+    safety_refused: str | None = None  # why the API server does not let it be made
     ahead: str | None = None  # the restore into the same database that goes first
     others_begin: bool = False  # another one is just being begun: which database it is into is not known here yet
     undone: bool = False  # a restore that puts back what this one replaced has not ended

@@ -22,8 +22,10 @@ def of_restore(o: Observation, failure: Failure, report: Report | None) -> Failu
     remedy = for_restores(failure.remedy, _ANOTHER)
     first = _TARGETS.get(o.restore.status.resolved.mode) if o.restore.status.resolved else None
     if first is not None and first not in remedy and _may_be_half_done(o, report):
+        safety = o.restore.status.safety_backup
+        saved = f" (DatabaseBackup {safety.name} has it as it was)" if safety and safety.name else ""
         then = "" if _ANOTHER in remedy else f"; then {_ANOTHER}"
-        remedy = f"{first}; {remedy}{then}"
+        remedy = f"{first}{saved}; {remedy}{then}"
     return failure.model_copy(update={"remedy": remedy})
 
 

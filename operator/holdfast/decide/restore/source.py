@@ -5,7 +5,7 @@ and for a moment for one that is not there yet, since files are applied in any o
 else: then it fails.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -62,7 +62,7 @@ def _named(name: str, candidates: Sequence[Candidate], created: datetime, now: d
     return Choice(name, "the resource names this backup")
 
 
-def _latest(policy: str, source: RestoreSource, candidates: Iterable[Candidate]) -> Choice | Failure:
+def _latest(policy: str, source: RestoreSource, candidates: Sequence[Candidate]) -> Choice | Failure:
     before, suspicious = moment(source.before), bool(source.include_suspicious)
     if before is None and source.before is not None:
         return Failure(
@@ -70,6 +70,7 @@ def _latest(policy: str, source: RestoreSource, candidates: Iterable[Candidate])
             message=f"spec.source.before is no day of the calendar: {source.before}",
             remedy="correct it, and create another DatabaseRestore",
         )
+    candidates = [each for each in candidates if not each.safety]  # it is of what a restore was to change
     good = [each for each in candidates if each.good and not each.deleting and each.completed is not None]
     sound = [each for each in good if suspicious or not each.suspicious]
     timely = [each for each in sound if before is None or _completed(each) < before]

@@ -43,7 +43,8 @@ def fixed(status: Status, fixed: Fixed) -> Status:
 def awaiting(restore: RestoreView, now: datetime, reason: str, sentence: str, missing: Confirmation) -> Status:
     """Somebody is to confirm it first; whatever was to begin, is to begin anew then."""
     status = waiting(restore, now, reason, shorten(sentence, 3000), Phase.AWAITING_CONFIRMATION)
-    return status.model_copy(update={"confirmation": missing, "job_name": None, "started_at": None})
+    anew = {"job_name": None, "started_at": None, "safety_backup": None}
+    return status.model_copy(update={"confirmation": missing, **anew})
 
 
 def begun(restore: RestoreView, now: datetime, job_name: str) -> Status:
@@ -137,6 +138,8 @@ def _achieved(restore: RestoreView, report: Report, result: RestoreReport) -> st
         said = f"restored {named} into {target} in {took}{rows}"
     if result.replaced is not None and restore.status.resolved is not None:
         said += f"; what was there is called {restore.status.resolved.old} now"
+    if (safety := restore.status.safety_backup) is not None and safety.name is not None:
+        said += f"; before that it was backed up as DatabaseBackup {safety.name}"
     return said
 
 

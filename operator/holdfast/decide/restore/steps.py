@@ -19,7 +19,18 @@ from holdfast.decide.decision import Announcement, Do, Learn, Rest, What, Write
 from holdfast.decide.images import runner_image
 from holdfast.decide.job_life import State, Step, Work
 from holdfast.decide.outcome import End
-from holdfast.decide.restore import confirming, ending, fixing, masking, plausible, removal, source, statuses, undo
+from holdfast.decide.restore import (
+    confirming,
+    ending,
+    fixing,
+    masking,
+    plausible,
+    removal,
+    safety,
+    source,
+    statuses,
+    undo,
+)
 from holdfast.decide.restore.fixing import Fixed
 from holdfast.decide.restore.observation import RESTORE, Decision, Observation
 from holdfast.decide.restore.waits import wait
@@ -115,6 +126,8 @@ def _in_turn(o: Observation, settings: Settings, now: datetime) -> Decision:
         return wait(o, now, "Queued", sentence, None, Phase.QUEUED)
     if o.others_begin:
         return Rest(now + SOON)
+    if (first := safety.step(o, resolved, now)) is not None:
+        return first
     begun = statuses.begun(o.restore, now, naming.child_name(o.restore.name, o.restore.uid, "restore"))
     waived = o.restore.spec.masking_waived
     sentence = f"the restored data are not masked: {waived}"
@@ -235,7 +248,7 @@ def succeed(o: Observation, report: Report, result: RestoreReport, now: datetime
     """Record a success, where it is one of what was asked for."""
     if (wrong := _implausible(o, report, result, now)) is not None:
         return ending.fail(o, failures.report_implausible(wrong), report, now)
-    back = undo.resource(o.restore.namespace, o.restore.name) if result.replaced is not None else None
+    back = undo.resource(o.restore, result.replaced is not None)
     done = statuses.succeeded(o.restore, report, result, back, now)
     return Write(done, Announcement(bool(done.warnings), "RestoreSucceeded", done.message or ""))
 

@@ -1,6 +1,7 @@
 """A DatabaseRestore: what a decision about it sees, whom to ask what to do, and the restores that wait for it."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -11,13 +12,15 @@ from holdfast import naming
 from holdfast.api.backup import DatabaseBackupStatus, Failure, is_good
 from holdfast.api.begun import there
 from holdfast.api.policy import BackupPolicySpec
+from holdfast.api.release import Purpose
 from holdfast.api.restore import DatabaseRestoreSpec, RestoreSource
 from holdfast.api.restore_status import DatabaseRestoreStatus, Phase
 from holdfast.api.unreadable import as_far_as_readable, explained
 from holdfast.decide import claims
-from holdfast.decide.decision import Rest
+from holdfast.decide.backup.suspicion import identity
+from holdfast.decide.decision import MakeBackup, Rest
 from holdfast.decide.images import runner_image
-from holdfast.decide.restore import ending, steps
+from holdfast.decide.restore import ending, safety, steps
 from holdfast.decide.restore.observation import (
     REMOVAL,
     RESTORE,
@@ -27,11 +30,12 @@ from holdfast.decide.restore.observation import (
     Found,
     Observation,
     RestoreView,
+    SafetyView,
 )
 from holdfast.decide.seen import Asked
 from holdfast.errors import Reason
 from holdfast.kube.kinds import RESTORES
-from holdfast.manifests import jobs, restore_jobs
+from holdfast.manifests import children, jobs, restore_jobs
 from holdfast.reconcile import restores
 from holdfast.reconcile.backups import Backup
 from holdfast.reconcile.cache import Cache
@@ -54,6 +58,7 @@ def look(sources: Sources, resource: Resource, known: Known, now: datetime) -> S
         decision,
         works=o.works,
         job_of=lambda role: _job(role, o, sources.settings),
+        child_of=lambda act: _child(act, o, sources.settings),
         claim_name=_claim_name(o),
         source_name=_source_name(o, now),
         wakes=tuple(_concerned(sources.cache, resource)) if out_of_line else (),
@@ -88,9 +93,42 @@ def observe(sources: Sources, resource: Resource, known: Known, now: datetime) -
         found=_found(known),
         former=_former(cache, namespace, spec),
         production=tuple(restores.of_production(cache, namespace)) if status.resolved is None else (),
+        **_safety(cache, namespace, status, known),
         ahead=restores.ahead(cache, resource, status),
-        others_begin=any("jobName" in patch for patch in writing),
+        others_begin=any("jobName" in patch or "safetyBackup" in patch for patch in writing),
     ), None
+
+
+def _safety(cache: Cache, namespace: str, status: DatabaseRestoreStatus, known: Known) -> dict[str, Any]:
+    """Read what is known of the backup that goes before the restore, and of the policies that it may be of."""
+    told, resolved = status.safety_backup, status.resolved
+    if told is None or told.name is None or resolved is None or status.job_name is not None:
+        return {}
+    backup = cache.backup(namespace, told.name)
+    return {
+        "safety": _safety_view(backup, resolved.database.to_dict()) if backup else None,
+        "safety_refused": known.refused.get(told.name),
+        "policies": tuple(_policies(cache, namespace, resolved.database.to_dict())),
+    }
+
+
+def _safety_view(backup: Backup, target: dict[str, Any]) -> SafetyView:
+    return SafetyView(
+        restore=backup.restore,
+        ended=backup.phase.has_ended,
+        good=backup.good,
+        deleting=backup.deleting,
+        completed=backup.completed_at,
+        failed_for=backup.failed_for,
+        of_target=backup.database == identity({"database": target}),
+    )
+
+
+def _policies(cache: Cache, namespace: str, database: dict[str, Any]) -> Iterator[tuple[str, BackupPolicySpec]]:
+    """Return those that can be read: another one could take no backup."""
+    for each in restores.policies_of(cache, namespace, database):
+        with suppress(ValidationError):
+            yield each.name, BackupPolicySpec.model_validate(each.spec)
 
 
 _NO_SPEC = DatabaseRestoreSpec(source=RestoreSource())
@@ -169,6 +207,7 @@ def _candidate(backup: Backup) -> Candidate:
         deleting=backup.deleting,
         completed=backup.completed_at,
         backup_id=backup.backup_id,
+        safety=backup.purpose == Purpose.SAFETY,
     )
 
 
@@ -227,6 +266,12 @@ def _job(role: str, o: Observation, settings: Settings) -> dict[str, Any]:
     name, source = there(status.job_name, "jobName"), there(status.source, "source")
     where = claims.node(o.claim)
     return restore_jobs.restore_job(name, _owner(o), source, resolved, steps.template(o), runner, where)
+
+
+def _child(act: MakeBackup, o: Observation, settings: Settings) -> dict[str, Any]:
+    """Build the backup that goes before the restore."""
+    made, view = safety.spec(o, settings), o.restore
+    return children.before_restore(view.namespace, act.name, view.name, view.uid, made.policy, made.given, made.days)
 
 
 def _concerned(cache: Cache, resource: Resource) -> Iterable[Key]:

@@ -1,0 +1,286 @@
+"""The backup that is taken of a target of production before a restore touches it, however often the operator dies."""
+
+from contextlib import suppress
+from typing import Any
+
+import pytest
+import yaml
+from tests.builders import policy_dict
+from tests.mortal import Killed, Mortal
+from tests.restoring import World
+
+from holdfast.contract.task import BackupTask, RestoreTask
+from holdfast.errors import Reason
+from holdfast.kube.errors import Refused
+from holdfast.kube.kinds import BACKUPS, EVENTS, POLICIES, RESTORES
+from holdfast.reconcile import restores
+from holdfast.reconcile.cache import Cache
+
+FIRST: dict[str, Any] = {"source": {"backupRef": {"name": "first"}}}
+REPLACE, INTO = {**FIRST, "mode": "Replace"}, {**FIRST, "mode": "Into"}
+PIPELINE = {"confirm": "orders", "unattended": {"reason": "a rehearsal"}}
+
+
+async def a_world(environment: str = "production", **spec: Any) -> World:
+    world = World(environment, **({**PIPELINE, **spec} if spec else {}))
+    await world.backed_up()
+    return world
+
+
+def safety_backups(world: World) -> list[dict[str, Any]]:
+    return [dict(body) for body in world.cluster.all(BACKUPS) if body["spec"].get("purpose") == "safety"]
+
+
+def events(world: World, reason: str) -> list[str]:
+    return [event["message"] for event in world.cluster.all(EVENTS) if event["reason"] == reason]
+
+
+@pytest.mark.parametrize("spec", [REPLACE, INTO], ids=["Replace", "Into"])
+async def test_a_target_of_production_is_backed_up_before_it_is_touched(spec: dict[str, Any]):
+    world = await a_world(**spec)
+    for _ in range(3):
+        await world.reconcile()
+    status = await world.status()
+    (made,) = safety_backups(world)
+    name = made["metadata"]["name"]
+    assert "jobName" not in status
+    assert status["safetyBackup"] == {"name": name, "message": "it is being taken"}
+    assert (
+        status["message"]
+        == f"DatabaseBackup {name} of the target is taken first; the restore goes on when it has Succeeded"
+    )
+
+    status = await world.until_the_end()
+
+    assert status["phase"] == "Succeeded"
+    assert [type(task) for _, task in world.cluster.ran] == [BackupTask, BackupTask, RestoreTask]
+    assert status["safetyBackup"]["message"] == "it has Succeeded"
+    assert f"before that it was backed up as DatabaseBackup {name}" in status["message"]
+    assert made["spec"]["policyRef"] == {"name": "orders"}
+    assert made["spec"]["reason"] == "of the target, before DatabaseRestore again"
+    assert made["metadata"]["labels"]["holdfast.dev/restore"] == "again"
+    assert "ownerReferences" not in made["metadata"]  # it outlives the restore
+
+
+@pytest.mark.parametrize("answered", [False, True], ids=["before the call", "before its answer"])
+@pytest.mark.parametrize("call", range(1, 12))
+async def test_killed_anywhere_it_takes_one_safety_backup_and_restores_once(call: int, answered: bool):
+    world = await a_world(**REPLACE)
+
+    status = await world.until_the_end(acting=Mortal(world.cluster, call, answered), dies=Killed)
+
+    assert status["phase"] == "Succeeded"
+    assert len(safety_backups(world)) == 1
+    assert len(world.tasks(BackupTask)) == 2
+    assert len(world.tasks(RestoreTask)) == 1
+
+
+async def test_where_it_fails_nothing_was_touched():
+    world = await a_world(**REPLACE)
+    world.runner.backups_fail = Reason.DATABASE_LOCKED
+    status = await world.until_the_end()
+    assert (status["phase"], status["failure"]["reason"]) == ("Failed", Reason.SAFETY_BACKUP_FAILED)
+    assert "failed: DatabaseLocked" in status["failure"]["message"]
+    assert status["failure"]["remedy"].startswith("nothing was touched: see why with kubectl -n shop describe ")
+    assert world.tasks(RestoreTask) == []
+
+
+async def test_it_can_be_left_out_and_status_and_event_say_so():
+    world = await a_world(**REPLACE, safetyBackup="Skip")
+    status = await world.until_the_end()
+    assert status["phase"] == "Succeeded"
+    assert status["safetyBackup"] == {"message": "none is taken: spec.safetyBackup is Skip"}
+    assert events(world, "SafetyBackupSkipped") == ["none is taken: spec.safetyBackup is Skip"]
+    assert safety_backups(world) == []
+
+
+async def test_where_the_target_must_be_empty_there_is_nothing_to_save():
+    world = await a_world(**FIRST)
+    status = await world.until_the_end()
+    assert status["safetyBackup"] == {"message": "none is taken: in the mode Refuse the target must be empty"}
+    assert safety_backups(world) == []
+
+
+async def test_an_undo_loses_nothing_and_takes_none():
+    world = await a_world(**REPLACE)
+    await world.until_the_end()
+    world.put("undo", **PIPELINE, source={"replacedBy": {"name": "again"}})
+    status = await world.until_the_end("undo")
+    assert status["phase"] == "Succeeded"
+    assert status["safetyBackup"]["message"].startswith("none is taken: putting back keeps what is there")
+    assert len(safety_backups(world)) == 1
+
+
+async def test_a_target_that_is_not_there_needs_none():
+    world = await a_world(**INTO, target={"create": True})
+    world.runner.backups_fail = Reason.DATABASE_NOT_FOUND
+    status = await world.until_the_end()
+    assert status["phase"] == "Succeeded"
+    assert "the target does not exist yet" in status["safetyBackup"]["message"]
+    assert "name" not in status["safetyBackup"]
+
+
+async def test_a_target_that_is_not_there_and_will_not_be_made_fails_before_the_restore():
+    world = await a_world(**INTO)
+    world.runner.backups_fail = Reason.DATABASE_NOT_FOUND
+    assert (await world.until_the_end())["failure"]["reason"] == Reason.SAFETY_BACKUP_FAILED
+
+
+async def test_what_is_not_of_production_is_not_backed_up_first():
+    world = await a_world("staging", **REPLACE)
+    assert "safetyBackup" not in await world.until_the_end()
+    assert safety_backups(world) == []
+
+
+@pytest.mark.parametrize(
+    ("hours", "days"),
+    [pytest.param(1, 90, id="as long as the policy says"), pytest.param(24 * 100 + 1, 101, id="as long as is kept")],
+)
+async def test_it_is_kept_as_long_as_what_was_replaced_at_least(hours: int, days: int):
+    world = await a_world(**REPLACE, keepReplacedHours=hours)
+    await world.until_the_end()
+    (made,) = safety_backups(world)
+    assert made["spec"]["retentionDays"] == days
+
+
+async def test_of_a_database_that_no_policy_is_of_it_is_complete_in_itself():
+    world = await a_world(**INTO, target={"databaseName": "orders_copy"}, confirm="orders_copy")
+    status = await world.until_the_end()
+    assert status["phase"] == "Succeeded"
+    (made,) = safety_backups(world)
+    policy = made["spec"]["policy"]
+    assert "policyRef" not in made["spec"]
+    assert (policy["environment"], policy["database"]["name"]) == ("production", "orders_copy")
+    assert policy["storage"]["s3"]["bucket"] == "backups"
+    assert set(policy) == {"environment", "database", "storage", "job"}
+
+
+async def test_it_is_encrypted_as_the_backups_of_its_policy_are_and_names_no_store():
+    age = {"age": {"recipients": ["age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"]}}
+    world = World(
+        "production", **{**PIPELINE, **INTO, "target": {"databaseName": "orders_copy"}, "confirm": "orders_copy"}
+    )
+    storage = {"s3": {"bucket": "backups"}, "encryption": age}
+    spec = policy_dict(storage=storage)
+    world.cluster.put(POLICIES, {"metadata": {"namespace": "shop", "name": "orders"}, "spec": spec})
+    await world.backed_up()
+    await world.until_the_end()
+    (made,) = safety_backups(world)
+    assert made["spec"]["policy"]["storage"]["encryption"] == age
+    assert "store" not in made["spec"]["policy"]["storage"]
+
+
+async def test_a_policy_that_was_changed_to_another_database_backs_up_none_for_it():
+    world = await a_world(**REPLACE)
+    await world.reconcile()
+    (before,) = safety_backups(world)
+    spec = policy_dict()
+    spec["database"] = {**spec["database"], "name": "payroll"}
+    world.cluster.put(POLICIES, {"metadata": {"namespace": "shop", "name": "orders"}, "spec": spec})
+
+    status = await world.until_the_end()
+
+    assert before["spec"]["policyRef"] == {"name": "orders"}
+    assert (status["phase"], status["failure"]["reason"]) == ("Failed", Reason.SAFETY_BACKUP_FAILED)
+    assert "is of another database" in status["failure"]["message"]
+
+
+async def test_a_backup_of_that_name_which_somebody_else_made_is_not_believed():
+    world = await a_world(**REPLACE)
+    await world.reconcile()
+    (made,) = safety_backups(world)
+    labels = {**made["metadata"]["labels"], "holdfast.dev/restore-uid": "another"}
+    world.cluster.put(BACKUPS, {**made, "metadata": {**made["metadata"], "labels": labels}})
+    status = await world.until_the_end()
+    assert status["failure"]["reason"] == Reason.SAFETY_BACKUP_FAILED
+    assert "not made for this restore" in status["failure"]["message"]
+    assert world.tasks(RestoreTask) == []
+
+
+async def test_where_the_api_server_refuses_it_the_restore_fails():
+    world = await a_world(**REPLACE)
+    for _ in range(2):
+        await world.reconcile(acting=NoBackups(world.cluster))
+    status = await world.status()
+    assert status["failure"]["reason"] == Reason.SAFETY_BACKUP_FAILED
+    assert "the API server refuses DatabaseBackup" in status["failure"]["message"]
+
+
+class NoBackups:
+    """An API server that takes no more backups."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    async def create(self, kind: Any, namespace: str, body: Any) -> Any:
+        if kind == BACKUPS:
+            raise Refused("exceeded quota", 403)
+        return await self._client.create(kind, namespace, body)
+
+
+async def test_a_confirmation_that_is_withdrawn_meanwhile_takes_effect_and_another_one_takes_another_backup():
+    world = World("production", **REPLACE)
+    await world.backed_up()
+    await world.reconcile()
+    await world.cluster.patch(RESTORES, "shop", "again", {"spec": {"confirm": "orders"}})
+    await world.reconcile()
+    assert len(safety_backups(world)) == 1
+    await world.cluster.patch(RESTORES, "shop", "again", {"spec": {"confirm": None}})
+    await world.reconcile()
+    status = await world.status()
+    assert (status["phase"], "safetyBackup" in status) == ("AwaitingConfirmation", False)
+
+    world.now = world.now.replace(minute=50)
+    await world.cluster.patch(RESTORES, "shop", "again", {"spec": {"confirm": "orders"}})
+    assert (await world.until_the_end())["phase"] == "Succeeded"
+    assert len(safety_backups(world)) == 2
+    assert len(world.tasks(RestoreTask)) == 1
+
+
+async def test_whoever_waits_for_its_backup_has_its_turn():
+    world = await a_world(**REPLACE)
+    world.put("earlier", created="2026-11-22T08:44:00Z", **PIPELINE, **REPLACE)
+    for _ in range(2):
+        await world.reconcile()
+    await world.reconcile("earlier")
+    status = await world.status("earlier")
+    assert (status["phase"], "safetyBackup" in status) == ("Queued", False)
+    with suppress(AssertionError):
+        await world.until_the_end("again")
+    assert (await world.until_the_end("earlier"))["phase"] == "Succeeded"
+
+
+async def test_the_end_of_the_backup_wakes_the_restore():
+    world = await a_world(**REPLACE)
+    await world.reconcile()
+    (made,) = safety_backups(world)
+    cache = Cache()
+    for body in world.cluster.all(RESTORES):
+        cache.put(RESTORES, body)
+    assert list(restores.of_backup(cache, "shop", made["metadata"]["name"], "orders")) == ["again"]
+    assert list(restores.of_backup(cache, "shop", "first", "orders")) == []
+
+
+async def test_without_a_replaced_database_the_way_back_is_the_safety_backup():
+    world = await a_world(**INTO)
+    status = await world.until_the_end()
+    undo = yaml.safe_load(status["undo"])
+    assert undo["spec"] == {"source": {"backupRef": {"name": status["safetyBackup"]["name"]}}, "mode": "Replace"}
+
+
+async def test_a_way_back_names_the_safety_backup_too():
+    world = await a_world(**REPLACE)
+    status = await world.until_the_end()
+    assert status["undo"].startswith(f"# what was there is in DatabaseBackup {status['safetyBackup']['name']}, too\n")
+    assert yaml.safe_load(status["undo"])["spec"] == {"source": {"replacedBy": {"name": "again"}}}
+
+
+async def test_the_last_good_backup_of_a_policy_is_none_that_was_taken_before_a_restore():
+    world = await a_world()
+    world.put("zeta", **PIPELINE, **REPLACE)  # of two that end at once, the last by name
+    await world.until_the_end("zeta")
+    world.put("back", **PIPELINE, source={"policyRef": {"name": "orders"}}, mode="Replace")
+    assert (await world.until_the_end("back"))["source"]["backup"] == "first"
