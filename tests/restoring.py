@@ -7,8 +7,8 @@ from tests.builders import NOW, a_failure, a_success, policy_dict, settings
 from tests.fake_cluster import WHEN, FakeCluster
 from tests.reconciling import a_loop
 
-from holdfast.contract.report import Report, RestoreReport
-from holdfast.contract.task import BackupTask, DropTask, RestoreTask, SwapBackTask, Task
+from holdfast.contract.report import ImpactReport, Report, RestoreReport
+from holdfast.contract.task import BackupTask, CheckTask, DropTask, RestoreTask, SwapBackTask, Task
 from holdfast.errors import Reason
 from holdfast.kube.errors import KubeError
 from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES, RESTORES
@@ -37,6 +37,20 @@ def a_restore_report(task: Task, **changes: Any) -> Report:
     )  # fmt: skip
 
 
+def an_impact_report(task: CheckTask, **changes: Any) -> Report:
+    """What the runner says of a target that it has looked at."""
+    seen = ImpactReport(
+        present=True, size_bytes=410_000_000, tables=9, rows=3_000_100, estimated=True, clients=4, server_time=NOW,
+    ).model_copy(update=changes)  # fmt: skip
+    if task.s3 is not None:
+        backup = {"backup_completed_at": NOW, "backup_seconds": 12.3, "backup_tables": 8, "backup_rows": 3_000_000}
+        seen = seen.model_copy(update={**backup, "backup_size_bytes": 410_000_000, **changes})
+    return Report(
+        kind=task.kind, outcome="Succeeded", started_at=NOW, completed_at=NOW, duration_seconds=1.2, impact=seen,
+        message="looked",
+    )  # fmt: skip
+
+
 class Runner:
     """What a Job's container does, and what it was told."""
 
@@ -44,11 +58,16 @@ class Runner:
         self.fails: Reason | None = None
         self.backups_fail: Reason | None = None
         self.says: dict[str, Any] = {}
+        self.sees: dict[str, Any] = {}
+        self.check_fails: Reason | None = None
         self.tells: Report | None = None  # of a restore, whatever it was to do
 
     def __call__(self, _image: str, task: Task) -> Report:
         if isinstance(task, BackupTask):
             return a_failure(self.backups_fail) if self.backups_fail else a_success(task=task)
+        if isinstance(task, CheckTask):
+            failed = self.check_fails and a_failure(self.check_fails).model_copy(update={"kind": task.kind})
+            return failed or an_impact_report(task, **self.sees)
         if self.tells is not None:
             return self.tells
         if self.fails is not None:
@@ -98,6 +117,14 @@ class World:
         self.woken: list[Key] = []
         loop = a_loop(cache, acting or self.cluster, OPERATOR, now=lambda: self.now, wake=self.woken.append)
         return await loop.reconcile(Key(kind, "shop", name))
+
+    async def looked(self, name: str = "again") -> None:
+        """Go on until its target has been looked at."""
+        for _ in range(4):
+            await self.reconcile(name)
+            if (await self.status(name)).get("impact", {}).get("state") != "Running":
+                return
+            self.cluster.kubelet()
 
     async def until_the_end(
         self, name: str = "again", acting: Any = None, dies: type[BaseException] = KubeError

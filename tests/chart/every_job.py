@@ -17,6 +17,7 @@ from holdfast.api.policy import BackupPolicySpec
 from holdfast.api.restore_status import Artifact, Chosen, ResolvedRestore
 from holdfast.api.restoring import RestoreMode
 from holdfast.decide.resolve import image_of, resolve
+from holdfast.decide.restore import impact
 from holdfast.manifests import jobs, methods, restore_jobs, tasks
 from holdfast.settings import Settings
 
@@ -134,6 +135,9 @@ def of_restores(namespace: str, chart: Settings) -> Iterator[tuple[str, Job]]:
         yield name, restore_jobs.restore_job("orders-back-restore", owner, source, fixed, fixed.job, runner)
         back = fixed.model_copy(update={"kept": "c", "fresh": None})
         yield f"{name}: back", restore_jobs.restore_job("orders-back-undo", owner, source, back, back.job, runner)
+        for of, known in ((fixed, "check"), (back, "check before it is put back")):
+            template = impact.template(of)
+            yield f"{name}: {known}", restore_jobs.check_job("orders-back-check", owner, source, of, template, runner)
         yield f"{name}: drop", restore_jobs.drop_job("orders-back-drop", owner, ["b"], fixed, runner)
 
 

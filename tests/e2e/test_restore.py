@@ -121,10 +121,17 @@ def test_a_dropped_table_comes_back_in_production_when_that_is_confirmed_and_the
 
     # When it is restored in its place, and somebody confirms that
     world.apply(restore(world, "swap", {"backupRef": {"name": "swapped"}}, mode="Replace"))
-    confirmed(world, "swap", database)
+    waits = confirmed(world, "swap", database)
     status = finished(world, "swap")
 
-    # Then it is as it was, and what was there is kept under the name that the status says
+    # Then what it would change was said before
+    impact = waits["impact"]
+    assert (impact["state"], impact["present"], impact["tables"], impact["backupTables"]) == ("Done", True, 1, 1), (
+        impact
+    )
+    assert impact["message"] in waits["message"]
+
+    # And it is as it was, and what was there is kept under the name that the status says
     assert status["phase"] == "Succeeded", status
     assert world.fingerprint(database) == good
     assert world.fingerprint(status["replaced"]["name"]) == broken

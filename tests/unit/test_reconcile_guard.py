@@ -28,12 +28,16 @@ async def confirm(world: World, word: str | None = "orders", name: str = "again"
 
 
 async def waits(world: World, name: str = "again") -> dict[str, Any]:
-    await world.reconcile(name)
+    await world.looked(name)
     status = await world.status(name)
     assert status["phase"] == "AwaitingConfirmation"
     assert world.tasks(RestoreTask) == []
-    assert not [job for job in world.cluster.all(JOBS) if job["metadata"]["name"].startswith(f"{name}-restore")]
+    assert not its_job(world, name)
     return status
+
+
+def its_job(world: World, name: str = "again") -> list[Any]:
+    return [job for job in world.cluster.all(JOBS) if job["metadata"]["name"].startswith(f"{name}-restore")]
 
 
 def events(world: World, reason: str) -> list[str]:
@@ -113,6 +117,7 @@ async def test_once_the_job_is_there_taking_it_back_changes_nothing():
     await waits(world)
     await confirm(world)
     await world.reconcile()
+    assert its_job(world)
     await confirm(world, None)
     assert (await world.until_the_end())["phase"] == "Succeeded"
 
@@ -183,7 +188,7 @@ async def test_undoing_a_restore_into_production_is_asked_too():
     world = await a_world(**REPLACE, **PIPELINE, confirm="orders")
     await world.until_the_end()
     world.put("undo", source={"replacedBy": {"name": "again"}})
-    await world.reconcile("undo")
+    await world.looked("undo")
     status = await world.status("undo")
     assert status["phase"] == "AwaitingConfirmation"
     assert "DatabaseRestore again restored into a database of production" in status["message"]
@@ -201,6 +206,7 @@ async def test_one_that_nobody_confirms_holds_up_no_other():
 
 async def waits_and_wakes_nobody(world: World) -> None:
     world.put("third", created=LATER, **FIRST)
+    await world.looked("third")
     await world.reconcile("third")
     await world.reconcile("again")
     assert world.woken == []  # or two that wait would wake each other for ever

@@ -9,7 +9,7 @@ from tests.builders import policy_dict
 from tests.mortal import Killed, Mortal
 from tests.restoring import World
 
-from holdfast.contract.task import BackupTask, RestoreTask
+from holdfast.contract.task import BackupTask, CheckTask, RestoreTask
 from holdfast.errors import Reason
 from holdfast.kube.errors import Refused
 from holdfast.kube.kinds import BACKUPS, EVENTS, POLICIES, RESTORES
@@ -38,7 +38,8 @@ def events(world: World, reason: str) -> list[str]:
 @pytest.mark.parametrize("spec", [REPLACE, INTO], ids=["Replace", "Into"])
 async def test_a_target_of_production_is_backed_up_before_it_is_touched(spec: dict[str, Any]):
     world = await a_world(**spec)
-    for _ in range(3):
+    await world.looked()
+    for _ in range(2):
         await world.reconcile()
     status = await world.status()
     (made,) = safety_backups(world)
@@ -53,7 +54,7 @@ async def test_a_target_of_production_is_backed_up_before_it_is_touched(spec: di
     status = await world.until_the_end()
 
     assert status["phase"] == "Succeeded"
-    assert [type(task) for _, task in world.cluster.ran] == [BackupTask, BackupTask, RestoreTask]
+    assert [type(task) for _, task in world.cluster.ran] == [BackupTask, CheckTask, BackupTask, RestoreTask]
     assert status["safetyBackup"]["message"] == "it has Succeeded"
     assert f"before that it was backed up as DatabaseBackup {name}" in status["message"]
     assert made["spec"]["policyRef"] == {"name": "orders"}
@@ -63,7 +64,7 @@ async def test_a_target_of_production_is_backed_up_before_it_is_touched(spec: di
 
 
 @pytest.mark.parametrize("answered", [False, True], ids=["before the call", "before its answer"])
-@pytest.mark.parametrize("call", range(1, 12))
+@pytest.mark.parametrize("call", range(1, 16))
 async def test_killed_anywhere_it_takes_one_safety_backup_and_restores_once(call: int, answered: bool):
     world = await a_world(**REPLACE)
 
@@ -172,7 +173,7 @@ async def test_it_is_encrypted_as_the_backups_of_its_policy_are_and_names_no_sto
 
 async def test_a_policy_that_was_changed_to_another_database_backs_up_none_for_it():
     world = await a_world(**REPLACE)
-    await world.reconcile()
+    await world.looked()
     (before,) = safety_backups(world)
     spec = policy_dict()
     spec["database"] = {**spec["database"], "name": "payroll"}
@@ -187,7 +188,7 @@ async def test_a_policy_that_was_changed_to_another_database_backs_up_none_for_i
 
 async def test_a_backup_of_that_name_which_somebody_else_made_is_not_believed():
     world = await a_world(**REPLACE)
-    await world.reconcile()
+    await world.looked()
     (made,) = safety_backups(world)
     labels = {**made["metadata"]["labels"], "holdfast.dev/restore-uid": "another"}
     world.cluster.put(BACKUPS, {**made, "metadata": {**made["metadata"], "labels": labels}})
@@ -199,8 +200,10 @@ async def test_a_backup_of_that_name_which_somebody_else_made_is_not_believed():
 
 async def test_where_the_api_server_refuses_it_the_restore_fails():
     world = await a_world(**REPLACE)
-    for _ in range(2):
-        await world.reconcile(acting=NoBackups(world.cluster))
+    await world.looked()
+    for body in safety_backups(world):
+        await world.cluster.delete(BACKUPS, "shop", body["metadata"]["name"], uid=None)
+    await world.reconcile(acting=NoBackups(world.cluster))
     status = await world.status()
     assert status["failure"]["reason"] == Reason.SAFETY_BACKUP_FAILED
     assert "the API server refuses DatabaseBackup" in status["failure"]["message"]
@@ -224,7 +227,7 @@ class NoBackups:
 async def test_a_confirmation_that_is_withdrawn_meanwhile_takes_effect_and_another_one_takes_another_backup():
     world = World("production", **REPLACE)
     await world.backed_up()
-    await world.reconcile()
+    await world.looked()
     await world.cluster.patch(RESTORES, "shop", "again", {"spec": {"confirm": "orders"}})
     await world.reconcile()
     assert len(safety_backups(world)) == 1
@@ -243,9 +246,8 @@ async def test_a_confirmation_that_is_withdrawn_meanwhile_takes_effect_and_anoth
 async def test_whoever_waits_for_its_backup_has_its_turn():
     world = await a_world(**REPLACE)
     world.put("earlier", created="2026-11-22T08:44:00Z", **PIPELINE, **REPLACE)
-    for _ in range(2):
-        await world.reconcile()
-    await world.reconcile("earlier")
+    await world.looked()
+    await world.looked("earlier")
     status = await world.status("earlier")
     assert (status["phase"], "safetyBackup" in status) == ("Queued", False)
     with suppress(AssertionError):
@@ -255,7 +257,7 @@ async def test_whoever_waits_for_its_backup_has_its_turn():
 
 async def test_the_end_of_the_backup_wakes_the_restore():
     world = await a_world(**REPLACE)
-    await world.reconcile()
+    await world.looked()
     (made,) = safety_backups(world)
     cache = Cache()
     for body in world.cluster.all(RESTORES):

@@ -127,6 +127,21 @@ def test_what_a_live_write_ahead_log_holds_is_backed_up_and_the_log_stays(claim,
     assert rows(tmp_path / "copy.db") == [(3,)]
 
 
+@pytest.mark.parametrize("journal", ["delete", "wal"])
+def test_before_a_restore_it_says_how_big_it_is_and_when_it_was_last_written(claim, journal):
+    file, log = make(claim / "app.db", journal=journal), claim / "app.db-wal"
+    os.utime(file, (1_000_000_000, 1_000_000_000))
+    last = 1_000_000_000
+    if journal == "wal":  # a log that was not written into the file yet
+        log.write_bytes(b"x" * 100)
+        os.utime(log, (1_000_000_060, 1_000_000_060))
+        last += 60
+    seen = a_source(claim).look()
+    assert seen.size_bytes == file.stat().st_size + (100 if journal == "wal" else 0)
+    assert seen.newest_change.timestamp() == last
+    assert (seen.tables, seen.rows, seen.clients) == (None, None, None)
+
+
 def test_it_says_who_wrote_the_file_and_what_copies_it(claim):
     make(claim / "app.db")
     ready = a_source(claim).validate()

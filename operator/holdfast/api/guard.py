@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -33,6 +33,51 @@ class SafetyBackup(StatusModel):
     )
     completed_at: datetime | None = Field(None, description="When it was completed, UTC. Absent before that.")
     message: Plain = Field(max_length=512, description="How it stands, or why there is none.")
+
+
+Said = Annotated[Plain, Field(max_length=256)]
+
+
+class Impact(StatusModel):
+    """What the restore would change, as a Job saw it before anybody was asked to confirm."""
+
+    state: Literal["Running", "Done", "Failed"] = Field(
+        description="State of the check: Running, Done or Failed. A failed one keeps nobody from confirming."
+    )
+    job_name: str = Field(max_length=63, description="Name of the Job that looks.")
+    message: Plain = Field(max_length=2048, description="All of it in one sentence, or why nothing is known.")
+    checked_at: datetime | None = Field(None, description="When the Job looked, UTC.")
+    present: bool | None = Field(None, description="Whether the target exists.")
+    size_bytes: int | None = Field(None, ge=0, description="Size of the target, in bytes.")
+    size: str | None = Field(None, max_length=32, description="sizeBytes in a form for people, e.g. 82 MB.")
+    tables: int | None = Field(None, ge=0, description="Number of tables in the target.")
+    rows: int | None = Field(None, ge=0, description="Number of rows in the target.")
+    rows_estimated: bool | None = Field(None, description="Whether rows is the server's estimate, and not counted.")
+    clients: int | None = Field(
+        None, ge=0, description="How many clients are connected to the target, as far as the Job's user may see."
+    )
+    server_time: datetime | None = Field(None, description="The server's clock, UTC.")
+    newest_change: datetime | None = Field(
+        None, description="When the target was last changed, UTC, as far as the server knows. Absent if it does not."
+    )
+    newest_change_of: Said | None = Field(None, description="What newestChange is the time of.")
+    migrations_undone: list[Said] | None = Field(
+        None,
+        max_length=16,
+        description="The last of the migrations that the target has and the backup has not. Only with mode Replace.",
+    )
+    migrations_undone_count: int | None = Field(None, ge=0, description="How many there are.")
+    backup_completed_at: datetime | None = Field(None, description="When the backup was completed, UTC.")
+    backup_age_seconds: int | None = Field(None, ge=0, description="How old the backup was then, in seconds.")
+    backup_tables: int | None = Field(None, ge=0, description="Number of tables in the backup.")
+    backup_rows: int | None = Field(None, ge=0, description="Number of rows in the backup.")
+    estimated_seconds: int | None = Field(
+        None, ge=0, description="How long the restore and its safety backup may take, in seconds: a rough estimate."
+    )
+    estimated: str | None = Field(None, max_length=32, description="estimatedSeconds in a form for people.")
+    warnings: list[Annotated[Plain, Field(max_length=4096)]] | None = Field(
+        None, max_length=16, description="What the Job could not see."
+    )
 
 
 class Confirmation(StatusModel):

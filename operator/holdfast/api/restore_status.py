@@ -10,7 +10,7 @@ from holdfast.api.backup import Ending, Failure, Reported
 from holdfast.api.base import StatusModel, keyed_by
 from holdfast.api.conditions import Condition
 from holdfast.api.database import Database
-from holdfast.api.guard import Confirmation, SafetyBackup
+from holdfast.api.guard import Confirmation, Impact, SafetyBackup
 from holdfast.api.job import JobTemplate, PodWanted
 from holdfast.api.masking import AfterRestore, AfterRestored
 from holdfast.api.policy import Environment
@@ -138,6 +138,9 @@ class DatabaseRestoreStatus(StatusModel):
     )
     confirmation: Confirmation | None = Field(
         None, description="Whether the restore is confirmed. Present if the target is of production."
+    )
+    impact: Impact | None = Field(
+        None, description="What the restore would change. Present if the target is of production."
     )
     safety_backup: SafetyBackup | None = Field(
         None,

@@ -24,6 +24,7 @@ from holdfast.texts import Plain, visible
 
 VERSION: Literal[1] = 1
 MAX_MIGRATION = 200  # characters of a migration's name
+MOST_UNDONE = 8  # migrations that are named
 # In which parts of a report others are quoted. A migration's name is what the database holds, as its tables' are.
 _SAID = {
     "failure": ("message", "remedy"),
@@ -238,6 +239,29 @@ class RestoreReport(StatusModel):
     found: bool = Field(False, description="An earlier Pod had done it all, and could not say so.")
 
 
+class ImpactReport(StatusModel):
+    """What is in a restore's target, and what of it the restore would undo."""
+
+    present: bool
+    size_bytes: Count | None = None
+    tables: Count | None = None
+    rows: Count | None = None
+    estimated: bool = False
+    clients: Count | None = None
+    server_time: Moment | None = None
+    newest_change: Moment | None = None
+    newest_change_of: Plain | None = Field(None, max_length=256)
+    undone: list[Annotated[Plain, Field(max_length=MAX_MIGRATION)]] = Field(
+        [], max_length=MOST_UNDONE, description="The last of the migrations that the backup has not."
+    )
+    undone_count: Count = 0
+    backup_completed_at: Moment | None = None
+    backup_seconds: float | None = Field(None, ge=0, le=1e9, allow_inf_nan=False)
+    backup_tables: Count | None = None
+    backup_rows: Count | None = None
+    backup_size_bytes: Count | None = Field(None, description="Of the database that was dumped.")
+
+
 class Report(StatusModel):
     """What came of a task."""
 
@@ -251,6 +275,7 @@ class Report(StatusModel):
     verification: Verification | None = Field(None, description="What a verify task found.")
     deletion: DeleteReport | None = None
     restore: RestoreReport | None = None
+    impact: ImpactReport | None = None
     failure: FailureReport | None = None
     message: Plain | None = Field(None, description="What a restore or a cleanup did, in a sentence.")
     clean: bool = Field(True, description="Nothing half-written is left in the bucket, as far as this Pod knows.")
@@ -280,6 +305,8 @@ class Report(StatusModel):
         if self.backup is not None:
             needs = [change(need) for need in self.backup.needs]
             update["backup"] = update["backup"].model_copy(update={"needs": needs})
+        if self.impact is not None:
+            update["impact"] = self.impact.model_copy(update={"undone": [change(each) for each in self.impact.undone]})
         if self.deletion is not None:
             failed = [each.model_copy(update={"message": change(each.message)}) for each in self.deletion.failed]
             update["deletion"] = self.deletion.model_copy(update={"failed": failed})
@@ -304,7 +331,9 @@ class Report(StatusModel):
         deletion = self.deletion and self.deletion.model_copy(
             update={"failed": [_shortened(each, ("message",), limit) for each in self.deletion.failed]}
         )
-        parts = {"backup": backup, "verification": found, "deletion": deletion}
+        undone = [shorten(each, limit) for each in self.impact.undone[-max(1, limit // 150) :]] if self.impact else []
+        impact = self.impact and self.impact.model_copy(update={"undone": undone})
+        parts = {"backup": backup, "verification": found, "deletion": deletion, "impact": impact}
         return self.model_copy(update={"failure": failure, "warnings": kept, "message": message, **parts})
 
 

@@ -252,6 +252,17 @@ class SwapBackTask(AnyTarget):
     old: str = Field(description="What the one that has it now is called then.")
 
 
+class CheckTask(AnyTarget):
+    """Look at a restore's target before somebody confirms the restore, and at what would replace it."""
+
+    kind: Literal["restore-check"] = "restore-check"
+    mode: RestoreMode
+    s3: S3Storage | None = Field(None, description="None where no backup is restored, but a database put back.")
+    key_prefix: str | None = Field(None, description="Folder of the backup, ending in a slash.")
+    backup_uid: str | None = Field(None, description="None: whichever backup's manifest is in the folder.")
+    pinned: Pinned | None = None
+
+
 class DropTask(AnyTarget):
     """Remove what a restore in the mode Replace left beside the target."""
 
@@ -313,6 +324,7 @@ Task = Annotated[
     | SnapshotTask
     | RestoreTask
     | SwapBackTask
+    | CheckTask
     | DropTask
     | VerifyTask
     | SnapshotVerifyTask

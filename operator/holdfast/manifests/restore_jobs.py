@@ -12,6 +12,7 @@ from holdfast.api.policy import Format
 from holdfast.api.restore_status import Artifact, Chosen, ResolvedRestore
 from holdfast.contract.task import (
     Beside,
+    CheckTask,
     DropTask,
     Pinned,
     RestoreIdentity,
@@ -52,6 +53,31 @@ def restore_job(
     volumes += identity_volume(resolved.identity_secret) if resolved.identity_secret else []
     volumes += after_restore_volume(work.after_restore.config_map) if work.after_restore else []
     return owned(name, owner, 1, work, volumes, template, runner, seated)
+
+
+def check_job(
+    name: str,
+    owner: Owner,
+    source: Chosen,
+    resolved: ResolvedRestore,
+    template: JobTemplate,
+    runner: Runner,
+    node: str | None = None,
+) -> dict[str, Any]:
+    """Build the Job that looks at the target before the restore is confirmed; `node` is where its Pod must run."""
+    reads = resolved.s3 if resolved.kept is None else None
+    work = CheckTask(
+        database=resolved.database,
+        restore=_identity(owner),
+        mode=resolved.mode,
+        s3=reads,
+        key_prefix=resolved.folder if reads else None,
+        backup_uid=source.uid if reads else None,
+        pinned=_pinned(resolved.artifact) if reads else None,
+        deadline_seconds=there(template.active_deadline_seconds, "job.activeDeadlineSeconds"),
+    )
+    volumes = [*run_volume(), *database_volumes(resolved.database), *(storage_volumes(reads) if reads else [])]
+    return owned(name, owner, 1, work, volumes, template, runner, seat(resolved.database, node))
 
 
 def drop_job(

@@ -22,6 +22,7 @@ from holdfast.contract.paths import CLIENT_VERSION, POD_UID_VARIABLE, TASK_VARIA
 from holdfast.contract.report import FailureReport, Outcome, Report
 from holdfast.contract.task import (
     BackupTask,
+    CheckTask,
     CleanupTask,
     DeleteTask,
     DropTask,
@@ -105,6 +106,10 @@ def _work(task: Task, context: Context, overrides: Overrides) -> Result:
             from holdfast.runner.tasks import restore
 
             return restore.run(task, context, overrides)
+        case CheckTask():
+            from holdfast.runner.tasks import restore_check
+
+            return restore_check.run(task, context)
         case SwapBackTask() | DropTask():
             from holdfast.runner.tasks import replaced
 
@@ -170,6 +175,7 @@ def _end(kind: str, ended: End, log: Log, places: Places, started: datetime, beg
         verification=result.verification,
         deletion=result.deletion,
         restore=result.restore,
+        impact=result.impact,
         failure=failure and _failure(failure, _ANOTHER.get(kind)),
         message=result.message,
         clean=ended.clean and result.clean,

@@ -13,7 +13,7 @@ from holdfast.api.guard import Confirmation
 from holdfast.api.policy import Environment
 from holdfast.api.restore_status import Phase, ResolvedRestore
 from holdfast.decide.decision import Announcement, Write
-from holdfast.decide.restore import statuses, waits
+from holdfast.decide.restore import impact, statuses, waits
 from holdfast.decide.restore.observation import Decision, Observation
 
 AWAITING = "AwaitingConfirmation"
@@ -27,7 +27,8 @@ def asked(o: Observation, resolved: ResolvedRestore, now: datetime) -> Decision 
     name = resolved.database.name or ""
     because = resolved.environment_because or "the target is of production"
     if (missing := _missing(o, name)) is not None:
-        sentence = f"{because}; {missing}"
+        known = impact.told(o.restore.status)
+        sentence = "; ".join(filter(None, [because, known, missing]))
         status = statuses.awaiting(o.restore, now, AWAITING, sentence, Confirmation(because=because))
         return waits.told(o, status, AWAITING, sentence, None, quiet=False)
     told = o.restore.status.confirmation

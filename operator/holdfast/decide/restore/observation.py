@@ -16,7 +16,7 @@ from holdfast.decide.views import ClaimView, OwnerRef
 Decision = decision.Decision[DatabaseRestoreStatus]
 
 # The roles of a restore's Jobs
-RESTORE, REMOVAL = "restore", "removal"
+RESTORE, REMOVAL, CHECK = "restore", "removal", "check"
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from holdfast.decide.restore import (
     confirming,
     ending,
     fixing,
+    impact,
     masking,
     plausible,
     removal,
@@ -54,7 +55,7 @@ def decide(o: Observation, settings: Settings, now: datetime) -> Decision:
     if o.restore.deleting:
         return Rest()  # garbage collection ends its Jobs
     if status.phase and status.phase.is_final:
-        return _tidied(o, now) or removal.decide(o, now)
+        return _tidied(o, now) or impact.tidied(o) or removal.decide(o, now)
     if status.ending is not None:
         return _end_the_job(o, now)
     try:
@@ -119,6 +120,8 @@ def _in_turn(o: Observation, settings: Settings, now: datetime) -> Decision:
     resolved = there(o.restore.status.resolved, "resolved")
     runner_image(resolved.database.dumped_engine(), settings, resolved.server_major)
     masking.require(resolved)
+    if (looks := impact.step(o, resolved, now)) is not None:
+        return looks
     if (asked := confirming.asked(o, resolved, now)) is not None:
         return asked
     if o.ahead is not None:

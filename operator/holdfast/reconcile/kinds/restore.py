@@ -20,8 +20,9 @@ from holdfast.decide import claims
 from holdfast.decide.backup.suspicion import identity
 from holdfast.decide.decision import MakeBackup, Rest
 from holdfast.decide.images import runner_image
-from holdfast.decide.restore import ending, safety, steps
+from holdfast.decide.restore import ending, impact, safety, steps
 from holdfast.decide.restore.observation import (
+    CHECK,
     REMOVAL,
     RESTORE,
     Candidate,
@@ -142,7 +143,11 @@ def _seen(
     known: Known,
     now: datetime,
 ) -> Observation:
-    names = {RESTORE: status.job_name, REMOVAL: status.removal.job_name if status.removal else None}
+    names = {
+        CHECK: status.impact.job_name if status.impact else None,
+        RESTORE: status.job_name,
+        REMOVAL: status.removal.job_name if status.removal else None,
+    }
     view = RestoreView(
         namespace=resource.namespace,
         name=resource.name,
@@ -263,8 +268,11 @@ def _job(role: str, o: Observation, settings: Settings) -> dict[str, Any]:
         return restore_jobs.drop_job(
             removal.job_name, _owner(o), list(removal.names), resolved, runner, claims.node(o.claim)
         )
-    name, source = there(status.job_name, "jobName"), there(status.source, "source")
-    where = claims.node(o.claim)
+    source, where = there(status.source, "source"), claims.node(o.claim)
+    if role == CHECK:
+        name = there(status.impact, "impact").job_name
+        return restore_jobs.check_job(name, _owner(o), source, resolved, impact.template(resolved), runner, where)
+    name = there(status.job_name, "jobName")
     return restore_jobs.restore_job(name, _owner(o), source, resolved, steps.template(o), runner, where)
 
 

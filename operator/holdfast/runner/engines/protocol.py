@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from holdfast.api.policy import Dump
@@ -89,6 +90,21 @@ class Reading(Protocol):
 
 
 @dataclass(frozen=True)
+class Look:
+    """What is in a database now, as far as it is known without counting; None is what nobody knows."""
+
+    size_bytes: int | None = None
+    tables: int | None = None
+    rows: int | None = None
+    estimated: bool = False  # the rows are the server's own estimate
+    clients: int | None = None  # that are connected to it, without ourselves
+    server_time: datetime | None = None
+    newest_change: datetime | None = None
+    newest_change_of: str | None = None  # what that time is of, in words
+    migrations: list[ManifestMigrations] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
 class Came:
     """What a target has after a restore."""
 
@@ -142,6 +158,10 @@ class Source(Protocol):
 
     def dumping(self, dump: Dump, ready: Ready, scratch_bytes: int | None) -> AbstractContextManager[Dumping]:
         """Entering starts what can be started; leaving ends every process and removes what lies on the disk."""
+        ...
+
+    def look(self) -> Look:
+        """Say what is in it now, and change nothing. Raises DatabaseNotFound, and what else keeps us from it."""
         ...
 
     def require_empty(self) -> None:

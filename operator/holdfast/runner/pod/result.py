@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from holdfast.contract.report import BackupReport, DeleteReport, RestoreReport, Verification
+from holdfast.contract.report import BackupReport, DeleteReport, ImpactReport, RestoreReport, Verification
 
 
 @dataclass(frozen=True)
@@ -13,6 +13,7 @@ class Result:
     verification: Verification | None = None
     deletion: DeleteReport | None = None
     restore: RestoreReport | None = None
+    impact: ImpactReport | None = None
     message: str | None = None
     warnings: list[str] = field(default_factory=list)
     clean: bool = True  # nothing of this Pod's is left in the bucket that should not be

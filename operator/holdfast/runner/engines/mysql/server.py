@@ -50,7 +50,7 @@ select 'inexact', concat(table_name, '.', column_name), data_type from informati
 where table_schema = database() and (data_type = 'float' or data_type in ('enum', 'set') and column_type like '%?%')
 order by 2;
 """
-_HISTORIES = f"""
+HISTORIES = f"""
 select 'history', c.table_name, c.column_name, c.data_type
 from information_schema.columns c join information_schema.tables t using (table_schema, table_name)
 where table_schema = database() and t.table_type <> 'VIEW'
@@ -105,7 +105,7 @@ class Server:
 
 def inspect(target: Target, stop: Stop) -> Server:
     """Connect and ask all of it. Raises the connection's errors (exit 3), and WrongEngine."""
-    questions = _SIZE + _NOT_TRANSACTIONAL + _INEXACT + charsets.question(target.flavour.engine) + _HISTORIES
+    questions = _SIZE + _NOT_TRANSACTIONAL + _INEXACT + charsets.question(target.flavour.engine) + HISTORIES
     rows = ask(
         target, _LIMIT + target.flavour.session + questions + needs.question(target.flavour.engine) + _GRANTS, stop
     )

@@ -18,6 +18,7 @@ from holdfast.runner.engines.mysql import (
     dumps,
     grants,
     history,
+    looking,
     needs,
     replacing,
     restore,
@@ -30,7 +31,7 @@ from holdfast.runner.engines.mysql.connection import Target
 from holdfast.runner.engines.mysql.flavour import ALL_ROWS, numbers
 from holdfast.runner.engines.mysql.schemas import Schema
 from holdfast.runner.engines.mysql.server import Server
-from holdfast.runner.engines.protocol import Came, Landing, Overrides, Ready, Switched
+from holdfast.runner.engines.protocol import Came, Landing, Look, Overrides, Ready, Switched
 from holdfast.runner.engines.scripts import Script
 from holdfast.runner.pod.context import Context
 from holdfast.runner.pod.progress import Progress
@@ -111,6 +112,12 @@ class MySQL:
                 "set dump.format to sql",
             )
         return dumps.StreamedDump(self._target, self._context, self.warnings, as_bytes=self._as_bytes)
+
+    def look(self) -> Look:
+        """See engine.Source."""
+        found, warnings = looking.look(self._target, self._context.stop)
+        self.warnings += warnings
+        return found
 
     def require_empty(self) -> None:
         """See engine.Source."""

@@ -18,6 +18,7 @@ from holdfast.runner.engines.postgres import (
     connection,
     dumps,
     grants,
+    looking,
     restore,
     scripts,
     served,
@@ -26,7 +27,7 @@ from holdfast.runner.engines.postgres import (
 )
 from holdfast.runner.engines.postgres.connection import Target
 from holdfast.runner.engines.postgres.maintenance import Maintenance
-from holdfast.runner.engines.protocol import Came, Landing, Overrides, Ready, Switched
+from holdfast.runner.engines.protocol import Came, Landing, Look, Overrides, Ready, Switched
 from holdfast.runner.engines.scripts import Script
 from holdfast.runner.pod.context import Context
 from holdfast.runner.pod.progress import Progress
@@ -82,6 +83,14 @@ class Postgres:
     def dumping(self, dump: Dump, ready: Ready, scratch_bytes: int | None) -> dumps.StreamedDump | dumps.DirectoryDump:
         """See engine.Source."""
         return dumps.dumping(dump, self._target, self._context, ready.database_size, scratch_bytes)
+
+    def look(self) -> Look:
+        """See engine.Source."""
+        if not self._target.is_one:
+            self._target = server.of_several(self._target.writable(), self._context.stop)
+        found, warnings = looking.look(self._target, self._context.stop)
+        self.warnings += warnings
+        return found
 
     def require_empty(self) -> None:
         """See engine.Source."""

@@ -7,6 +7,7 @@ nothing but a plain file is opened.
 import os
 import stat
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from holdfast.errors import HoldfastError, Reason
@@ -71,6 +72,11 @@ class Place:
         if header[:16] != MAGIC or len(header) < HEADER_BYTES:
             raise _no_database(f"{self} does not begin like an SQLite database")
         return Found(size, _version(int.from_bytes(header[_WRITER], "big")))
+
+    def changed(self) -> datetime:
+        """Return when the file or its write-ahead log was last written."""
+        written = [path.stat().st_mtime for path in (self.file, Path(f"{self.file}-wal")) if path.exists()]
+        return datetime.fromtimestamp(max(written), UTC)
 
     def require_absent(self) -> None:
         """Raise TargetNotEmpty unless a restore may put a database here: nothing is there, not even side files.

@@ -9,7 +9,7 @@ from holdfast.api.restoring import RestoreMode
 from holdfast.contract.manifest import Manifest, ManifestArtifact
 from holdfast.contract.task import Beside, RestoreTask
 from holdfast.runner.engines import landing
-from holdfast.runner.engines.protocol import Came, Landing, Overrides, Ready, Switched
+from holdfast.runner.engines.protocol import Came, Landing, Look, Overrides, Ready, Switched
 from holdfast.runner.engines.scripts import Script
 from holdfast.runner.engines.sqlite import arrived, replacing, restore, work
 from holdfast.runner.engines.sqlite.dump import FileDump
@@ -18,6 +18,7 @@ from holdfast.runner.pod.context import Context
 from holdfast.runner.pod.progress import Progress
 from holdfast.runner.pod.stop import Stop
 
+FILES = "the last write to the file, or to its write-ahead log"
 FORMAT = 3  # of the file, as in its first bytes; the image's key has it too
 
 
@@ -66,6 +67,10 @@ class SQLite:
     def dumping(self, dump: Dump, ready: Ready, scratch_bytes: int | None) -> FileDump:  # noqa: ARG002 - one format
         """See engine.Source."""
         return FileDump(self.place, self._context, ready.database_size, scratch_bytes, self.warnings)
+
+    def look(self) -> Look:
+        """See engine.Source: of a file, its size and when it was last written. Its applications may be at work."""
+        return Look(size_bytes=self.place.look().size, newest_change=self.place.changed(), newest_change_of=FILES)
 
     def require_empty(self) -> None:
         """See engine.Source."""
