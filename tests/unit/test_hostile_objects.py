@@ -128,7 +128,12 @@ def has_names(body: Any) -> bool:
     """Whether the object has what each object has, so that all else in it can be wrong and it is kept."""
     found = body.get("metadata") if isinstance(body, dict) else None
     names = [found.get(field) for field in ("namespace", "name", "uid")] if isinstance(found, dict) else [None]
-    return all(isinstance(name, str) and 0 < len(name) <= 253 for name in names)
+    return all(isinstance(name, str) and 0 < len(name) <= 253 and is_whole(name) for name in names)
+
+
+def is_whole(text: str) -> bool:
+    """Whether no character of it is half of one, which cannot be written anywhere."""
+    return text == text.encode(errors="ignore").decode()
 
 
 def is_held(kind: Kind, body: Any, cache: Cache) -> bool:
