@@ -7,12 +7,13 @@ from holdfast.runner.engines.mysql.connection import Target
 from holdfast.runner.engines.protocol import Look
 from holdfast.runner.pod.stop import Stop
 
-# Times as seconds, which no time zone of the session changes. Who lacks PROCESS sees the sessions of his own user.
+# Times as seconds, which no time zone of the session changes. A sequence of MariaDB's is a table of one row, and no
+# table of anybody's. Who lacks PROCESS sees the sessions of his own user.
 _CONTENT = """
 set session transaction read only;
 select 'content', coalesce(sum(data_length + index_length), 0), count(*), coalesce(sum(table_rows), 0),
   unix_timestamp(), coalesce(unix_timestamp(max(update_time)), 0)
-from information_schema.tables where table_schema = database() and table_type <> 'VIEW';
+from information_schema.tables where table_schema = database() and table_type in ('BASE TABLE', 'SYSTEM VERSIONED');
 select 'clients', count(*) from information_schema.processlist where db = database() and id <> connection_id();
 """
 SINCE_START = "the last change of a table that the server remembers, since it was started"
