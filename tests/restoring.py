@@ -92,9 +92,9 @@ class World:
         meta = {"namespace": "shop", "name": name, "creationTimestamp": created}
         self.cluster.put(RESTORES, {"metadata": meta, "spec": spec})
 
-    def put_backup(self, name: str) -> None:
+    def put_backup(self, name: str, **spec: Any) -> None:
         meta = {"namespace": "shop", "name": name, "creationTimestamp": WHEN}
-        self.cluster.put(BACKUPS, {"metadata": meta, "spec": {"policyRef": {"name": "orders"}}})
+        self.cluster.put(BACKUPS, {"metadata": meta, "spec": {"policyRef": {"name": "orders"}, **spec}})
 
     async def backed_up(self, name: str = "first") -> None:
         for _ in range(2):

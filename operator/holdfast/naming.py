@@ -37,10 +37,13 @@ OWNER_LABELS: Mapping[str, str] = {
 ANNOTATION_MADE_BY = f"{GROUP}/made-by"
 ANNOTATION_BACKUP_NOW = f"{GROUP}/backup-now"  # on a BackupPolicy, or a held Job: each new value asks for a backup
 ANNOTATION_APPROVE = f"{GROUP}/approve-deletions"  # on a BackupPolicy: the hash of a held plan, which then goes on
-ANNOTATION_CONFIRM = f"{GROUP}/confirm"  # on what is of production, by who deletes it: the chart's guard asks for it
+# On what is of production, by who deletes it: the chart's guard asks for it. On a migration Job: the database's name,
+# so that its rollback waits for nobody.
+ANNOTATION_CONFIRM = f"{GROUP}/confirm"
 LABEL_BACKUP_FIRST = f"{GROUP}/backup-first"  # on a Job of others: held until a backup of this policy has succeeded
 LABEL_PURPOSE = f"{GROUP}/purpose"  # on a DatabaseBackup that was made for such a Job; beside it that Job's name
 LABEL_MIGRATION = f"{GROUP}/migration"
+ANNOTATION_ON_FAILURE = f"{GROUP}/on-failure"  # on such a Job: `rollback` has its backup restored when it has failed
 ANNOTATION_REVISION = f"{GROUP}/revision"  # on such a Job: which release it brings the database to
 ANNOTATION_VERIFY = f"{GROUP}/verify"  # on a DatabaseBackup: [LEVEL/]TOKEN, each new value asks for a verification
 
@@ -91,6 +94,12 @@ def migration_backup_name(job: str, uid: str, policy: str, request: str) -> str:
     """Name the backup that a migration Job waits for: the same for the same Job, policy and request."""
     digest = hashlib.sha256(f"{uid}/{policy}/{request}".encode()).hexdigest()[:10]
     return f"{_shortened(job, MAX_NAME - len(digest) - 8).replace('.', '-')}-before-{digest}"
+
+
+def rollback_name(job: str, uid: str) -> str:
+    """Name the DatabaseRestore that is made when a migration Job has failed: one for each Job."""
+    digest = hashlib.sha256(uid.encode()).hexdigest()[:10]
+    return f"{_shortened(job, MAX_NAME - len(digest) - 10).replace('.', '-')}-rollback-{digest}"
 
 
 def _shortened(name: str, most: int) -> str:

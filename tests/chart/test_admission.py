@@ -22,6 +22,7 @@ from tests.chart.rendering import SERVED, render
 from tests.e2e.kubectl import Kubectl, KubectlError
 
 from holdfast import naming
+from holdfast.manifests import rollback
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300, func_only=True)]
 
@@ -656,6 +657,40 @@ def test_of_the_jobs_of_others_the_operator_changes_nothing_else(
 
     assert "ValidatingAdmissionPolicy" in said
     assert message in said
+
+
+def a_rollback(tenant: str) -> dict[str, Any]:
+    return rollback.resource(tenant, naming.rollback_name("migrate", "j-1"), "before", "migrate", "orders", "orders")
+
+
+def test_the_operator_makes_the_rollback_of_a_migration(confined: Confined, crds: None):
+    made = json.dumps(a_rollback(confined.tenant))
+    assert "created" in confined.as_operator("create", "--dry-run=server", "-f", "-", stdin=made)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "spec"),
+    [
+        ({}, {"target": {"databaseName": "other"}}),
+        ({}, {"mode": "Into"}),
+        ({}, {"source": {"policyRef": {"name": "orders"}}}),
+        ({}, {"options": {"content": "Data"}}),
+        ({}, {"job": {"serviceAccountName": "admin"}}),
+        ({"name": "mine"}, {}),
+        ({"labels": {}}, {}),
+        ({"finalizers": ["example.com/a"]}, {}),
+    ],
+    ids=["into another database", "into what is there", "of no backup by name", "a part", "another Job", "another name",
+         "of no migration", "held"],
+)  # fmt: skip
+def test_the_operator_makes_no_other_restore(
+    confined: Confined, crds: None, metadata: dict[str, Any], spec: dict[str, Any]
+):
+    body = a_rollback(confined.tenant)
+    body["metadata"] |= metadata
+    body["spec"] |= spec
+    said = confined.refusal("create", "--dry-run=server", "-f", "-", stdin=json.dumps(body))
+    assert "makes no DatabaseRestore but the rollback" in said
 
 
 OURS, THEIRS = "databasebackups.holdfast.dev/orders-1", "example.com/theirs"

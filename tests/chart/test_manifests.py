@@ -331,15 +331,17 @@ def test_the_gate_is_off_and_where_it_is_on_its_right_is_had_where_the_operator_
     gate = f"{WHOLE}.migration-gate"
     assert not [each for each in render(helm).manifests if "migration" in json.dumps(each.get("metadata"))]
     rendered = render(helm, {"migrationGate": {"enabled": True}, "watchNamespaces": namespaces})
-    (rule,) = rendered.one("ClusterRole", gate)["rules"]
-    assert rule == {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get", "list", "watch", "patch"]}
+    assert rendered.one("ClusterRole", gate)["rules"] == [
+        {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get", "list", "watch", "patch"]},
+        {"apiGroups": ["holdfast.dev"], "resources": ["databaserestores"], "verbs": ["create"]},
+    ]
     bound = [each for each in rendered.all("ClusterRoleBinding") if each["metadata"]["name"] == gate]
     there = [each for each in rendered.all("RoleBinding") if each["metadata"]["name"] == gate]
     assert (len(bound), [each["metadata"]["namespace"] for each in there]) == (int(not namespaces), namespaces)
     assert {each["roleRef"]["name"] for each in (*bound, *there)} == {gate}
-    assert rendered.one("ValidatingAdmissionPolicyBinding", f"{WHOLE}.jobs-released")["spec"]["validationActions"] == [
-        "Deny"
-    ]
+    for name in ("jobs-released", "rollbacks"):
+        binding = rendered.one("ValidatingAdmissionPolicyBinding", f"{WHOLE}.{name}")["spec"]
+        assert binding == {"policyName": f"{WHOLE}.{name}", "validationActions": ["Deny"]}
 
 
 @pytest.mark.parametrize(

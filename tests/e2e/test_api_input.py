@@ -738,6 +738,10 @@ WRONG_RESTORES = {
         {"source/before": "2026-11-22T08:45:00Z"},
         "spec.source.before: before chooses among a policy's backups, so it needs policyRef: leave it out",
     ),
+    "a purpose of one backup": (
+        {"source/purpose": "pre-migration"},
+        "spec.source.purpose: purpose chooses among a policy's backups, so it needs policyRef: leave it out",
+    ),
     "suspicious or not of one backup": (
         {"source/includeSuspicious": True},
         (

@@ -38,25 +38,34 @@ def test_what_the_spec_says_of_the_release_stands_in_the_status_from_the_beginni
 def test_what_has_become_of_the_job_is_written_once(
     job: MigrationJob | None, released: datetime | None, kept: datetime | None
 ):
-    status = followed(a_status(), job, KEEP, NOW)
+    status = followed(a_status(), job, None, KEEP, NOW)
     assert status.release is not None
     assert (status.release.released_at, status.release.kept_until) == (released, kept)
-    assert followed(status, job, KEEP, NOW + KEEP) == status
-    assert not is_news(released is not None, kept is not None, job)
-    assert (status != a_status()) is is_news(False, False, job)
+    assert followed(status, job, None, KEEP, NOW + KEEP) == status
+    assert not is_news(released is not None, kept is not None, False, job, False)
+    assert (status != a_status()) is is_news(False, False, False, job, False)
 
 
 def test_when_it_was_released_stays_as_it_was_when_it_ends():
-    status = followed(followed(a_status(), RUNS, KEEP, NOW), DONE, KEEP, NOW + KEEP)
+    status = followed(followed(a_status(), RUNS, None, KEEP, NOW), DONE, None, KEEP, NOW + KEEP)
     assert status.release is not None
     assert (status.release.released_at, status.release.kept_until) == (NOW, NOW + 2 * KEEP)
 
 
 @pytest.mark.parametrize("phase", [phase for phase in Phase if phase is not Phase.SUCCEEDED], ids=str)
 def test_a_backup_that_is_no_success_says_nothing_of_it(phase: Phase):
-    assert followed(a_status(phase), None, KEEP, NOW) == a_status(phase)
+    assert followed(a_status(phase), None, None, KEEP, NOW) == a_status(phase)
 
 
 def test_a_release_that_names_no_job_keeps_nothing():
     status = a_begun_backup(phase=Phase.SUCCEEDED, release=ReleaseStatus(revision="v2")).status
-    assert followed(status, None, KEEP, NOW) == status
+    assert followed(status, None, None, KEEP, NOW) == status
+
+
+def test_the_restore_that_rolls_it_back_is_named_once_whatever_becomes_of_that():
+    status = followed(a_status(), FAILED, "migrate-rollback-1", KEEP, NOW)
+    assert status.release is not None
+    assert status.release.rollback == "migrate-rollback-1"
+    assert is_news(True, False, False, FAILED, True)
+    assert not is_news(True, False, True, FAILED, True)
+    assert followed(status, FAILED, None, KEEP, NOW + KEEP) == status

@@ -17,7 +17,7 @@ from holdfast.api.release import ReleaseStatus
 from holdfast.decide.migrations import migration_job
 from holdfast.handlers.watches import take
 from holdfast.kube.errors import KubeError, Refused
-from holdfast.kube.kinds import BACKUPS, EVENTS, JOBS, MIGRATION_JOBS, POLICIES, Kind
+from holdfast.kube.kinds import BACKUPS, EVENTS, JOBS, MIGRATION_JOBS, POLICIES, RESTORES, Kind
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.faults import PATIENCE
 from holdfast.reconcile.queue import Key, WorkQueue
@@ -60,7 +60,7 @@ def a_cluster(like: type[FakeCluster] = Stubborn, *jobs: dict[str, Any], policy:
 def filled(cluster: FakeCluster, *, gate: bool = True) -> Cache:
     """What the watches of an operator that has just begun have brought."""
     cache, queue = Cache(), WorkQueue()
-    for kind in (POLICIES, BACKUPS, *([MIGRATION_JOBS] if gate else [])):
+    for kind in (POLICIES, BACKUPS, RESTORES, *([MIGRATION_JOBS] if gate else [])):
         for body in cluster.all(kind):
             labels = body["metadata"].get("labels") or {}
             if kind != MIGRATION_JOBS or "holdfast.dev/backup-first" in labels:

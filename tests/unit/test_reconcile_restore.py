@@ -89,6 +89,37 @@ async def test_the_latest_good_backup_of_a_policy_is_chosen_and_the_status_says_
     assert "the last backup of BackupPolicy orders that is good" in status["source"]["because"]
 
 
+async def test_the_latest_backup_before_a_migration_is_chosen_and_it_is_told_to_where_that_goes_back():
+    world = World(source={"policyRef": {"name": "orders"}, "purpose": "pre-migration"})
+    release = {"jobName": "migrate-2", "jobUID": "j-2", "images": ["shop/migrate:2"], "revision": "v2.0"}
+    world.put_backup("before", purpose="pre-migration", release=release)
+    for name in ("first", "before"):
+        await world.backed_up(name)
+    world.now += timedelta(minutes=1)
+    world.put_backup("later")
+    await world.backed_up("later")
+    status = await world.until_the_end()
+
+    assert status["source"]["backup"] == "before"
+    assert "the last backup of BackupPolicy orders with purpose pre-migration" in status["source"]["because"]
+    assert status["source"]["release"] == release
+    assert status["message"].endswith("; the database is as it was before release v2.0 (Job migrate-2)")
+    (told,) = [each["message"] for each in world.cluster.all(EVENTS) if each["reason"] == "RollsBack"]
+    assert told == (
+        "restores DatabaseBackup before into orders on orders-db:5432; then the database is as it was before release "
+        "v2.0 (Job migrate-2)"
+    )
+
+
+async def test_where_there_is_none_before_a_migration_it_is_the_last_good_one_and_the_status_says_so():
+    world = World(source={"policyRef": {"name": "orders"}, "purpose": "pre-migration"})
+    await world.backed_up()
+    status = await world.until_the_end()
+    assert status["source"]["backup"] == "first"
+    assert status["source"]["because"].endswith("; it has none with purpose pre-migration")
+    assert "release" not in status["source"]
+
+
 async def test_the_latest_before_a_time_is_chosen_or_none():
     world = await a_world(source={"policyRef": {"name": "orders"}, "before": "2026-11-22T08:45:01Z"})
     world.put("earlier", source={"policyRef": {"name": "orders"}, "before": "2026-11-22T08:45:00Z"})

@@ -9,6 +9,8 @@ from pydantic import Field
 from holdfast.api.base import SpecModel, StatusModel
 from holdfast.texts import Plain
 
+MAX_CONFIRM = 64  # characters of a database's name
+
 
 class Unattended(SpecModel):
     """A restore into production that nobody will confirm later."""

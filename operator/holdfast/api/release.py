@@ -40,12 +40,22 @@ class Release(SpecModel):
     )
 
 
-class ReleaseStatus(Release):
-    """The release, and what has become of its migration."""
+class ReleaseBefore(Release):
+    """The release that a backup was taken before, as it was noted."""
 
     model_config = StatusModel.model_config
+
+
+class ReleaseStatus(ReleaseBefore):
+    """The release, and what has become of its migration."""
 
     released_at: datetime | None = Field(None, description="When it was first seen released, UTC.")
     kept_until: datetime | None = Field(
         None, description="Until when retention keeps the backup for it, UTC. Absent before its end."
+    )
+    rollback: str | None = Field(
+        None,
+        max_length=253,
+        description="DatabaseRestore that was made when the Job failed. No other one is made for this Job, even if "
+        "somebody deletes it.",
     )

@@ -7,10 +7,11 @@ from pydantic import ConfigDict, Field
 from holdfast.api.backup import PolicyReference
 from holdfast.api.base import ObjectName, Rule, SpecModel, rules, says
 from holdfast.api.database import Database
-from holdfast.api.guard import Safety, Unattended
+from holdfast.api.guard import MAX_CONFIRM, Safety, Unattended
 from holdfast.api.job import JobTemplate
 from holdfast.api.masking import AfterRestore, MaskingWaived
 from holdfast.api.policy import Environment
+from holdfast.api.release import Purpose
 from holdfast.api.restoring import Content, RestoreMode
 from holdfast.api.storage import S3Storage
 
@@ -64,7 +65,7 @@ class RestoreSource(SpecModel):
                     f"{field} chooses among a policy's backups, so it needs policyRef: leave it out",
                     field=f".{field}",
                 )
-                for field in ("before", "includeSuspicious")
+                for field in ("purpose", "before", "includeSuspicious")
             ),
         )
     )
@@ -78,6 +79,12 @@ class RestoreSource(SpecModel):
         None,
         json_schema_extra={"x-kubernetes-map-type": "atomic"},
         description="The BackupPolicy in this namespace whose last good backup to restore.",
+    )
+    purpose: Purpose | None = Field(
+        None,
+        description="Restore the policy's last good backup that was taken for this: pre-migration, to roll back, or "
+        "safety. If there is none, its last good backup; status.source.because says which. Only with policyRef. "
+        "Default: the last good backup, whatever it was taken for.",
     )
     before: str | None = Field(
         None,
@@ -276,7 +283,7 @@ class DatabaseRestoreSpec(SpecModel):
     )
     confirm: str | None = Field(
         None,
-        max_length=64,
+        max_length=MAX_CONFIRM,
         description="Name of the target database, if the target is of production: the restore waits until somebody "
         "repeats the name here, and waits again if it is taken back before the Job begins. You cannot set it when you "
         "create the resource, unless unattended says why. The only field that you may change later.",

@@ -14,6 +14,7 @@ from holdfast.api.guard import Confirmation, Impact, SafetyBackup
 from holdfast.api.job import JobTemplate, PodWanted
 from holdfast.api.masking import AfterRestore, AfterRestored
 from holdfast.api.policy import Environment
+from holdfast.api.release import ReleaseBefore
 from holdfast.api.restoring import Content, RestoreMode
 from holdfast.api.storage import S3Storage, Storage
 from holdfast.texts import Plain
@@ -49,6 +50,11 @@ class Chosen(StatusModel):
         None, max_length=253, description="Name of the DatabaseRestore whose replaced database is put back."
     )
     because: Plain = Field(max_length=512, description="Why this backup was chosen, in one sentence.")
+    release: ReleaseBefore | None = Field(
+        None,
+        description="The release that the backup was taken before, as its migration Job said. The restore goes back to "
+        "the state before it.",
+    )
 
 
 class Artifact(StatusModel):

@@ -85,6 +85,18 @@ class MakeBackup:
 
 
 @dataclass(frozen=True)
+class MakeRestore:
+    """Make the DatabaseRestore of this name, from this backup: a migration has failed."""
+
+    name: str
+    backup: str
+
+    def __str__(self) -> str:
+        """Say it for the log."""
+        return f"create the DatabaseRestore {self.name}, of DatabaseBackup {self.backup}"
+
+
+@dataclass(frozen=True)
 class DeleteBackup:
     """Delete this very DatabaseBackup: one that bears its name by now and has another uid is not touched."""
 
@@ -166,7 +178,10 @@ class Left:
     why: str
 
 
-Act = Create | Delete | Expire | Learn | MakeBackup | DeleteBackup | DeleteBackups | Hold | Release | ReleaseJob | Tell
+Act = (
+    Create | Delete | Expire | Learn | MakeBackup | MakeRestore | DeleteBackup | DeleteBackups | Hold | Release
+    | ReleaseJob | Tell
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

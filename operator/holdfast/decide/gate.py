@@ -7,16 +7,17 @@ answer. A Job that is not suspended is never touched: the gate can hold back, it
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from holdfast import naming
 from holdfast.api.base import StatusModel
-from holdfast.decide.decision import Announcement, Decision, Do, MakeBackup, ReleaseJob, Rest, Tell
-from holdfast.decide.migrations import MigrationJob
+from holdfast.decide import rollback
+from holdfast.decide.decision import Decision, Do, MakeBackup, ReleaseJob, Rest
+from holdfast.decide.migrations import ROLLBACK, MigrationJob
+from holdfast.decide.rollback import AGAIN, Rollback, WayBack
+from holdfast.decide.telling import tell
 from holdfast.sentences import EVENT_BYTES, cut
 from holdfast.texts import quoted
-
-AGAIN = timedelta(seconds=60)  # until the API server is asked again for what it has refused
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Other:
     name: str
     uid: str
     created: datetime
-    begun: bool  # its backup is under way, or it runs
+    begun: bool  # its backup is under way, or it runs, or is to be rolled back
     stuck: bool  # its backup has failed: it waits for a person
 
 
@@ -50,11 +51,18 @@ class Observation:
     policy: bool  # there is the BackupPolicy that the label names
     backup: BackupBefore | None = None
     others: tuple[Other, ...] = ()
-    refused: str | None = None  # why the API server does not let the backup be made, or the Job go
+    restoring: str | None = None  # a DatabaseRestore into the policy's database that has not ended
+    back: WayBack | None = None  # the backup that it goes back to where it has failed
+    rollback: Rollback | None = None
+    refused: str | None = None  # why the API server does not let a resource be made, or the Job go
 
 
-def standing(job: MigrationJob, backup: BackupBefore | None) -> Other | None:
+def standing(
+    job: MigrationJob, backup: BackupBefore | None, back: WayBack | None = None, there: Rollback | None = None
+) -> Other | None:
     """Say how a Job stands to others of its policy; None where it is in nobody's way."""
+    if rollback.is_due(job, back, there):
+        return Other(job.name, job.uid, job.created, begun=True, stuck=False)
     if job.finished or (job.suspended and job.deleting):
         return None
     stuck = job.suspended and backup is not None and ((backup.over and not backup.good) or not backup.ours)
@@ -63,10 +71,14 @@ def standing(job: MigrationJob, backup: BackupBefore | None) -> Other | None:
 
 def decide(o: Observation, now: datetime) -> Decision[StatusModel]:
     """Return the next step for this Job."""
+    if o.job.failed:
+        return rollback.decide(o.job, o.back, o.rollback, o.refused, now)
     if o.job.finished or o.job.deleting:
         return Rest()
     if not o.job.suspended:
         return Rest() if o.backup is not None else _not_held(o.job)
+    if o.job.on_failure not in ("", ROLLBACK):
+        return _unknown(o.job)
     if o.refused is not None:
         return _refused(o, o.refused, now)
     if not o.policy and (o.backup is None or o.backup.waits):
@@ -77,9 +89,15 @@ def decide(o: Observation, now: datetime) -> Decision[StatusModel]:
 def _before(o: Observation) -> Decision[StatusModel]:
     """Have the backup made, unless another migration of the same policy goes first: it would be a half-way state."""
     first = _first(o.job, o.others)
+    if first is None and o.restoring is not None:
+        return tell(
+            o.job, False, "MigrationWaits",
+            f"the Job stays suspended until DatabaseRestore {o.restoring}, which restores into the same database, has "
+            "ended",
+        )  # fmt: skip
     if first is None:
         return Do(MakeBackup(o.job.backup_name))
-    return _tell(
+    return tell(
         o.job, False, "MigrationWaits",
         f"the Job stays suspended until Job {first}, which has the same {naming.LABEL_BACKUP_FIRST}, has ended: a "
         "backup is of no use as a way back when it is taken during another migration",
@@ -91,7 +109,7 @@ def _with_backup(o: Observation, backup: BackupBefore) -> Decision[StatusModel]:
     if not backup.ours:
         return _stays(o.job, f"{name}: a DatabaseBackup of this name is there that was not made for this Job")
     if backup.released:
-        return _tell(
+        return tell(
             o.job, False, "MigrationSuspended",
             "Holdfast has released the Job before, and does not do so again: whoever has suspended it since resumes it",
         )  # fmt: skip
@@ -100,7 +118,7 @@ def _with_backup(o: Observation, backup: BackupBefore) -> Decision[StatusModel]:
     if backup.over:
         why = f" ({backup.failed_for})" if backup.failed_for else ""
         return _stays(o.job, f"DatabaseBackup {name} is no good backup{why}: kubectl describe dbb {name} says why")
-    return _tell(o.job, False, "MigrationHeld", f"the Job stays suspended until DatabaseBackup {name} has succeeded")
+    return tell(o.job, False, "MigrationHeld", f"the Job stays suspended until DatabaseBackup {name} has succeeded")
 
 
 def _first(job: MigrationJob, others: Iterable[Other]) -> str | None:
@@ -112,15 +130,23 @@ def _first(job: MigrationJob, others: Iterable[Other]) -> str | None:
 
 
 def _not_held(job: MigrationJob) -> Decision[StatusModel]:
-    return _tell(
+    return tell(
         job, True, "MigrationNotHeld",
         f"the Job has the label {naming.LABEL_BACKUP_FIRST}, but was not created with spec.suspend: true: it runs "
         "without a backup before it. What to do: create the next one suspended",
     )  # fmt: skip
 
 
+def _unknown(job: MigrationJob) -> Decision[StatusModel]:
+    return tell(
+        job, True, "OnFailureUnknown",
+        f"the Job stays suspended: its annotation {naming.ANNOTATION_ON_FAILURE} says {quoted(job.on_failure)}, and "
+        f"only {ROLLBACK} is known. What to do: correct the annotation, or remove it",
+    )  # fmt: skip
+
+
 def _no_policy(job: MigrationJob) -> Decision[StatusModel]:
-    return _tell(
+    return tell(
         job, True, "PolicyNotFound",
         f"the Job stays suspended: BackupPolicy {quoted(job.policy)} of its label {naming.LABEL_BACKUP_FIRST} does not "
         f"exist in namespace {job.namespace}. What to do: create the policy, or correct the label",
@@ -133,20 +159,14 @@ def _refused(o: Observation, why: str, now: datetime) -> Decision[StatusModel]:
         f"the Job stays suspended: the API server refuses {what}: {cut(why, EVENT_BYTES // 2)}. What to do: remove "
         "what refuses it; Holdfast tries again each minute"
     )
-    return _tell(o.job, True, "MigrationNotReleased", said, now + AGAIN)
+    return tell(o.job, True, "MigrationNotReleased", said, now + AGAIN)
 
 
 def _stays(job: MigrationJob, why: str) -> Decision[StatusModel]:
     """Say why it stays suspended for good, and how a person has it tried again."""
-    return _tell(
+    return tell(
         job, True, "BackupBeforeFailed",
         f"the Job stays suspended: {cut(why, EVENT_BYTES // 2)}. What to do: mend that, then ask for another backup: "
         f"kubectl -n {job.namespace} annotate job {job.name} --overwrite "
         f'{naming.ANNOTATION_BACKUP_NOW}="$(date +%s)"; or delete the Job and create it again',
     )  # fmt: skip
-
-
-def _tell(
-    job: MigrationJob, warning: bool, reason: str, sentence: str, due: datetime | None = None
-) -> Decision[StatusModel]:
-    return Do(Tell(job, Announcement(warning, reason, cut(sentence, EVENT_BYTES))), due)

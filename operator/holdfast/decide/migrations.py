@@ -9,11 +9,13 @@ from datetime import datetime
 from typing import Any
 
 from holdfast import clock, naming
+from holdfast.api.guard import MAX_CONFIRM
 from holdfast.api.release import MAX_IMAGE, MAX_IMAGES, MAX_REVISION
 from holdfast.sentences import shorten
 from holdfast.texts import plain
 from holdfast.untrusted import mapping, mappings, moment, needed, word
 
+ROLLBACK = "rollback"  # the annotation's value
 _MAX_REQUEST = 256  # characters of the annotation
 
 
@@ -34,11 +36,18 @@ class MigrationJob:
     request: str = ""  # the annotation's value that asks for another backup
     images: tuple[str, ...] = ()
     revision: str | None = None
+    on_failure: str = ""  # the annotation's value that says what is to be done where it fails
+    confirm: str | None = None  # the database of production that may be restored into without asking anybody
 
     @property
     def finished(self) -> bool:
         """Whether it has ended, either way."""
         return self.complete or self.failed
+
+    @property
+    def rolls_back(self) -> bool:
+        """Whether its backup is to be restored where it fails."""
+        return self.on_failure == ROLLBACK
 
     @property
     def held(self) -> bool:
@@ -49,6 +58,11 @@ class MigrationJob:
     def backup_name(self) -> str:
         """The name of the backup that it waits for: the same for the same Job, policy and request."""
         return naming.migration_backup_name(self.name, self.uid, self.policy, self.request)
+
+    @property
+    def rollback_name(self) -> str:
+        """The name of the DatabaseRestore that is made where it fails: one for each Job."""
+        return naming.rollback_name(self.name, self.uid)
 
 
 def migration_job(body: Mapping[str, Any]) -> MigrationJob:
@@ -70,6 +84,8 @@ def migration_job(body: Mapping[str, Any]) -> MigrationJob:
         request=_text(annotations.get(naming.ANNOTATION_BACKUP_NOW), _MAX_REQUEST),
         images=tuple(_images(mapping(mapping(spec.get("template")).get("spec")))),
         revision=_text(annotations.get(naming.ANNOTATION_REVISION), MAX_REVISION) or None,
+        on_failure=_text(annotations.get(naming.ANNOTATION_ON_FAILURE), _MAX_REQUEST),
+        confirm=_confirm(annotations.get(naming.ANNOTATION_CONFIRM)),
     )
 
 
@@ -78,6 +94,11 @@ def _images(pod: Mapping[str, Any]) -> Iterator[str]:
     all_of_them = (*mappings(pod.get("containers")), *mappings(pod.get("initContainers")))
     images = (_text(each.get("image"), MAX_IMAGE) for each in all_of_them)
     yield from list(dict.fromkeys(filter(None, images)))[:MAX_IMAGES]
+
+
+def _confirm(value: object) -> str | None:
+    """Return the name that is repeated, if a restore may repeat it: one that was cut would be another one's."""
+    return value if isinstance(value, str) and 0 < len(value) <= MAX_CONFIRM else None
 
 
 def _text(value: object, most: int) -> str:

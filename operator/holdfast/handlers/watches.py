@@ -137,6 +137,8 @@ def _concerned(kind: Kind, namespace: str, name: str, cache: Cache, *, gone: boo
     elif job:
         yield from (Key(BACKUPS.kind, namespace, each.name) for each in cache.backups_for(job))
         yield from _held(namespace, job.policy, cache)
+    elif kind == RESTORES:
+        yield from _of_restore(namespace, name, cache)
     elif kind == POLICIES:
         yield from _held(namespace, name, cache)
         concerned = [*cache.waiting_for(namespace, name), *cache.half_deleted(namespace, name)] if gone else []
@@ -155,6 +157,18 @@ def _of_backup(backup: Backup, cache: Cache, *, gone: bool) -> Iterator[Key]:
     if before:
         yield Key(MIGRATION_JOBS.kind, namespace, before.name)
         yield from _held(namespace, before.policy, cache)
+
+
+def _of_restore(namespace: str, name: str, cache: Cache) -> Iterator[Key]:
+    """Say whose rollback it is, and which Jobs may have waited for it: there are few of either."""
+    restore = cache.restores.get(namespace, name)
+    backup = cache.backup(namespace, restore.restores) if restore and restore.restores else None
+    job = cache.migration_before(namespace, backup.migrates) if backup else None
+    if backup and job and job.rollback_name == name:
+        yield Key(BACKUPS.kind, namespace, backup.name)
+        yield Key(MIGRATION_JOBS.kind, namespace, job.name)
+    held = (each for each in cache.migrations.all() if each.held)
+    yield from (Key(MIGRATION_JOBS.kind, each.namespace, each.name) for each in held)
 
 
 def _held(namespace: str, policy: str, cache: Cache) -> Iterator[Key]:

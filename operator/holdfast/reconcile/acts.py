@@ -18,6 +18,7 @@ from holdfast.decide.decision import (
     Hold,
     Learn,
     MakeBackup,
+    MakeRestore,
     Release,
     ReleaseJob,
     Tell,
@@ -26,7 +27,7 @@ from holdfast.decide.decision import (
 from holdfast.decide.views import ClaimView, JobView, claim_view, holders
 from holdfast.kube.client import KubeClient
 from holdfast.kube.errors import AlreadyExists, Conflict, NotFound, Refused
-from holdfast.kube.kinds import BACKUPS, CLAIMS, JOBS, PODS, Kind
+from holdfast.kube.kinds import BACKUPS, CLAIMS, JOBS, PODS, RESTORES, Kind
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.fetch import fetch
 from holdfast.reconcile.gatekeeper import Gatekeeper
@@ -52,7 +53,7 @@ class Acts:
         """Do it. Returns what is known now, or None when only an event can bring news. Raises KubeError."""
         log.info("Acting", act=str(act))
         match act:
-            case Create() | MakeBackup():
+            case Create() | MakeBackup() | MakeRestore():
                 return await self._create(sight, act, known)
             case DeleteBackup() | DeleteBackups():
                 return await self._delete_backups(sight.namespace, act, known)
@@ -68,9 +69,11 @@ class Acts:
                 await self._expire(job, seconds)
                 return known
 
-    async def _create(self, sight: Sight, act: Create | MakeBackup, known: Known) -> Known:
+    async def _create(self, sight: Sight, act: Create | MakeBackup | MakeRestore, known: Known) -> Known:
         if isinstance(act, Create):
             return await self._made(JOBS, sight.job_of(act.role), act.role, known)
+        if isinstance(act, MakeRestore):
+            return await self._made(RESTORES, sight.restore_of(act), act.name, known)
         return await self._made(BACKUPS, sight.child_of(act), act.name, known)
 
     async def _made(self, kind: Kind, body: dict[str, Any], refused_as: str, known: Known) -> Known:

@@ -73,6 +73,7 @@ class Backup:
     migrates: str | None  # the uid of the migration Job that it was taken for
     released: bool  # that Job has been released, as its status says
     migrated: bool  # its status says until when that migration keeps it
+    rolled_back: bool  # its status says that it is restored because that Job has failed
 
     @classmethod
     def of(cls, body: Body) -> Self:
@@ -127,6 +128,7 @@ class Backup:
             migrates=_migrates(resource.spec),
             released=moment(mapping(status.get("release")).get("releasedAt")) is not None,
             migrated=moment(mapping(status.get("release")).get("keptUntil")) is not None,
+            rolled_back=bool(word(mapping(status.get("release")).get("rollback"))),
         )
 
     @property

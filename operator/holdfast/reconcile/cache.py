@@ -285,7 +285,13 @@ class Cache:
         if backup.migrates is None or backup.phase is not Phase.SUCCEEDED:
             return False
         job = self.migration_before(backup.namespace, backup.migrates)
-        return migration.is_news(backup.released, backup.migrated, job)
+        there = self.rollback_of(job) if job is not None else None
+        known = (backup.released, backup.migrated, backup.rolled_back)
+        return migration.is_news(*known, job, there is not None and there.restores == backup.name)
+
+    def rollback_of(self, job: MigrationJob) -> Resource | None:
+        """Return the restore that bears the name of a Job's rollback."""
+        return self.restores.get(job.namespace, job.rollback_name)
 
     def backups_for(self, job: MigrationJob) -> list[Backup]:
         """Return the backups that were taken for a Job, oldest first."""

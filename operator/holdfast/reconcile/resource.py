@@ -59,3 +59,8 @@ class Resource:
     def policy_name(self) -> str | None:
         """The policy that a backup refers to; None where it is complete in itself."""
         return word(mapping(self.spec.get("policyRef")).get("name")) or None
+
+    @property
+    def restores(self) -> str | None:
+        """The backup that a restore names; None where it names none."""
+        return word(mapping(mapping(self.spec.get("source")).get("backupRef")).get("name")) or None

@@ -41,6 +41,23 @@ def _has_its_turn(restore: Resource) -> bool:
     return any(restore.status.get(field) for field in ("jobName", "safetyBackup"))
 
 
+def into_policy(cache: Cache, policy: Resource) -> str | None:
+    """Return the restore into a policy's database that has its turn or waits for it; None where there is none."""
+    into = database_of(policy.namespace, policy.spec)
+    found = (each for each in _all(cache) if _in_line(each) and _goes_into(cache, each, policy, into))
+    first = min(found, key=_order, default=None)
+    return first.name if first else None
+
+
+def _goes_into(cache: Cache, restore: Resource, policy: Resource, into: tuple[str, str]) -> bool:
+    """Whether it goes into a policy's database; one that has not been looked at yet, by the backup that it names."""
+    fixed = _into(restore)
+    if fixed is not None or restore.namespace != policy.namespace or "target" in restore.spec:
+        return fixed == into
+    backup = cache.backup(restore.namespace, restore.restores or "")
+    return backup is not None and backup.policy_name == policy.name
+
+
 def undone(cache: Cache, namespace: str, name: str) -> bool:
     """Whether a restore is under way that puts back what this one replaced."""
     return any(each.namespace == namespace and _undoes(each) == name and is_under_way(each) for each in _all(cache))

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from holdfast.api.base import StatusModel
-from holdfast.decide.decision import Decision, MakeBackup
+from holdfast.decide.decision import Decision, MakeBackup, MakeRestore
 from holdfast.decide.seen import Seen
 from holdfast.decide.views import ClaimView
 from holdfast.kube.kinds import Kind
@@ -48,8 +48,8 @@ def _no_job(role: str) -> dict[str, Any]:
     raise NotImplementedError(f"a kind without Jobs has none for {role}")
 
 
-def _no_child(act: MakeBackup) -> dict[str, Any]:
-    raise NotImplementedError(f"a kind that makes no backups has none called {act.name}")
+def _no_child(act: MakeBackup | MakeRestore) -> dict[str, Any]:
+    raise NotImplementedError(f"a kind that makes no such resources has none called {act.name}")
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,8 @@ class Sight:
     decision: Decision[StatusModel]
     works: Mapping[str, Seen] = field(default_factory=dict)  # its Jobs, by role
     job_of: Callable[[str], dict[str, Any]] = _no_job  # makes the Job of a role. Raises HoldfastError(ImageNotSet)
-    child_of: Callable[[MakeBackup], dict[str, Any]] = _no_child  # makes the backup that a policy asks for
+    child_of: Callable[[MakeBackup], dict[str, Any]] = _no_child  # makes the backup that is asked for
+    restore_of: Callable[[MakeRestore], dict[str, Any]] = _no_child  # makes the restore that is asked for
     claim_name: str | None = None  # of the claim that its database lies on
     source_name: str | None = None  # of the DatabaseBackup that is restored
     wakes: tuple[Key, ...] = ()  # what waits for this resource, and is to look again

@@ -89,6 +89,7 @@ class Observation:
     known_major: int | None = None  # of the server, from the last good backup of the same database
     maker: str | None = None  # as whom the operator makes Jobs; None: it has not asked yet
     migration: MigrationJob | None = None  # the Job that it was taken for, while that is there and watched
+    rollback: str | None = None  # the restore of it that was made because that Job has failed
     closed: bool = False  # the namespace takes no Job any more, now or later: it is going
     crowded: bool = False  # as many deletions of such backups run as may
 

@@ -310,7 +310,7 @@ def _after_the_end(o: Observation, settings: Settings, now: datetime) -> Decisio
     None where nothing of that is left to do.
     """
     keep = timedelta(seconds=settings.migration_gate.keep_seconds)
-    status = migration.followed(statuses.kept_current(o.backup), o.migration, keep, now)
+    status = migration.followed(statuses.kept_current(o.backup), o.migration, o.rollback, keep, now)
     if status != o.backup.status:
         return Write(status)
     return job_life.tidied(o.of(BACKUP), o.backup.ref, LOG_SECONDS) or cleanup.decide(o, settings, now)

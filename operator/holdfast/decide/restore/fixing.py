@@ -8,6 +8,7 @@ from holdfast.api.begun import Begun
 from holdfast.api.database import Database, Engine
 from holdfast.api.job import JobTemplate
 from holdfast.api.policy import BackupPolicySpec, Environment, Method
+from holdfast.api.release import ReleaseBefore
 from holdfast.api.restore import DatabaseRestoreSpec, RestoreOptions, RestoreTarget
 from holdfast.api.restore_status import Artifact, Chosen, ResolvedRestore
 from holdfast.api.restoring import RestoreMode
@@ -83,6 +84,7 @@ def of_backup(o: Observation, choice: Choice, begun: Begun, settings: Settings) 
         location=begun.location,
         completed_at=begun.status.completed_at,
         because=choice.because,
+        release=_release(begun),
     )
     resolved = _resolved(o, spec, stored, target, identity)
     return Fixed(chosen, in_words(target.database), resolved)
@@ -279,6 +281,14 @@ def names(database: Database, restore: str, uid: str) -> tuple[str, str]:
     folder, slash, name = database.volume.path.rpartition("/")
     fresh, old = naming.beside(name, restore, uid, MOST_FILE)
     return folder + slash + fresh, folder + slash + old
+
+
+def _release(begun: Begun) -> ReleaseBefore | None:
+    """Take over before which release it was taken; what has become of that one's migration is not the restore's."""
+    noted = begun.status.release
+    if noted is None:
+        return None
+    return ReleaseBefore(job_name=noted.job_name, job_uid=noted.job_uid, images=noted.images, revision=noted.revision)
 
 
 def _artifact(begun: Begun) -> Artifact:

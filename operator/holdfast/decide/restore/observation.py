@@ -49,7 +49,7 @@ class Candidate:
     deleting: bool
     completed: datetime | None
     backup_id: str | None
-    safety: bool = False  # taken before a restore: of what somebody wanted to leave
+    purpose: str = ""  # what it was taken for; empty where that is nothing else
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from holdfast import clock
 from holdfast.api.backup import Failure
+from holdfast.api.release import Purpose
 from holdfast.api.restore import RestoreSource
 from holdfast.decide.restore.observation import Candidate
 from holdfast.errors import Reason
@@ -70,7 +71,8 @@ def _latest(policy: str, source: RestoreSource, candidates: Sequence[Candidate])
             message=f"spec.source.before is no day of the calendar: {source.before}",
             remedy="correct it, and create another DatabaseRestore",
         )
-    candidates = [each for each in candidates if not each.safety]  # it is of what a restore was to change
+    if source.purpose is not Purpose.SAFETY:  # those are of what a restore was to change
+        candidates = [each for each in candidates if each.purpose != Purpose.SAFETY]
     good = [each for each in candidates if each.good and not each.deleting and each.completed is not None]
     sound = [each for each in good if suspicious or not each.suspicious]
     timely = [each for each in sound if before is None or _completed(each) < before]
@@ -80,10 +82,15 @@ def _latest(policy: str, source: RestoreSource, candidates: Sequence[Candidate])
         left_out = len(good) - len(sound)
         more = f"; {left_out} are suspicious, and source.includeSuspicious takes these too" if left_out else ""
         return not_good(f"BackupPolicy {policy} has no backup that is {word}{until}{more}")
-    newest = max(timely, key=lambda each: (_completed(each), each.name))
-    newer = [each for each in good if _completed(each) > _completed(newest)]
+    meant = [each for each in timely if source.purpose is not None and each.purpose == source.purpose]
+    newest = max(meant or timely, key=lambda each: (_completed(each), each.name))
+    rivals = [each for each in good if not meant or each.purpose == source.purpose]
+    newer = [each for each in rivals if _completed(each) > _completed(newest)]
     passed = f"; {len(newer)} newer ones are suspicious or later" if newer else ""
-    return Choice(newest.name, f"the last backup of BackupPolicy {policy} that is {word}{until}{passed}")
+    taken = f" with purpose {source.purpose}" if meant else ""
+    instead = f"; it has none with purpose {source.purpose}" if source.purpose and not meant else ""
+    because = f"the last backup of BackupPolicy {policy}{taken} that is {word}{until}{passed}{instead}"
+    return Choice(newest.name, because)
 
 
 def _completed(backup: Candidate) -> datetime:

@@ -13,6 +13,7 @@ from holdfast.api.conditions import in_progress, update
 from holdfast.api.guard import Confirmation
 from holdfast.api.job import PodWanted
 from holdfast.api.masking import AfterRestored
+from holdfast.api.release import ReleaseBefore
 from holdfast.api.restore_status import DatabaseRestoreStatus, Phase, Removal, Replaced, ResolvedRestore
 from holdfast.contract.report import Report, RestoreReport
 from holdfast.decide.restore.fixing import Fixed
@@ -135,12 +136,21 @@ def _achieved(restore: RestoreView, report: Report, result: RestoreReport) -> st
     else:
         named = result.backup_id or (source.backup_id if source else None)
         rows = "" if result.rows is None else f": {result.rows} rows in {result.tables} tables"
-        said = f"restored {named} into {target} in {took}{rows}"
+        back = goes_back(source.release) if source is not None and source.release is not None else ""
+        said = f"restored {named} into {target} in {took}{rows}" + (f"; {back}" if back else "")
     if result.replaced is not None and restore.status.resolved is not None:
         said += f"; what was there is called {restore.status.resolved.old} now"
     if (safety := restore.status.safety_backup) is not None and safety.name is not None:
         said += f"; before that it was backed up as DatabaseBackup {safety.name}"
     return said
+
+
+def goes_back(release: ReleaseBefore) -> str:
+    """Say which release the backup was taken before; empty where nothing of it was noted."""
+    by = f"Job {release.job_name}" if release.job_name else ""
+    what = f"release {release.revision}" if release.revision else release.images[0] if release.images else ""
+    noted = f"{what} ({by})" if what and by else what or by
+    return f"the database is as it was before {noted}" if noted else ""
 
 
 def failed(restore: RestoreView, failure: Failure, report: Report | None, now: datetime) -> Status:

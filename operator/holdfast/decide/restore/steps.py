@@ -111,8 +111,11 @@ def _no_former(o: Observation, name: str, now: datetime) -> Decision:
 
 
 def _write(o: Observation, fixed: Fixed, now: datetime) -> Decision:
+    """Write it down; of a backup that was taken before a release, tell to where this goes back."""
     waiting = statuses.waiting(o.restore, now, "Fixed", "what is restored, and into what, is known")
-    return Write(statuses.fixed(waiting, fixed), due=now)
+    back = statuses.goes_back(fixed.source.release) if fixed.source.release else ""
+    said = f"restores DatabaseBackup {fixed.source.backup} into {fixed.target}; then {back}"
+    return Write(statuses.fixed(waiting, fixed), Announcement(False, "RollsBack", said) if back else None, due=now)
 
 
 def _in_turn(o: Observation, settings: Settings, now: datetime) -> Decision:

@@ -34,6 +34,7 @@ from holdfast.decide.seen import Asked
 from holdfast.kube.errors import Unavailable
 from holdfast.kube.kinds import BACKUPS
 from holdfast.manifests import methods
+from holdfast.reconcile import rollbacks
 from holdfast.reconcile.backups import backup_view
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.kinds import deletions
@@ -190,7 +191,7 @@ def _swept(cache: Cache, seen: Observation) -> bool:
 
 def _seen(cache: Cache, resource: Resource, view: BackupView, known: Known, now: datetime) -> Observation:
     """Read what there is of the backup's Jobs, by the names in its status."""
-    names = job_names(resource, view.status).items()
+    names, job = job_names(resource, view.status).items(), _migration(cache, view)
     return Observation(
         backup=view,
         works={role: work(cache, view.namespace, name, known.refused.get(role), now) for role, name in names if name},
@@ -198,7 +199,8 @@ def _seen(cache: Cache, resource: Resource, view: BackupView, known: Known, now:
         claim=known.claim,
         verify_request=resource.verify_request,
         maker=cache.maker,
-        migration=_migration(cache, view),
+        migration=job,
+        rollback=rollbacks.made(cache, job, view.name),
     )
 
 

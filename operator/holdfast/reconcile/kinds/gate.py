@@ -9,11 +9,13 @@ from typing import Any
 
 from holdfast.api.release import Release
 from holdfast.decide import gate
-from holdfast.decide.decision import MakeBackup
+from holdfast.decide.decision import MakeBackup, MakeRestore
 from holdfast.decide.gate import BackupBefore, Observation, Other
 from holdfast.decide.migrations import MigrationJob
 from holdfast.kube.kinds import MIGRATION_JOBS
 from holdfast.manifests import children
+from holdfast.manifests import rollback as manifest
+from holdfast.reconcile import restores, rollbacks
 from holdfast.reconcile.backups import Backup
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.resource import Resource
@@ -26,7 +28,9 @@ def look(sources: Sources, resource: Resource, known: Known, now: datetime) -> S
     if job is None:
         raise LookupError(f"Job {resource.namespace}/{resource.name} is not in the cache")
     decision = gate.decide(observe(sources.cache, job, known), now)
-    return Sight(job.namespace, decision, child_of=partial(_child, sources.cache, job))
+    return Sight(
+        job.namespace, decision, child_of=partial(_child, sources.cache, job), restore_of=partial(_restore, job)
+    )
 
 
 ROW = Row(MIGRATION_JOBS, look, foreign=True)
@@ -35,18 +39,28 @@ ROW = Row(MIGRATION_JOBS, look, foreign=True)
 def observe(cache: Cache, job: MigrationJob, known: Known) -> Observation:
     """Read what is known of the Job, of its backup, and of the other Jobs of its policy."""
     policy, backup = cache.policy(job.namespace, job.policy), _backup(cache, job)
+    begins = job.held and backup is None
+    back = rollbacks.way_back(cache, job) if job.failed else None
     return Observation(
         job=job,
         policy=policy is not None and policy.deleted is None,
         backup=backup,
-        others=_others(cache, job) if job.held and backup is None else (),
-        refused=known.refused.get(job.backup_name),
+        others=_others(cache, job) if begins else (),
+        restoring=restores.into_policy(cache, policy) if begins and policy else None,
+        back=back,
+        rollback=rollbacks.rollback(cache, job, back) if job.failed else None,
+        refused=known.refused.get(job.rollback_name if job.failed else job.backup_name),
     )
 
 
 def _others(cache: Cache, job: MigrationJob) -> tuple[Other, ...]:
     rivals = (each for each in cache.migrations_of(job.namespace, job.policy) if each.uid != job.uid)
-    return tuple(filter(None, (gate.standing(each, _backup(cache, each)) for each in rivals)))
+    return tuple(filter(None, (_standing(cache, each) for each in rivals)))
+
+
+def _standing(cache: Cache, job: MigrationJob) -> Other | None:
+    back = rollbacks.way_back(cache, job) if job.failed else None
+    return gate.standing(job, _backup(cache, job), back, rollbacks.rollback(cache, job, back))
 
 
 def _backup(cache: Cache, job: MigrationJob) -> BackupBefore | None:
@@ -72,3 +86,7 @@ def _child(cache: Cache, job: MigrationJob, _: MakeBackup) -> dict[str, Any]:
         raise LookupError(f"BackupPolicy {job.namespace}/{job.policy} is not in the cache")
     release = Release(job_name=job.name, job_uid=job.uid, images=[*job.images], revision=job.revision)
     return children.before_migration(job.namespace, job.backup_name, job.policy, policy.uid, job.name, release)
+
+
+def _restore(job: MigrationJob, act: MakeRestore) -> dict[str, Any]:
+    return manifest.resource(job.namespace, act.name, act.backup, job.name, job.policy, job.confirm)

@@ -12,7 +12,6 @@ from holdfast import naming
 from holdfast.api.backup import DatabaseBackupStatus, Failure, is_good
 from holdfast.api.begun import there
 from holdfast.api.policy import BackupPolicySpec
-from holdfast.api.release import Purpose
 from holdfast.api.restore import DatabaseRestoreSpec, RestoreSource
 from holdfast.api.restore_status import DatabaseRestoreStatus, Phase
 from holdfast.api.unreadable import as_far_as_readable, explained
@@ -212,7 +211,7 @@ def _candidate(backup: Backup) -> Candidate:
         deleting=backup.deleting,
         completed=backup.completed_at,
         backup_id=backup.backup_id,
-        safety=backup.purpose == Purpose.SAFETY,
+        purpose=backup.purpose,
     )
 
 
