@@ -43,6 +43,7 @@ ANNOTATION_CONFIRM = f"{GROUP}/confirm"
 LABEL_BACKUP_FIRST = f"{GROUP}/backup-first"  # on a Job of others: held until a backup of this policy has succeeded
 LABEL_PURPOSE = f"{GROUP}/purpose"  # on a DatabaseBackup that was made for such a Job; beside it that Job's name
 LABEL_MIGRATION = f"{GROUP}/migration"
+LABEL_MIGRATION_UID = f"{LABEL_MIGRATION}-uid"  # and that Job's uid: its name may have been another Job's before
 ANNOTATION_ON_FAILURE = f"{GROUP}/on-failure"  # on such a Job: `rollback` has its backup restored when it has failed
 ANNOTATION_REVISION = f"{GROUP}/revision"  # on such a Job: which release it brings the database to
 ANNOTATION_VERIFY = f"{GROUP}/verify"  # on a DatabaseBackup: [LEVEL/]TOKEN, each new value asks for a verification

@@ -26,6 +26,7 @@ def a_world(cluster: Cluster, kubectl: Kubectl) -> Iterator[World]:
         "watchNamespaces": [backups, faults, races, doomed],
         "retention": {"graceSeconds": 0},
         "stores": {"shared": a_store(servers)},
+        "migrationGate": {"enabled": True},
     }
     installation.load_images(cluster)
     stack.apply(stack.namespace(name) for name in names)

@@ -149,7 +149,14 @@ def test_every_object_says_what_it_holds_and_requires_only_that():
 
 def test_a_status_is_neither_completed_nor_judged_by_the_api_server():
     said = {"default", "pattern", "x-kubernetes-validations"}
-    assert breaking(lambda path, node: ".status" not in path or not said & node.keys()) == []
+    assert breaking(lambda path, node: ".status." not in path or not said & node.keys()) == []
+
+
+def test_a_resource_that_nobody_has_looked_at_says_so():
+    """To kstatus, one without any status is ready."""
+    whole = breaking(lambda path, node: not path.endswith(".status") or path.count(".") > 1 or "default" not in node)
+    assert whole == ["BackupPolicy.status", "DatabaseBackup.status", "DatabaseRestore.status"]
+    assert breaking(lambda _, node: node.get("default") != {"observedGeneration": -1}) == whole
 
 
 def test_every_rule_says_what_it_wants_and_points_at_a_field_that_exists():

@@ -131,6 +131,7 @@ async def test_a_held_job_gets_a_backup_that_says_what_it_is_for():
         "holdfast.dev/policy-uid": "p-1",
         "holdfast.dev/purpose": "pre-migration",
         "holdfast.dev/migration": "migrate",
+        "holdfast.dev/migration-uid": "j-1",
     }
     assert "ownerReferences" not in body["metadata"]
     assert body["spec"] == {

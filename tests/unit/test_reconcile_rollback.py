@@ -65,6 +65,7 @@ async def test_a_migration_that_fails_has_its_own_backup_restored_and_an_event_n
         "app.kubernetes.io/managed-by": "holdfast",
         "holdfast.dev/policy": "orders",
         "holdfast.dev/migration": "migrate",
+        "holdfast.dev/migration-uid": "j-1",
     }
     assert "ownerReferences" not in body["metadata"]
     assert reasons(cluster)[-1] == "MigrationRollsBack"

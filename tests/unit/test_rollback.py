@@ -111,8 +111,8 @@ def test_a_confirmation_that_a_restore_cannot_repeat_is_none(value: str):
 
 
 def test_the_rollback_is_confirmed_only_where_the_job_has_named_the_database():
-    plain = manifest.resource("shop", "r", "b", "migrate", "orders", None)["spec"]
+    plain = manifest.resource(FAILED, "b")["spec"]
     assert plain == {"source": {"backupRef": {"name": "b"}}, "mode": "Replace"}
-    spec = manifest.resource("shop", "r", "b", "migrate", "orders", "shopdb")["spec"]
+    spec = manifest.resource(replace(FAILED, confirm="shopdb"), "b")["spec"]
     assert spec["confirm"] == "shopdb"
     assert spec["unattended"]["reason"].startswith("Job migrate has failed, and asked for it")

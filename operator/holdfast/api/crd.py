@@ -65,6 +65,10 @@ class Resource:
         return f"{self.plural}.{naming.GROUP}"
 
 
+# What stands in the status of a resource that nobody has looked at: to kstatus, one without any status is ready. No
+# generation is less than 1, so this one is never the resource's own. https://fluxcd.io/flux/components/ has it too.
+UNSEEN = {"observedGeneration": -1}
+
 AGE = Column("Age", ".metadata.creationTimestamp", "Time since the resource was created.", type="date")
 
 POLICY = Resource(
@@ -212,7 +216,7 @@ def root_schema(resource: Resource) -> Schema:
                 "properties": {"name": {"type": "string", "maxLength": 253}},
             },
             "spec": structural(resource.spec),
-            "status": without_input_rules(structural(resource.status)),
+            "status": {**without_input_rules(structural(resource.status)), "default": UNSEEN},
         },
         RULES: [name_rule],
     }

@@ -33,6 +33,7 @@ def asked_for(namespace: str, policy: str, uid: str, request: str, number: int) 
 def before_migration(namespace: str, name: str, policy: str, uid: str, job: str, release: Release) -> dict[str, Any]:
     """Return the backup that a migration Job waits for: it outlives the Job, so that does not own it either."""
     labels = {naming.LABEL_PURPOSE: Purpose.PRE_MIGRATION.value, naming.LABEL_MIGRATION: naming.label_value(job)}
+    labels |= {naming.LABEL_MIGRATION_UID: release.job_uid} if release.job_uid else {}
     made = _backup(namespace, name, policy, uid, labels, f"before the migration by Job {job}")
     made["spec"] |= {"purpose": Purpose.PRE_MIGRATION.value, "release": release.to_dict()}
     return made

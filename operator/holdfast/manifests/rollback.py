@@ -7,28 +7,30 @@ from typing import Any
 
 from holdfast import naming
 from holdfast.api.restoring import RestoreMode
+from holdfast.decide.migrations import MigrationJob
 from holdfast.sentences import shorten
 
 _MAX_REASON = 512  # characters, as the resource allows
 
 
-def resource(namespace: str, name: str, backup: str, job: str, policy: str, confirm: str | None) -> dict[str, Any]:
+def resource(job: MigrationJob, backup: str) -> dict[str, Any]:
     """Return it; confirmed where the Job has named the database before, which may be of production."""
     labels = {
         naming.MANAGED_BY: naming.MANAGER,
-        naming.LABEL_POLICY: naming.label_value(policy),
-        naming.LABEL_MIGRATION: naming.label_value(job),
+        naming.LABEL_POLICY: naming.label_value(job.policy),
+        naming.LABEL_MIGRATION: naming.label_value(job.name),
+        naming.LABEL_MIGRATION_UID: job.uid,
     }
     spec: dict[str, Any] = {"source": {"backupRef": {"name": backup}}, "mode": RestoreMode.REPLACE.value}
-    if confirm is not None:
+    if job.confirm is not None:
         reason = (
-            f"Job {job} has failed, and asked for it: {naming.ANNOTATION_ON_FAILURE}, with the name of the database in "
-            f"{naming.ANNOTATION_CONFIRM}"
+            f"Job {job.name} has failed, and asked for it: {naming.ANNOTATION_ON_FAILURE}, with the name of the "
+            f"database in {naming.ANNOTATION_CONFIRM}"
         )
-        spec |= {"confirm": confirm, "unattended": {"reason": shorten(reason, _MAX_REASON)}}
+        spec |= {"confirm": job.confirm, "unattended": {"reason": shorten(reason, _MAX_REASON)}}
     return {
         "apiVersion": naming.API_VERSION,
         "kind": naming.RESTORE_KIND,
-        "metadata": {"namespace": namespace, "name": name, "labels": labels},
+        "metadata": {"namespace": job.namespace, "name": job.rollback_name, "labels": labels},
         "spec": spec,
     }

@@ -55,6 +55,8 @@ def decide(o: Observation, settings: Settings, now: datetime) -> Decision:
     if o.restore.deleting:
         return Rest()  # garbage collection ends its Jobs
     if status.phase and status.phase.is_final:
+        if status.observed_generation != o.restore.generation:  # somebody has taken back what confirmed it
+            return Write(status.model_copy(update={"observed_generation": o.restore.generation}))
         return _tidied(o, now) or impact.tidied(o) or removal.decide(o, now)
     if status.ending is not None:
         return _end_the_job(o, now)
