@@ -228,3 +228,14 @@ async def test_killed_anywhere_it_asks_once_and_restores_once(call: int, answere
     assert status["phase"] == "Succeeded"
     assert status["confirmation"]["confirmedAt"]
     assert len(world.tasks(RestoreTask)) == 1
+
+
+async def test_what_is_changed_after_the_end_counts_as_seen_so_that_nobody_waits_for_it():
+    world = await a_world("staging", **REPLACE)
+    assert (await world.until_the_end())["observedGeneration"] == 1
+    await confirm(world)
+    await confirm(world, None)
+    await world.reconcile()
+    body = await world.cluster.get(RESTORES, "shop", "again")
+    assert body["status"]["observedGeneration"] == body["metadata"]["generation"] == 3
+    assert body["status"]["phase"] == "Succeeded"
