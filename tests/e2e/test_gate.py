@@ -88,6 +88,7 @@ def test_a_migration_that_fails_half_way_is_rolled_back_to_what_was_there_before
     assert gone(world, RESTORES, shop.namespace, restore)
 
 
+@pytest.mark.matrix
 def test_without_a_good_backup_the_job_stays_suspended_and_says_why_until_another_one_is_asked_for(world: World):
     # Given a policy whose bucket does not exist
     shop = a_shop(world, "unbacked", {"storage": {"s3": {"bucket": "no-such-bucket"}}})

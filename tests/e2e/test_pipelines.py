@@ -75,7 +75,7 @@ def test_a_script_tells_by_its_exit_code_what_came_of_the_migration(
     # Then its exit code is what the page says, and the database is migrated, or as it was
     assert done.returncode == code, done.stderr
     assert (world.fingerprint(shop.name) == before) is (code != 0)
-    said = {0: "", 1: "the migration has failed, and is rolled back", 2: "BucketNotFound"}[code]
+    said = {0: "", 1: "the migration has failed, and is rolled back", 2: "bucket no-such-bucket at"}[code]
     assert said in done.stderr
 
 
@@ -148,6 +148,7 @@ def test_what_a_tool_applies_from_git_is_held_released_and_rolled_back_and_each_
     for kind, manifest in kinds:
         seen = (gitops.kstatus(manifest), gitops.argo_cd(manifest)[0])
         assert seen == ("Current", "Healthy"), (kind, manifest["status"])
+    world.kubectl("delete", "job", "-n", shop.namespace, job)
 
 
 def test_a_resource_that_nobody_looks_at_is_in_progress_to_every_tool(world: World):
