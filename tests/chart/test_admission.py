@@ -22,7 +22,6 @@ from tests.chart.rendering import SERVED, render
 from tests.e2e.kubectl import Kubectl, KubectlError
 
 from holdfast import naming
-from holdfast.decide.migrations import migration_job
 from holdfast.manifests import rollback
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300, func_only=True)]
@@ -661,10 +660,8 @@ def test_of_the_jobs_of_others_the_operator_changes_nothing_else(
 
 
 def a_rollback(tenant: str) -> dict[str, Any]:
-    labels = {naming.LABEL_BACKUP_FIRST: "orders"}
-    annotations = {naming.ANNOTATION_ON_FAILURE: "rollback", naming.ANNOTATION_CONFIRM: "orders"}
-    meta = {"namespace": tenant, "name": "migrate", "uid": "j-1", "labels": labels, "annotations": annotations}
-    return rollback.resource(migration_job({"metadata": meta}), "before")
+    failed = rollback.Failed("migrate", "j-1", "orders")
+    return rollback.resource(tenant, naming.rollback_name("migrate", "j-1"), "before", "orders", failed)
 
 
 def test_the_operator_makes_the_rollback_of_a_migration(confined: Confined, crds: None):

@@ -13,6 +13,7 @@ from holdfast.decide.gate import AGAIN, decide, standing
 from holdfast.decide.migrations import MigrationJob, migration_job
 from holdfast.decide.rollback import Rollback, WayBack
 from holdfast.manifests import rollback as manifest
+from holdfast.manifests.rollback import Failed
 
 FAILED = a_migration(created=ago(60), suspended=False, failed=True, on_failure="rollback")
 BACK = WayBack(FAILED.backup_name, released=True, made=False)
@@ -111,8 +112,8 @@ def test_a_confirmation_that_a_restore_cannot_repeat_is_none(value: str):
 
 
 def test_the_rollback_is_confirmed_only_where_the_job_has_named_the_database():
-    plain = manifest.resource(FAILED, "b")["spec"]
+    plain = manifest.resource("shop", "r", "b", "orders", Failed("migrate", "j-1", None))["spec"]
     assert plain == {"source": {"backupRef": {"name": "b"}}, "mode": "Replace"}
-    spec = manifest.resource(replace(FAILED, confirm="shopdb"), "b")["spec"]
+    spec = manifest.resource("shop", "r", "b", "orders", Failed("migrate", "j-1", "shopdb"))["spec"]
     assert spec["confirm"] == "shopdb"
     assert spec["unattended"]["reason"].startswith("Job migrate has failed, and asked for it")

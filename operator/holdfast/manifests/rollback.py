@@ -3,21 +3,30 @@
 Nothing owns it: it outlives the Job, which a pipeline may delete at any moment.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 from holdfast import naming
 from holdfast.api.restoring import RestoreMode
-from holdfast.decide.migrations import MigrationJob
 from holdfast.sentences import shorten
 
 _MAX_REASON = 512  # characters, as the resource allows
 
 
-def resource(job: MigrationJob, backup: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Failed:
+    """The Job that has failed; `confirm` is the database that it has named, if it has."""
+
+    name: str
+    uid: str
+    confirm: str | None
+
+
+def resource(namespace: str, name: str, backup: str, policy: str, job: Failed) -> dict[str, Any]:
     """Return it; confirmed where the Job has named the database before, which may be of production."""
     labels = {
         naming.MANAGED_BY: naming.MANAGER,
-        naming.LABEL_POLICY: naming.label_value(job.policy),
+        naming.LABEL_POLICY: naming.label_value(policy),
         naming.LABEL_MIGRATION: naming.label_value(job.name),
         naming.LABEL_MIGRATION_UID: job.uid,
     }
@@ -31,6 +40,6 @@ def resource(job: MigrationJob, backup: str) -> dict[str, Any]:
     return {
         "apiVersion": naming.API_VERSION,
         "kind": naming.RESTORE_KIND,
-        "metadata": {"namespace": job.namespace, "name": job.rollback_name, "labels": labels},
+        "metadata": {"namespace": namespace, "name": name, "labels": labels},
         "spec": spec,
     }

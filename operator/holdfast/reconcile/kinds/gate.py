@@ -89,4 +89,5 @@ def _child(cache: Cache, job: MigrationJob, _: MakeBackup) -> dict[str, Any]:
 
 
 def _restore(job: MigrationJob, act: MakeRestore) -> dict[str, Any]:
-    return manifest.resource(job, act.backup)
+    failed = manifest.Failed(job.name, job.uid, job.confirm)
+    return manifest.resource(job.namespace, act.name, act.backup, job.policy, failed)
