@@ -66,7 +66,9 @@ def test_the_bucket_holds_one_artifact_and_a_manifest_that_tells_the_truth(world
     artifact = manifest["artifact"]["key"]
     body = world.s3.get_object(Bucket="backups", Key=artifact)["Body"].read()
 
-    assert sorted(keys) == sorted([artifact, artifact.rpartition("/")[0] + "/manifest.json"])
+    beside = manifest["globals"]["key"]
+    assert sorted(keys) == sorted([artifact, beside, artifact.rpartition("/")[0] + "/manifest.json"])
+    assert keys[beside] == status["globals"]["sizeBytes"] == manifest["globals"]["sizeBytes"]
     assert keys[artifact] == status["sizeBytes"] == manifest["artifact"]["sizeBytes"] == len(body)
     assert __import__("hashlib").sha256(body).hexdigest() == status["sha256"] == manifest["artifact"]["sha256"]
     assert manifest["backup"]["uid"] == world.get(BACKUPS, world.backups, "truth")["metadata"]["uid"]

@@ -81,7 +81,7 @@ def assert_one_backup(world: World, name: str, status: dict, attempt: int = 1) -
     assert status["attempt"] == attempt
     assert status["restore"]
     keys = world.keys(status["location"])
-    assert len(keys) == 2, keys
+    assert len(keys) == 3, keys
     assert world.manifest(status["location"])["artifact"]["key"] in keys
     assert world.uploads(status["location"]) == []
     jobs = [job["metadata"]["labels"]["holdfast.dev/task"] for job in world.jobs(world.unwatched, name)]
@@ -214,6 +214,6 @@ async def test_a_sidecar_that_does_not_end_does_not_keep_a_backup_from_its_end(
         pods = world.pods(world.unwatched, name)
         assert [pod for pod in pods if pod["status"]["phase"] not in ("Succeeded", "Failed")] == []
     else:
-        assert len(world.keys(status["location"])) == 2
+        assert len(world.keys(status["location"])) == 3
         await a_life(world, client, mesh, name)
     await asyncio.to_thread(until, lambda: world.jobs(world.unwatched, name), lambda jobs: jobs == [], 60)

@@ -27,7 +27,7 @@ def the_pod(world: World, name: str) -> str:
 
 def assert_one_backup(world: World, status: dict) -> None:
     keys = world.keys(status["location"])
-    assert len(keys) == 2, keys
+    assert len(keys) == 3, keys
     assert world.manifest(status["location"])["artifact"]["key"] in keys
     assert world.uploads(status["location"]) == []
 

@@ -55,7 +55,7 @@ def test_a_plan_that_would_delete_much_waits_and_approved_it_leaves_what_is_kept
     # and the last one is whole, says why it is kept, and the policy tells what it did
     kept = world.reaches(world.backups, "kept-last", lambda found: "keptBecause" in found, 30)
     assert "last 1" in kept["keptBecause"]
-    assert len(world.keys(last["location"])) == 2
+    assert len(world.keys(last["location"])) == 3
     assert world.verify(world.backups, "kept-last", "readback/1")["verificationRun"]["state"] == "Passed"
     done = until(status, lambda found: found["retention"].get("lastSweep"), 60)["retention"]
     assert (done["deleted"], done["kept"], "page" in done) == (2, 1, False)

@@ -29,7 +29,7 @@ def test_a_good_backup_is_read_back_when_it_is_asked_and_only_once(world: World)
 
     # Then all of it was compared, once, and it reads as before
     assert (status["phase"], status["verificationRun"]["state"]) == ("Succeeded", "Passed")
-    assert status["verification"]["compared"] == ["size", "sha256", "uncompressedBytes", "rows", "schema"]
+    assert status["verification"]["compared"] == ["size", "sha256", "uncompressedBytes", "rows", "schema", "globals"]
     assert status["verification"]["verifiedAt"] > before["verification"]["verifiedAt"]
     assert (status["sizeBytes"], status["restore"]) == (before["sizeBytes"], before["restore"])
     world.kubectl("wait", "-n", world.backups, f"{BACKUPS}/again", "--for=condition=Verified", "--timeout=5s")
@@ -55,7 +55,7 @@ def test_an_artifact_that_is_gone_makes_the_backup_failed_until_it_is_back(world
     assert {kind: conditions(status)[kind] for kind in ("Verified", "Ready", "Succeeded", "Stalled")} == {
         "Verified": "False", "Ready": "False", "Succeeded": "False", "Stalled": "True",
     }  # fmt: skip
-    assert len(stack.keys_in_bucket(world.s3, "backups", key.rpartition("/")[0])) == 1, "the manifest"
+    assert len(stack.keys_in_bucket(world.s3, "backups", key.rpartition("/")[0])) == 2, "the manifest, and roles"
 
     # and when it is back, so is the backup; an unknown level is refused, and changes nothing
     world.s3.put_object(Bucket="backups", Key=key, Body=body)
