@@ -815,6 +815,14 @@ WRONG_RESTORES = {
         {"source": {"replacedBy": {"name": "a"}}, "safetyBackup": "Skip"},
         "spec.safetyBackup: replacedBy loses nothing, so that no safety backup is taken: leave safetyBackup out",
     ),
+    "grants of some tables": (
+        {"options": {"globals": "Require", "tables": ["public.orders"]}},
+        "spec.options: globals and owner are of a whole restore: leave out tables, and content Data",
+    ),
+    "an owner of what is added to": (
+        {"mode": "Into", "options": {"owner": "shop"}},
+        "spec.options: mode Into leaves what is there as it is, its owners and rights too: leave out options.globals",
+    ),
     "kept without being replaced": (
         {"keepReplacedHours": 3},
         "spec.keepReplacedHours: keepReplacedHours has no effect unless mode is Replace: leave it out",

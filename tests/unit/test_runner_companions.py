@@ -170,3 +170,20 @@ def test_a_good_backup_that_is_to_stay_is_there_with_its_companion_or_not_at_all
     del bench.s3.objects[COMPANION]
     with pytest.raises(HoldfastError, match="globals"):
         Dumps().require(None, store, bench.manifest, None)
+
+
+def test_what_the_resource_knows_nothing_of_gives_nobody_anything(bench):
+    bench.tool("psql", "cat")
+    bench.back_up()
+    with pytest.raises(HoldfastError, match="status knows of none") as caught:
+        bench.restore(Pinned(), globals="IfMissing")
+    assert caught.value.reason is Reason.MANIFEST_CONFLICT
+
+
+def test_a_backup_that_has_none_gives_none(bench):
+    bench.tool("psql", "cat")
+    bench.back_up()
+    bench.rewrite(lambda said: said.pop("globals"))
+    with pytest.raises(HoldfastError, match="has no roles, owners and grants") as caught:
+        bench.restore(globals="IfMissing")
+    assert caught.value.reason is Reason.INVALID_TASK

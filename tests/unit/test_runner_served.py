@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from holdfast.api.restoring import Content, RestoreMode
+from holdfast.api.restoring import Content, GlobalsMode, RestoreMode
 from holdfast.contract.manifest import ManifestTable
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.engines.postgres import entries, names, served
@@ -25,7 +25,8 @@ def test_a_manifests_name_is_read_as_it_is_quoted(name, parts):
 
 
 def a_task(**changes):
-    fields = {"mode": RestoreMode.REFUSE, "content": Content.ALL, "tables": [], "jobs": 1}
+    fields = {"mode": RestoreMode.REFUSE, "content": Content.ALL, "tables": [], "jobs": 1, "globals": GlobalsMode.NONE,
+              "owner": None}  # fmt: skip
     return SimpleNamespace(**(fields | changes))
 
 

@@ -12,7 +12,7 @@ from holdfast.api.job import JobTemplate
 from holdfast.api.masking import AfterRestore, MaskingWaived
 from holdfast.api.policy import Environment
 from holdfast.api.release import Purpose
-from holdfast.api.restoring import Content, RestoreMode
+from holdfast.api.restoring import Content, GlobalsMode, RestoreMode
 from holdfast.api.storage import S3Storage
 
 MAX_KEPT_HOURS = 8760  # a year
@@ -163,11 +163,40 @@ class RestoreTarget(SpecModel):
     )
 
 
+_GIVES = "((has(self.globals) && self.globals != 'None') || has(self.owner))"
+
+
 class RestoreOptions(SpecModel):
     """What of the backup to restore, and how. An option that the backup's format cannot serve is refused by name."""
 
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule(
+                f"!{_GIVES} || ((!has(self.tables) || self.tables.size() == 0) && "
+                "(!has(self.content) || self.content != 'Data'))",
+                "globals and owner are of a whole restore: leave out tables, and content Data",
+            ),
+        )
+    )
+
     content: Content = Field(
         Content.ALL, description="What to restore: All, Schema (no rows) or Data (only rows). Default: All."
+    )
+    globals: GlobalsMode = Field(
+        GlobalsMode.NONE,
+        description="What to restore of the roles, owners and grants that the backup has: None, IfMissing (make the "
+        "roles that are missing, without password and login; give owners and grants as far as the target's user may; "
+        "warn of the rest) or Require (the restore fails, before anything is switched, unless all of it can be "
+        "given). Only for postgresql. Default: None.",
+    )
+    owner: str | None = Field(
+        None,
+        min_length=1,
+        max_length=63,
+        pattern=r"^[^\x00]+$",
+        json_schema_extra=says("must not contain a NUL character"),
+        description="Role that is to own everything that is restored, whoever owned it before. The role must exist, "
+        "or be one that globals makes. Only for postgresql. Default: as globals says, else the user who restores.",
     )
     tables: list[Annotated[str, Field(min_length=1, max_length=256)]] | None = Field(
         None,
@@ -234,6 +263,13 @@ class DatabaseRestoreSpec(SpecModel):
                 "!has(self.source.replacedBy) || !has(self.safetyBackup)",
                 "replacedBy loses nothing, so that no safety backup is taken: leave safetyBackup out",
                 field=".safetyBackup",
+            ),
+            Rule(
+                "!has(self.mode) || self.mode != 'Into' || !has(self.options) || ((!has(self.options.globals) || "
+                "self.options.globals == 'None') && !has(self.options.owner))",
+                "mode Into leaves what is there as it is, its owners and rights too: leave out options.globals and "
+                "options.owner",
+                field=".options",
             ),
             Rule(
                 "has(self.source.replacedBy) || !has(self.keepReplacedHours) || "

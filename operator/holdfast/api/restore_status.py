@@ -15,7 +15,7 @@ from holdfast.api.job import JobTemplate, PodWanted
 from holdfast.api.masking import AfterRestore, AfterRestored
 from holdfast.api.policy import Environment
 from holdfast.api.release import ReleaseBefore
-from holdfast.api.restoring import Content, RestoreMode
+from holdfast.api.restoring import Content, GlobalsMode, RestoreMode
 from holdfast.api.storage import S3Storage, Storage
 from holdfast.texts import Plain
 
@@ -67,6 +67,9 @@ class Artifact(StatusModel):
     format: str | None = Field(None, max_length=32, description="Format of the dump.")
     compression: str | None = Field(None, max_length=32, description="Compression of the artifact.")
     encryption: Literal["none", "age"] | None = Field(None, description="Encryption of the artifact: none or age.")
+    globals_sha256: str | None = Field(
+        None, max_length=64, description="SHA-256 of the object beside it with roles, owners and grants."
+    )
 
 
 class ResolvedRestore(StatusModel):
@@ -93,6 +96,10 @@ class ResolvedRestore(StatusModel):
     after_restore: AfterRestore | None = Field(None, description="SQL that runs in the restored database.")
     mode: RestoreMode = Field(description="What may be in the target.")
     content: Content = Field(Content.ALL, description="What is restored.")
+    globals: GlobalsMode = Field(
+        GlobalsMode.NONE, description="What is restored of roles, owners and grants: None, IfMissing or Require."
+    )
+    owner: str | None = Field(None, max_length=63, description="Role that is to own everything.")
     tables: list[Annotated[str, Field(max_length=256)]] = Field(
         [], max_length=64, description="Only these tables. Empty: all."
     )

@@ -11,6 +11,14 @@ class RestoreMode(StrEnum):
     INTO = "Into"
 
 
+class GlobalsMode(StrEnum):
+    """What of the backup's roles, owners and grants is restored."""
+
+    NONE = "None"
+    IF_MISSING = "IfMissing"
+    REQUIRE = "Require"
+
+
 class Content(StrEnum):
     """Which part of a dump is restored."""
 

@@ -13,7 +13,7 @@ from holdfast.api.limits import MAX_PAGE
 from holdfast.api.policy import Dump, VerificationLevel
 from holdfast.api.rds import RDSInstance
 from holdfast.api.release import Release
-from holdfast.api.restoring import Content, RestoreMode
+from holdfast.api.restoring import Content, GlobalsMode, RestoreMode
 from holdfast.api.storage import Encryption, S3Storage
 from holdfast.errors import HoldfastError, Reason
 
@@ -213,6 +213,8 @@ class RestoreTask(AnyTask):
     beside: Beside | None = Field(None, description="Of the mode Replace alone, which needs it.")
     create: bool = Field(False, description="Make the database, where the server does not have it.")
     content: Content = Content.ALL
+    globals: GlobalsMode = Field(GlobalsMode.NONE, description="What of roles, owners and grants is restored.")
+    owner: str | None = Field(None, max_length=63, description="The role that is to own everything instead.")
     tables: list[str] = Field(
         [], max_length=1000, description="Only these, as the manifest names them. Empty: everything."
     )

@@ -115,6 +115,8 @@ def _task(owner: Owner, source: Chosen, resolved: ResolvedRestore, seconds: int)
         beside=names,
         create=resolved.create,
         content=resolved.content,
+        globals=resolved.globals,
+        owner=resolved.owner,
         tables=resolved.tables,
         jobs=resolved.jobs,
         after_restore=_script(resolved),

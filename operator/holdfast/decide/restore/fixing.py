@@ -251,6 +251,8 @@ def _resolved(
         create=bool(spec.target and spec.target.create),
         mode=mode,
         content=options.content,
+        globals=options.globals,
+        owner=options.owner,
         tables=options.tables or [],
         jobs=options.jobs or 1,
         identity_secret=options.identity_secret_name or identity,
@@ -302,6 +304,7 @@ def _artifact(begun: Begun) -> Artifact:
         format=resolved.dump and resolved.dump.format,
         compression=resolved.dump and resolved.dump.compression.algorithm,
         encryption="age" if resolved.storage.encryption else "none",
+        globals_sha256=status.globals.sha256 if status.globals else None,
     )
 
 

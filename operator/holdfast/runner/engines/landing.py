@@ -4,9 +4,9 @@
 """
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
-from holdfast.api.restoring import Content, RestoreMode
+from holdfast.api.restoring import Content, GlobalsMode, RestoreMode
 from holdfast.contract.manifest import Manifest
 from holdfast.contract.task import RestoreTask
 from holdfast.errors import HoldfastError, Reason
@@ -40,6 +40,22 @@ class InPlace:
         return None
 
 
+class NothingGiven:
+    """What is restored belongs to who restores it. See engine.Giving."""
+
+    def require(self, manifest: Manifest) -> Manifest:
+        """Nothing more is wanted."""
+        return manifest
+
+    def made(self) -> AbstractContextManager[None]:
+        """There is nothing to make."""
+        return nullcontext()
+
+    def finish(self) -> list[str]:
+        """There is nothing to give."""
+        return []
+
+
 def landing(source: Source, task: RestoreTask, manifest: Manifest) -> Landing:
     """Return where the task is to go. Raises InvalidTask."""
     if task.mode is not RestoreMode.REPLACE:
@@ -64,3 +80,12 @@ def require_plain(task: RestoreTask) -> None:
         raise not_served(f"content {task.content}")
     if task.tables:
         raise not_served("a choice of tables")
+    require_nothing_given(task)
+
+
+def require_nothing_given(task: RestoreTask) -> None:
+    """Refuse, by name, what asks for roles, owners and grants. Raises InvalidTask."""
+    if task.globals is not GlobalsMode.NONE:
+        raise not_served(f"globals {task.globals}")
+    if task.owner is not None:
+        raise not_served(f"owner {task.owner}")

@@ -142,6 +142,28 @@ class Landing(Protocol):
         ...
 
 
+class Giving(Protocol):
+    """Gives what is restored the roles, owners and rights that it is to have."""
+
+    def require(self, manifest: Manifest) -> Manifest:
+        """See that it can be done, before anything is; return the manifest without those needs that it provides.
+
+        Raises TargetNotReady.
+        """
+        ...
+
+    def made(self) -> AbstractContextManager[None]:
+        """Entering makes the roles; leaving ends what this user was given only to restore. Raises HoldfastError."""
+        ...
+
+    def finish(self) -> list[str]:
+        """Give owners and rights to what was restored; return what was compared with the backup then.
+
+        Raises HoldfastError.
+        """
+        ...
+
+
 class Source(Protocol):
     """One database of one engine: what is dumped, or restored into. As text, it says where it is and who asks."""
 
@@ -203,6 +225,10 @@ class Source(Protocol):
 
         Returns how many statements have run. Raises AfterRestoreFailed.
         """
+        ...
+
+    def giving(self, task: RestoreTask, found: Globals | None) -> Giving:
+        """Return how roles, owners and rights are given; `found` is what the backup has, where the task asks for it."""
         ...
 
     def beside(self, names: Beside, manifest: Manifest) -> Landing:

@@ -12,8 +12,11 @@ COMMIT that pg_dump writes around large objects end psql's own transaction.)
 
 import hashlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from holdfast.api.policy import Algorithm
+from holdfast.api.restoring import GlobalsMode
+from holdfast.contract.globals import Globals
 from holdfast.contract.manifest import Manifest, ManifestArtifact
 from holdfast.contract.report import RestoreReport, ScriptReport
 from holdfast.contract.task import Pinned, RestoreTask
@@ -22,6 +25,7 @@ from holdfast.naming import IDENTITY_SECRET, MANIFEST_NAME
 from holdfast.runner.artifact import encryption
 from holdfast.runner.artifact.compress import decompressed
 from holdfast.runner.bucket import manifest_forms, manifests, store
+from holdfast.runner.bucket.manifest_forms import NOT_OURS
 from holdfast.runner.bucket.store import Store
 from holdfast.runner.engines import choose, landing
 from holdfast.runner.engines.protocol import Overrides, Source, Switched
@@ -31,7 +35,7 @@ from holdfast.runner.pod.context import Context
 from holdfast.runner.pod.progress import Progress
 from holdfast.runner.pod.result import Result
 from holdfast.runner.pod.secrets import MountedSecret
-from holdfast.runner.tasks import after_restore, comparing, restored
+from holdfast.runner.tasks import after_restore, companions, comparing, restored
 from holdfast.runner.tasks.comparing import resumed
 from holdfast.runner.tasks.restored import Compared
 from holdfast.units import size_for_people
@@ -58,15 +62,34 @@ def run(task: RestoreTask, context: Context, overrides: Overrides | None = None)
         return _result(manifest, target, None, there, None)
     clear = encryption.decryption(manifest.artifact, IDENTITY_SECRET, context.places)
     assert clear is not None
+    found = _globals(task, opened, manifest, clear)
     with place.opened() as fresh:
-        fresh.require_needs(manifest)
-        _feed(task, opened, manifest, fresh, clear, context)
-        context.log.line("step", phase="comparing")
-        came = restored.compared(fresh, manifest, task)
-        ran = after_restore.run(script, fresh, task, context)
-        context.log.line("step", phase="switching")
-        switched = place.switch()
+        giving = fresh.giving(task, found)
+        fresh.require_needs(giving.require(manifest))
+        with giving.made():
+            _feed(task, opened, manifest, fresh, clear, context)
+            context.log.line("step", phase="comparing")
+            came = restored.compared(fresh, manifest, task)
+            ran = after_restore.run(script, fresh, task, context)
+            context.log.line("step", phase="giving")
+            came = replace(came, facts=[*came.facts, *giving.finish()])
+            context.log.line("step", phase="switching")
+            switched = place.switch()
     return _result(manifest, target, came, switched, ran)
+
+
+def _globals(task: RestoreTask, opened: Store, manifest: Manifest, clear: Clear) -> Globals | None:
+    """Return the backup's roles, owners and grants, where they are asked for. Raises HoldfastError."""
+    if task.globals is GlobalsMode.NONE:
+        return None
+    if task.pinned is not None and task.pinned.globals_sha256 is None and manifest.globals is not None:
+        raise HoldfastError(
+            Reason.MANIFEST_CONFLICT,
+            f"the manifest of {manifest.backup.backup_id} names roles and grants, and the DatabaseBackup's status "
+            "knows of none",
+            f"leave options.globals out, or restore from the bucket if you trust what lies there: {NOT_OURS}",
+        )
+    return companions.fetch(opened, manifest, clear)
 
 
 def _feed(task: RestoreTask, opened: Store, manifest: Manifest, target: Source, clear: Clear, context: Context) -> None:

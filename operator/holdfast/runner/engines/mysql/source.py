@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from holdfast.api.database import Database, Engine
 from holdfast.api.policy import Dump, Format
+from holdfast.contract.globals import Globals
 from holdfast.contract.manifest import Manifest, ManifestArtifact
 from holdfast.contract.task import Beside, RestoreTask
 from holdfast.errors import HoldfastError, Reason
@@ -171,6 +172,10 @@ class MySQL:
 
     def _password(self) -> str:
         return connection.password(self._database, self._context.places)
+
+    def giving(self, task: RestoreTask, found: Globals | None) -> landing.NothingGiven:  # noqa: ARG002 - refused before
+        """See engine.Source."""
+        return landing.NothingGiven()
 
     def beside(self, names: Beside, manifest: Manifest) -> Landing:  # noqa: ARG002
         """See engine.Source."""

@@ -37,11 +37,11 @@ class Replacing:
         names: Beside,
         manifest: Manifest,
         fresh: Source,
-        carry: Callable[[], list[str]],
+        replaces: Callable[[], None],
     ) -> None:
-        """`fresh` is the database of that name, as a restore uses it; `carry` gives it the old one's grants."""
+        """`fresh` is the database of that name, as a restore uses it; `replaces` tells it that there is an old one."""
         self._maintenance, self._database, self._names = maintenance, database, names
-        self._manifest, self._fresh, self._carry = manifest, fresh, carry
+        self._manifest, self._fresh, self._replaces = manifest, fresh, replaces
         self._there: properties.Properties | None = None
 
     def done(self) -> Switched | None:
@@ -101,6 +101,7 @@ class Replacing:
                 connection.execute(f"COMMENT ON DATABASE {identifier(fresh)} IS {literal(self._mark)}".encode())
             else:
                 self._rehearse(connection, there)
+                self._replaces()
 
     def _rehearse(self, connection: "Connection[tuple[Any, ...]]", there: properties.Properties) -> None:
         """See that what the old one has can be given to the fresh one, before hours are spent."""
@@ -126,8 +127,6 @@ class Replacing:
                 "nothing was switched",
                 "find out who else changes the target, then restore again",
             )
-        if there is not None:
-            self._fresh.warnings += self._carry()
         moves = [(self._database, old)] if there else []
         given = list(there.given(fresh)) if there else []
         seconds = switch.exchange(self._maintenance, [*moves, (fresh, self._database)], given)

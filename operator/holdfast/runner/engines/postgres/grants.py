@@ -62,8 +62,11 @@ class Found:
     owners: list[str]  # of objects of others than who restores
 
 
-def carry(old: Target, fresh: Target, stop: Stop) -> list[str]:
-    """Give the rights; return warnings of what could not be given. Raises HoldfastError."""
+def carry(old: Target, fresh: Target, stop: Stop, *, owners: bool = True) -> list[str]:
+    """Give the rights; return warnings of what could not be given, and of whose the objects were (`owners`).
+
+    Raises HoldfastError.
+    """
     import psycopg  # late: see server.connect
 
     try:
@@ -78,7 +81,7 @@ def carry(old: Target, fresh: Target, stop: Stop) -> list[str]:
     warnings = []
     if failed:
         warnings.append(one_line(f"rights that the old one had could not be given: {few(failed, NAMED, '; ')}", 600))
-    if found.owners:
+    if found.owners and owners:
         warnings.append(
             one_line(
                 f"in the old one, objects belonged to {few(found.owners, NAMED)}; in the new one they belong to the "

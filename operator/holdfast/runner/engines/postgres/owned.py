@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 Address = tuple[str, tuple[str, ...], tuple[str, ...]]  # kind, names, types of arguments
+Acl = Sequence[Sequence[Any]]  # each: to whom (None: everybody), is he the owner, the privilege, may he grant it
+
+COLUMN = " column"  # what the kinds of columns end in
 
 _FIRST_OF_USERS = 16384  # oid; what is below, initdb made
 _PUBLIC_SCHEMA = 2200  # oid, of the one object of initdb's that people change
@@ -83,8 +86,10 @@ select (a.address).type, (a.address).object_names, (a.address).object_args,
     else (select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(
         case g.grantee when 0 then null else pg_catalog.pg_get_userbyid(g.grantee)::text end, g.grantee = o.owner,
         g.privilege_type, g.is_grantable)) from pg_catalog.aclexplode(given) g) end,
-  case when kind in ('0', 'c') then '[]' else (select pg_catalog.jsonb_agg(d.privilege_type)
-    from pg_catalog.aclexplode(pg_catalog.acldefault(kind, o.owner)) d where d.grantee = o.owner) end,
+  case when given is null or kind in ('0', 'c') then '[]' else (select pg_catalog.jsonb_agg(
+      pg_catalog.jsonb_build_array(null, d.grantee = o.owner, d.privilege_type, d.is_grantable))
+    from pg_catalog.aclexplode(pg_catalog.acldefault(kind, o.owner)) d) end,
+  o.oid = {public} or member,
   n.nspname::text, pg_catalog.pg_get_userbyid(o.owner)::text, {identity}
 from objects o
   cross join lateral (select o.acl as given,
@@ -130,10 +135,10 @@ def objects(connection: "Connection[tuple[Any, ...]]", *, named: bool = False) -
     """Return every object of the database by its address; `named` with the identity that a statement needs."""
     identity = "(pg_catalog.pg_identify_object(o.class, o.oid, 0)).identity" if named else "null"
     found: dict[Address, Found] = {}
-    for kind, names, arguments, owner, acl, usual, schema, whose, identified in connection.execute(
+    for kind, names, arguments, owner, acl, usual, special, schema, whose, identified in connection.execute(
         _query(identity).encode()
     ):
-        grants = None if acl is None else grouped(acl, usual or [])
+        grants = rights(acl, usual or [], special=special)
         each = GlobalObject(kind=kind, names=names or [], arguments=arguments or [], owner=owner, grants=grants)
         found[address(each)] = Found(each, whose, schema, identified)
     return dict(sorted(found.items()))
@@ -153,6 +158,21 @@ def defaults(connection: "Connection[tuple[Any, ...]]") -> list[GlobalDefaults]:
         if kind in DEFAULT_KINDS
     ]
     return sorted(made, key=lambda each: (each.role, each.of_schema or "", each.kind))
+
+
+def rights(acl: Acl | None, usual: Acl, *, special: bool = False) -> list[GlobalGrant] | None:
+    """Return who has which rights; None where they are the `usual` ones, unless what is usual here is `special`."""
+    if acl is None:
+        return None
+    of_owner = [privilege for _, owners, privilege, _ in usual if owners]
+    said = grouped(acl, of_owner)
+    return None if said == grouped(usual, of_owner) and not special else said
+
+
+def column_of(address: Address) -> Address | None:
+    """Return what a column is one of; None of what is no column."""
+    kind, names, arguments = address
+    return (kind.removesuffix(COLUMN), names[:-1], arguments) if kind.endswith(COLUMN) else None
 
 
 def grouped(acl: Iterable[Sequence[Any]], usual: Iterable[str], *, all_said: bool = True) -> list[GlobalGrant]:

@@ -29,8 +29,8 @@ select d.datname::text, pg_catalog.pg_get_userbyid(d.datdba)::text, d.datacl is 
   (select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(
       case g.grantee when 0 then null else pg_catalog.pg_get_userbyid(g.grantee)::text end,
       g.grantee = d.datdba, g.privilege_type, g.is_grantable)) from pg_catalog.aclexplode(d.datacl) g),
-  (select pg_catalog.jsonb_agg(p.privilege_type) from pg_catalog.aclexplode(pg_catalog.acldefault('d', d.datdba)) p
-    where p.grantee = d.datdba)
+  (select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(null, p.grantee = d.datdba, p.privilege_type,
+      p.is_grantable)) from pg_catalog.aclexplode(pg_catalog.acldefault('d', d.datdba)) p)
 from pg_catalog.pg_database d where d.datname = pg_catalog.current_database()
 """
 _SETTINGS = b"""
@@ -83,8 +83,8 @@ def read(connection: "Connection[tuple[Any, ...]]") -> tuple[Globals | None, lis
 
 def found(connection: "Connection[tuple[Any, ...]]") -> Globals:
     """Return what the database has. Raises psycopg.Error."""
-    ((database, owner, usual_rights, acl, usual),) = connection.execute(_DATABASE).fetchall()
-    grants = None if usual_rights else owned.grouped(acl or [], usual or [])
+    ((database, owner, plain, acl, usual),) = connection.execute(_DATABASE).fetchall()
+    grants = owned.rights(None if plain else acl or [], usual or [])
     objects = [each.object for each in owned.objects(connection).values()]
     kept = [each for each in objects if each.owner is not None or each.grants is not None]
     defaults = owned.defaults(connection)

@@ -1,7 +1,7 @@
 """What of a restore's options each format can serve, and which clients may read a dump at all."""
 
 from holdfast.api.policy import Format
-from holdfast.api.restoring import Content, RestoreMode
+from holdfast.api.restoring import Content, GlobalsMode, RestoreMode
 from holdfast.contract.manifest import Manifest
 from holdfast.contract.task import RestoreTask
 from holdfast.errors import HoldfastError, Reason
@@ -25,6 +25,13 @@ def require(task: RestoreTask, manifest: Manifest) -> None:
             f"jobs: {task.jobs} is not served in the mode Into: several sessions are not one transaction, and a "
             "conflict would leave a part of the dump among what was there",
             "leave jobs out; nothing was changed",
+        )
+    partly = task.mode is RestoreMode.INTO or task.content is Content.DATA or task.tables
+    if partly and (task.globals is not GlobalsMode.NONE or task.owner is not None):
+        raise HoldfastError(
+            Reason.INVALID_TASK,
+            "globals and owner are of a whole restore into an empty or a new database",
+            "leave them out, or restore all of the backup in the mode Refuse or Replace; nothing was changed",
         )
     known = {table.name for table in manifest.tables or []}
     unknown = [

@@ -8,6 +8,7 @@ from typing import Self
 
 from holdfast.api.database import Database
 from holdfast.api.policy import Dump
+from holdfast.contract.globals import Globals
 from holdfast.contract.manifest import Manifest, ManifestArtifact
 from holdfast.contract.task import Beside, RestoreTask
 from holdfast.errors import HoldfastError, Reason
@@ -17,7 +18,7 @@ from holdfast.runner.engines.postgres import (
     beside,
     connection,
     dumps,
-    grants,
+    giving,
     looking,
     restore,
     scripts,
@@ -43,6 +44,7 @@ class Postgres:
         context.log.mask.tell(said.host)
         self.warnings = self._target.warnings
         self._given = restore.Given()
+        self._replaced: Target | None = None  # whose place it takes
         self._anew = False  # a database that the restore itself has made, to take another's place
 
     def __str__(self) -> str:
@@ -139,14 +141,24 @@ class Postgres:
         """See engine.Source."""
         return scripts.run(self._target, script, self._given.limits, self._context.stop)
 
+    def giving(self, task: RestoreTask, found: Globals | None) -> giving.Giving:
+        """See engine.Source."""
+        wanted = giving.Wanted(task.globals, found, task.owner)
+        beside = self._maintenance([])
+        return giving.Giving(self._target, wanted, self._context, self._replaced, beside, self.warnings)
+
+    def replaces(self, old: Target) -> None:
+        """Say whose place it takes."""
+        self._replaced = old
+
     def beside(self, names: Beside, manifest: Manifest) -> Landing:
         """See engine.Source."""
         maintenance = self._maintenance([self._target.database, names.fresh, names.old])
         one = maintenance.where()
         old = self._target.answered(one.host, one.port)
         new = replace(old, database=names.fresh)
-        carry = partial(grants.carry, old, new, self._context.stop)
-        return beside.Replacing(maintenance, old.database, names, manifest, self._of(new), carry)
+        fresh = self._of(new)
+        return beside.Replacing(maintenance, old.database, names, manifest, fresh, partial(fresh.replaces, old))
 
     def swap_back(self, kept: str, old: str) -> Switched:
         """See engine.Source."""

@@ -6,6 +6,7 @@ from copy import copy
 from holdfast.api.database import Database
 from holdfast.api.policy import Dump
 from holdfast.api.restoring import RestoreMode
+from holdfast.contract.globals import Globals
 from holdfast.contract.manifest import Manifest, ManifestArtifact
 from holdfast.contract.task import Beside, RestoreTask
 from holdfast.runner.engines import landing
@@ -108,6 +109,10 @@ class SQLite:
     def run_script(self, script: Script) -> int:
         """See engine.Source."""
         return work.run_script(self.place, script, self._context.places.run, self.stop)
+
+    def giving(self, task: RestoreTask, found: Globals | None) -> landing.NothingGiven:  # noqa: ARG002 - refused before
+        """See engine.Source."""
+        return landing.NothingGiven()
 
     def beside(self, names: Beside, manifest: Manifest) -> Landing:  # noqa: ARG002
         """See engine.Source."""
