@@ -42,7 +42,6 @@ def a_manifest(form, tables=("public.orders",)):
         ("sql", a_task(content=Content.DATA), "content Data"),
         ("sql", a_task(tables=["public.orders"]), "a choice of tables"),
         ("sql", a_task(jobs=2), "jobs: 2"),
-        ("custom", a_task(jobs=2), "jobs: 2"),
         ("directory", a_task(jobs=2, mode=RestoreMode.INTO), "in the mode Into"),
         ("custom", a_task(tables=["public.other"]), "'public.other'"),
         ("custom", a_task(tables=["nonsense"]), "'nonsense'"),
@@ -61,6 +60,7 @@ def test_what_a_format_cannot_do_is_refused_by_name(form, task, says):
     [
         ("sql", a_task()),
         ("custom", a_task(content=Content.DATA, tables=["public.orders"], mode=RestoreMode.INTO)),
+        ("custom", a_task(jobs=2)),
         ("directory", a_task(jobs=4, mode=RestoreMode.REPLACE)),
         ("directory", a_task(content=Content.SCHEMA)),
     ],
