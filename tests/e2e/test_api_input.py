@@ -718,7 +718,7 @@ WRONG_BACKUPS = {
 BUCKET = {"s3": {"bucket": "backups"}, "folder": "eu-1/shop/orders/backup-20261122-084500"}
 INTO = {"database": POLICY_SPEC["database"]}
 MASKED = {"sqlConfigMapName": "mask"}
-RESTORES_ONCE = "a DatabaseRestore runs once, so nothing in its spec can change but confirm; create another one"
+RESTORES_ONCE = "a DatabaseRestore runs once, so only confirm may change in its spec; create another DatabaseRestore"
 
 WRONG_RESTORES = {
     "no source": ({"source": REMOVED}, "spec.source: Required value"),
@@ -793,7 +793,7 @@ WRONG_RESTORES = {
     ),
     "a way back with a mode": (
         {"source": {"replacedBy": {"name": "a"}}, "mode": "Replace"},
-        "spec.mode: replacedBy has a way of its own, in which nothing is lost: leave mode out",
+        "spec.mode: mode has no effect with replacedBy, which keeps the database that it moves away: leave mode out",
     ),
     "a way back that masks": (
         {"source": {"replacedBy": {"name": "a"}}, "afterRestore": MASKED},

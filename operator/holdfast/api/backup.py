@@ -99,12 +99,13 @@ class DatabaseBackupSpec(SpecModel):
     )
     purpose: Purpose | None = Field(
         None,
-        description="What this backup is taken for: pre-migration, or safety (before anything else that may do harm). "
-        "Immutable. Default: neither.",
+        description="Purpose of this backup: pre-migration (taken before a migration) or safety (taken before anything "
+        "else that may do harm). Immutable. Default: neither.",
     )
     release: Release | None = Field(
         None,
-        description="The release that this backup is taken before, as Holdfast or you give it. Immutable.",
+        description="The release that this backup is taken before. Holdfast sets this field for a migration Job; you "
+        "may set it for other backups. Immutable.",
     )
     retention_days: int | None = Field(
         None,
@@ -115,15 +116,15 @@ class DatabaseBackupSpec(SpecModel):
     )
     pinned: bool = Field(
         False,
-        description="Whether to keep this backup until you say otherwise, whatever the policy's retention says. You "
-        "may change this later. Default: false.",
+        description="Whether to keep this backup, whatever the policy's retention says. You may change this later. "
+        "Default: false.",
     )
     deletion_policy: DeletionPolicy | None = Field(
         None,
         description="What happens to this backup's data when somebody deletes this resource: Retain (the data stays in "
-        "the store) or Delete (Holdfast deletes the data first, which holds the resource up for some minutes at most). "
-        "The data of a pinned backup always stays. You may change this at any time, also while the deletion waits. "
-        "Default: the policy's, as it was when the backup began.",
+        "the store) or Delete (Holdfast deletes the data first; until then the resource stays, by default for at most "
+        "15 minutes). The data of a pinned backup always stays. You may change this at any time, even while the "
+        "deletion waits. Default: the policy's, as it was when the backup began.",
     )
 
 
@@ -207,26 +208,26 @@ class Verification(StatusModel):
 
 
 class VerificationRun(StatusModel):
-    """The last verification of a backup that had ended, by the annotation holdfast.dev/verify or by retention."""
+    """The last verification after the backup had ended, requested by an annotation or by retention."""
 
     request: str = Field(
         max_length=128,
-        description="Value of the annotation holdfast.dev/verify that asked for this verification. Each new value is "
-        "a new request. If Holdfast itself looked for a backup that may be gone, the former value stands here, or "
-        "none.",
+        description="Value of the annotation holdfast.dev/verify that asked for this verification. Each new value is a "
+        "new request. If Holdfast itself began this verification, because the data may be gone, this is the previous "
+        "value or empty.",
     )
     number: int = Field(ge=1, description="Number of this request, counted from 1.")
     state: Literal["Running", "Passed", "Failed", "Expired", "NotDone", "Refused"] = Field(
         description="State of the verification: Running, Passed, Failed (the stored backup differs from what was "
-        "backed up), Expired (nothing is left of it, and it was to be deleted), NotDone (the "
-        "backup could not be checked) or Refused (the request is not valid)."
+        "backed up), Expired (nothing is left in the store of a backup that was to be deleted), NotDone (the backup "
+        "could not be checked) or Refused (the request is not valid)."
     )
     level: VerificationLevel | None = Field(
         None, description="Level of verification: checksum or readback. Absent for a snapshot."
     )
     job_name: str | None = Field(None, max_length=63, description="Name of the Job that verifies.")
     started_at: datetime = Field(description="When the verification began, UTC.")
-    completed_at: datetime | None = Field(None, description="When it completed, UTC.")
+    completed_at: datetime | None = Field(None, description="When the verification completed, UTC.")
     message: Reported = Field("", description="Result of the verification, in one sentence.")
     failure: Failure | None = Field(
         None, description="Why the verification failed, was not done or was refused, and what to do."
@@ -316,8 +317,8 @@ class Queued(StatusModel):
     since: datetime = Field(description="When the backup joined the queue, UTC.")
     position: int = Field(
         ge=1,
-        description="Position in the queue for what the backup waits for, as the operator last looked. Exact up to "
-        "10; 11, 101, 1001, ... mean this position or a later one.",
+        description="Position in the queue when the operator last looked. Exact up to 10. 11, 101, 1001, ... mean this "
+        "position or a later one.",
     )
 
 
@@ -330,9 +331,9 @@ class DatabaseBackupStatus(StatusModel):
     observed_generation: int | None = Field(None, description="Generation of the spec that this status describes.")
     phase: Phase | None = Field(
         None,
-        description="State of the backup in one word: Pending, Queued, Running, Succeeded, Failed, Verifying, "
-        "Deleting (its data is being deleted) or Expired (its data is deleted, or found gone where the bucket "
-        "deletes).",
+        description="State of the backup in one word: Pending, Queued, Running, Succeeded, Failed, Verifying, Deleting "
+        "(its data is being deleted) or Expired (its data is gone, as retention or a lifecycle rule of the bucket "
+        "intends).",
     )
     message: Plain | None = Field(None, max_length=4096, description="State of the backup in one sentence.")
     queue: Queued | None = Field(None, description="Present while the backup waits in the queue.")
@@ -347,7 +348,9 @@ class DatabaseBackupStatus(StatusModel):
         max_length=2048,
         description="Folder of the backup in its bucket. For a snapshot: folder of the manifest.",
     )
-    release: ReleaseStatus | None = Field(None, description="spec.release, and what has become of its migration.")
+    release: ReleaseStatus | None = Field(
+        None, description="The release in spec.release, and the result of its migration."
+    )
     job_name: str | None = Field(None, max_length=63, description="Name of the Job that takes the backup.")
     attempt: int | None = Field(
         None,
@@ -373,25 +376,25 @@ class DatabaseBackupStatus(StatusModel):
     compression_ratio: float | None = Field(None, ge=0, description="uncompressedBytes divided by sizeBytes.")
     sha256: str | None = Field(None, max_length=64, description="SHA-256 of the artifact as stored, in hexadecimal.")
     started_at: datetime | None = Field(None, description="When the backup began, UTC.")
-    completed_at: datetime | None = Field(None, description="When it completed, UTC.")
+    completed_at: datetime | None = Field(None, description="When the backup completed, UTC.")
     duration_seconds: float | None = Field(None, ge=0, description="How long the Job's container ran, in seconds.")
     duration: str | None = Field(None, max_length=32, description="durationSeconds in a form for people, e.g. 2m5s.")
     expires_at: datetime | None = Field(
         None,
-        description="When no rule of the policy's retention keeps the backup any more, UTC. A forecast where the rules "
-        "count backups. Without a policy, nothing is deleted then.",
+        description="When the policy's retention stops keeping the backup, UTC. This is a forecast if a rule counts "
+        "backups, as keepLast does. Without a policy, Holdfast does not delete the backup at this time.",
     )
     expires: str | None = Field(
         None, max_length=32, description="Day on which the backup expires, in a form for people."
     )
     kept_because: list[Annotated[Plain, Field(max_length=128)]] | None = Field(
-        None, max_length=16, description="Every rule of the policy's retention that keeps the backup now."
+        None, max_length=16, description="All rules of the policy's retention that keep the backup now."
     )
     locked_until: datetime | None = Field(
         None, description="Until when the store's Object Lock keeps the backup's data from being deleted, UTC."
     )
     deletion: Deletion | None = Field(
-        None, description="How the deletion of the backup's data stands. Present once it has begun."
+        None, description="Progress of the deletion of the backup's data. Present once the deletion has begun."
     )
     tool_version: Reported | None = Field(
         None, description="Dump tool and its version. For a snapshot: the action of the RDS API."
@@ -413,14 +416,14 @@ class DatabaseBackupStatus(StatusModel):
     schema_sha256: Reported | None = Field(
         None,
         description="SHA-256 of the schema as the dump writes it. Equal hashes mean equal schemas; a restored database "
-        "may have another hash, since the server writes views and expressions anew.",
+        "may have a different hash, since the server rewrites views and expressions.",
     )
     migrations: Migrations | None = Field(None, description="Which migrations were applied when the dump began.")
     needs: list[Reported] | None = Field(
         None,
         max_length=16,
-        description="What the dump does not hold and a restore needs, in sentences that say what to run first. The "
-        "manifest has the whole list.",
+        description="What a restore needs and the dump does not contain, one sentence each, with the statement to run "
+        "first if there is one. The manifest has the whole list.",
     )
     globals: BackupGlobals | None = Field(
         None, description="The object beside the artifact that holds roles, owners and grants, if there is one."
@@ -432,11 +435,11 @@ class DatabaseBackupStatus(StatusModel):
     )
     verification_run: VerificationRun | None = Field(
         None,
-        description="The last verification after the backup had ended, and its result: the annotation "
-        "holdfast.dev/verify asked for it, or Holdfast looked for a backup that may be gone.",
+        description="The last verification after the backup had ended, and its result. It was requested by the "
+        "annotation holdfast.dev/verify, or Holdfast began it itself because the data may be gone.",
     )
     warnings: list[Reported] | None = Field(
-        None, max_length=64, description="What to know about this backup although it succeeded."
+        None, max_length=64, description="What you should know about this backup although it succeeded."
     )
     warning_count: int | None = Field(None, ge=0, description="Number of warnings. Absent if there is none.")
     failure: Failure | None = Field(
@@ -455,8 +458,8 @@ class DatabaseBackupStatus(StatusModel):
     restore: str | None = Field(
         None,
         max_length=MAX_COMMANDS,
-        description="What restores this backup: a DatabaseRestore to apply, as YAML. For a snapshot: commands to paste "
-        "into a shell.",
+        description="How to restore this backup: the YAML of a DatabaseRestore to apply. For a snapshot: commands to "
+        "paste into a shell.",
     )
     resolved: BackupPolicySpec | None = Field(
         None,

@@ -76,7 +76,8 @@ POLICY = Resource(
     plural="backuppolicies",
     short="bpol",
     description="A BackupPolicy says which database to back up, how, where to, when, and how long to keep the "
-    "backups. A schedule creates a DatabaseBackup for each run; other DatabaseBackups may refer to the policy too.",
+    "backups. Its schedule creates a DatabaseBackup for each run. You may create other DatabaseBackups that refer to "
+    "it.",
     spec=BackupPolicySpec,
     status=BackupPolicyStatus,
     longest_name=MAX_POLICY_NAME,
@@ -84,13 +85,13 @@ POLICY = Resource(
         Column("Environment", ".spec.environment", "What the database is for: dev, staging or production."),
         Column("Engine", ".spec.database.engine", "Database engine."),
         Column("Database", ".spec.database.name", "Name of the database on its server."),
-        Column("Schedule", ".spec.schedule.cron", "When the policy takes backups without being asked."),
+        Column("Schedule", ".spec.schedule.cron", "When the policy takes backups by itself."),
         Column("Last Success", ".status.lastSuccess.completedAt", "Age of the last good backup.", type="date"),
         # a time that is still to come has no age: as a date it would be printed as <invalid>
         Column("Next", ".status.nextRuns[0]", "When the next backup begins."),
-        Column("Kept", ".status.retention.kept", "Number of good backups that are there.", type="integer"),
-        Column("Stored", ".status.retention.keptSize", "What the good backups take in the store."),
-        Column("Ready", '.status.conditions[?(@.type=="Ready")].status', "Whether backups can be made from it."),
+        Column("Kept", ".status.retention.kept", "Number of good backups in the store.", type="integer"),
+        Column("Stored", ".status.retention.keptSize", "Size of the good backups in the store."),
+        Column("Ready", '.status.conditions[?(@.type=="Ready")].status', "Whether the policy can be used for backups."),
         AGE,
         Column("Runs", ".status.schedule.message", "The schedule in a sentence.", wide=True),
     ),
@@ -135,24 +136,29 @@ RESTORE = Resource(
     plural="databaserestores",
     short="dbr",
     description="A DatabaseRestore is one restore of one backup into one database. Holdfast restores once, when this "
-    "resource is created, and compares what came back with the backup. The status has the result. For another "
+    "resource is created, and compares the restored database with the backup. The status has the result. For another "
     "restore, create another DatabaseRestore.",
     spec=DatabaseRestoreSpec,
     status=DatabaseRestoreStatus,
     longest_name=naming.MAX_NAME,
     columns=(
         Column("Source", ".status.source.backupID", "Id of the backup that is restored."),
-        Column("Target", ".status.target", "Database that is restored into."),
+        Column("Target", ".status.target", "Database to restore into."),
         Column(
             "Phase",
             ".status.phase",
             "State of the restore: Pending, Queued, AwaitingConfirmation, Running, Succeeded or Failed.",
         ),
-        Column("Rows", ".status.rows", "Number of rows that came back, counted in the target.", type="integer"),
+        Column("Rows", ".status.rows", "Number of restored rows, counted in the target.", type="integer"),
         Column("Duration", ".status.duration", "How long the restore took."),
         AGE,
-        Column("Mode", ".status.resolved.mode", "What may be in the target: Refuse, Replace or Into.", wide=True),
-        Column("Replaced", ".status.replaced.name", "What the replaced database is called now.", wide=True),
+        Column(
+            "Mode",
+            ".status.resolved.mode",
+            "What to do if the target is not empty: Refuse, Replace or Into.",
+            wide=True,
+        ),
+        Column("Replaced", ".status.replaced.name", "Name of the replaced database now.", wide=True),
         Column("Message", ".status.message", "State of the restore in one sentence.", wide=True),
     ),
     selectable=(".status.phase",),

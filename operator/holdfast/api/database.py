@@ -86,7 +86,7 @@ class TLS(SpecModel):
     ca_secret_name: ObjectName | None = Field(
         None,
         description="Name of a Secret in this namespace with the CA certificate in PEM. Modes verify-ca and "
-        "verify-full need it, or caConfigMapName; other modes take neither.",
+        "verify-full need either this field or caConfigMapName. Other modes accept neither.",
     )
     ca_secret_key: SecretKey = Field(
         AUTHORITY_KEY, description="Key in the Secret caSecretName that holds the CA certificate. Default: ca.crt."
@@ -142,8 +142,8 @@ class Connection(SpecModel):
     )
     tls: TLS = Field(
         TLS(),
-        description="How TLS protects the connection. Default: TLS if the server offers it, without a check of its "
-        "certificate.",
+        description="How TLS protects the connection. Default: mode prefer, which uses TLS if the server offers it, "
+        "and does not check its certificate.",
     )
 
 
@@ -161,9 +161,9 @@ class Volume(SpecModel):
     )
 
     claim_name: ObjectName = Field(
-        description="Name of the PersistentVolumeClaim in this namespace that holds the database. SQLite's "
-        "write-ahead log needs a writable mount, so the Job mounts the claim writable. The Job writes only the files "
-        "that SQLite itself keeps beside a database."
+        description="Name of the PersistentVolumeClaim in this namespace that holds the database. SQLite's write-ahead "
+        "log needs a writable mount, so the Job mounts the claim writable. A backup writes only the files that SQLite "
+        "itself keeps beside a database."
     )
     path: str = Field(
         min_length=1,
@@ -260,17 +260,18 @@ class Database(SpecModel):
     )
     connection: Connection | None = Field(
         None,
-        description="How to reach the database server. Required, except with engine sqlite and with method "
-        "aws-rds, which do not take it.",
+        description="How to reach the database server. Required, except for engine sqlite and for method aws-rds, "
+        "where it is not allowed.",
     )
     volume: Volume | None = Field(
         None,
-        description="Where the file of an SQLite database is. Required for engine sqlite; no other engine takes it.",
+        description="Where the file of an SQLite database is. Required for engine sqlite, and not allowed for any "
+        "other engine.",
     )
     instance: RDSInstance | None = Field(
         None,
-        description="The instance or cluster of Amazon RDS to take a snapshot of. Required for method aws-rds; "
-        "method dump does not take it.",
+        description="The instance or cluster of Amazon RDS to take a snapshot of. Required for method aws-rds, and not "
+        "allowed for method dump.",
     )
 
     def reached(self) -> Connection:

@@ -27,13 +27,13 @@ class Outcome(StatusModel):
 
     result: Result | None = Field(
         None,
-        description="What the Job has done: Deleted, Retained (Object Lock keeps the data) or Failed. Absent while it "
-        "has not ended.",
+        description="Result of the deletion: Deleted, Retained (Object Lock keeps the data) or Failed. Absent until "
+        "the Job has ended.",
     )
     until: datetime | None = Field(None, description="Until when Object Lock keeps the data, UTC.")
     reason: str = Field("", max_length=128, description="Why the deletion failed, in one word.")
     message: Plain = Field("", max_length=512, description="Why the deletion failed, and what to do.")
-    untouched: bool = Field(False, description="Whether nothing of the backup was deleted: it is as good as before.")
+    untouched: bool = Field(False, description="Whether the backup is still complete, since nothing of it was deleted.")
 
 
 class Deletion(Outcome):
@@ -44,10 +44,15 @@ class Deletion(Outcome):
     completed_at: datetime | None = Field(None, description="When the data was deleted, UTC.")
     job_name: str | None = Field(None, max_length=63, description="Name of the Job that deletes the data.")
     attempt: int | None = Field(
-        None, ge=1, description="Number of this Job, if somebody deleted the resource: a Job that failed is repeated."
+        None,
+        ge=1,
+        description="Number of this Job, counted from 1. Holdfast starts another Job if one failed. Only "
+        "if somebody deleted the resource.",
     )
     again_at: datetime | None = Field(
-        None, description="When the deletion is tried again, if somebody deleted the resource and the Job failed, UTC."
+        None,
+        description="When Holdfast tries the deletion again after a failed Job, UTC. Only if somebody deleted "
+        "the resource.",
     )
 
     @property
@@ -67,17 +72,17 @@ class Member(Outcome):
 class DeletionPage(StatusModel):
     """The backups that one Job deletes."""
 
-    number: int = Field(ge=1, description="Number of the page since the policy was created.")
-    since: datetime = Field(description="When the page was begun, UTC.")
+    number: int = Field(ge=1, description="Number of this page, counted from 1 since the policy was created.")
+    since: datetime = Field(description="When the deletion of this page began, UTC.")
     job_name: str = Field(max_length=63, description="Name of the Job that deletes the backups' data.")
-    completed_at: datetime | None = Field(None, description="When the Job ended, UTC. Absent before.")
+    completed_at: datetime | None = Field(None, description="When the Job ended, UTC. Absent until then.")
     pod_wanted: PodWanted | None = Field(None, description="Present while the Job should have a Pod and has none.")
-    message: Plain = Field("", max_length=1024, description="What the page waits for, in a sentence.")
+    message: Plain = Field("", max_length=1024, description="What this page waits for, in one sentence.")
     members: list[Member] = Field(
         [],
         max_length=MAX_PAGE,
         json_schema_extra=keyed_by("uid"),
-        description="The backups of the page, and what became of each.",
+        description="The backups of this page, and the result for each.",
     )
 
 
@@ -85,20 +90,22 @@ class Planned(StatusModel):
     """A backup that is to be deleted."""
 
     name: str = Field(max_length=253, description="Name of the DatabaseBackup.")
-    at: datetime | None = Field(None, description="When it is to be deleted, UTC. Absent: it is due.")
-    reason: Plain = Field("", max_length=256, description="Why the backup is to be deleted.")
+    at: datetime | None = Field(
+        None, description="When the backup will be deleted, UTC. Absent if the deletion is due now."
+    )
+    reason: Plain = Field("", max_length=256, description="Why the backup will be deleted.")
 
 
 class RetentionPlan(StatusModel):
-    """A plan that is not carried out: because of dryRun, or because it would delete much."""
+    """A plan that Holdfast does not carry out: dryRun is set, or the plan waits for approval."""
 
     hash: str = Field(
         max_length=64,
-        description="Short hash of the plan. The annotation holdfast.dev/approve-deletions with this value lets a held "
-        "plan go on, and no other plan.",
+        description="Short hash of the plan. To approve a plan that waits for approval, set the annotation "
+        "holdfast.dev/approve-deletions to this value. It approves no other plan.",
     )
     total: int = Field(ge=0, description="Number of backups that the plan would delete.")
-    deletions: list[Planned] = Field([], max_length=MAX_TOLD, description="The first of them, oldest first.")
+    deletions: list[Planned] = Field([], max_length=MAX_TOLD, description="The first of these backups, oldest first.")
 
 
 class Because(StatusModel):
@@ -109,52 +116,54 @@ class Because(StatusModel):
 
 
 class Retry(StatusModel):
-    """A backup whose data could not be deleted, and when that is tried again."""
+    """A backup whose data could not be deleted, and when Holdfast tries again."""
 
     name: str = Field(max_length=253, description="Name of the DatabaseBackup.")
     uid: str = Field(max_length=253, description="Uid of the DatabaseBackup.")
-    tries: int = Field(ge=1, description="How often it was tried.")
-    at: datetime = Field(description="When it is tried again, UTC.")
-    reason: str = Field("", max_length=128, description="Why it could not be deleted, in one word.")
+    tries: int = Field(ge=1, description="Number of attempts so far.")
+    at: datetime = Field(description="When Holdfast tries again, UTC.")
+    reason: str = Field("", max_length=128, description="Why the data could not be deleted, in one word.")
 
 
 class Swept(StatusModel):
     """What the last Job that deleted backups has done."""
 
-    completed_at: datetime = Field(description="When it ended, UTC.")
+    completed_at: datetime = Field(description="When the Job ended, UTC.")
     deleted: int = Field(ge=0, description="Number of backups deleted.")
     retained: int = Field(0, ge=0, description="Number of backups that Object Lock keeps.")
     failed: int = Field(0, ge=0, description="Number of backups that could not be deleted.")
-    message: Plain = Field("", max_length=1024, description="What was done, in a sentence.")
+    message: Plain = Field("", max_length=1024, description="Result of the Job, in one sentence.")
 
 
 class RetentionStatus(StatusModel):
-    """What the policy keeps and why, what goes next, and what was deleted last."""
+    """Which backups are kept and why, which is deleted next, and which were deleted last."""
 
-    message: Plain = Field("", max_length=1024, description="The state of retention, in a sentence.")
-    kept: int = Field(0, ge=0, description="Number of good backups that are there.")
-    kept_bytes: int = Field(0, ge=0, description="What they take in the store, in bytes.")
+    message: Plain = Field("", max_length=1024, description="State of the retention, in one sentence.")
+    kept: int = Field(0, ge=0, description="Number of good backups in the store.")
+    kept_bytes: int = Field(0, ge=0, description="Size of the good backups in the store, in bytes.")
     kept_size: str = Field("", max_length=32, description="keptBytes in a form for people, e.g. 82 MB.")
     because: list[Because] = Field(
         [],
         max_length=16,
         json_schema_extra=keyed_by("rule"),
-        description="How many backups each rule keeps. A backup may be kept by several.",
+        description="How many backups each rule keeps. Several rules may keep the same backup.",
     )
-    next: Planned | None = Field(None, description="The backup that is to be deleted next.")
+    next: Planned | None = Field(None, description="The backup that Holdfast will delete next.")
     plan: RetentionPlan | None = Field(
-        None, description="What would be deleted, where nothing is: with dryRun, or while the plan is held."
+        None,
+        description="What Holdfast would delete, while it deletes nothing: because dryRun is set, or because the "
+        "plan waits for approval.",
     )
     approved_rest: str = Field(
-        "", max_length=64, description="Hash of what is left of an approved plan, which is approved as well."
+        "", max_length=64, description="Hash of the rest of an approved plan. The rest is approved too."
     )
     page: DeletionPage | None = Field(None, description="The backups that are being deleted now.")
-    pages: int = Field(0, ge=0, description="Number of pages begun since the policy was created.")
-    last_sweep: Swept | None = Field(None, description="What the last Job that deleted backups has done.")
+    pages: int = Field(0, ge=0, description="Number of pages since the policy was created.")
+    last_sweep: Swept | None = Field(None, description="Result of the last Job that deleted backups.")
     deleted: int = Field(0, ge=0, description="Number of backups deleted since the policy was created.")
     retries: list[Retry] = Field(
         [],
         max_length=MAX_RETRIES,
         json_schema_extra=keyed_by("uid"),
-        description="Backups whose data could not be deleted, and when each is tried again.",
+        description="Backups whose data could not be deleted, and when Holdfast tries each again.",
     )

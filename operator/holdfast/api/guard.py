@@ -16,7 +16,7 @@ class Unattended(SpecModel):
     """A restore into production that nobody will confirm later."""
 
     reason: Annotated[Plain, Field(min_length=1, max_length=512)] = Field(
-        description="Why nobody is asked, in words for people. The status and an Event repeat it."
+        description="Why nobody is asked to confirm, in words for people. The status and an Event show this reason."
     )
 
 
@@ -83,12 +83,12 @@ class Impact(StatusModel):
 
 
 class Confirmation(StatusModel):
-    """Whether somebody has confirmed that this database of production is restored into."""
+    """Whether somebody has confirmed the restore into this production database."""
 
     because: Plain = Field(max_length=512, description="Why a confirmation is needed, in one sentence.")
     confirmed_at: datetime | None = Field(
         None, description="When the operator first saw the confirmation, UTC. Absent while the restore waits for it."
     )
     unattended: Plain | None = Field(
-        None, max_length=512, description="Why it was confirmed at creation already, as spec.unattended says."
+        None, max_length=512, description="Why the restore was confirmed at creation, as spec.unattended says."
     )

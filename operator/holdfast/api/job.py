@@ -64,7 +64,8 @@ class Resources(SpecModel):
         None,
         max_length=8,
         json_schema_extra=rules(_RESOURCE_NAMES, *limits.amounts(zero=False)),
-        description="Most that the container may use: cpu, memory, ephemeral-storage. Each size is from 1Mi to 1Ei.",
+        description="Limits that the container must not exceed: cpu, memory, ephemeral-storage. Each size is from 1Mi "
+        "to 1Ei.",
     )
 
 
@@ -185,13 +186,13 @@ class JobTemplate(SpecModel):
         None,
         max_length=16,
         json_schema_extra=rules(qualified("a label"), _OWN_LABELS),
-        description="More labels for the Job's Pod. Default: none.",
+        description="Additional labels for the Job's Pod. Default: none.",
     )
     pod_annotations: dict[str, AnnotationValue] | None = Field(
         None,
         max_length=16,
         json_schema_extra=rules(qualified("an annotation"), _OTHERS_ANNOTATIONS),
-        description="More annotations for the Job's Pod. Default: none.",
+        description="Additional annotations for the Job's Pod. Default: none.",
     )
     image_pull_secrets: list[LocalReference] | None = Field(
         None,
@@ -218,7 +219,7 @@ class JobTemplate(SpecModel):
         ge=0,
         le=10,
         description="How often the Job replaces a Pod that was lost or ran out of memory. The Pod itself retries "
-        "faults that pass, such as a refused connection or a busy store; those retries do not count here. Default: 2.",
+        "temporary faults, such as a refused connection or a busy store. Those retries do not count here. Default: 2.",
     )
 
 
@@ -230,4 +231,4 @@ class PodWanted(StatusModel):
         False, description="Whether the cluster refuses the Pod. If false, the Job creates a Pod by itself."
     )
     ran: bool = Field(False, description="Whether a Pod of the Job has run before.")
-    failed_pods: int = Field(0, ge=0, description="How many Pods of the Job had failed by then.")
+    failed_pods: int = Field(0, ge=0, description="Number of the Job's Pods that had failed by then.")

@@ -124,8 +124,8 @@ class Dump(SpecModel):
         None,
         ge=1,
         le=64,
-        description="Number of parallel connections for format directory. Other formats use one connection and do not "
-        "take this field. Default: 4.",
+        description="Number of parallel connections for format directory. Not allowed for other formats, which use one "
+        "connection. Default: 4.",
     )
     globals: bool | None = Field(
         None,
@@ -186,9 +186,9 @@ class VerificationRules(SpecModel):
         VerificationLevel.CHECKSUM,
         description="How to verify a backup: checksum (compare the store's own checksums with what was sent) or "
         "readback (download the artifact, decrypt it if there is an identity, decompress it, read it to its end, and "
-        "compare its SHA-256, rows and schema). It applies to new backups, and to a repeated verification that names "
-        "no level. With method aws-rds there are no levels: the Job asks RDS for the snapshot's state. Default: "
-        "checksum.",
+        "compare its SHA-256, rows and schema). This applies to new backups, and to a repeated verification whose "
+        "annotation names no level. With method aws-rds there are no levels: the Job asks RDS for the snapshot's "
+        "state. Default: checksum.",
     )
     identity_secret_name: ObjectName | None = Field(
         None,
@@ -286,7 +286,7 @@ class BackupPolicySpec(SpecModel):
     database: Database = Field(description="The database to back up.")
     dump: Dump | None = Field(
         None,
-        description="Format and compression of the dump. Method aws-rds does not take it. Default: format sql, "
+        description="Format and compression of the dump. Not allowed for method aws-rds. Default: format sql, "
         "compressed with gzip.",
     )
     storage: Storage = Field(
@@ -296,25 +296,25 @@ class BackupPolicySpec(SpecModel):
     )
     schedule: Schedule | None = Field(
         None,
-        description="When Holdfast takes backups without being asked. Default: never. A DatabaseBackup that refers to "
-        "the policy starts a backup at any time.",
+        description="When Holdfast takes backups by itself. Default: never. You may also create a DatabaseBackup "
+        "that refers to the policy, at any time.",
     )
     retention: Retention = Field(
         Retention(),
         description="Which backups to keep, and for how long. Default by environment: dev 30, staging 60, production "
-        "90 days, and never less than the last good one.",
+        "90 days. Holdfast never deletes the last good backup.",
     )
     deletion_policy: DeletionPolicy = Field(
         DeletionPolicy.RETAIN,
         description="What happens to a backup's data when somebody deletes the DatabaseBackup: Retain (the data stays "
-        "in the store) or Delete (Holdfast deletes the data first, which holds the resource up for some minutes at "
-        "most). It applies to backups that begin from now on. What retention deletes is deleted either way. Default: "
-        "Retain.",
+        "in the store) or Delete (Holdfast deletes the data first; until then the resource stays, by default for at "
+        "most 15 minutes). It applies to backups that begin from now on. Retention deletes expired backups in either "
+        "case. Default: Retain.",
     )
     verification: VerificationRules = Field(
         VerificationRules(),
-        description="How to verify backups, and when to call one suspicious. Default: compare checksums; a large loss "
-        "is suspicious.",
+        description="How to verify backups, and when to call one suspicious. Default: compare checksums; call a backup "
+        "suspicious if it lost half of its size or rows, or any table.",
     )
     job: JobTemplate = Field(
         JobTemplate(),

@@ -12,17 +12,17 @@ from holdfast.api.schedule import ScheduleStatus
 
 
 class BackupPolicyStatus(StatusModel):
-    """What the operator has found about the policy."""
+    """State of the policy, and of its backups."""
 
     observed_generation: int | None = Field(None, description="Generation of the spec that this status describes.")
     retention_days: int | None = Field(None, description="Days to keep the policy's backups, with defaults applied.")
     schedule: ScheduleStatus | None = Field(
-        None, description="How far the schedule has come, and which backups it has missed."
+        None, description="Up to when the schedule is settled, and which backups were missed."
     )
     next_runs: list[datetime] | None = Field(
         None, max_length=3, description="When the next three scheduled backups begin, jitter included, UTC."
     )
-    last_run: LastRun | None = Field(None, description="The last backup that the schedule has made.")
+    last_run: LastRun | None = Field(None, description="The last backup that the schedule created.")
     last_success: LastSuccess | None = Field(
         None, description="The last good backup since the policy was created, scheduled or not."
     )
@@ -39,12 +39,12 @@ class BackupPolicyStatus(StatusModel):
         None, description="The last request for a backup by the annotation holdfast.dev/backup-now."
     )
     retention: RetentionStatus | None = Field(
-        None, description="What retention keeps and why, what goes next, and what was deleted last."
+        None, description="Which backups are kept and why, which is deleted next, and which were deleted last."
     )
     conditions: list[Condition] = Field(
         [],
         max_length=16,
         json_schema_extra=keyed_by("type"),
-        description="Conditions of the policy: Ready, Reconciling, Stalled; and RetentionHeld while a plan that would "
-        "delete much waits for its approval.",
+        description="Conditions of the policy: Ready, Reconciling, Stalled; and RetentionHeld while a plan waits for "
+        "approval because it would delete too much.",
     )

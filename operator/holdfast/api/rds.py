@@ -70,8 +70,8 @@ class RDSInstance(SpecModel):
     )
     kind: InstanceKind = Field(
         InstanceKind.INSTANCE,
-        description="instance or cluster. Use cluster for Aurora and for Multi-AZ DB clusters: RDS takes a snapshot "
-        "of the whole cluster. Default: instance.",
+        description="What to take a snapshot of: instance or cluster. Use cluster for Aurora and for Multi-AZ DB "
+        "clusters: RDS takes a snapshot of the whole cluster. Default: instance.",
     )
     region: str = Field(
         max_length=32,

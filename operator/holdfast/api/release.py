@@ -27,16 +27,19 @@ Image = Annotated[Plain, Field(min_length=1, max_length=MAX_IMAGE)]
 class Release(SpecModel):
     """The release that a backup is taken before. Notes for people, and for a rollback."""
 
-    job_name: str | None = Field(None, max_length=253, description="Migration Job that waits for this backup.")
+    job_name: str | None = Field(
+        None, max_length=253, description="Name of the migration Job that waits for this backup."
+    )
     job_uid: str | None = Field(
         None,
         alias="jobUID",
         max_length=253,
-        description="Its uid. Retention keeps the backup until this Job has succeeded, and a while longer.",
+        description="Uid of the migration Job. Retention keeps the backup until this Job has succeeded, and by "
+        "default one day longer.",
     )
-    images: list[Image] = Field([], max_length=MAX_IMAGES, description="Container images of that Job.")
+    images: list[Image] = Field([], max_length=MAX_IMAGES, description="Container images of the migration Job.")
     revision: Annotated[Plain, Field(max_length=MAX_REVISION)] | None = Field(
-        None, description="Its annotation holdfast.dev/revision."
+        None, description="Value of the migration Job's annotation holdfast.dev/revision."
     )
 
 
@@ -49,9 +52,13 @@ class ReleaseBefore(Release):
 class ReleaseStatus(ReleaseBefore):
     """The release, and what has become of its migration."""
 
-    released_at: datetime | None = Field(None, description="When it was first seen released, UTC.")
+    released_at: datetime | None = Field(
+        None, description="When the operator first saw the migration Job released, UTC."
+    )
     kept_until: datetime | None = Field(
-        None, description="Until when retention keeps the backup for it, UTC. Absent before its end."
+        None,
+        description="Until when retention keeps the backup because of the migration, UTC. Absent until the "
+        "migration Job has ended.",
     )
     rollback: str | None = Field(
         None,

@@ -25,7 +25,7 @@ class ResourceReference(SpecModel):
 
 
 class BucketSource(SpecModel):
-    """A backup's folder in a bucket. No resource need be there: the manifest in the folder is the only truth."""
+    """A backup's folder in a bucket. No DatabaseBackup needs to exist: the manifest in the folder says everything."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -44,8 +44,8 @@ class BucketSource(SpecModel):
                 Rule("!self.split('/').exists(part, part in ['.', '..'])", "folder must not have the parts '.' or '..'")
             ),
         },
-        description="Folder of the backup in the bucket, which has its manifest.json: "
-        "PREFIX/NAMESPACE/POLICY/BACKUP-ID. The prefix is a part of it.",
+        description="Folder of the backup in the bucket: the one that contains manifest.json. Write it with the "
+        "prefix: PREFIX/NAMESPACE/POLICY/BACKUP-ID.",
     )
 
 
@@ -100,14 +100,14 @@ class RestoreSource(SpecModel):
     )
     bucket: BucketSource | None = Field(
         None,
-        description="A backup's folder in a bucket, of this cluster or another one. Nothing but the bucket need "
-        "know of the backup.",
+        description="A backup's folder in a bucket, written by this cluster or by another one. No DatabaseBackup needs "
+        "to exist for it.",
     )
     replaced_by: ResourceReference | None = Field(
         None,
         json_schema_extra={"x-kubernetes-map-type": "atomic"},
         description="A DatabaseRestore in this namespace with mode Replace. The database that it replaced takes its "
-        "place again, as long as it is kept. This undoes that restore.",
+        "place again, if it is still kept. This undoes that restore.",
     )
 
 
@@ -142,7 +142,9 @@ class RestoreTarget(SpecModel):
         "Default: the database that the backup was taken of.",
     )
     database: Database | None = Field(
-        None, description="The database to restore into, where no policy names it. It takes the fields of a policy."
+        None,
+        description="The database to restore into, if no policy names it. It has the fields of a policy's "
+        "spec.database.",
     )
     database_name: str | None = Field(
         None,
@@ -158,8 +160,8 @@ class RestoreTarget(SpecModel):
     environment: Environment | None = Field(
         None,
         description="What the target is for: dev, staging or production. A restore into production waits for "
-        "spec.confirm. A target that a BackupPolicy or the backup says is of production stays so, whatever this says. "
-        "Default: as the BackupPolicy of the target or the backup says.",
+        "spec.confirm. If a BackupPolicy or the backup says production, this field cannot change that. Default: what "
+        "the BackupPolicy of the target or the backup says.",
     )
 
 
@@ -167,7 +169,7 @@ _GIVES = "((has(self.globals) && self.globals != 'None') || has(self.owner))"
 
 
 class RestoreOptions(SpecModel):
-    """What of the backup to restore, and how. An option that the backup's format cannot serve is refused by name."""
+    """What of the backup to restore, and how. A restore fails if the backup's format lacks an option."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -208,8 +210,8 @@ class RestoreOptions(SpecModel):
         None,
         ge=1,
         le=64,
-        description="How many tables to restore at a time. Only formats custom and directory; more "
-        "than 1 writes the dump to job.scratch first, decompressed. Default: 1.",
+        description="How many tables to restore at a time. Only for formats custom and directory. With more "
+        "than 1, the Job first writes the dump to job.scratch, decompressed. Default: 1.",
     )
     identity_secret_name: ObjectName | None = Field(
         None,
@@ -227,13 +229,13 @@ _IMMUTABLE = Rule(
         f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})"
         for field in _FIXED
     ),
-    "a DatabaseRestore runs once, so nothing in its spec can change but confirm; create another one",
+    "a DatabaseRestore runs once, so only confirm may change in its spec; create another DatabaseRestore",
     reason="FieldValueForbidden",
 )
 
 
 class DatabaseRestoreSpec(SpecModel):
-    """What to restore, where to and how. Immutable but for confirm: for another restore, create another resource."""
+    """What to restore, where to and how. Only confirm may change later."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -256,7 +258,7 @@ class DatabaseRestoreSpec(SpecModel):
             ),
             Rule(
                 "!has(self.source.replacedBy) || !has(self.mode)",
-                "replacedBy has a way of its own, in which nothing is lost: leave mode out",
+                "mode has no effect with replacedBy, which keeps the database that it moves away: leave mode out",
                 field=".mode",
             ),
             Rule(
@@ -299,10 +301,10 @@ class DatabaseRestoreSpec(SpecModel):
     )
     mode: RestoreMode | None = Field(
         None,
-        description="What may be in the target: Refuse (nothing: the restore fails if the target is not empty), "
-        "Replace (the backup is restored beside the target and checked, then takes its place in one step; the old "
-        "database is kept for some time) or Into (what is there stays; the restore stops at the first conflict). "
-        "Default: Refuse.",
+        description="What to do if the target is not empty: Refuse (the restore fails), Replace (restore beside the "
+        "target, check the result, then put it in the target's place in one step; the old database is kept for "
+        "keepReplacedHours) or Into (keep what is in the target and add to it; the restore stops at the first "
+        "conflict). Default: Refuse.",
     )
     options: RestoreOptions | None = Field(None, description="What of the backup to restore, and how.")
     keep_replaced_hours: int | None = Field(
@@ -314,15 +316,16 @@ class DatabaseRestoreSpec(SpecModel):
     )
     job: JobTemplate | None = Field(
         None,
-        description="How the Job runs. Default: as the Jobs of the policy that the target belongs to, or those of the "
-        "backup.",
+        description="How the Job runs. Default: as the Jobs of the policy that the target belongs to, or as those of "
+        "the backup.",
     )
     confirm: str | None = Field(
         None,
         max_length=MAX_CONFIRM,
-        description="Name of the target database, if the target is of production: the restore waits until somebody "
-        "repeats the name here, and waits again if it is taken back before the Job begins. You cannot set it when you "
-        "create the resource, unless unattended says why. The only field that you may change later.",
+        description="Confirms a restore into production: the name of the target database. The restore waits until "
+        "somebody writes the name here. If the field is removed before the Job begins, the restore waits again. You "
+        "cannot set it when you create the resource, unless you also set unattended. This is the only field that you "
+        "may change later.",
     )
     after_restore: AfterRestore | None = Field(
         None,
@@ -336,7 +339,8 @@ class DatabaseRestoreSpec(SpecModel):
         "repeat it.",
     )
     unattended: Unattended | None = Field(
-        None, description="Accept a confirm that is set at creation. Only for a pipeline that nobody watches."
+        None,
+        description="Allows you to set confirm when you create the resource. Only for a pipeline that nobody watches.",
     )
     safety_backup: Safety | None = Field(
         None,

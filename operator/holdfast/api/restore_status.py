@@ -39,7 +39,7 @@ class Phase(StrEnum):
 
 
 class Chosen(StatusModel):
-    """What is restored, and why this one."""
+    """What is restored, and why it was chosen."""
 
     backup: str | None = Field(None, max_length=253, description="Name of the DatabaseBackup.")
     uid: str | None = Field(None, max_length=253, description="The uid of the DatabaseBackup.")
@@ -58,7 +58,7 @@ class Chosen(StatusModel):
 
 
 class Artifact(StatusModel):
-    """What the cluster remembers of the artifact. It wins over the manifest in the bucket."""
+    """What the DatabaseBackup's status says about the artifact. If the manifest disagrees, the restore fails."""
 
     sha256: str | None = Field(None, max_length=64, description="SHA-256 of the artifact as stored, in hexadecimal.")
     size_bytes: int | None = Field(None, ge=0, description="Size of the artifact as stored, in bytes.")
@@ -75,18 +75,19 @@ class Artifact(StatusModel):
 class ResolvedRestore(StatusModel):
     """The restore as it was fixed before anything ran, with all defaults filled in. It holds no secrets."""
 
-    s3: S3Storage | None = Field(None, description="The store. Absent if a database is put back.")
+    s3: S3Storage | None = Field(None, description="The store. Absent if a replaced database is put back.")
     folder: str | None = Field(None, max_length=1024, description="Folder of the backup, ending in a slash.")
     artifact: Artifact | None = Field(
-        None, description="What the cluster remembers of the artifact. Absent if only the bucket knows of the backup."
+        None,
+        description="What the DatabaseBackup's status says about the artifact. Absent if there is no DatabaseBackup.",
     )
     server_major: int | None = Field(None, ge=0, description="Major version of the server that was dumped.")
     database: Database = Field(description="The target.")
-    create: bool = Field(False, description="Whether the database is created if the server does not have it.")
+    create: bool = Field(False, description="Whether Holdfast creates the database if the server does not have it.")
     environment: Environment | None = Field(
-        None, description="What the target is for. Absent if nobody says so, which counts as not production."
+        None, description="What the target is for. Absent if nothing says so; then it does not count as production."
     )
-    environment_because: Plain | None = Field(None, max_length=512, description="Who says what the target is for.")
+    environment_because: Plain | None = Field(None, max_length=512, description="Which resource says what the target is for.")
     source_environment: Environment | None = Field(
         None, description="What the database that was backed up is for. Absent if only the backup's manifest says so."
     )
@@ -94,21 +95,23 @@ class ResolvedRestore(StatusModel):
         [], max_length=8, description="Environments whose data may not come into this target as they are."
     )
     after_restore: AfterRestore | None = Field(None, description="SQL that runs in the restored database.")
-    mode: RestoreMode = Field(description="What may be in the target.")
+    mode: RestoreMode = Field(description="What happens if the target is not empty.")
     content: Content = Field(Content.ALL, description="What is restored.")
     globals: GlobalsMode = Field(
         GlobalsMode.NONE, description="What is restored of roles, owners and grants: None, IfMissing or Require."
     )
     owner: str | None = Field(None, max_length=63, description="Role that is to own everything.")
     tables: list[Annotated[str, Field(max_length=256)]] = Field(
-        [], max_length=64, description="Only these tables. Empty: all."
+        [], max_length=64, description="The tables to restore. Empty means all tables."
     )
     jobs: int = Field(1, ge=1, description="How many tables are restored at a time.")
     identity_secret: str | None = Field(None, max_length=253, description="Secret with the age identity.")
     fresh: str | None = Field(
-        None, max_length=600, description="Name of the database that is restored into before it takes its place."
+        None,
+        max_length=600,
+        description="Name of the new database while it is restored, before it takes the target's place.",
     )
-    old: str | None = Field(None, max_length=600, description="Name of the replaced database afterwards.")
+    old: str | None = Field(None, max_length=600, description="Name of the old database after the switch.")
     kept: str | None = Field(None, max_length=600, description="Name of the database that is put back.")
     keep_hours: int = Field(24, ge=0, description="How long a replaced database is kept, in hours.")
     job: JobTemplate = Field(description="How the Job runs.")
@@ -122,17 +125,17 @@ class ResolvedRestore(StatusModel):
 class Replaced(StatusModel):
     """The database that was there before."""
 
-    name: Reported = Field(description="What the replaced database is called now.")
-    until: datetime = Field(description="Until when it is kept, UTC. Then a Job removes it.")
+    name: Reported = Field(description="Name of the replaced database now.")
+    until: datetime = Field(description="Until when the old database is kept, UTC. Then a Job removes it.")
 
 
 class Removal(StatusModel):
     """The Job that removes what a restore left beside its target: the replaced database, or a half-restored one."""
 
-    names: list[Reported] = Field(max_length=4, description="What the Job removes, if it is there.")
+    names: list[Reported] = Field(max_length=4, description="Databases or files that the Job removes, if they exist.")
     job_name: str = Field(max_length=63, description="Name of the Job.")
     state: Literal["Running", "Done", "Failed"] = Field(description="State of the removal: Running, Done or Failed.")
-    message: Plain = Field("", max_length=2048, description="What was removed, or why it could not be.")
+    message: Plain = Field("", max_length=2048, description="What the Job removed, or why it could not.")
 
 
 class DatabaseRestoreStatus(StatusModel):
@@ -150,7 +153,7 @@ class DatabaseRestoreStatus(StatusModel):
         None, max_length=1024, description="The database that is restored into, in words. Present before anything runs."
     )
     confirmation: Confirmation | None = Field(
-        None, description="Whether the restore is confirmed. Present if the target is of production."
+        None, description="Whether the restore is confirmed. Present if the target is a production database."
     )
     impact: Impact | None = Field(
         None, description="What the restore would change. Present if the target is of production."
@@ -170,25 +173,29 @@ class DatabaseRestoreStatus(StatusModel):
         None, description="Present while the Job should have a running Pod and has none."
     )
     started_at: datetime | None = Field(None, description="When the restore began, UTC.")
-    completed_at: datetime | None = Field(None, description="When it completed, UTC.")
+    completed_at: datetime | None = Field(None, description="When the restore completed, UTC.")
     duration_seconds: float | None = Field(None, ge=0, description="How long the Job's container ran, in seconds.")
     duration: str | None = Field(None, max_length=32, description="durationSeconds in a form for people, e.g. 2m5s.")
     size_bytes: int | None = Field(None, ge=0, description="Size of the artifact as stored, in bytes.")
     size: str | None = Field(None, max_length=32, description="sizeBytes in a form for people, e.g. 82 MB.")
     uncompressed_bytes: int | None = Field(None, ge=0, description="Size before compression, in bytes.")
     bytes_per_second: int | None = Field(
-        None, ge=0, description="uncompressedBytes divided by the time that the Job's container ran."
+        None,
+        ge=0,
+        description="Speed of the restore in bytes per second: uncompressedBytes divided by durationSeconds.",
     )
-    tables: int | None = Field(None, ge=0, description="Number of the backup's tables that the target has now.")
+    tables: int | None = Field(None, ge=0, description="Number of the backup's tables that are in the target now.")
     rows: int | None = Field(None, ge=0, description="Number of rows in these tables, counted in the target.")
     compared: list[Annotated[Plain, Field(max_length=64)]] | None = Field(
-        None, max_length=16, description="What was compared with the backup's manifest, or looked at, and agrees."
+        None, max_length=16, description="What was checked in the target, and agrees with the backup's manifest."
     )
     differences: list[Reported] | None = Field(
-        None, max_length=16, description="In what the restored database differs from the backup. Then it has failed."
+        None,
+        max_length=16,
+        description="How the restored database differs from the backup. If it does, the restore has failed.",
     )
-    server_version: Reported | None = Field(None, description="Database server that was restored into.")
-    tool_version: Reported | None = Field(None, description="Tool that restored.")
+    server_version: Reported | None = Field(None, description="Database server of the target, and its version.")
+    tool_version: Reported | None = Field(None, description="Tool that restored the backup, and its version.")
     after_restore: AfterRestored | None = Field(
         None, description="The SQL that has run in the restored database. Present if spec.afterRestore is."
     )
@@ -196,17 +203,19 @@ class DatabaseRestoreStatus(StatusModel):
         None, max_length=512, description="Why the data were not masked, as spec.maskingWaived says."
     )
     switch_seconds: float | None = Field(
-        None, ge=0, description="For how long nobody could write while the databases were switched, in seconds."
+        None, ge=0, description="How long nobody could write while the databases were switched, in seconds."
     )
-    replaced: Replaced | None = Field(None, description="The database that was there before. Only with mode Replace.")
+    replaced: Replaced | None = Field(
+        None, description="The old database, which the restore replaced. Only with mode Replace."
+    )
     removal: Removal | None = Field(None, description="The removal of what the restore left beside the target.")
     undo: str | None = Field(
         None,
         max_length=MAX_YAML,
-        description="A DatabaseRestore, as YAML, that undoes this one: apply it to have the replaced database back.",
+        description="The YAML of a DatabaseRestore that undoes this one. Apply it to get the replaced database back.",
     )
     warnings: list[Reported] | None = Field(
-        None, max_length=64, description="What to know about this restore although it succeeded."
+        None, max_length=64, description="What you should know about this restore although it succeeded."
     )
     failure: Failure | None = Field(
         None,

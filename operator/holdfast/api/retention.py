@@ -62,9 +62,10 @@ class Retention(SpecModel):
         None,
         ge=0,
         le=36500,
-        description="Days to keep a backup, counted from its completion. An older one is deleted unless another rule "
-        "keeps it. It also applies if only other rules are set: with days 0, the others alone decide. A backup's own "
-        "retentionDays goes before it. Default by environment: dev 30, staging 60, production 90.",
+        description="Days to keep a backup, counted from its completion. An older backup is deleted unless another "
+        "rule keeps it. days also applies if you set only other rules; set days to 0 to let the other rules alone "
+        "decide. A backup's own retentionDays overrides days. Default by environment: dev 30, staging 60, production "
+        "90.",
     )
     keep_last: int | None = Field(
         None,
@@ -111,25 +112,25 @@ class Retention(SpecModel):
         MINIMUM,
         ge=1,
         le=10_000,
-        description="Number of good backups below which none is deleted, however old they are. Default: 1.",
+        description="Number of good backups to keep in any case, however old they are. Default: 1.",
     )
     dry_run: bool = Field(
         False,
-        description="Whether Holdfast only writes into the status what it would delete, and deletes nothing. Default: "
+        description="Whether Holdfast deletes nothing, and only shows in the status what it would delete. Default: "
         "false.",
     )
     mode: RetentionMode = Field(
         RetentionMode.MANAGED,
         description="Who deletes what has expired: Managed (Holdfast) or External (a lifecycle rule of the bucket; "
-        "Holdfast deletes nothing, looks for a backup two days after its days are over, and calls it Expired if it is "
-        "gone). Default: Managed.",
+        "Holdfast deletes nothing. It looks for a backup two days after the backup expires, and calls it Expired if it "
+        "is gone). Default: Managed.",
     )
     max_deletions_per_sweep: int = Field(
         MOST_DELETIONS,
         ge=1,
         le=100_000,
-        description="Most backups that Holdfast deletes at once without being told to. If more would go, or more than "
-        "half of the good ones, it deletes none and waits for approval. Default: 20.",
+        description="Most backups that Holdfast deletes at once without approval. If it would delete more than this, "
+        "or more than half of the good backups, it deletes none and waits for approval. Default: 20.",
     )
 
     @property

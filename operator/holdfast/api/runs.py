@@ -10,7 +10,7 @@ from holdfast.texts import Plain
 
 
 class LastRun(StatusModel):
-    """The backup that the schedule has made last."""
+    """The last backup that the schedule created."""
 
     name: str = Field(max_length=253, description="Name of the DatabaseBackup.")
     slot: datetime = Field(description="When the backup was due by the cron, UTC.")
@@ -29,7 +29,9 @@ class LastFailure(StatusModel):
     name: str = Field(max_length=253, description="Name of the DatabaseBackup.")
     completed_at: datetime = Field(description="When the backup failed, UTC.")
     reason: str = Field(
-        "", max_length=253, description="Why the backup failed, in one word; the DatabaseBackup says more."
+        "",
+        max_length=253,
+        description="Why the backup failed, in one word. The status of the DatabaseBackup says more.",
     )
 
 
@@ -42,7 +44,7 @@ class RunResult(StrEnum):
 
 
 class Run(StatusModel):
-    """One of the last backups, also if its DatabaseBackup is gone."""
+    """One of the last backups, even if its DatabaseBackup is gone."""
 
     name: str = Field(max_length=253, description="Name of the DatabaseBackup.")
     result: RunResult = Field(

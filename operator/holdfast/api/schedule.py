@@ -78,8 +78,8 @@ class Schedule(SpecModel):
     cron: Cron = Field(
         description="When to take backups: five fields as in crontab (minute, hour, day of month, month, day of week), "
         "or @hourly, @daily (or @midnight), @weekly, @monthly or @yearly (or @annually). L is the last day of the "
-        "month, LW the last weekday of the month, 5L the last Friday, 1#2 the second Monday. If both days are given "
-        "and neither begins with an asterisk, a day that matches either is taken."
+        "month, LW the last weekday of the month, 5L the last Friday, 1#2 the second Monday. If both day fields are "
+        "given and neither begins with an asterisk, a day that matches either of them counts."
     )
     time_zone: TimeZone = Field(UTC, description="Time zone in which cron is read, by its IANA name. Default: UTC.")
     jitter_seconds: int = Field(
@@ -127,7 +127,7 @@ class MissedSlots(StatusModel):
         max_length=64,
         description="Why the backups were missed: Overtaken (a later one was due before Holdfast could take them), "
         "TooLate (startingDeadlineSeconds had passed), StillRunning (the last one had not ended), Suspended, "
-        "ScheduleChanged, or NameTaken (by a DatabaseBackup that the policy has not made).",
+        "ScheduleChanged, or NameTaken (a DatabaseBackup that the policy did not create has this name).",
     )
     count: int = Field(ge=0, description="Number of backups missed for this reason since the policy was created.")
     at_least: bool = Field(
@@ -145,13 +145,15 @@ class ScheduleStatus(StatusModel):
         alias="policyUID", max_length=253, description="Uid of the policy that this status describes."
     )
     settled_until: datetime = Field(
-        description="Time up to which every due backup was made, or is counted as missed, UTC."
+        description="Time up to which every due backup was created, or is counted as missed, UTC."
     )
     suspended: bool = Field(False, description="Whether the schedule is suspended.")
     interval_seconds: int | None = Field(
-        None, ge=0, description="Longest time between two backups in a row that the schedule asks for, in seconds."
+        None, ge=0, description="Longest time between two consecutive backups of the schedule, in seconds."
     )
-    message: Plain = Field(max_length=1024, description="The schedule in a sentence, and what is in its way.")
+    message: Plain = Field(
+        max_length=1024, description="The schedule in one sentence, and what keeps it from running, if anything does."
+    )
     missed: list[MissedSlots] = Field(
         [],
         max_length=16,

@@ -153,8 +153,8 @@ class S3Storage(SpecModel):
             "must be the name of a bucket: 3 to 63 lower-case letters, digits, '-' and '.', without s3:// and without "
             "a folder (set prefix for that)"
         ),
-        description="Name of the bucket. The bucket must exist. Required here or in the chart's defaults, unless store "
-        "names a store.",
+        description="Name of the bucket. The bucket must exist. Required here or in the chart's defaults, unless "
+        "storage.store is set.",
     )
     prefix: str | None = Field(
         None,
@@ -189,7 +189,8 @@ class S3Storage(SpecModel):
     prune_secret_name: ObjectName | None = Field(
         None,
         description="Secret with the credentials of the Jobs that delete backups, under the same keys as in "
-        "secretName. With it, what writes backups needs no right to delete them. Default: secretName.",
+        "secretName. With this Secret, the credentials that write backups need no right to delete them. Default: "
+        "secretName.",
     )
     secret_name: ObjectName | None = Field(
         None,
@@ -244,7 +245,7 @@ class S3Storage(SpecModel):
     )
     object_lock: ObjectLock | None = Field(
         None,
-        description="Let the store protect artifact and manifest by Object Lock until the backup expires. The bucket "
+        description="Make the store protect artifact and manifest by Object Lock until the backup expires. The bucket "
         "must have Object Lock enabled; the Job needs the right s3:PutObjectRetention. Default: the bucket's own "
         "retention, if it has one.",
     )
@@ -331,8 +332,8 @@ class Storage(SpecModel):
 
     store: StoreName | None = Field(
         None,
-        description="Key of a store in the chart's value stores, e.g. eu. The store says where its bucket is and how "
-        "to talk to it, so s3 may then set only what is left: prefix, secretName, secretKeys, pruneSecretName, "
+        description="Key of a store in the chart's value stores, e.g. eu. The chart then says where the bucket is and "
+        "how to reach it, so s3 may set only the other fields: prefix, secretName, secretKeys, pruneSecretName, "
         "serverSideEncryption, storageClass, tags and objectLock. The Secrets that the store names must be in this "
         "namespace. Default: s3 alone says where the bucket is.",
     )
