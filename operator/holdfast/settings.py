@@ -23,7 +23,10 @@ class Queue(SpecModel):
 
     max_running: int = Field(10, ge=1, le=100_000, description="Most backups that run at once, of all namespaces.")
     max_running_per_server: int = Field(
-        1, ge=0, le=1000, description="Most backups that run at once of one server, RDS instance or claim; 0: no limit."
+        1,
+        ge=0,
+        le=1000,
+        description="Most backups that run at once of one server, RDS instance or claim. 0 means no limit.",
     )
 
 
@@ -34,10 +37,11 @@ class Deletion(SpecModel):
         900,
         ge=30,
         le=86_400,
-        description="Seconds after which a backup that somebody has deleted is let go, though its data is still there.",
+        description="Seconds after which the resource of a deleted backup is removed, even if its data is not "
+        "deleted yet.",
     )
     max_running: int = Field(
-        20, ge=1, le=1000, description="Most Jobs at once that delete the data of backups that somebody has deleted."
+        20, ge=1, le=1000, description="Most Jobs that run at once to delete the data of deleted backups."
     )
 
 
@@ -49,7 +53,8 @@ class MigrationGate(SpecModel):
         86_400,
         ge=0,
         le=31_536_000,
-        description="Seconds for which retention keeps the backup of a migration that has succeeded, or is gone.",
+        description="Seconds for which retention keeps the backup of a migration after its Job has succeeded or is "
+        "gone.",
     )
 
 
@@ -65,12 +70,14 @@ class Settings(SpecModel):
     deletion: Deletion = Deletion()
     migration_gate: MigrationGate = MigrationGate()
     watch_namespaces: list[str] = Field([], description="Namespaces to watch; none means all.")
-    proxy: dict[str, str] = Field({}, description="HTTP_PROXY and the like, for the Jobs too.")
+    proxy: dict[str, str] = Field(
+        {}, description="Proxy settings (HTTP_PROXY and the like), for the operator and the Jobs."
+    )
     image_pull_policy: str = "IfNotPresent"
     retention_grace_seconds: int = Field(
-        3600, ge=0, description="How long after its creation retention leaves a backup alone."
+        3600, ge=0, description="Seconds after its creation in which retention does not delete a backup."
     )
-    own_user: bool = Field(True, description="Whether Jobs name the images' own user; OpenShift gives them another.")
+    own_user: bool = Field(True, description="Whether Jobs set the images' own user id. On OpenShift they must not.")
 
 
 def load(path: Path) -> Settings:

@@ -356,7 +356,7 @@ def test_a_namespace_that_is_deleted_does_not_end_the_backups_of_the_others(life
 def test_a_namespace_that_is_deleted_is_not_held_up_by_data_that_was_to_go(life: Life):
     (message,) = life.left
 
-    assert f"DatabaseBackup {life.release.leaver}/leaving was let go" in message
+    assert f"DatabaseBackup {life.release.leaver}/leaving was removed" in message
     assert "s3://backups/" in message
 
 

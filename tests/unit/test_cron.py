@@ -108,15 +108,15 @@ def test_looked_at_in_the_second_of_two_equal_hours_what_ran_in_the_first_does_n
     ("cron", "zone", "says"),
     [
         pytest.param("0 0 2 * * *", "UTC", "spec.schedule.cron: '0 0 2 * * *' has 6 fields", id="six fields"),
-        pytest.param("0 2 * *", "UTC", "has 4 fields and not five", id="four fields"),
+        pytest.param("0 2 * *", "UTC", "has 4 fields instead of five", id="four fields"),
         pytest.param("0 22-4 * * *", "UTC", "the field hour is not valid", id="a range backwards"),
         pytest.param("0 0 30 2 *", "UTC", "the field day of month is not valid", id="the 30th of February"),
-        pytest.param("0 0 LW * */7", "UTC", "never comes", id="a Sunday that is a weekday"),
+        pytest.param("0 0 LW * */7", "UTC", "is never due", id="a Sunday that is a weekday"),
         pytest.param("@reboot", "UTC", "has 1 fields", id="a word of no time"),
         pytest.param("0 2 * * *", "Europe/Berlln", "spec.schedule.timeZone: 'Europe/Berlln' is no", id="no such zone"),
-        pytest.param("0 2 * * *", "Europe", "spec.schedule.timeZone: 'Europe' is no time zone", id="a folder of zones"),
-        pytest.param("0 2 * * *", "../../etc/passwd", "is no time zone", id="a path"),
-        pytest.param("0 2 * * *", "Local", "is no time zone", id="the host's own"),
+        pytest.param("0 2 * * *", "Europe", "'Europe' is not a time zone", id="a folder of zones"),
+        pytest.param("0 2 * * *", "../../etc/passwd", "is not a time zone", id="a path"),
+        pytest.param("0 2 * * *", "Local", "is not a time zone", id="the host's own"),
     ],
 )
 def test_what_is_no_schedule_is_refused_by_its_field(cron, zone, says):

@@ -79,9 +79,9 @@ def test_a_container_beside_it_has_a_minute_to_end_too():
 @pytest.mark.parametrize(
     ("job", "pod", "says"),
     [
-        pytest.param({"complete": True}, {"job": "another"}, "is missing, or does not agree", id="its report is lost"),
+        pytest.param({"complete": True}, {"job": "another"}, "is missing, or does not fit", id="its report is lost"),
         pytest.param({"failed": "DeadlineExceeded"}, {"exit_code": 0, "report": CLEANED}, (
-            "is missing, or does not agree"
+            "is missing, or does not fit"
         ),
                      id="its Job says otherwise"),
         pytest.param({"complete": True}, {"exit_code": 0, "report": a_success()}, Reason.REPORT_MISSING,
@@ -101,7 +101,7 @@ def test_one_that_did_not_end_well_says_so(job, pod, says):
     assert decision.status.cleanup.state == "Failed"
     assert decision.status.phase is Phase.FAILED
     assert (decision.announcement.warning, decision.announcement.reason) == (True, "CleanupFailed")
-    said = "neither a backup nor a failure" if says == Reason.REPORT_MISSING else says
+    said = "neither a result nor a failure" if says == Reason.REPORT_MISSING else says
     assert said in decision.announcement.message
     assert decision.status.cleanup.message == decision.announcement.message
 
@@ -138,7 +138,7 @@ def test_a_backup_that_is_there_after_all_is_looked_for_by_another_job():
     assert status.job_name != a_failed_one().status.job_name
     assert [status.failure, status.completed_at, status.duration, status.duration_seconds, status.cleanup] == [None] * 5
     assert (told.announcement.warning, told.announcement.reason) == (True, "BackupFound")
-    assert "the backup is in the bucket, though no Pod could say so" in status.message
+    assert "the backup is in the bucket, although no Pod reported it" in status.message
 
     made = decide(observed(a_backup(status=status)), settings(), NOW)
     assert made.act == Create(BACKUP)

@@ -156,7 +156,7 @@ def test_what_an_injected_init_container_waits_for_is_said_as_not_ours():
     old = a_pod(waiting="PodInitializing", held_up_by=InitContainer("setup"), age=601)
     late = the_decision(observed(a_begun_backup(), job=a_job(age=700), pods=(old,), pods_listed=True))
     assert late.status.failure.reason == Reason.START_TIMEOUT
-    assert "init container setup is running" in late.status.failure.message
+    assert "init container setup is still running" in late.status.failure.message
 
 
 def test_an_init_container_that_failed_is_blamed_for_a_runner_that_never_ran():
@@ -424,7 +424,7 @@ def a_snapshot(**changes) -> Snapshot:
         (a_snapshot(kind="cluster"), "another instance"),
         (a_snapshot(arn="arn:aws:rds:eu-central-1:123456789012:snapshot:theirs"), "is not named"),
         (a_snapshot(copy={"arn": f"arn:aws:rds:eu-west-1:123456789012:snapshot:{NAME}", "region": "eu-west-1"}),
-         "not the requested one"),
+         "not the requested copy"),
     ],
 )  # fmt: skip
 def test_a_snapshot_is_believed_where_it_is_the_one_that_was_asked_for(snapshot, says):

@@ -266,7 +266,7 @@ def a_report(**fields: Any) -> Report:
         ),
         pytest.param(
             the_job(complete=True), [a_pod(exit_code=0, report=a_report(outcome="Succeeded"))],
-            "ReportMissing", "neither a backup nor a failure", id="its report tells nothing",
+            "ReportMissing", "neither a result nor a failure", id="its report tells nothing",
         ),
     ],
 )  # fmt: skip
@@ -289,9 +289,9 @@ def test_a_report_that_says_nothing_of_it_is_a_failure():
     [(marked(a_leaving_one()), "its resource was deleted"),
      (replace(marked(a_leaving_one()), status=after(marked(a_leaving_one()), FAILED)),
       "s: StorageAccessDenied: grant it"),
-     (a_leaving_one(), "no operator has seen the deletion before"),
+     (a_leaving_one(), "no operator saw the deletion earlier"),
      (a_leaving_one(phase=Phase.DELETING, deletion=Deletion(reason_to_delete="older", since=ago(9), job_name="sweep")),
-      "no operator has seen the deletion before")],
+      "no operator saw the deletion earlier")],
     ids=["nothing is known", "the last failure is told", "nobody has begun", "retention had begun"],
 )  # fmt: skip
 def test_after_so_long_it_is_let_go_and_told_where_the_data_lies(backup, why):

@@ -43,7 +43,9 @@ def test_a_clock_that_is_a_little_ahead_is_believed(ahead):
     ("completed", "says"),
     [
         pytest.param(BACKUP.begun.started_at - CLOCKS, None, id="its clock is an hour behind"),
-        pytest.param(BACKUP.begun.started_at - CLOCKS - timedelta(seconds=1), "before this one began", id="long ago"),
+        pytest.param(
+            BACKUP.begun.started_at - CLOCKS - timedelta(seconds=1), "before this backup began", id="long ago"
+        ),
         pytest.param(NOW + CLOCKS + timedelta(seconds=1), "in the future", id="in the future"),
     ],
 )
@@ -83,10 +85,10 @@ def a_snapshot(copied_to=None, copied_as=NAME):
         pytest.param(None, a_snapshot(), None, id="none, and none was asked for"),
         pytest.param("eu-west-1", a_snapshot("eu-west-1"), None, id="the one that was asked for"),
         pytest.param("eu-west-1", a_snapshot("eu-west-1", NAME.upper()), None, id="its name in capitals"),
-        pytest.param("eu-west-1", a_snapshot(), "copy is not the requested one", id="it is not there"),
-        pytest.param("eu-west-1", a_snapshot("eu-west-2"), "copy is not the requested one", id="in another region"),
+        pytest.param("eu-west-1", a_snapshot(), "copy is not the requested copy", id="it is not there"),
+        pytest.param("eu-west-1", a_snapshot("eu-west-2"), "copy is not the requested copy", id="in another region"),
         pytest.param("eu-west-1", a_snapshot("eu-west-1", "theirs"), "is not named", id="somebody else's"),
-        pytest.param(None, a_snapshot("eu-west-1"), "copy is not the requested one", id="one that nobody asked for"),
+        pytest.param(None, a_snapshot("eu-west-1"), "copy is not the requested copy", id="one that nobody asked for"),
     ],
 )
 def test_the_copy_of_a_snapshot_is_the_one_that_was_asked_for(asked, snapshot, says):
@@ -104,7 +106,7 @@ def test_the_copy_of_a_snapshot_is_the_one_that_was_asked_for(asked, snapshot, s
         pytest.param("readback", "verify", {"level": "readback"}, None, id="read back, as asked"),
         pytest.param(None, "rds-verify", {}, None, id="a snapshot"),
         pytest.param("readback", "verify", {"level": "checksum"}, "readback was requested", id="less than asked"),
-        pytest.param("readback", "verify", {}, "level none, and readback", id="it does not say how"),
+        pytest.param("readback", "verify", {}, "level none, but readback", id="it does not say how"),
         pytest.param("checksum", "cleanup", {"level": "checksum"}, "another task, cleanup", id="another task's"),
         pytest.param("checksum", "verify", None, "another task", id="nothing was found"),
         pytest.param("checksum", "verify", {"verifiedAt": NOW + CLOCKS}, None, id="a clock an hour ahead"),

@@ -81,7 +81,7 @@ def test_a_request_that_is_refused_keeps_its_number_is_said_once_and_is_asked_ag
     held = written(found).backup_now
     assert held is not None
     assert (held.request, held.number, held.name) == ("1", 1, None)
-    assert held.message == "the API server refuses the backup, and is asked again each minute: exceeded quota"
+    assert held.message == "the API server refuses the backup, and Holdfast tries again each minute: exceeded quota"
     assert isinstance(found, Write)
     assert found.announcement is not None
     assert (found.announcement.warning, found.announcement.reason) == (True, "BackupNotMade")
@@ -100,7 +100,7 @@ def test_a_strangers_backup_of_the_requests_name_is_said_and_left_alone():
     found = decide(a_policy(request="1", ours=ours(asked("1", 1), strange=True)), settings(), TWO)
     held = written(found).backup_now
     assert held is not None
-    assert held.message == f"a DatabaseBackup {asked('1', 1)} is there that this policy has not made"
+    assert held.message == f"DatabaseBackup {asked('1', 1)} already exists, and this policy did not create it"
     assert held.name is None
 
 
@@ -125,7 +125,7 @@ def test_a_slot_that_is_due_is_made_then_recorded_with_the_next_three():
     assert isinstance(found, Write)
     assert found.announcement is not None
     assert (found.announcement.warning, found.announcement.reason) == (False, "BackupScheduled")
-    assert found.announcement.message == f"{SLOT} was made by schedule"
+    assert found.announcement.message == f"the schedule created DatabaseBackup {SLOT}"
 
     later = decide(replace(o, status=status.to_dict()), settings(), TWO + HOUR)
     assert written(later).last_run == status.last_run
@@ -170,8 +170,10 @@ def test_a_page_of_deletions_is_begun_before_a_slot_that_is_due_is_run():
 @pytest.mark.parametrize(
     ("settled", "made", "warning", "says"),
     [
-        pytest.param({"suspended": True}, False, False, "2 slots up to", id="suspended: somebody wanted it so"),
-        pytest.param({}, True, True, "the slot 2026-11-21T02:00:00Z was not run", id="missed, and the newest was run"),
+        pytest.param({"suspended": True}, False, False, "2 backups due up to", id="suspended: somebody wanted it so"),
+        pytest.param(
+            {}, True, True, "the backup due at 2026-11-21T02:00:00Z was not taken", id="missed, and the newest was run"
+        ),
     ],
 )
 def test_what_was_missed_is_said(settled, made, warning, says):
@@ -184,7 +186,7 @@ def test_what_was_missed_is_said(settled, made, warning, says):
     assert found.announcement is not None
     assert (found.announcement.warning, found.announcement.reason) == (warning, "SlotsMissed")
     assert says in found.announcement.message
-    assert (f"; {SLOT} was made by schedule" in found.announcement.message) is made
+    assert (f"; the schedule created DatabaseBackup {SLOT}" in found.announcement.message) is made
 
 
 def test_a_slot_that_is_refused_waits_is_said_and_is_asked_again_in_a_minute():
@@ -193,8 +195,8 @@ def test_a_slot_that_is_refused_waits_is_said_and_is_asked_again_in_a_minute():
     status = written(found)
     assert status.schedule is not None
     assert status.schedule.message == (
-        "the slot 2026-11-22T02:00:00Z waits: the API server refuses the backup, and is asked again each minute: "
-        "exceeded quota"
+        "the backup due at 2026-11-22T02:00:00Z waits: the API server refuses the backup, and Holdfast tries again "
+        "each minute: exceeded quota"
     )
     assert (status.schedule.settled_until, status.next_runs) == (TWO - HOUR, [TWO + n * DAY for n in (1, 2, 3)])
     assert isinstance(found, Write)
@@ -226,14 +228,14 @@ def test_a_run_that_is_to_be_replaced_is_written_down_then_cancelled_then_the_sl
     assert isinstance(found, Write)
     assert found.announcement is not None
     assert (found.announcement.warning, found.announcement.reason) == (True, "BackupReplaced")
-    assert f"the slot {clock.to_text(TWO)} is due" in found.announcement.message
+    assert f"the next one is due at {clock.to_text(TWO)}" in found.announcement.message
 
     known = replace(o, status=status.to_dict())
     assert decide(known, settings(), TWO) == Do(RUNNING)
     refused = decide(replace(known, refused={RUNNING.name: "denied"}), settings(), TWO)
     said = written(refused).schedule
     assert said is not None
-    assert f"refuses to delete {RUNNING.name}, and is asked again each minute: denied" in said.message
+    assert f"refuses to delete {RUNNING.name}, and Holdfast tries again each minute: denied" in said.message
     assert decide(replace(known, under_way=None), settings(), TWO) == Do(MakeBackup(SLOT, slot=TWO))
 
 
@@ -254,7 +256,7 @@ def test_a_schedule_that_makes_no_sense_stops_and_is_remembered_as_it_stands():
     held = written(found).schedule
     assert held is not None
     assert (held.cron, held.time_zone, held.suspended) == ("0 22-4 * * *", "Europe/Berlin", False)
-    assert held.message == "no backups are taken: the schedule is not valid"
+    assert held.message == "Holdfast takes no backups: the schedule is not valid"
     assert (found.due, written(found).next_runs) == (None, None)
 
 

@@ -136,9 +136,9 @@ def said(status: DatabaseBackupStatus) -> dict[str, tuple[str, str, str]]:
 
 WHY = "retention deletes the backup: older than 30 days"
 DENIED = "the data could not be deleted: StorageAccessDenied: grant s3:DeleteObject"
-AGAIN = "the data could not be deleted, and this is tried again: StorageAccessDenied: grant s3:DeleteObject"
+AGAIN = "the data could not be deleted, and Holdfast tries again: StorageAccessDenied: grant s3:DeleteObject"
 KEPT = "Object Lock keeps the backup's data until 2026-12-01T08:45:00Z"
-PART = "Object Lock keeps the rest of the data until 2026-12-01T08:45:00Z; it is deleted then"
+PART = "Object Lock keeps the rest of the data until 2026-12-01T08:45:00Z; Holdfast deletes it then"
 GONE = "the backup's data was deleted on 2026-11-22T08:45:00Z: older than 30 days"
 LOCKED = {"result": Result.RETAINED, "until": UNTIL}
 CAN, CANNOT = "the backup can be restored", "there is no backup"

@@ -285,7 +285,7 @@ def test_where_the_bucket_deletes_a_backup_of_which_nothing_is_left_has_expired_
     status = decision.status
     assert (status.phase, status.failure, status.restore, status.kept_because) == (Phase.EXPIRED, None, None, None)
     assert status.verification_run.state == "Expired"
-    assert "its lifecycle rule, or somebody, has removed it" in status.message
+    assert "a lifecycle rule, or somebody, removed it" in status.message
     assert "nothing is left of the backup" in status.message
     said = conditions(status)
     assert "Ready" not in said

@@ -78,7 +78,10 @@ async def test_what_it_says_is_a_whole_condition_and_another_fault_is_said_anew(
     world.error = ValueError("no")
     await world.reconcile(PATIENCE)
     told = world.condition()
-    message = "a fault in Holdfast, retried each minute: ValueError: no. What to do: read the operator's log, and report the fault"  # noqa: E501
+    message = (
+        "a fault in Holdfast, which tries again each minute: ValueError: no. What to do: read the operator's log, "
+        "and report the fault"
+    )
     assert told == {
         "type": STALLED, "status": "True", "reason": "OperatorFault", "message": message,
         "lastTransitionTime": clock.to_text(NOW), "observedGeneration": 1,

@@ -100,7 +100,7 @@ def test_it_is_released_when_that_has_succeeded():
     [
         (seen(backup=RUNS), "MigrationHeld", "until DatabaseBackup migrate-before-"),
         (seen(others=(another(10, begun=True),)), "MigrationWaits", "until Job other"),
-        (seen(backup=replace(GOOD, released=True)), "MigrationSuspended", "does not do so again"),
+        (seen(backup=replace(GOOD, released=True)), "MigrationSuspended", "does not release it again"),
     ],
     ids=["while its backup is under way", "while another one of its policy migrates", "suspended again by a person"],
 )
@@ -114,12 +114,12 @@ def test_it_stays_suspended_and_is_told_why(o: Observation, reason: str, says: s
     ("o", "reason", "says"),
     [
         (seen(backup=FAILED), "BackupBeforeFailed", "ConnectionRefused"),
-        (seen(backup=BackupBefore(ours=True, over=True)), "BackupBeforeFailed", "no good backup:"),
-        (seen(backup=replace(GOOD, ours=False)), "BackupBeforeFailed", "not made for this Job"),
+        (seen(backup=BackupBefore(ours=True, over=True)), "BackupBeforeFailed", "not a good backup:"),
+        (seen(backup=replace(GOOD, ours=False)), "BackupBeforeFailed", "not created for this Job"),
         (seen(policy=False), "PolicyNotFound", "BackupPolicy 'orders'"),
         (seen(policy=False, backup=BackupBefore(ours=True, waits=True)), "PolicyNotFound", "create the policy"),
         (seen(refused="exceeded quota"), "MigrationNotReleased", "refuses its backup: exceeded quota"),
-        (seen(refused="denied", backup=GOOD), "MigrationNotReleased", "refuses it to be released: denied"),
+        (seen(refused="denied", backup=GOOD), "MigrationNotReleased", "refuses to release it: denied"),
         (seen(a_migration(suspended=False)), "MigrationNotHeld", "not created with spec.suspend: true"),
     ],
     ids=["its backup failed", "its backup is gone from the store or going", "a stranger's backup has the name",

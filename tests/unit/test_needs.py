@@ -18,7 +18,7 @@ def a_need(kind=NeedKind.ROLE, name="reader", value=None, run="CREATE ROLE reade
 
 TOLD = {
     "what a restore cannot do without": (
-        a_need(required=True), "the role reader must be there before a restore: CREATE ROLE reader",
+        a_need(required=True), "the role reader must exist before a restore: CREATE ROLE reader",
     ),
     "what is only lacking afterwards": (
         a_need(NeedKind.DATABASE_SETTING, "TimeZone", "UTC", "ALTER DATABASE shop SET TimeZone TO 'UTC'"),
@@ -26,11 +26,11 @@ TOLD = {
     ),
     "what belongs to something, with a value that the statement does not say": (
         a_need(NeedKind.EXTENSION, "dblink", "1.2", "CREATE EXTENSION dblink SCHEMA tools", of="tools", required=True),
-        "the extension dblink of tools (1.2) must be there before a restore: CREATE EXTENSION dblink SCHEMA tools",
+        "the extension dblink of tools (1.2) must exist before a restore: CREATE EXTENSION dblink SCHEMA tools",
     ),
     "what no statement gives": (
         a_need(NeedKind.SERVER_VERSION, "PostgreSQL", "17", None, required=True),
-        "the server's version, at least PostgreSQL (17) must be there before a restore",
+        "the server's version, at least PostgreSQL (17) must exist before a restore",
     ),
     "a kind of a later version": (
         ManifestNeed(kind="Moon", name="full"), "Moon full is not in the dump",
@@ -54,7 +54,7 @@ def test_what_is_required_is_told_first_each_statement_once_and_the_rest_counted
     many = [a_need(name=f"r{n}", run=f"CREATE ROLE r{n}") for n in range(20)]
     same = a_need(NeedKind.LOCALE, "C", run="CREATE DATABASE shop")
     told = needs.told([*many, same, a_need(NeedKind.ENCODING, "UTF8", run="CREATE DATABASE shop", required=True)])
-    assert told[0] == "the encoding UTF8 must be there before a restore: CREATE DATABASE shop"
+    assert told[0] == "the encoding UTF8 must exist before a restore: CREATE DATABASE shop"
     assert len(told) == needs.MAX_TOLD
     assert told[-1] == "and 10 more: see needs in manifest.json"
     assert not any("locale" in sentence for sentence in told)

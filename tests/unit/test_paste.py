@@ -39,10 +39,10 @@ def test_what_kubectl_prints_becomes_what_is_pasted(monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        pytest.param("no JSON", "standard input is no JSON document", id="no JSON"),
-        pytest.param("[]", "is no DatabaseBackup that has Succeeded", id="something else"),
-        pytest.param(json.dumps(a_document(kind="Pod")), "Pod orders-1 is no DatabaseBackup", id="another kind"),
-        pytest.param(json.dumps(a_document(status={})), "is no DatabaseBackup that has Succeeded", id="not begun"),
+        pytest.param("no JSON", "standard input is not a JSON document", id="no JSON"),
+        pytest.param("[]", "is not a DatabaseBackup that has Succeeded", id="something else"),
+        pytest.param(json.dumps(a_document(kind="Pod")), "Pod orders-1 is not a DatabaseBackup", id="another kind"),
+        pytest.param(json.dumps(a_document(status={})), "is not a DatabaseBackup that has Succeeded", id="not begun"),
         pytest.param(
             json.dumps(a_document(status={"phase": "Succeeded", "rows": "many"})),
             "the status of orders-1 cannot be read",

@@ -70,7 +70,7 @@ async def test_each_is_called_what_is_found_of_it_and_nothing_more_is_deleted():
     assert backups(cluster) == ENDS
     assert (sorted(store.looked_for), store.asked) == (["gone", "half", "whole"], [])
     assert (conditions(cluster, "whole")["Ready"], "deletion" in status(cluster, "whole")) == ("True", False)
-    assert "its policy was deleted before the end of that" in status(cluster, "gone")["message"]
+    assert "somebody deleted its policy before the deletion ended" in status(cluster, "gone")["message"]
     assert status(cluster, "gone")["deletion"]["result"] == "Deleted"
     assert (conditions(cluster, "half")["Ready"], "deletion" in status(cluster, "half")) == ("False", False)
 

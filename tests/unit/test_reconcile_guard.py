@@ -68,7 +68,7 @@ async def test_another_name_is_no_confirmation():
     world = await a_world(**FIRST)
     await waits(world)
     await confirm(world, "order")
-    assert "spec.confirm names another database" in (await waits(world))["message"]
+    assert "spec.confirm is not the name of the target" in (await waits(world))["message"]
 
 
 async def test_a_name_that_came_with_the_resource_is_no_confirmation_until_it_is_given_again():
@@ -86,7 +86,7 @@ async def test_where_nobody_is_to_be_asked_status_and_event_say_why():
     assert status["phase"] == "Succeeded"
     assert status["confirmation"]["unattended"] == "the nightly rehearsal"
     (said,) = events(world, "Confirmed")
-    assert said.endswith("nobody is asked about this restore into production: the nightly rehearsal")
+    assert said.endswith("nobody is asked to confirm this restore into production: the nightly rehearsal")
 
 
 async def test_a_reason_alone_is_no_confirmation():

@@ -245,7 +245,7 @@ async def test_a_replaced_database_is_kept_and_named():
     assert status["replaced"]["name"] == task.beside.old
     assert task.beside.old.startswith("orders_before_again_")
     assert status["replaced"]["until"] == "2026-11-22T10:45:00Z"
-    assert f"called {task.beside.old} now" in status["message"]
+    assert f"the old database is now {task.beside.old}" in status["message"]
     assert await world.reconcile() == NOW + timedelta(hours=2)
 
 
@@ -279,7 +279,7 @@ async def test_undo_is_a_resource_that_puts_back_what_was_replaced():
     assert back.database == task.database
     assert status["phase"] == "Succeeded"
     assert status["replaced"]["name"] == back.old
-    assert "put back what DatabaseRestore again had replaced" in status["message"]
+    assert "put back the database that DatabaseRestore again had replaced" in status["message"]
 
 
 async def test_what_is_not_kept_any_more_cannot_be_put_back():
@@ -292,7 +292,7 @@ async def test_what_is_not_kept_any_more_cannot_be_put_back():
     world.put("undo", source={"replacedBy": {"name": "again"}})
     status = await world.until_the_end("undo")
     assert (status["phase"], status["failure"]["reason"]) == ("Failed", Reason.SOURCE_NOT_GOOD)
-    assert "is not kept any more" in status["failure"]["message"]
+    assert "is no longer kept" in status["failure"]["message"]
 
 
 async def test_what_is_being_put_back_is_not_removed_meanwhile():
@@ -320,7 +320,7 @@ async def test_two_restores_into_one_database_come_one_after_the_other():
 
     status = await world.status("later")
     assert status["phase"] == "Queued"
-    assert status["message"] == "DatabaseRestore again restores into the same database, and goes first"
+    assert status["message"] == "DatabaseRestore again restores into the same database, and runs first"
     assert "jobName" not in status
     await world.until_the_end("again")
     await world.reconcile("again")

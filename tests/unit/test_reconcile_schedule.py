@@ -106,7 +106,7 @@ async def test_a_slot_that_is_due_gets_its_backup_and_is_recorded():
     assert said["schedule"]["settledUntil"] == "2026-11-22T02:00:00Z"
     assert said["schedule"]["message"] == "at 02:00 every day, UTC"
     assert due == TWO + timedelta(days=1)
-    assert events(cluster) == [("Normal", "BackupScheduled", f"{SLOT} was made by schedule")]
+    assert events(cluster) == [("Normal", "BackupScheduled", f"the schedule created DatabaseBackup {SLOT}")]
 
 
 async def test_a_policy_whose_schedule_asks_for_nothing_now_is_written_once():
@@ -396,11 +396,12 @@ async def test_replace_cancels_the_run_that_still_goes_on_makes_the_slots_own_an
     assert status(cluster)["schedule"]["missed"] == []
     assert status(cluster)["recent"] == [{"name": SLOT, "result": "Replaced", "completedAt": "2026-11-22T03:00:00Z"}]
     cancelled = (
-        f"{SLOT} is cancelled: it has not ended, the slot 2026-11-22T03:00:00Z is due, and concurrencyPolicy is Replace"
+        f"DatabaseBackup {SLOT} is cancelled: it has not ended, the next one is due at 2026-11-22T03:00:00Z, and "
+        "concurrencyPolicy is Replace"
     )
     assert events(cluster)[1:] == [
         ("Warning", "BackupReplaced", cancelled),
-        ("Normal", "BackupScheduled", f"{NEXT} was made by schedule"),
+        ("Normal", "BackupScheduled", f"the schedule created DatabaseBackup {NEXT}"),
     ]  # fmt: skip
 
 
@@ -476,7 +477,10 @@ async def test_where_the_api_server_refuses_to_cancel_a_run_the_schedule_says_so
             raise Refused("denied by a policy", 403)
 
     assert await looked_at(cluster, TWO + HOUR, Refusing()) == TWO + HOUR + MINUTE
-    assert f"refuses to delete {SLOT}, and is asked again each minute: denied" in status(cluster)["schedule"]["message"]
+    assert (
+        f"refuses to delete {SLOT}, and Holdfast tries again each minute: denied"
+        in status(cluster)["schedule"]["message"]
+    )
     assert backups(cluster) == [SLOT]
     await lived(cluster, TWO + HOUR + MINUTE)
     assert backups(cluster) == [NEXT]

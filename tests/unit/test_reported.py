@@ -42,7 +42,7 @@ def test_a_snapshot_reaches_the_status_with_every_field():
     assert reported.snapshot(result).to_dict() == ALL
 
 
-@pytest.mark.parametrize("said", [[], ["the role reader must be there before a restore: CREATE ROLE reader"]])
+@pytest.mark.parametrize("said", [[], ["the role reader must exist before a restore: CREATE ROLE reader"]])
 def test_what_a_restore_needs_reaches_the_status_where_there_is_such(said):
     result = a_success().backup.model_copy(update={"needs": said})
     assert reported.needs(result) == (said or None)

@@ -306,7 +306,7 @@ def test_where_the_bucket_deletes_nothing_is_deleted_and_the_age_is_what_is_expe
     assert (gone(found), found.sweep, found.external) == ([], (), True)
     assert [each.expires for each in found.verdicts] == [NOW + 9 * DAY, NOW + 8 * DAY, NOW - 390 * DAY]
     assert found.overdue == 1
-    assert "1 past their days, looked for one after the other" in summary(found)
+    assert "1 have expired, and Holdfast looks for them one after the other" in summary(found)
 
 
 def test_where_holdfast_deletes_nothing_is_past_its_days_unseen():
@@ -473,16 +473,17 @@ LIFECYCLE = "a lifecycle rule of the bucket deletes them"
         pytest.param(FOUR, {}, "3 backups kept, 11 MB; 1 backup, 3.0 MB to be deleted", id="one goes"),
         pytest.param(
             FOUR, {"dryRun": True},
-            "3 backups kept, 11 MB; 1 backup, 3.0 MB would be deleted, if this were no dry run", id="a dry run",
+            "3 backups kept, 11 MB; 1 backup, 3.0 MB would be deleted without dryRun", id="a dry run",
         ),
         pytest.param(
-            HELD, {}, "1 backup kept, 5.0 MB; 2 backups, 6.0 MB would be deleted, and the plan waits for approval",
+            HELD, {}, "1 backup kept, 5.0 MB; 2 backups, 6.0 MB would be deleted, but the plan waits for approval",
             id="held",
         ),
         pytest.param(FOUR, {"mode": "External", "days": 50}, f"4 backups kept, 14 MB; {LIFECYCLE}", id="the bucket's"),
         pytest.param(
             FOUR, {"mode": "External", "days": 30},
-            f"4 backups kept, 14 MB; {LIFECYCLE}; 1 past their days, looked for one after the other", id="overdue",
+            f"4 backups kept, 14 MB; {LIFECYCLE}; 1 have expired, and Holdfast looks for them one after the other",
+            id="overdue",
         ),
     ],
 )  # fmt: skip
@@ -493,9 +494,9 @@ def test_a_plan_is_said_in_a_sentence(facts, fields, sentence):
 def test_a_plan_that_is_held_says_why_and_how_it_is_approved():
     found = planned(*HELD)
     assert telling.held(found) == (
-        "2 backups of 3 good ones would be deleted, and 2 are more than half of the 3 good backups: nothing is deleted "
-        f"until you approve this very plan by annotating the policy with holdfast.dev/approve-deletions={found.hash}, "
-        "or change the policy"
+        "2 backups of 3 good ones would be deleted, and 2 are more than half of the 3 good backups: Holdfast deletes "
+        "nothing until you approve exactly this plan with the annotation "
+        f"holdfast.dev/approve-deletions={found.hash} on the policy, or change the policy"
     )
 
 
@@ -601,7 +602,7 @@ def test_where_the_time_zone_is_none_no_backup_of_the_policy_is_deleted(zone):
     policy = a_policy().model_copy(update={"schedule": schedule})
     with pytest.raises(HoldfastError, match=rf"spec.schedule.timeZone: '{zone}' is no") as raised:
         Rules.of(policy)
-    assert "no backup of the policy is deleted" in raised.value.remedy
+    assert "Holdfast deletes no backup of this policy" in raised.value.remedy
 
 
 # Any history: of any age, good, suspicious, failed, damaged, pinned, in use, gone, locked; in any order of names.

@@ -175,9 +175,7 @@ def test_what_was_found_is_reported_and_a_resource_made_again_is_warned_of():
     told = earlier.told(done(), looked)
     assert told.backup is not None
     assert (told.backup.earlier[0].rows, told.backup.made_again) == (100, f"backup-{days(1):%Y%m%d-%H%M%S}")
-    assert (
-        "this resource was created again and has taken another backup, of the database as it is now" in told.warnings[0]
-    )
+    assert "this resource was created again, and took another backup of the database as it is now" in told.warnings[0]
 
 
 def test_a_list_that_is_denied_is_a_warning_and_no_failure():

@@ -96,7 +96,7 @@ def test_without_the_clusters_memory_an_identity_that_is_mounted_means_that_it_m
     assert "COPY public.orders" in restored(bench)
     (bench.folder / "restored").unlink()
     put_a_plain_script_in_its_place(bench)
-    with pytest.raises(HoldfastError, match="not encrypted although an identity is mounted") as caught:
+    with pytest.raises(HoldfastError, match="not encrypted, but an identity is mounted") as caught:
         bench.restore()
     assert caught.value.reason is Reason.MANIFEST_CONFLICT
     assert restored(bench) is None
@@ -193,7 +193,7 @@ def test_limits_that_the_target_sets_are_lifted_and_what_it_lacks_stops_the_rest
 def test_what_is_more_than_its_manifest_says_is_cut_off(bench):
     bench.back_up()
     bench.rewrite(lambda said: said["artifact"].update(uncompressedBytes=100))
-    with pytest.raises(HoldfastError, match="more than the 100 bytes") as caught:
+    with pytest.raises(HoldfastError, match="more bytes when decompressed than its manifest says") as caught:
         bench.restore()
     assert caught.value.reason is Reason.CONTENT_MISMATCH
 

@@ -205,12 +205,12 @@ def test_a_target_that_is_made_anew_is_that_first_and_asked_again_about_the_rest
     found = target.Found(missing=["m"], run=['CREATE DATABASE "it" ENCODING', "CREATE EXTENSION x"], anew=True)
     with pytest.raises(HoldfastError) as caught:
         target.require(found, "it")
-    assert 'make it anew, with its OWNER: CREATE DATABASE "it" ENCODING; then restore again' in caught.value.remedy
+    assert 'create it again, with its OWNER: CREATE DATABASE "it" ENCODING; then restore again' in caught.value.remedy
     assert "EXTENSION" not in caught.value.remedy
 
 
 REMEDIES = {
-    'ERROR:  permission denied to create extension "dblink"': "make the extension",
+    'ERROR:  permission denied to create extension "dblink"': "CREATE EXTENSION",
     "ERROR:  permission denied for schema public": "owns the target",
     "ERROR:  must be owner of extension dblink": "owns the target",
     'ERROR:  role "reader" does not exist': "CREATE ROLE",
@@ -269,7 +269,8 @@ def lacks(server, *wanted):
 
 REFUSED = {
     "another encoding": (
-        FakeServer(), a_need(NeedKind.ENCODING, "LATIN1"), "the encoding LATIN1 is the dump's, and the target has UTF8",
+        FakeServer(), a_need(NeedKind.ENCODING, "LATIN1"),
+            "the encoding LATIN1 is the encoding of the dump, but the target has UTF8",
         "CREATE DATABASE \"it\" TEMPLATE template0 ENCODING 'LATIN1' LOCALE_PROVIDER libc",
     ),
     "a role that is not there": (
@@ -277,20 +278,22 @@ REFUSED = {
         'CREATE ROLE "reader"',
     ),
     "an extension that only an administrator makes": (
-        FakeServer(available=[("dblink", False)]), DBLINK_NEED, "this user may not make it", f'{DBLINK} "public"',
+        FakeServer(available=[("dblink", False)]), DBLINK_NEED, "this user has no right to create it",
+        f'{DBLINK} "public"',
     ),
     "an extension that is trusted, for who may make nothing": (
-        FakeServer(available=[("dblink", True)], might=[(False, False)]), DBLINK_NEED, "this user may not make it",
+        FakeServer(available=[("dblink", True)], might=[(False, False)]), DBLINK_NEED,
+            "this user has no right to create it",
         f'{DBLINK} "public"',
     ),
     "an extension whose package is not there": (
-        FakeServer(), DBLINK_NEED, "is not installed on the server", f'{DBLINK} "public"',
+        FakeServer(), DBLINK_NEED, "is not available on the server", f'{DBLINK} "public"',
     ),
     "a right on a wrapper": (
-        FakeServer(wrappers=[("postgres_fdw", False)]), WRAPPER, "is what this user does not have",
+        FakeServer(wrappers=[("postgres_fdw", False)]), WRAPPER, "is a right that this user lacks",
         'GRANT USAGE ON FOREIGN DATA WRAPPER "postgres_fdw" TO the_restoring_user',
     ),
-    "what only a superuser makes": (FakeServer(), SUPERUSER, "only a superuser may make", None),
+    "what only a superuser makes": (FakeServer(), SUPERUSER, "only a superuser may create", None),
     "an older server": (
         FakeServer(16), a_need(NeedKind.SERVER_VERSION, "PostgreSQL", "17"), "the server is PostgreSQL 16", None,
     ),
@@ -352,7 +355,7 @@ def test_what_the_restored_database_only_lacks_is_a_warning_about_the_target(nee
 
 def test_an_extension_of_another_version_is_a_warning():
     found = lacks(FakeServer(installed=[("dblink", "1.3")]), DBLINK_NEED)
-    assert found.warnings == ["the extension dblink of public is 1.3 here, and was 1.2"]
+    assert found.warnings == ["the extension dblink of public has version 1.3 in the target, but had 1.2 in the backup"]
 
 
 def test_a_right_on_a_wrapper_is_asked_for_together_with_the_extension_that_brings_it():

@@ -168,7 +168,7 @@ def test_what_could_not_be_removed_is_told_with_what_went_wrong(server):
     with pytest.raises(HoldfastError) as caught, replacing(server).opened():
         raise HoldfastError(Reason.RESTORE_FAILED, "half-way", "look")
     assert caught.value.reason is Reason.RESTORE_FAILED
-    assert "half-way; the database 'shop_fresh'" in caught.value.message
+    assert "half-way; the new database 'shop_fresh'" in caught.value.message
     assert caught.value.remedy == 'look; and DROP DATABASE "shop_fresh"'
 
 
@@ -304,7 +304,7 @@ class Answers:
 PLAIN, MIGHTY = (False, True, False, False), (True, False, False, False)
 IN_THE_WAY = {
     "no right to make one": (Answers((False, False, False, False)), "ALTER ROLE the_restoring_user CREATEDB"),
-    "a replica": (Answers((True, True, True, True)), "name the primary"),
+    "a replica": (Answers((True, True, True, True)), "to the primary server"),
     "not the owner": (Answers(PLAIN, owning=(False, True)), 'GRANT "owner" TO the_restoring_user'),
     "may not give it to the owner": (Answers(PLAIN, owning=(True, False)), 'GRANT "owner" TO the_restoring_user'),
     "another's tablespace": (Answers(PLAIN, space=False), 'GRANT CREATE ON TABLESPACE "fast"'),

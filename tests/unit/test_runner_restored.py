@@ -67,7 +67,7 @@ def differences(has: Came, task: RestoreTask) -> list[str]:
 @pytest.mark.parametrize(
     ("has", "said"),
     [
-        pytest.param(Came(TABLES[:1]), "table public.items is not there", id="a table is missing"),
+        pytest.param(Came(TABLES[:1]), "table public.items does not exist", id="a table is missing"),
         pytest.param(
             Came([ManifestTable(name="public.orders", rows=2), TABLES[1]]),
             "table public.orders has 2 rows instead of 3",
@@ -116,7 +116,8 @@ def test_more_differences_than_a_report_holds_are_cut():
 
 
 @pytest.mark.parametrize(
-    ("mode", "says"), [(RestoreMode.REPLACE, "nothing was switched"), (RestoreMode.REFUSE, "do not use what is in")]
+    ("mode", "says"),
+    [(RestoreMode.REPLACE, "nothing was switched"), (RestoreMode.REFUSE, "do not use the target as it is")],
 )
 def test_the_remedy_says_what_became_of_the_target(mode, says):
     with pytest.raises(HoldfastError) as caught:

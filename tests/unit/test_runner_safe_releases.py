@@ -15,8 +15,8 @@ HOW_TO = Path(__file__).parents[2] / "docs/how-to/back-up-postgresql.md"
         ("pg_dump 17.11", "fixed in 17.12"),
         ("pg_dump 17.9", "fixed in 17.12"),
         ("pg_dump 18.6", "fixed in 18.7"),
-        ("pg_dump 13.23", "gets no more security fixes"),
-        ("pg_dump 9.6.24", "gets no more security fixes"),
+        ("pg_dump 13.23", "no longer gets security fixes"),
+        ("pg_dump 9.6.24", "no longer gets security fixes"),
     ],
 )
 def test_a_release_below_the_first_safe_one_is_warned_of(version: str, says: str):

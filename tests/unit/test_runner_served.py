@@ -40,9 +40,9 @@ def a_manifest(form, tables=("public.orders",)):
     [
         ("sql", a_task(content=Content.SCHEMA), "content Schema"),
         ("sql", a_task(content=Content.DATA), "content Data"),
-        ("sql", a_task(tables=["public.orders"]), "a choice of tables"),
+        ("sql", a_task(tables=["public.orders"]), "with tables"),
         ("sql", a_task(jobs=2), "jobs: 2"),
-        ("directory", a_task(jobs=2, mode=RestoreMode.INTO), "in the mode Into"),
+        ("directory", a_task(jobs=2, mode=RestoreMode.INTO), "with mode Into"),
         ("custom", a_task(tables=["public.other"]), "'public.other'"),
         ("custom", a_task(tables=["nonsense"]), "'nonsense'"),
     ],

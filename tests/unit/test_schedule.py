@@ -85,7 +85,7 @@ def test_of_several_that_were_missed_the_newest_is_caught_up_and_the_others_are_
     assert (found.make, gaps(found)) == (TWO, [("Overtaken", 3)])
     recorded = planned(TWO + HOUR, settled(TWO - 4 * DAY), there=children("orders-20261122-0200"))
     assert (recorded.ran, counts(recorded)) == (TWO, {"Overtaken": 3})
-    assert rules.says(recorded.missed[0]).startswith("3 slots up to 2026-11-21T02:00:00Z were not run")
+    assert rules.says(recorded.missed[0]).startswith("3 backups due up to 2026-11-21T02:00:00Z were not taken")
 
 
 RUN_YESTERDAY = "orders-20261121-0200"
@@ -254,7 +254,7 @@ def test_years_of_downtime_are_said_to_be_more_than_were_counted():
     every = a_schedule("* * * * *")
     found = planned(TWO, settled(TWO - 3650 * DAY, every), every)
     assert (found.make, found.missed[0].slots.more) == (TWO, True)
-    assert rules.says(found.missed[0]).startswith("more than 999 slots")
+    assert rules.says(found.missed[0]).startswith("more than 999 backups due")
     assert found.record.missed[0].at_least
 
 

@@ -65,7 +65,7 @@ def test_the_charts_default_may_be_a_store(storage, store, bucket, secret):
 
 @pytest.mark.parametrize(
     ("stores", "there"),
-    [(STORES, "they name archive, eu"), ({}, "they name none at all")],
+    [(STORES, "they name archive, eu"), ({}, "they name no store")],
     ids=["others are there", "there are none"],
 )
 def test_a_store_that_is_not_there_is_said_by_name_with_those_that_are(stores, there):

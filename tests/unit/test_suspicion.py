@@ -127,7 +127,7 @@ def test_a_loss_that_was_meant_begins_a_new_measure():
 def test_another_schema_alone_is_told_and_not_suspicious(former, told):
     found = condition(ended([former]))
     assert found.status == "False"
-    assert ("the schema is written otherwise than in backup-86400" in found.message) is told
+    assert ("the schema differs from backup-86400" in found.message) is told
     assert "changed since" not in found.message, "a restore alone has the server write it otherwise"
 
 
@@ -240,6 +240,6 @@ def test_a_resource_that_was_made_again_is_loud_and_only_a_loss_is_suspicious(ea
     decision = ended(rows=rows, earlier=earlier, made_again="backup-20261101-000000")
 
     assert (condition(decision).status, condition(decision).reason) == (status, reason)
-    assert "an earlier resource of this name took backup-20261101-000000" in condition(decision).message
+    assert "an earlier resource with this name took backup-20261101-000000" in condition(decision).message
     assert (decision.announcement.reason, decision.announcement.warning) == (event, True)
     assert decision.status.phase is Phase.SUCCEEDED

@@ -21,7 +21,7 @@ def there(value: T | None, field: str) -> T:
         raise HoldfastError(
             Reason.INVALID_SPEC,
             f"status.{field} is missing",
-            "another release has written it, or somebody by hand: create another backup",
+            "create another backup: another release of Holdfast, or somebody by hand, wrote this status",
         )
     return value
 

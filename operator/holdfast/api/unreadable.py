@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 Schema = dict[str, Any]
 M = TypeVar("M", bound=BaseModel)
 _NEWER = "upgrade the operator to the release of the CustomResourceDefinitions, or install those of the operator's own"
-_OLDER = "install the CustomResourceDefinitions of the operator's own release, which ask for it"
+_OLDER = "install the CustomResourceDefinitions of the operator's own release, which require this field"
 
 
 def explained(error: ValidationError, model: type[BaseModel], root: str, correct: str) -> tuple[str, str]:

@@ -180,8 +180,8 @@ class Manifest(ManifestDocument):
     needs: list[ManifestNeed] | None = Field(
         None,
         fail_fast=True,
-        description="What the dump does not hold and a restore needs, what it cannot do without first. Absent if an "
-        "older version of Holdfast, which did not ask the server, wrote the manifest.",
+        description="What a restore needs and the dump does not contain; what the restore cannot do without comes "
+        "first. Absent if an older version of Holdfast wrote the manifest, which did not ask the server.",
     )
     started_at: datetime = Field(description="When the Pod began, UTC.")
     completed_at: datetime = Field(description="When the artifact was stored and verified, UTC.")

@@ -99,7 +99,7 @@ def bounded(needs: Iterable[ManifestNeed]) -> tuple[list[ManifestNeed], list[str
     if len(found) <= MAX_NEEDS:
         return found, []
     return found[:MAX_NEEDS], [
-        f"a restore needs {len(found)} things that are not in the dump, and the manifest lists {MAX_NEEDS} of them"
+        f"a restore needs {len(found)} things that are not in the dump, but the manifest lists only {MAX_NEEDS} of them"
     ]
 
 
@@ -122,7 +122,7 @@ def sentence(need: ManifestNeed, run: str | None = None) -> str:
     """Say what is needed, and which statement provides it: `run`, else its own."""
     run = run or need.run
     what = f"{what_it_is(need)}{_value(need, run)}"
-    said = f"{what} must be there before a restore" if need.required else f"{what} is not in the dump"
+    said = f"{what} must exist before a restore" if need.required else f"{what} is not in the dump"
     return shorten(plain(f"{said}: {run}" if run else said), MAX_SENTENCE)
 
 

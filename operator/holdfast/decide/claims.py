@@ -24,9 +24,11 @@ def missing(name: str, claim: ClaimView | None) -> Failure | None:
         return None
     return Failure(
         reason=Reason.CLAIM_NOT_FOUND,
-        message=f"PersistentVolumeClaim {name} does not exist in this namespace, and is waited for",
-        remedy="correct database.volume.claimName, or create the claim in this namespace; claims in other namespaces "
-        "are never used",
+        message=f"PersistentVolumeClaim {name} does not exist in this namespace, and Holdfast waits for it",
+        remedy=(
+            "correct database.volume.claimName, or create the claim in this namespace: Holdfast never uses claims of "
+            "other namespaces"
+        ),
     )
 
 
@@ -39,5 +41,5 @@ def in_use(name: str, claim: ClaimView | None) -> Failure | None:
         reason=Reason.CLAIM_IN_USE,
         message=f"PersistentVolumeClaim {name} is ReadWriteOncePod, and Pod {pod} on node {where} uses it: no other "
         "Pod can mount it, not even on the same node",
-        remedy="use a claim with ReadWriteOnce, or stop that Pod; then create another resource like this one",
+        remedy="use a claim with ReadWriteOnce, or stop that Pod; then create another backup",
     )

@@ -31,7 +31,7 @@ class InitContainer:
             return f"init container {self.name} ended with code {self.exit_code}"
         if self.reason:
             return f"init container {self.name} does not run: {self.reason}: {self.message}"
-        return f"init container {self.name} is running, and the runner starts after it"
+        return f"init container {self.name} is still running, and the runner can only start after it"
 
 
 def state_of_the_runner(status: Body) -> Body:

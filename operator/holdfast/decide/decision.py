@@ -130,7 +130,7 @@ class Hold:
 
     def __str__(self) -> str:
         """Say it for the log."""
-        return "add the finalizer: its data is to go before it goes"
+        return "add the finalizer: Holdfast deletes the data before the resource goes"
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ class Release:
 
     def __str__(self) -> str:
         """Say it for the log."""
-        return "remove the finalizer" + (", though its data is not deleted" if self.left else "")
+        return "remove the finalizer" + (", although its data is not deleted" if self.left else "")
 
 
 @dataclass(frozen=True)

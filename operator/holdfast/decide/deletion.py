@@ -10,7 +10,11 @@ from holdfast.errors import Reason
 from holdfast.sentences import explain, shorten
 
 _LONGEST = 512  # characters of a message
-_UNSAID = {"result": Result.FAILED, "reason": Reason.REPORT_MISSING, "message": "the Job's report does not say"}
+_UNSAID = {
+    "result": Result.FAILED,
+    "reason": Reason.REPORT_MISSING,
+    "message": "the Job's report does not say what happened",
+}
 
 
 def results(members: Sequence[Member], report: DeleteReport) -> list[Member]:

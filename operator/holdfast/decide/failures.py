@@ -15,7 +15,7 @@ def failure_in(report: Report | None) -> Failure:
     if report is None or report.failure is None:
         return Failure(
             reason=Reason.REPORT_MISSING,
-            message="the runner's report has neither a backup nor a failure",
+            message="the runner's report has neither a result nor a failure",
             remedy="use runner images of the operator's own release",
         )
     told = report.failure
@@ -26,8 +26,8 @@ def job_name_taken(name: str) -> Failure:
     """Somebody else's Job bears the name that ours would have."""
     return Failure(
         reason=Reason.JOB_NAME_TAKEN,
-        message=f"a Job named {name} exists already and does not belong to this resource",
-        remedy="find out who created that Job, and delete it",
+        message=f"a Job named {name} already exists and does not belong to this resource",
+        remedy="find out who created that Job, delete it, then create another backup",
     )
 
 
@@ -41,7 +41,7 @@ def job_overdue(name: str) -> Failure:
     return Failure(
         reason=Reason.DEADLINE_EXCEEDED,
         message=f"the deadline of Job {name} passed long ago, and the cluster has not ended the Job",
-        remedy="find the Job's Pod that still exists: either its node does not answer, or a finalizer keeps the Pod",
+        remedy="find the Job's Pod, which still exists: either its node does not answer, or a finalizer keeps the Pod",
     )
 
 
@@ -58,19 +58,22 @@ def report_contradicted(attempts: int) -> Failure:
     """Job after Job failed, though a Pod of each reported success."""
     return Failure(
         reason=Reason.REPORT_IMPLAUSIBLE,
-        message=f"{attempts} Jobs failed although their Pods report a success, so the reports are not believed",
+        message=f"{attempts} Jobs failed although their Pods report a success, so Holdfast does not trust the reports",
         remedy="find out who creates or changes Pods in this namespace, and look for manifest.json in "
         "status.location: the bucket may hold the backup",
     )
 
 
-def report_implausible(what: str) -> Failure:
-    """A report does not fit what was asked for."""
+_MAY_BE_THERE = "look for manifest.json in status.location: the bucket may hold the backup"
+
+
+def report_implausible(what: str, then: str = _MAY_BE_THERE) -> Failure:
+    """A report does not fit what was asked for; `then`: where to look for what was really done."""
     return Failure(
         reason=Reason.REPORT_IMPLAUSIBLE,
         message=f"the Job's report is not plausible: {what}",
         remedy="use runner images of the operator's own release, find out who else creates Pods in this namespace, "
-        "and look for manifest.json in status.location: the bucket may hold the backup",
+        f"and {then}",
     )
 
 

@@ -100,24 +100,25 @@ def _before(o: Observation) -> Decision[StatusModel]:
     return tell(
         o.job, False, "MigrationWaits",
         f"the Job stays suspended until Job {first}, which has the same {naming.LABEL_BACKUP_FIRST}, has ended: a "
-        "backup is of no use as a way back when it is taken during another migration",
+        "backup taken during another migration would be no way back",
     )  # fmt: skip
 
 
 def _with_backup(o: Observation, backup: BackupBefore) -> Decision[StatusModel]:
     name = o.job.backup_name
     if not backup.ours:
-        return _stays(o.job, f"{name}: a DatabaseBackup of this name is there that was not made for this Job")
+        return _stays(o.job, f"DatabaseBackup {name} already exists, and was not created for this Job")
     if backup.released:
         return tell(
             o.job, False, "MigrationSuspended",
-            "Holdfast has released the Job before, and does not do so again: whoever has suspended it since resumes it",
+            "Holdfast has released this Job before, and does not release it again: whoever suspended the Job since "
+            "then must resume it",
         )  # fmt: skip
     if backup.good:
         return Do(ReleaseJob(o.job, name))
     if backup.over:
         why = f" ({backup.failed_for})" if backup.failed_for else ""
-        return _stays(o.job, f"DatabaseBackup {name} is no good backup{why}: kubectl describe dbb {name} says why")
+        return _stays(o.job, f"DatabaseBackup {name} is not a good backup{why}: kubectl describe dbb {name} says why")
     return tell(o.job, False, "MigrationHeld", f"the Job stays suspended until DatabaseBackup {name} has succeeded")
 
 
@@ -133,7 +134,7 @@ def _not_held(job: MigrationJob) -> Decision[StatusModel]:
     return tell(
         job, True, "MigrationNotHeld",
         f"the Job has the label {naming.LABEL_BACKUP_FIRST}, but was not created with spec.suspend: true: it runs "
-        "without a backup before it. What to do: create the next one suspended",
+        "without a backup before it. What to do: create the next Job with spec.suspend: true",
     )  # fmt: skip
 
 
@@ -148,16 +149,16 @@ def _unknown(job: MigrationJob) -> Decision[StatusModel]:
 def _no_policy(job: MigrationJob) -> Decision[StatusModel]:
     return tell(
         job, True, "PolicyNotFound",
-        f"the Job stays suspended: BackupPolicy {quoted(job.policy)} of its label {naming.LABEL_BACKUP_FIRST} does not "
-        f"exist in namespace {job.namespace}. What to do: create the policy, or correct the label",
+        f"the Job stays suspended: BackupPolicy {quoted(job.policy)}, which its label {naming.LABEL_BACKUP_FIRST} "
+        f"names, does not exist in namespace {job.namespace}. What to do: create the policy, or correct the label",
     )  # fmt: skip
 
 
 def _refused(o: Observation, why: str, now: datetime) -> Decision[StatusModel]:
-    what = "its backup" if o.backup is None else "it to be released"
+    what = "its backup" if o.backup is None else "to release it"
     said = (
-        f"the Job stays suspended: the API server refuses {what}: {cut(why, EVENT_BYTES // 2)}. What to do: remove "
-        "what refuses it; Holdfast tries again each minute"
+        f"the Job stays suspended: the API server refuses {what}: {cut(why, EVENT_BYTES // 2)}. What to do: correct "
+        "what the message names; Holdfast tries again each minute"
     )
     return tell(o.job, True, "MigrationNotReleased", said, now + AGAIN)
 
@@ -166,7 +167,7 @@ def _stays(job: MigrationJob, why: str) -> Decision[StatusModel]:
     """Say why it stays suspended for good, and how a person has it tried again."""
     return tell(
         job, True, "BackupBeforeFailed",
-        f"the Job stays suspended: {cut(why, EVENT_BYTES // 2)}. What to do: mend that, then ask for another backup: "
-        f"kubectl -n {job.namespace} annotate job {job.name} --overwrite "
+        f"the Job stays suspended: {cut(why, EVENT_BYTES // 2)}. What to do: correct this, then request another "
+        f"backup: kubectl -n {job.namespace} annotate job {job.name} --overwrite "
         f'{naming.ANNOTATION_BACKUP_NOW}="$(date +%s)"; or delete the Job and create it again',
     )  # fmt: skip

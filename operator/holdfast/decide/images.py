@@ -31,7 +31,7 @@ def runner_image(engine: Engine, settings: Settings, server_major: int | None = 
         raise HoldfastError(
             Reason.IMAGE_NOT_SET,
             f"there is no runner image for {engine}: the chart's runner.images has no key {family}-<version>",
-            f"add such a key to runner.images in the chart's values, for instance {_EXAMPLE[engine]}",
+            f"add such a key to runner.images in the chart's values, e.g. {_EXAMPLE[engine]}",
         )
     key = fitting_key(engine, settings, server_major) or keys[max(keys)]
     return key, settings.images[key]

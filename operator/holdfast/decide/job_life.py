@@ -57,7 +57,7 @@ class State(Enum):
     BESIDE = "the runner has ended; the Pod's other containers have a minute to end"
     REPLACED = "a Pod failed, and the Job replaces it"
     LAST_ENDED = "the last Pod has ended, and the Job is about to end"
-    DELETED = "the Job is being deleted, then the operator creates it again"
+    DELETED = "the Job is being deleted; then the operator creates it again"
 
 
 @dataclass(frozen=True)

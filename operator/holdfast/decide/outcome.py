@@ -108,7 +108,7 @@ def trouble_starting(pods: Sequence[PodView], refusal: str | None) -> Failure | 
 def _held_up(by: InitContainer) -> Failure:
     """Say which container the runner waits for. Holdfast puts none before it: somebody's admission did."""
     reason = Reason.IMAGE_PULL if by.reason in _IMAGE_REASONS else Reason.POD_REFUSED
-    return _failure(reason, f"{by}, and the runner starts after it", _WHO_PUT_IT_THERE)
+    return _failure(reason, f"{by}, and the runner can only start after it", _WHO_PUT_IT_THERE)
 
 
 def never_started(pods: Sequence[PodView], refusal: str | None, seconds: int) -> Failure:
@@ -177,8 +177,8 @@ def killed(pod: PodView) -> Failure:
         return _failure(
             Reason.CONTAINER_KILLED,
             "the container was killed (SIGKILL) before it could report, and the node does not say why",
-            "raise job.resources.limits.memory, since memory is the most frequent cause; if that does not help, read "
-            "the node's log",
+            "raise job.resources.limits.memory, since memory is the most frequent cause, then create another backup; "
+            "if that does not help, read the node's log",
             end.exit_code,
         )
     if end is None and pod.held_up_by is not None:

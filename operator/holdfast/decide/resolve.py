@@ -73,12 +73,12 @@ def _store(key: str, settings: Settings) -> S3Storage:
     """Return what the chart's values say of a store now."""
     if key in settings.stores:
         return settings.stores[key]
-    there = f"they name {', '.join(sorted(settings.stores))}" if settings.stores else "they name none at all"
+    there = f"they name {', '.join(sorted(settings.stores))}" if settings.stores else "they name no store"
     raise HoldfastError(
         Reason.STORE_NOT_FOUND,
         f"spec.storage.store names the store {key}, which is not in the chart's values: {there}",
-        f"name a store that is there, or have stores.{key} put into the chart's values; backups that were made in it "
-        "are not touched, and go by what it was, which is in their status.resolved",
+        f"set storage.store to a store of the chart, or add stores.{key} to the chart's values; existing backups in "
+        "this store stay as they are, since their status.resolved describes it",
     )
 
 

@@ -6,8 +6,8 @@ from holdfast import naming
 from holdfast.manifests.jobs import Owner
 
 _HEAD = """\
-# Restores {what}: into the database that it was taken of, if that is empty.
-# mode: Replace puts it in the place of what is there; target: names another database.
+# Restores {what}: into the database that was backed up, if it is empty.
+# mode: Replace puts it in the place of the old database; target: names another database.
 """
 
 

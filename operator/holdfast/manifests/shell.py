@@ -15,8 +15,7 @@ _HOST = re.compile(r"[A-Za-z0-9._:-]+")
 _NUMBERED = str.maketrans({each: f"\\u{ord(each):04x}" for each in "$`!\x7f"})
 
 _NO_COMMANDS = """\
-# There are no commands to restore {backup} with: {what} is not as it must be, and what is pasted
-# must not be made of such. {remedy}
+# There are no commands to restore {backup}: {what} does not allow any. {remedy}
 false"""
 
 

@@ -48,8 +48,8 @@ def commands(document: bytes, image: str) -> str:
     if body.get("kind") != naming.BACKUP_KIND or not is_good(status):
         raise HoldfastError(
             Reason.SOURCE_NOT_GOOD,
-            f"{word(body.get('kind')) or 'the document'} {name} is no DatabaseBackup that has Succeeded",
-            "give one that has: kubectl get databasebackup NAME -o json",
+            f"{word(body.get('kind')) or 'the document'} {name} is not a DatabaseBackup that has Succeeded",
+            "give one that has Succeeded: kubectl get databasebackup NAME -o json",
         )
     try:
         read = DatabaseBackupStatus.model_validate(status)
@@ -67,11 +67,11 @@ def _read(document: bytes) -> Mapping[str, Any]:
     try:
         return mapping(json.loads(document))
     except ValueError as error:
-        raise _unreadable("standard input is no JSON document") from error
+        raise _unreadable("standard input is not a JSON document") from error
 
 
 def _unreadable(what: str) -> HoldfastError:
-    return HoldfastError(Reason.INVALID_SPEC, what, "give what kubectl get databasebackup NAME -o json prints")
+    return HoldfastError(Reason.INVALID_SPEC, what, "give the output of kubectl get databasebackup NAME -o json")
 
 
 if __name__ == "__main__":

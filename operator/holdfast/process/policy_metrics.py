@@ -44,7 +44,7 @@ class PolicyCollector(Collector):
         )
         following = GaugeMetricFamily(
             "holdfast_policy_next_run_timestamp_seconds",
-            "Time when the next scheduled backup is due; in the past: it is due and not made.",
+            "Time when the next scheduled backup is due. In the past if the backup is due but not created.",
             labels=LABELS,
         )
         for policy in policies:
@@ -56,7 +56,7 @@ class PolicyCollector(Collector):
         yield from (created, expected, following, self._missed(policies))
 
     def _inventory(self, policies: list[Resource]) -> Metric:
-        found = InfoMetricFamily("holdfast_policy", "Policies that are there.", labels=LABELS)
+        found = InfoMetricFamily("holdfast_policy", "1 for each policy.", labels=LABELS)
         for policy in policies:
             database = mapping(policy.spec.get("database"))
             about = {

@@ -29,11 +29,13 @@ def _failed(status: Status) -> int:
 
 def _families() -> Iterator[tuple[GaugeMetricFamily | CounterMetricFamily, Callable[[Status], int]]]:
     yield (
-        GaugeMetricFamily("holdfast_retention_kept_backups", "Good backups that are there.", labels=LABELS),
+        GaugeMetricFamily("holdfast_retention_kept_backups", "Good backups in the store.", labels=LABELS),
         _figure("kept"),
     )
     yield (
-        GaugeMetricFamily("holdfast_retention_kept_bytes", "What they take in the store, bytes.", labels=LABELS),
+        GaugeMetricFamily(
+            "holdfast_retention_kept_bytes", "Size of the good backups in the store, in bytes.", labels=LABELS
+        ),
         _figure("keptBytes"),
     )
     yield (
@@ -45,7 +47,11 @@ def _families() -> Iterator[tuple[GaugeMetricFamily | CounterMetricFamily, Calla
         _held,
     )
     yield (
-        GaugeMetricFamily("holdfast_retention_not_deleted", "Backups that are tried to delete again.", labels=LABELS),
+        GaugeMetricFamily(
+            "holdfast_retention_not_deleted",
+            "Backups whose data could not be deleted, and whose deletion is tried again.",
+            labels=LABELS,
+        ),
         _failed,
     )
 

@@ -122,5 +122,5 @@ def _complaint(resource: Resource) -> Mapping[str, Any] | None:
 
 def _explained(error: Exception) -> str:
     """Return the sentence for a person. Errors hold no secrets: the operator reads none."""
-    what = f"a fault in Holdfast, retried each minute: {type(error).__name__}: {str(error)[:512]}"
+    what = f"a fault in Holdfast, which tries again each minute: {type(error).__name__}: {str(error)[:512]}"
     return sentence(f"{what}. What to do: read the operator's log, and report the fault", 2048)

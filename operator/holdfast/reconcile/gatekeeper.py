@@ -58,7 +58,7 @@ class Gatekeeper:
         except Refused as refusal:
             return replace(known, refused={**known.refused, act.backup: refusal.message})
         self._cache.put(MIGRATION_JOBS, answer)
-        said = f"DatabaseBackup {act.backup} has succeeded: the Job is released"
+        said = f"DatabaseBackup {act.backup} has succeeded: Holdfast releases the Job"
         await self._tell(Tell(job, Announcement(False, "MigrationReleased", said)))
         return known
 

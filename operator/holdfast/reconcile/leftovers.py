@@ -18,7 +18,7 @@ from holdfast.texts import plain
 log = structlog.get_logger(__name__)
 
 LEFT = Counter(
-    "holdfast_data_left_total", "Backups that were let go although their data is not deleted.", ["namespace"]
+    "holdfast_data_left_total", "Backups whose resource was removed although their data is not deleted.", ["namespace"]
 )
 REASON = "DataLeft"
 
@@ -32,7 +32,9 @@ class Leftovers:
 
     async def tell(self, namespace: str, name: str, left: Left) -> None:
         """Say where it lies, and why. Never raises: the resource has to go."""
-        sentence = f"DatabaseBackup {namespace}/{name} was let go, and its data is still in {left.location}: {left.why}"
+        sentence = (
+            f"DatabaseBackup {namespace}/{name} was removed, but its data is still in {left.location}: {left.why}"
+        )
         log.error("Data left in the store", backup=name, location=plain(left.location), why=plain(left.why))
         LEFT.labels(namespace).inc()
         if self._home is not None:

@@ -101,7 +101,7 @@ def _told(error: Exception, context: Context) -> HoldfastError:
     return HoldfastError(
         Reason.INTERNAL_ERROR,
         f"a fault in Holdfast: {type(error).__name__}{where}",
-        "please report it with the Job's log; nothing was published",
+        "please report this fault with the Job's log; nothing was published",
     )
 
 
@@ -109,13 +109,13 @@ def _interrupted(name: str) -> HoldfastError:
     return HoldfastError(
         Reason.INTERRUPTED,
         f"the Job's container was told to end ({name}) before the task was done",
-        "create another backup: the Pod was deleted, or its node drained; nothing was published",
+        "create another backup: somebody deleted the Pod, or drained its node; nothing was published",
     )
 
 
 def _late(seconds: float) -> HoldfastError:
     return HoldfastError(
         Reason.DEADLINE_EXCEEDED,
-        f"the task did not finish within its deadline of {seconds:.0f} seconds",
+        f"the task did not finish within its deadline of {seconds:.0f} s",
         "look at the progress lines in the Job's log for what was slow, or raise job.activeDeadlineSeconds",
     )

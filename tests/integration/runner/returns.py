@@ -33,7 +33,7 @@ RETURNS = (
     Return("a plain script in the place of an encrypted dump, its manifest adapted", LEAK, 5, "ManifestConflict",
            "encryption is none, but the DatabaseBackup's status says age", encrypted=True, remembered=True),
     Return("the same, by a task made by hand, which remembers nothing", LEAK, 5, "ManifestConflict",
-           "not encrypted although an identity is mounted", encrypted=True),
+           "not encrypted, but an identity is mounted", encrypted=True),
     Return("another script than the one that was backed up, its manifest adapted", "", 5, "ChecksumMismatch",
            "the DatabaseBackup's status says", remembered=True),
     Return("a script with a shell command for psql; nothing is remembered", LEAK, 7, "RestoreFailed",

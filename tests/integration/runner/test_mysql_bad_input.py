@@ -97,7 +97,7 @@ def test_each_right_that_is_missing_is_named_and_is_enough_when_it_is_granted(
     task = server.backup(world)
     secret = DATABASE_SECRET | {"username": user}
     result = world.pod(task, image=server.family.runner, database_secret=secret).run()
-    assert_failed(result, 7, "DumpFailed", "may not see the whole database")
+    assert_failed(result, 7, "DumpFailed", "has no right to see the whole database")
     wanted = routines if right == "routines" else f"{right} ON `shop`.*"
     assert result.failure.remedy == f"GRANT {wanted} TO the_user@`%`;"
     world.assert_nothing_left(task)

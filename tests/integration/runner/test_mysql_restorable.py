@@ -109,7 +109,7 @@ def test_a_restore_by_a_user_who_may_not_name_a_definer_is_refused_before_it_beg
 
     result = world.pod(work, image=MYSQL.runner, arguments=arguments, database_secret=secret).run()
 
-    assert_failed(result, 1, "TargetNotReady", "may not name root@localhost as the definer")
+    assert_failed(result, 1, "TargetNotReady", "with the definer root@localhost")
     assert result.failure.remedy.startswith("GRANT SYSTEM_USER ON *.* TO the restore's user")
     assert mysql.sql("show tables", "of root beside") == ""
 
@@ -144,7 +144,7 @@ def test_a_mariadb_server_that_would_leave_rows_out_is_refused(world: World, mar
     task = mariadb.backup(world, "shop")
     with globally(mariadb, sql_select_limit=5):
         result = world.pod(task, image=MARIADB.runner).run()
-    assert_failed(result, 7, "DumpFailed", "sql_select_limit", "no more than so many rows")
+    assert_failed(result, 7, "DumpFailed", "sql_select_limit", "at most that many rows")
     assert result.failure.remedy.startswith("SET GLOBAL sql_select_limit = DEFAULT")
 
 

@@ -95,7 +95,7 @@ def test_what_a_dump_does_not_hold_is_recorded_asked_for_and_restored_once_the_r
     task, warnings, needs = backed_up(world, database, form)
 
     assert [warning for warning in warnings if f"tablespace fast_{form}" in warning]
-    assert needs[0].startswith("the encoding UTF8 must be there before a restore: CREATE DATABASE")
+    assert needs[0].startswith("the encoding UTF8 must exist before a restore: CREATE DATABASE")
     assert any(f'CREATE ROLE "{role}"' in sentence for sentence in needs)
     assert any('CREATE EXTENSION "dblink" SCHEMA "tools"' in sentence for sentence in needs)
     assert not any("hstore" in sentence for sentence in needs), "whoever owns the target may make it"
@@ -262,8 +262,8 @@ def test_what_a_dump_loses_and_what_a_restore_stumbles_over_is_warned_of_once_by
     task, warnings, _ = backed_up(world, "losing")
 
     indexes, constraints, functions = warnings
-    assert "indexes that are not valid: public.broken" in indexes
-    assert "NOT VALID, and will not be by a restore: paid of payments" in constraints
+    assert "indexes that are not valid, so REINDEX or drop them: public.broken" in indexes
+    assert "a restore does not check them either: paid of payments" in constraints
     assert "the check orders_rate_check calls public.is_rate, which names allowed" in functions
     assert "the index sums_shown calls public.shown, which names factor" in functions
     assert "calls public.twice, which names factor" in functions, "a column that is generated"
@@ -300,7 +300,7 @@ def test_what_only_a_superuser_may_make_is_refused_before_it_begins_to_anybody_e
     world.store.client.put_object(Bucket="backups", Key=key, Body=older)
     failed = world.pod(world.restore(task, "for superusers again")).run()
     assert_failed(failed, 7, "RestoreFailed", "permission denied to create event trigger")
-    assert "only a superuser restores" in failed.failure.remedy
+    assert "only a superuser can restore" in failed.failure.remedy
 
 
 @pytest.mark.matrix

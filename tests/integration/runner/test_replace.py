@@ -126,7 +126,7 @@ def test_what_was_there_makes_way_stays_can_be_put_back_and_is_removed(world: Wo
     assert came(world.pod(back).run()).found
 
     drop = DropTask(database=world.database(name), restore=restore.restore, names=[undone, fresh], deadline_seconds=60)
-    for says in (undone, "nothing was there any more"):
+    for says in (undone, "there was nothing left to remove"):
         dropped = world.pod(drop).run()
         assert dropped.exit_code == 0, dropped.log
         assert dropped.report is not None
@@ -306,6 +306,6 @@ def test_a_custom_archive_is_restored_by_several_sessions_at_once(world: World) 
 
 def test_what_a_script_cannot_serve_is_refused_by_name(world: World) -> None:
     task = backed_up(world, "whole script", "sql")
-    for changes, says in (({"content": "Schema"}, "content Schema"), ({"tables": [CHOSEN]}, "a choice of tables"),
+    for changes, says in (({"content": "Schema"}, "content Schema"), ({"tables": [CHOSEN]}, "with tables"),
                           ({"jobs": 2}, "jobs: 2")):  # fmt: skip
         assert_failed(world.pod(world.restore(task, "whole script", **changes)).run(), 1, "InvalidTask", says)

@@ -58,7 +58,7 @@ def _after(o: Observation, step: Step, now: datetime) -> Decision:
         case job_life.Over(end):
             return _ended(o, end, now)
         case job_life.Unreported():
-            return _failed(o, "the cleanup's report is missing, or does not agree with its Job")
+            return _failed(o, "the cleanup's report is missing, or does not fit its Job")
         case job_life.Hindered(by, due, wanted):
             return Write(statuses.cleanup_waits(o.backup, explain(by, 2000), wanted), due=due)
         case job_life.GoesOn(job_life.State.BESIDE | job_life.State.DELETED, due, _):
@@ -82,7 +82,7 @@ def _looked_for(o: Observation, now: datetime) -> Decision | None:
 
     The cleanup's Job is let go first: its name is not in the status any more when the next one ends.
     """
-    sentence = "the backup is in the bucket, though no Pod could say so; another Job verifies it"
+    sentence = "the backup is in the bucket, although no Pod reported it; another Job verifies it"
     why = Announcement(True, FOUND, sentence)
     waiting = statuses.waiting(o.backup, now, FOUND, sentence)
     taken_up = {"failure": None, "completed_at": None, "duration_seconds": None, "duration": None, "cleanup": None}

@@ -87,7 +87,7 @@ def _let_go(backup: BackupView, why: str) -> Do:
 def _last_word(status: DatabaseBackupStatus) -> str:
     told = status.deletion
     if told is None or told.attempt is None:
-        return "no operator has seen the deletion before"
+        return "no operator saw the deletion earlier"
     return f"{told.reason}: {told.message}" if told.reason else status.message or ""
 
 
@@ -97,7 +97,7 @@ def _delete(o: Observation, settings: Settings, late: datetime, now: datetime) -
     if told is None or told.attempt is None:  # or it is retention's, whose page may never come to its end
         return Write(_begun(o.backup, 1, now))
     if o.closed:
-        return _let_go(o.backup, "its namespace is being deleted, and takes no Job any more")
+        return _let_go(o.backup, "its namespace is being deleted, so no Job can be created there")
     if running := _end_others(o, now):
         return running
     if told.again_at is not None:
@@ -171,7 +171,7 @@ def _reported(o: Observation, told: Deletion, member: Member, late: datetime, no
             "again_at": member.until or now + pause,
         }
     )
-    sentence = f"the data could not be deleted, and this is tried again: {member.reason}: {member.message}"
+    sentence = f"the data could not be deleted, and Holdfast tries again: {member.reason}: {member.message}"
     status = _deleting(o.backup, sentence, failed, None, now)
     return Write(status, Announcement(True, removal.DELETION_FAILED, sentence))
 

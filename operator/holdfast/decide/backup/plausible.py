@@ -28,7 +28,7 @@ def wrong_backup(report: Report, result: BackupReport, begun: Begun, now: dateti
     if max(completed, report.completed_at, result.verified_at) > now + CLOCKS:
         return "the times in the report are in the future"
     if completed < begun.started_at - CLOCKS:
-        return "the backup in the report was complete before this one began"
+        return "the backup in the report was complete before this backup began"
     return METHODS[begun.resolved.method].wrong(result, begun)
 
 
@@ -38,5 +38,5 @@ def wrong_verification(report: Report, run: VerificationRun, now: datetime) -> s
     if found is None or report.kind not in VERIFY_KINDS:
         return f"the report is about another task, {report.kind}"
     if run.level is VerificationLevel.READBACK and found.level is not VerificationLevel.READBACK:
-        return f"the report is of a verification with level {found.level or 'none'}, and {run.level} was requested"
+        return f"the report is of a verification with level {found.level or 'none'}, but {run.level} was requested"
     return "the times in the report are in the future" if found.verified_at > now + CLOCKS else None

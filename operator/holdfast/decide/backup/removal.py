@@ -100,9 +100,11 @@ def _stuck(backup: BackupView, asked: Removal, now: datetime) -> Status:
     member = asked.member
     retained = member.result is Result.RETAINED and member.until is not None
     if retained and member.until is not None:
-        sentence = f"Object Lock keeps the rest of the data until {clock.to_text(member.until)}; it is deleted then"
+        sentence = (
+            f"Object Lock keeps the rest of the data until {clock.to_text(member.until)}; Holdfast deletes it then"
+        )
     else:
-        sentence = f"the data could not be deleted, and this is tried again: {member.reason}: {member.message}"
+        sentence = f"the data could not be deleted, and Holdfast tries again: {member.reason}: {member.message}"
     states: list[State] = [
         (C.RECONCILING, True, DELETING if retained else DELETION_FAILED, sentence),
         (C.STALLED, not retained, DELETING if retained else DELETION_FAILED, sentence),

@@ -123,7 +123,7 @@ def _made_again(verdict: Verdict, result: BackupReport) -> Verdict:
     """Say so where another resource of this name has made a backup; the loss of much remains what is said first."""
     if result.made_again is None:
         return verdict
-    sentence = f"{verdict.sentence}; an earlier resource of this name took {result.made_again}"
+    sentence = f"{verdict.sentence}; an earlier resource with this name took {result.made_again}"
     return replace(verdict, reason=verdict.reason if verdict.suspicious else MADE_AGAIN, sentence=sentence)
 
 
@@ -179,5 +179,5 @@ def _as_usual(result: BackupReport, peers: Sequence[Former]) -> str:
     sentence = f"nothing is missing, compared with the last good backups ({len(peers)})"
     same_tools = last.versions == (result.tool_version, result.server_version)
     if same_tools and last.schema_sha256 and result.schema_sha256 not in (None, last.schema_sha256):
-        sentence += f"; the schema is written otherwise than in {last.backup_id}, as after a change or a restore"
+        sentence += f"; the schema differs from {last.backup_id}, as after a change or a restore"
     return sentence

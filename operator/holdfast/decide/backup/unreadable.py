@@ -26,10 +26,10 @@ def decide(o: Observation, policy_name: str | None, error: ValidationError, now:
 
 def _what_is_wrong(policy_name: str | None, error: ValidationError) -> Failure:
     """Say which of the three objects that a backup is made of cannot be read: pydantic names its model."""
-    root, correct = "spec", "create another backup with an allowed value: this one cannot change"
+    root, correct = "spec", "create another backup with an allowed value: this backup cannot change"
     model: type[BaseModel] = DatabaseBackupSpec
     if error.title == BackupPolicySpec.__name__:
-        root, correct = f"BackupPolicy {policy_name}: spec", "correct the policy, and create another backup"
+        root, correct = f"BackupPolicy {policy_name}: spec", "correct the policy, then create another backup"
         model = BackupPolicySpec
     if error.title == DatabaseBackupStatus.__name__:
         root, correct = "status", "create another backup: another release of Holdfast wrote this one"

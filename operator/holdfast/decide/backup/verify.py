@@ -95,7 +95,7 @@ def _level(o: Observation) -> VerificationLevel | None:
         )
     if status.phase is Phase.EXPIRED:
         raise words.refused(
-            "this backup has expired: there is nothing to verify", "set the annotation on a backup that is there"
+            "this backup has expired: there is nothing to verify", "set the annotation on a backup that has succeeded"
         )
     if len(o.verify_request or "") > MAX_REQUEST:
         raise words.refused(f"the annotation's value has more than {MAX_REQUEST} characters", words.HOW_TO_ASK)

@@ -24,10 +24,9 @@ HOW_TO_ASK = (
     "set the annotation to a new value of at most 128 characters; to choose a level, begin it with checksum/ or "
     "readback/"
 )
-HALF_DELETED = "its deletion had begun, and its policy was deleted before the end of that"
+HALF_DELETED = "its deletion had begun, and somebody deleted its policy before the deletion ended"
 BY_THE_BUCKET = (
-    "the policy leaves deleting to the bucket (retention.mode External), so its lifecycle rule, or somebody, has "
-    "removed it"
+    "the policy leaves deleting to the bucket (retention.mode External), so a lifecycle rule, or somebody, removed it"
 )
 _LONGEST = 4096  # characters of a sentence
 _AGAIN = "set the annotation holdfast.dev/verify to a new value"
@@ -91,13 +90,13 @@ def failed(backup: BackupView, run: VerificationRun, failure: Failure, now: date
     states: list[State] = [
         (C.VERIFIED, False, failure.reason, sentence),
         (C.SUCCEEDED, False, failure.reason, sentence),
-        (C.READY, False, failure.reason, "what is stored is not what was backed up"),
+        (C.READY, False, failure.reason, "the stored data is not what was backed up"),
         (C.RECONCILING, False, failure.reason, "nothing is in progress"),
         (
             C.STALLED,
             True,
             failure.reason,
-            f"the verification changed and removed nothing; once the backup is repaired, {_AGAIN}",
+            f"the verification changed nothing; once the backup is repaired, {_AGAIN}",
         ),
     ]
     ended = _ended(run, "Failed", sentence, now, failure)
@@ -107,10 +106,10 @@ def failed(backup: BackupView, run: VerificationRun, failure: Failure, now: date
 
 def expired(backup: BackupView, run: VerificationRun, why: str, now: datetime) -> Status:
     """Nothing is left of it, as was to be: the bucket or a Job of its policy was to delete it."""
-    sentence = f"found on {clock.to_text(now)} that the backup's data is gone: {why}"[:_LONGEST]
+    sentence = f"Holdfast found on {clock.to_text(now)} that the backup's data is gone: {why}"[:_LONGEST]
     states: list[State] = [
         (C.VERIFIED, False, EXPIRED, sentence),
-        (C.SUCCEEDED, True, EXPIRED, "the backup was taken; its data is gone since"),
+        (C.SUCCEEDED, True, EXPIRED, "the backup was taken, but its data is gone now"),
         (C.RECONCILING, False, EXPIRED, "nothing is in progress"),
         (C.STALLED, False, EXPIRED, "nothing is left to do"),
     ]

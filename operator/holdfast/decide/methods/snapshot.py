@@ -47,7 +47,7 @@ class Snapshots:
             return f"the snapshot is not named {name}"
         copied = snapshot.copy_in.region if snapshot.copy_in else None
         if copied != (instance.copy_to.region if instance.copy_to else None):
-            return "the snapshot's copy is not the requested one"
+            return "the snapshot's copy is not the requested copy"
         return None
 
     def achieved(self, result: BackupReport, size: str | None, took: str) -> str:

@@ -62,14 +62,14 @@ class Cron:
         """Read them. Raises HoldfastError that names the field."""
         fields = SHORT.get(cron, cron)
         if len(fields.split(" ")) != 5:  # six, with seconds first, would be taken by cronsim for something else
-            raise _wrong("cron", f"{quoted(cron)} has {len(fields.split())} fields and not five")
+            raise _wrong("cron", f"{quoted(cron)} has {len(fields.split())} fields instead of five")
         try:
             sentence = CronSim(fields, _ANY_TIME).explain()
         except CronSimError as error:
-            raise _wrong("cron", f"{quoted(cron)} is no schedule: {_readable(error)}") from None
+            raise _wrong("cron", f"{quoted(cron)} is not a schedule: {_readable(error)}") from None
         read = cls(fields, _zone(time_zone), f"{sentence[:1].lower()}{sentence[1:]}, {time_zone}")
         if next(read.after(_ANY_TIME), None) is None:
-            raise _wrong("cron", f"{quoted(cron)} never comes: no day has that date and weekday")
+            raise _wrong("cron", f"{quoted(cron)} is never due: no day has that date and weekday")
         return read
 
     def after(self, moment: datetime) -> Iterator[datetime]:
@@ -168,7 +168,7 @@ def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ValueError, OSError, LookupError):  # no such file, or a folder, or a file that is none
-        raise _wrong("timeZone", f"{quoted(name)} is no time zone of the IANA database") from None
+        raise _wrong("timeZone", f"{quoted(name)} is not a time zone of the IANA database") from None
 
 
 def _readable(error: CronSimError) -> str:
@@ -177,5 +177,5 @@ def _readable(error: CronSimError) -> str:
 
 
 def _wrong(field: str, what: str) -> HoldfastError:
-    remedy = "correct it; until then the schedule takes no backups"
+    remedy = "correct this field; until then the schedule takes no backups"
     return HoldfastError(Reason.SCHEDULE_INVALID, f"spec.schedule.{field}: {what}", remedy)

@@ -125,22 +125,24 @@ def jitter(schedule: Schedule, owner: Owner) -> timedelta:
 def says(gap: Gap) -> str:
     """Say for people what was missed, and why."""
     last = clock.to_text(gap.slots.newest[-1])
-    which = f"the slot {last} was" if gap.count == 1 and not gap.slots.more else f"{_many(gap)} up to {last} were"
-    return f"{which} not run: {_WHY[gap.reason]}"
+    which = (
+        f"the backup due at {last} was" if gap.count == 1 and not gap.slots.more else f"{_many(gap)} up to {last} were"
+    )
+    return f"{which} not taken: {_WHY[gap.reason]}"
 
 
 _WHY = {
-    Missed.OVERTAKEN: "by the time that it could be, a later one was due",
-    Missed.TOO_LATE: "by the time that it could be, startingDeadlineSeconds had passed",
+    Missed.OVERTAKEN: "Holdfast was late, and a later one was already due",
+    Missed.TOO_LATE: "Holdfast was late, and startingDeadlineSeconds had passed",
     Missed.STILL_RUNNING: "the last scheduled backup was still running, and concurrencyPolicy is Forbid",
     Missed.SUSPENDED: "the schedule was suspended",
-    Missed.SCHEDULE_CHANGED: "the schedule was changed before it was",
-    Missed.NAME_TAKEN: "a DatabaseBackup of its name is there that this policy has not made",
+    Missed.SCHEDULE_CHANGED: "the schedule was changed first",
+    Missed.NAME_TAKEN: "a DatabaseBackup that this policy did not create has the same name",
 }
 
 
 def _many(gap: Gap) -> str:
-    return f"{'more than ' if gap.slots.more else ''}{gap.count} slots"
+    return f"{'more than ' if gap.slots.more else ''}{gap.count} backups due"
 
 
 def _caught_up(

@@ -74,7 +74,7 @@ def _judge(spec: BackupPolicySpec | ValidationError, settings: Settings) -> tupl
     return (
         True,
         "Ready",
-        f"backups are kept {f'for {days} days, and ' if days else ''}as long as a rule of the retention keeps them",
+        f"backups are kept {f'for {days} days, and ' if days else ''}as long as a retention rule keeps them",
     ), days
 
 

@@ -95,9 +95,15 @@ def _asked_for(o: Observation, status: Status, now: datetime) -> Decision[Status
         return Do(MakeBackup(name, request=request, number=number))
     if ours:
         asked = Asked(request=request, number=number, name=name)
-        said = Announcement(False, "BackupRequested", f"{name} was made: {naming.ANNOTATION_BACKUP_NOW} asks for it")
+        said = Announcement(
+            False,
+            "BackupRequested",
+            f"DatabaseBackup {name} was created: the annotation {naming.ANNOTATION_BACKUP_NOW} requests it",
+        )
         return Write(status.model_copy(update={"backup_now": asked}), said)
-    sentence = _refusal(refusal) if refusal else f"a DatabaseBackup {name} is there that this policy has not made"
+    sentence = (
+        _refusal(refusal) if refusal else f"DatabaseBackup {name} already exists, and this policy did not create it"
+    )
     asked = Asked(request=request, number=number, message=cut(sentence, _MAX_MESSAGE))
     if asked == held:
         return None  # it was said; what the schedule asks for goes on
@@ -122,7 +128,7 @@ def _by_schedule(
         return _cancelled(runs.replaced(status, act.name, now), found, act.name)
     if act.name not in o.refused:
         return Do(act)
-    sentence = f"the slot {clock.to_text(found.make)} waits: {_refusal(o.refused[act.name], act)}"
+    sentence = f"the backup due at {clock.to_text(found.make)} waits: {_refusal(o.refused[act.name], act)}"
     waiting = found.before.model_copy(update={"message": cut(sentence, _MAX_MESSAGE)})
     said = Announcement(True, "BackupNotMade", cut(sentence, EVENT_BYTES))
     return Write(_with(status, waiting, found.upcoming), said, now + AGAIN)
@@ -131,7 +137,10 @@ def _by_schedule(
 def _cancelled(status: Status, found: Plan, former: str) -> Decision[Status]:
     """Write down that a run is cancelled before it is: then its resource is gone, and with it whatever it said."""
     due = clock.to_text(found.make) if found.make else ""
-    sentence = f"{former} is cancelled: it has not ended, the slot {due} is due, and concurrencyPolicy is Replace"
+    sentence = (
+        f"DatabaseBackup {former} is cancelled: it has not ended, the next one is due at {due}, and "
+        "concurrencyPolicy is Replace"
+    )
     said = Announcement(True, "BackupReplaced", cut(sentence, EVENT_BYTES))
     return Write(_with(status, found.before, found.upcoming), said)
 
@@ -146,7 +155,7 @@ def _stopped(former: ScheduleStatus | None, schedule: Schedule) -> ScheduleStatu
     if former is None:
         return None
     seen = {"cron": schedule.cron, "time_zone": schedule.time_zone, "suspended": False}
-    return former.model_copy(update={**seen, "message": "no backups are taken: the schedule is not valid"})
+    return former.model_copy(update={**seen, "message": "Holdfast takes no backups: the schedule is not valid"})
 
 
 def _recorded(o: Observation, status: Status, found: Plan) -> Status:
@@ -160,7 +169,7 @@ def _with(status: Status, record: ScheduleStatus | None, upcoming: tuple[datetim
 
 def _news(o: Observation, found: Plan) -> Announcement | None:
     """Say what was made and what was missed."""
-    made = f"{naming.slot_name(o.name, found.ran)} was made by schedule" if found.ran else ""
+    made = f"the schedule created DatabaseBackup {naming.slot_name(o.name, found.ran)}" if found.ran else ""
     if not found.missed:
         return Announcement(False, "BackupScheduled", made) if made else None
     sentence = "; ".join([*map(says, found.missed), *filter(None, [made])])
@@ -173,4 +182,4 @@ def _is_meant(gap: Gap) -> bool:
 
 def _refusal(sentence: str, act: MakeBackup | DeleteBackup | None = None) -> str:
     what = f"to delete {act.name}" if isinstance(act, DeleteBackup) else "the backup"
-    return f"the API server refuses {what}, and is asked again each minute: {sentence}"
+    return f"the API server refuses {what}, and Holdfast tries again each minute: {sentence}"

@@ -75,7 +75,7 @@ class Retention:
         """Yield uid and reason of what is to be deleted: first what has begun to be, then what the plans say."""
         for backup in self.backups.values():
             if backup.phase is Phase.DELETING:
-                yield backup.uid, "its deletion had begun"
+                yield backup.uid, "its deletion had already begun"
         for plan in self.plans:
             yield from ((each.uid, each.reason) for each in (*plan.removals, *plan.sweep))
 

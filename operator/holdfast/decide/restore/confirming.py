@@ -25,7 +25,7 @@ def asked(o: Observation, resolved: ResolvedRestore, now: datetime) -> Decision 
     if resolved.environment is not Environment.PRODUCTION:
         return None
     name = resolved.database.name or ""
-    because = resolved.environment_because or "the target is of production"
+    because = resolved.environment_because or "the target is a production database"
     if (missing := _missing(o, name)) is not None:
         known = impact.told(o.restore.status)
         sentence = "; ".join(filter(None, [because, known, missing]))
@@ -43,9 +43,11 @@ def _missing(o: Observation, name: str) -> str | None:
     if spec.confirm is None:
         return f"the restore waits until somebody confirms it: {command}"
     if spec.confirm != name:
-        return f"spec.confirm names another database than the target: {command}"
+        return f"spec.confirm is not the name of the target: {command}"
     if o.restore.generation <= 1 and spec.unattended is None:
-        return f"spec.confirm was set at creation, which nobody has confirmed: take it back, and then {command}"
+        return (
+            f"spec.confirm was set at creation without spec.unattended, so it does not count: remove it, then {command}"
+        )
     return None
 
 
@@ -63,7 +65,7 @@ def _confirmed(o: Observation, because: str, now: datetime) -> Decision:
     why = unattended.reason if unattended else None
     sentence = "somebody has confirmed the restore into production"
     if why is not None:
-        sentence = f"nobody is asked about this restore into production: {why}"
+        sentence = f"nobody is asked to confirm this restore into production: {why}"
     status = statuses.waiting(o.restore, now, "Confirmed", sentence)
     confirmation = Confirmation(because=because, confirmed_at=now, unattended=why)
     return Write(

@@ -63,14 +63,14 @@ def of_backup(o: Observation, choice: Choice, begun: Begun, settings: Settings) 
     source = begun.resolved
     if source.method is not Method.DUMP:
         raise _refused(
-            f"DatabaseBackup {choice.name} is a snapshot of RDS, from which a new instance is created",
-            "follow its status.restore, and see the how-to for snapshots",
+            f"DatabaseBackup {choice.name} is a snapshot of RDS, which can only be restored into a new instance",
+            "run the commands in its status.restore; docs/how-to/snapshot-rds.md explains them",
         )
     spec = o.restore.spec
     target = _target(o, source, settings)
     if target.database.engine is not source.database.engine:
         raise _refused(
-            f"the backup is of engine {source.database.engine}, and the target of {target.database.engine}",
+            f"the backup has engine {source.database.engine}, but the target has {target.database.engine}",
             "restore into a database of the same engine",
         )
     stored = _Stored(
@@ -101,7 +101,7 @@ def of_bucket(o: Observation, settings: Settings) -> Fixed:
     chosen = Chosen(
         backup_id=last if _BACKUP_ID.fullmatch(last) else None,
         location=f"s3://{storage.s3.bucket}/{folder}",
-        because="the resource names this folder; what it holds, its manifest says",
+        because="the resource names this folder",
     )
     resolved = _resolved(o, o.restore.spec, _Stored(storage.s3, folder, None, None, None), target, None)
     return Fixed(chosen, in_words(target.database), resolved)
@@ -114,20 +114,22 @@ def of_former(o: Observation, former: Former) -> Fixed:
     if was is None or told is None:
         raise HoldfastError(
             Reason.SOURCE_NOT_GOOD,
-            f"DatabaseRestore {reference.name} has replaced nothing",
-            "only a restore that has Succeeded with mode Replace can be undone, as long as status.replaced is there",
+            f"DatabaseRestore {reference.name} has replaced no database",
+            "name a DatabaseRestore with mode Replace that has Succeeded and has status.replaced: only that can be "
+            "undone",
         )
     removal = former.status.removal
     if removal is not None and told.name in removal.names:
         raise HoldfastError(
             Reason.SOURCE_NOT_GOOD,
-            f"what DatabaseRestore {reference.name} replaced is not kept any more: {removal.message or removal.state}",
+            f"the database that DatabaseRestore {reference.name} replaced is no longer kept: "
+            f"{removal.message or removal.state}",
             "restore a backup instead",
         )
     if told.name != names(was.database, reference.name, former.uid)[1]:
         raise HoldfastError(
             Reason.SOURCE_NOT_GOOD,
-            f"the status of DatabaseRestore {reference.name} names {told.name}, which it cannot have replaced",
+            f"the status of DatabaseRestore {reference.name} names {told.name}, a name that it never gives",
             "find out who writes statuses in this namespace",
         )
     _, old = names(was.database, o.restore.name, o.restore.uid)
@@ -135,7 +137,7 @@ def of_former(o: Observation, former: Former) -> Fixed:
     if was.environment:
         because = f"DatabaseRestore {reference.name} restored into a database of {was.environment}"
         environment = {"environment_because": because}
-    chosen = Chosen(restore=reference.name, because=f"{told.name} is what that restore replaced")
+    chosen = Chosen(restore=reference.name, because=f"that restore replaced {told.name}")
     update: dict[str, object] = {
         "mode": RestoreMode.REPLACE,
         "fresh": None,
@@ -215,7 +217,7 @@ def _renamed(database: Database, target: RestoreTarget) -> Database:
     if database.engine is Engine.SQLITE:
         raise _refused(
             "target.databaseName names a database on a server, and an SQLite database is a file",
-            "set target.database.volume to another claim or path",
+            "set target.database.volume to another claim or path instead",
         )
     if database.engine is Engine.POSTGRESQL and len(target.database_name.encode()) > MOST_SERVER:
         raise _refused("the name of a PostgreSQL database has at most 63 bytes", "shorten target.databaseName")

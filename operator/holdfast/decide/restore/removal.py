@@ -31,7 +31,7 @@ def decide(o: Observation, now: datetime) -> Decision:
     resolved = there(status.resolved, "resolved")
     own = fixing.names(resolved.database, o.restore.name, o.restore.uid)
     if others := [name for name in status.removal.names if name not in own]:
-        return _failed(o, f"the status names {others[0]}, which this restore has not made: nothing was removed")
+        return _failed(o, f"the status names {others[0]}, which this restore did not create: nothing was removed")
     if resolved.database.volume is not None and o.of(REMOVAL).job is None and o.claim is None:
         return Do(Learn(What.CLAIM))
     work = Work(REMOVAL, o.restore.ref, resolved.job, wanted=status.pod_wanted)
@@ -77,7 +77,7 @@ def _after(o: Observation, step: Step) -> Decision:
         case job_life.Over(end):
             return _ended(o, end)
         case job_life.Unreported():
-            return _failed(o, "the report of the Job is missing, or does not agree with it")
+            return _failed(o, "the Job's report is missing, or does not fit it")
         case job_life.Hindered(by, due, wanted):
             return Write(statuses.removal_waits(o.restore.status, explain(by, 2000), wanted), due=due)
         case job_life.GoesOn(State.BESIDE | State.DELETED, due, _):

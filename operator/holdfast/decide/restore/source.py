@@ -68,8 +68,8 @@ def _latest(policy: str, source: RestoreSource, candidates: Sequence[Candidate])
     if before is None and source.before is not None:
         return Failure(
             reason=Reason.INVALID_SPEC,
-            message=f"spec.source.before is no day of the calendar: {source.before}",
-            remedy="correct it, and create another DatabaseRestore",
+            message=f"spec.source.before is not a date of the calendar: {source.before}",
+            remedy="correct source.before in another DatabaseRestore",
         )
     if source.purpose is not Purpose.SAFETY:  # those are of what a restore was to change
         candidates = [each for each in candidates if each.purpose != Purpose.SAFETY]
@@ -80,13 +80,13 @@ def _latest(policy: str, source: RestoreSource, candidates: Sequence[Candidate])
     until = f", completed before {clock.to_text(before)}" if before else ""
     if not timely:
         left_out = len(good) - len(sound)
-        more = f"; {left_out} are suspicious, and source.includeSuspicious takes these too" if left_out else ""
+        more = f"; {left_out} are suspicious: set source.includeSuspicious to restore one of these" if left_out else ""
         return not_good(f"BackupPolicy {policy} has no backup that is {word}{until}{more}")
     meant = [each for each in timely if source.purpose is not None and each.purpose == source.purpose]
     newest = max(meant or timely, key=lambda each: (_completed(each), each.name))
     rivals = [each for each in good if not meant or each.purpose == source.purpose]
     newer = [each for each in rivals if _completed(each) > _completed(newest)]
-    passed = f"; {len(newer)} newer ones are suspicious or later" if newer else ""
+    passed = f"; {len(newer)} newer ones are suspicious or were completed later" if newer else ""
     taken = f" with purpose {source.purpose}" if meant else ""
     instead = f"; it has none with purpose {source.purpose}" if source.purpose and not meant else ""
     because = f"the last backup of BackupPolicy {policy}{taken} that is {word}{until}{passed}{instead}"
@@ -105,8 +105,10 @@ def missing(what: str, created: datetime, now: datetime) -> Waits | Failure:
     return Failure(
         reason=Reason.SOURCE_NOT_FOUND,
         message=f"{what} in this namespace",
-        remedy="correct source, and create another DatabaseRestore; a backup whose resource is gone can be restored "
-        "from its folder, with source.bucket",
+        remedy=(
+            "correct source in another DatabaseRestore; if the backup's resource is gone, restore the backup from "
+            "its folder, with source.bucket"
+        ),
     )
 
 
@@ -115,5 +117,5 @@ def not_good(what: str) -> Failure:
     return Failure(
         reason=Reason.SOURCE_NOT_GOOD,
         message=what,
-        remedy="name another backup in another DatabaseRestore: kubectl get dbb shows which have Succeeded",
+        remedy="create another DatabaseRestore that names another backup: kubectl get dbb shows which have Succeeded",
     )

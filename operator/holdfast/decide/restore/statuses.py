@@ -132,14 +132,14 @@ def _achieved(restore: RestoreView, report: Report, result: RestoreReport) -> st
     source, target = restore.status.source, restore.status.target
     took = units.duration_in_words(report.duration_seconds)
     if source is not None and source.restore is not None:
-        said = f"put back what DatabaseRestore {source.restore} had replaced in {target}, in {took}"
+        said = f"put back the database that DatabaseRestore {source.restore} had replaced, as {target}, in {took}"
     else:
         named = result.backup_id or (source.backup_id if source else None)
         rows = "" if result.rows is None else f": {result.rows} rows in {result.tables} tables"
         back = goes_back(source.release) if source is not None and source.release is not None else ""
         said = f"restored {named} into {target} in {took}{rows}" + (f"; {back}" if back else "")
     if result.replaced is not None and restore.status.resolved is not None:
-        said += f"; what was there is called {restore.status.resolved.old} now"
+        said += f"; the old database is now {restore.status.resolved.old}"
     if (safety := restore.status.safety_backup) is not None and safety.name is not None:
         said += f"; before that it was backed up as DatabaseBackup {safety.name}"
     return said

@@ -49,6 +49,9 @@ SENTENCES = {
 }
 
 
+_LOOK = "look at the target, and read the Job's log if it still exists, before you create another DatabaseRestore"
+
+
 def decide(o: Observation, settings: Settings, now: datetime) -> Decision:
     """Return the next step for this restore; an empty decision when it rests until something changes."""
     status = o.restore.status
@@ -114,7 +117,7 @@ def _no_former(o: Observation, name: str, now: datetime) -> Decision:
 
 def _write(o: Observation, fixed: Fixed, now: datetime) -> Decision:
     """Write it down; of a backup that was taken before a release, tell to where this goes back."""
-    waiting = statuses.waiting(o.restore, now, "Fixed", "what is restored, and into what, is known")
+    waiting = statuses.waiting(o.restore, now, "Fixed", "the backup and the target are fixed")
     back = statuses.goes_back(fixed.source.release) if fixed.source.release else ""
     said = f"restores DatabaseBackup {fixed.source.backup} into {fixed.target}; then {back}"
     return Write(statuses.fixed(waiting, fixed), Announcement(False, "RollsBack", said) if back else None, due=now)
@@ -130,7 +133,7 @@ def _in_turn(o: Observation, settings: Settings, now: datetime) -> Decision:
     if (asked := confirming.asked(o, resolved, now)) is not None:
         return asked
     if o.ahead is not None:
-        sentence = f"DatabaseRestore {o.ahead} restores into the same database, and goes first"
+        sentence = f"DatabaseRestore {o.ahead} restores into the same database, and runs first"
         return wait(o, now, "Queued", sentence, None, Phase.QUEUED)
     if o.others_begin:
         return Rest(now + SOON)
@@ -239,9 +242,8 @@ def _going_on(o: Observation, state: State, due: datetime, wanted: PodWanted | N
 def _unknown(why: str) -> Failure:
     return Failure(
         reason=Reason.RESTORE_UNKNOWN,
-        message=f"it is not known how the restore ended: {why}",
-        remedy="look at what is in the target, and into the Job's log if it is there, before you create another "
-        "DatabaseRestore",
+        message=f"Holdfast does not know how the restore ended: {why}",
+        remedy=_LOOK,
     )
 
 
@@ -255,7 +257,7 @@ def _finish(o: Observation, end: End, now: datetime) -> Decision:
 def succeed(o: Observation, report: Report, result: RestoreReport, now: datetime) -> Decision:
     """Record a success, where it is one of what was asked for."""
     if (wrong := _implausible(o, report, result, now)) is not None:
-        return ending.fail(o, failures.report_implausible(wrong), report, now)
+        return ending.fail(o, failures.report_implausible(wrong, _LOOK), report, now)
     back = undo.resource(o.restore, result.replaced is not None)
     done = statuses.succeeded(o.restore, report, result, back, now)
     return Write(done, Announcement(bool(done.warnings), "RestoreSucceeded", done.message or ""))

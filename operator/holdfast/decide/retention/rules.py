@@ -34,8 +34,8 @@ class Rules:
         except (ValueError, OSError, LookupError):  # no such file, or a folder, or a file that is none
             raise HoldfastError(
                 Reason.SCHEDULE_INVALID,
-                f"spec.schedule.timeZone: {quoted(name)} is no time zone of the IANA database",
-                "correct it; until then no backup of the policy is deleted",
+                f"spec.schedule.timeZone: {quoted(name)} is not a time zone of the IANA database",
+                "correct this field; until then Holdfast deletes no backup of this policy",
             ) from None
         return cls(spec.retention, spec.environment, zone, grace)
 

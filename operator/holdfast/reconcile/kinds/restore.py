@@ -180,7 +180,7 @@ def _unreadable(o: Observation, error: ValidationError, now: datetime) -> Decisi
         BackupPolicySpec.__name__: BackupPolicySpec, DatabaseRestoreStatus.__name__: DatabaseRestoreStatus,
     }.get(error.title, DatabaseRestoreSpec)  # fmt: skip
     root = {BackupPolicySpec: "the target's BackupPolicy: spec", DatabaseRestoreStatus: "status"}.get(model, "spec")
-    message, remedy = explained(error, model, root, "correct it, and create another DatabaseRestore")
+    message, remedy = explained(error, model, root, "correct the policy, then create another DatabaseRestore")
     return ending.fail(o, Failure(reason=Reason.INVALID_SPEC, message=message, remedy=remedy), None, now)
 
 

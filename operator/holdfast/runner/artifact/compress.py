@@ -131,5 +131,7 @@ def _require_end(algorithm: Algorithm, fulfilled: bool) -> None:
 
 def _unreadable(what: str) -> HoldfastError:
     return HoldfastError(
-        Reason.ARCHIVE_UNREADABLE, f"the artifact cannot be decompressed: {what}", "restore another backup"
+        Reason.ARCHIVE_UNREADABLE,
+        f"the artifact cannot be decompressed: {what}",
+        "restore another backup, or create a new one: this artifact is damaged",
     )

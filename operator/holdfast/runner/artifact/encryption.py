@@ -137,7 +137,7 @@ def _recipient(text: str) -> "Recipient":
         raise HoldfastError(
             Reason.RECIPIENT_INVALID,
             f"{text} is not a public key of age: its checksum is wrong",
-            "copy the key again into storage.encryption.age.recipients (age-keygen -y FILE prints it), since a "
+            "copy the key into storage.encryption.age.recipients again (age-keygen -y FILE prints it), since a "
             "character may be lost or changed; then create another backup",
         ) from None
 
@@ -153,7 +153,7 @@ def identities(secret: MountedSecret, encrypted: ManifestEncryption) -> "list[Id
     if not fitting:
         raise HoldfastError(
             Reason.IDENTITY_MISMATCH,
-            f"the backup is encrypted to {', '.join(encrypted.recipients)}; Secret {secret.name} holds the identity of "
+            f"the backup is encrypted to {', '.join(encrypted.recipients)}; Secret {secret.name} has the identity of "
             f"{', '.join(str(identity.to_public()) for identity in found) or 'nobody'}",
             "put the identity file of one of the backup's recipients into the Secret; nothing was changed",
         )
@@ -200,5 +200,7 @@ def decrypted(identities: "list[Identity]", chunks: Iterable[bytes]) -> Iterator
             yield piped.end()
         except (OSError, pyrage.DecryptError) as error:
             raise HoldfastError(
-                Reason.ARCHIVE_UNREADABLE, f"the artifact cannot be decrypted: {error}", "restore another backup"
+                Reason.ARCHIVE_UNREADABLE,
+                f"the artifact cannot be decrypted: {error}",
+                "restore another backup, or create a new one: this artifact is damaged",
             ) from error

@@ -80,8 +80,8 @@ def told(result: Result, looked: "Future[Earlier]") -> Result:
     if found.made_again is None:
         return replace(result, backup=report)
     sentence = (
-        f"the bucket already has {found.made_again}, taken by an earlier resource of this name; this resource was "
-        "created again and has taken another backup, of the database as it is now"
+        f"the bucket already has {found.made_again}, which an earlier resource with this name took; this resource "
+        "was created again, and took another backup of the database as it is now"
     )
     return replace(result, backup=report, warnings=[sentence, *result.warnings])
 

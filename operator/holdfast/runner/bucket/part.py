@@ -180,7 +180,7 @@ class Spool:
         available = disk.f_bavail * disk.f_frsize
         if available < free or self.limit < DISK:
             there = min(available, self.limit)
-            raise _full(f"a dump of this size needs {_exact(DISK)} for its parts, and {_exact(there)} are free")
+            raise _full(f"a dump of this size needs {_exact(DISK)} for its parts, but {_exact(there)} are free")
 
 
 def _full(what: str) -> HoldfastError:

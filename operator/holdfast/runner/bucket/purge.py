@@ -47,8 +47,8 @@ def versions(store: Store, prefix: str) -> list[Version]:
     if len(found) > MOST:
         raise HoldfastError(
             Reason.STORAGE_FAILED,
-            f"the folder {prefix} has more than {MOST} objects, though a backup has three at most; nothing was deleted",
-            "find out who else writes there, and delete what is not of the backup",
+            f"the folder {prefix} has more than {MOST} objects, but a backup has three at most; nothing was deleted",
+            "find out who else writes to this folder, and delete what does not belong to the backup",
         )
     # what was stored before a bucket kept versions is its version "null", and has to be named where others are
     keeps = any(version.identifier not in _NONE for version in found)

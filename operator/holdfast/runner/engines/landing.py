@@ -63,7 +63,7 @@ def landing(source: Source, task: RestoreTask, manifest: Manifest) -> Landing:
     if task.beside is None:
         raise HoldfastError(
             Reason.INVALID_TASK,
-            "the task is to replace a database, and does not say what the other one is called meanwhile",
+            "the task says to replace a database, but not under which names",
             "use runner images of the operator's own release",
         )
     return source.beside(task.beside, manifest)
@@ -71,7 +71,11 @@ def landing(source: Source, task: RestoreTask, manifest: Manifest) -> Landing:
 
 def not_served(what: str) -> HoldfastError:
     """Make the error for what an engine cannot do."""
-    return HoldfastError(Reason.INVALID_TASK, f"{what} is not served by this engine or format", "leave it out")
+    return HoldfastError(
+        Reason.INVALID_TASK,
+        f"this engine or format does not support {what}",
+        "leave this option out, then restore again; nothing was changed",
+    )
 
 
 def require_plain(task: RestoreTask) -> None:
@@ -79,7 +83,7 @@ def require_plain(task: RestoreTask) -> None:
     if task.content is not Content.ALL:
         raise not_served(f"content {task.content}")
     if task.tables:
-        raise not_served("a choice of tables")
+        raise not_served("tables")
     require_nothing_given(task)
 
 

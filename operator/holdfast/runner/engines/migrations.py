@@ -243,6 +243,6 @@ def warnings(histories: Iterable["ManifestMigrations"]) -> list[str]:
             )
         if each.locked:
             said.append(
-                f"{each.tool}'s lock was held in {each.table}: a migration was running, or had been interrupted"
+                f"the lock of {each.tool} was held in {each.table}: a migration was running, or had been interrupted"
             )
     return said

@@ -28,7 +28,7 @@ def warnings(tool: str, version: str) -> list[str]:
         return []
     release = tuple(map(int, found[0].split(".")))
     if release[0] < safe[0][0]:
-        return [f"{tool} {found[0]} gets no more security fixes: use a runner image with a newer client"]
+        return [f"{tool} {found[0]} no longer gets security fixes: use a runner image with a newer client"]
     least = next((one for one in safe if one[0] == release[0]), None)
     if least is None or release >= least:
         return []

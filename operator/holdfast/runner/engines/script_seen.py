@@ -62,7 +62,7 @@ class Seen:
             raise HoldfastError(
                 Reason.END_MARK_MISSING,
                 f"the stored script does not end in '{self._last_words}'",
-                "create another backup: this artifact is not a complete dump",
+                "restore another backup, or create a new one: this artifact is not a complete dump",
             )
         return self._contents("the stored script")
 

@@ -39,7 +39,7 @@ _REMEDIES = (
         "grant the user what the message names; to grant all reads at once: GRANT pg_read_all_data TO the user",
     ),
     ("row-level security", "use a user with BYPASSRLS: a dump that row-level policies filter would not be complete"),
-    ("lock timeout", "find the session that holds the lock in pg_locks, then create another backup"),
+    ("lock timeout", "find the session that holds the lock in pg_locks and end it, then create another backup"),
     (
         "server closed the connection",
         "read the server's log, then create another backup: the server ended the connection",
@@ -53,28 +53,29 @@ _REMEDIES = (
 )
 
 _ADMINISTRATOR = (
-    "as an administrator, make the extension that the message names in the empty target, then restore again: only a "
-    "superuser may make an extension that is not trusted"
+    "as an administrator, CREATE EXTENSION with the name in the message in the empty target, then restore again: "
+    "only a superuser may create an extension that is not trusted"
 )
 _OWNER = (
-    "restore with the user who owns the target (CREATE DATABASE name OWNER that_user TEMPLATE template0); what only a "
-    "superuser may make, only a superuser restores"
+    "restore with the user who owns the target (CREATE DATABASE name OWNER that_user TEMPLATE template0); what only "
+    "a superuser may create, only a superuser can restore"
 )
 # Of a restore, since it is another user who may need another right, and another thing to do next.
 _RESTORE_REMEDIES = (
     ("permission denied to create extension", _ADMINISTRATOR),
     ("permission denied", _OWNER),
     ("must be owner of", _OWNER),
-    ("must be superuser", "restore with a superuser, if you trust whoever made the dump: nobody else may make this"),
+    ("must be superuser", "restore with a superuser, if you trust whoever wrote the dump: nobody else may create this"),
     (
         "invalid byte sequence for encoding",
-        "make the target anew, with the encoding that status.needs of the backup has",
+        "drop the target and create it with the encoding in the backup's status.needs, then restore again",
     ),
     (
         "already exists",
         "restore into a new, empty database: CREATE DATABASE name OWNER that_user TEMPLATE template0",
     ),
     ("row-level security", "restore with the user who owns the target, or with BYPASSRLS"),
+    ("lock timeout", "find the session that holds the lock in pg_locks and end it, then restore again"),
     ("server closed the connection", "read the server's log, then restore again: the server ended the connection"),
     ("terminating connection", "read the server's log, then restore again: the server ended the connection"),
 )
@@ -82,9 +83,9 @@ _ROLE_MISSING = re.compile(r'role "[^"]*" does not exist')
 _UNQUALIFIED = re.compile(r'(relation "[^"]*"|function [^ ]*\(.*\)|type "[^"]*") does not exist')
 CREATE_ROLE = "as an administrator, CREATE ROLE with the name in the message, then restore again"
 SEARCH_PATH = (
-    "a function that a check, an index or a generated column calls names something without its schema, and a restore "
-    "runs with an empty search_path: in the original, ALTER FUNCTION … SET search_path, then back up again. This dump "
-    "can be restored by hand, its line that empties search_path left out"
+    "in the original database, run ALTER FUNCTION … SET search_path, then back up again: a function names something "
+    "without its schema, a check, an index or a generated column calls that function, and a restore runs with an "
+    "empty search_path. To restore this dump, do it by hand, and leave out the line that empties search_path"
 )
 
 
@@ -97,7 +98,8 @@ def remedy_for(said: str, failed: Reason) -> str:
             return SEARCH_PATH
     known = (*(_RESTORE_REMEDIES if failed is Reason.RESTORE_FAILED else ()), *_REMEDIES)
     return next(
-        (words for sign, words in known if sign in said), "correct what the message names: it is the tool's own"
+        (words for sign, words in known if sign in said),
+        "correct what the message names: the message is the tool's own",
     )
 
 
@@ -111,8 +113,8 @@ def check(tool: Tool, code: int, failed: Reason, doing: str) -> None:
         raise HoldfastError(
             failed if failed is Reason.RESTORE_FAILED else Reason.DUMP_KILLED,
             f"{tool.name} was killed by {name} while {doing}",
-            "raise job.resources.limits.memory, the most frequent cause, then create another backup; if that does not "
-            "help, look at the memory of the node",
+            "raise job.resources.limits.memory, since memory is the most frequent cause, then create another backup; "
+            "if that does not help, look at the memory of the node",
         )
     if "No space left on device" in said:
         raise HoldfastError(
@@ -127,9 +129,10 @@ def stalled(tool: str, seconds: float, why: str) -> HoldfastError:
     """Make the error of a dump that was silent for so long, and that nobody works for any more."""
     return HoldfastError(
         Reason.DUMP_STALLED,
-        f"{tool} wrote nothing for {seconds:.0f} seconds, and {why}",
-        "read the server's log and check the network on the way to it, then create another backup; if several servers "
-        "share this address, set connection.host to one of them, since another server would not know of this dump",
+        f"{tool} wrote nothing for {seconds:.0f} s, and {why}",
+        "read the server's log and check the network on the way to it, then create another backup; if several "
+        "servers share this address, set connection.host to one of them: Holdfast may have asked another server "
+        "about this dump",
     )
 
 

@@ -37,7 +37,7 @@ _REMEDIES = {
         "start the instance or cluster if it is stopped, wait until it is available, then create another backup"
     ),
     Reason.SNAPSHOT_QUOTA_EXCEEDED: (
-        "delete manual snapshots that nobody needs, or ask AWS for a higher quota of manual snapshots"
+        "delete manual snapshots that you do not need, or ask AWS for a higher quota of manual snapshots"
     ),
     Reason.KMS_KEY_REFUSED: (
         "check copyTo.kmsKeyID: it must be an enabled key in that region, and the Job's identity must have the right "

@@ -121,7 +121,8 @@ def not_ours(taken: Taken, rds: Rds, uid: str) -> HoldfastError:
     return HoldfastError(
         Reason.SNAPSHOT_NOT_OURS,
         f"a snapshot {taken.identifier} already exists in {rds.region}, and its tags do not name backup {uid}",
-        "find out who created this snapshot, rename or delete it, then create another backup; Holdfast left it alone",
+        "find out who created this snapshot, rename or delete it, then create another backup; Holdfast did not "
+        "change it",
     )
 
 

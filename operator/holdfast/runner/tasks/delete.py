@@ -82,8 +82,9 @@ def _require_what_stays(task: D, opened: Store, context: Context, method: Deleti
                 raise
             raise HoldfastError(
                 Reason.KEPT_BACKUP_MISSING,
-                f"the backup that is to stay is not there, so nothing was deleted: {error.message}",
-                "find out who deleted or changed it, and create another backup; then the others are deleted",
+                f"the backup that must stay is not in the bucket, so nothing was deleted: {error.message}",
+                "find out who deleted or changed that backup, and create another backup; then Holdfast deletes the "
+                "others",
             ) from error
 
 
@@ -151,7 +152,7 @@ def _require_own_folder(item: DeleteItem) -> None:
         raise HoldfastError(
             Reason.MANIFEST_CONFLICT,
             f"the folder {item.key_prefix} is not that of backup {item.backup_id} in namespace {item.namespace}",
-            "find out who has edited the status of the DatabaseBackup; nothing was deleted",
+            "find out who edited the status of the DatabaseBackup; nothing was deleted",
         )
 
 
@@ -206,5 +207,7 @@ def _told(error: HoldfastError) -> HoldfastError:
 
 def _fault(error: Exception) -> HoldfastError:
     return HoldfastError(
-        Reason.INTERNAL_ERROR, f"a fault in Holdfast: {type(error).__name__}", "please report it with the Job's log"
+        Reason.INTERNAL_ERROR,
+        f"a fault in Holdfast: {type(error).__name__}",
+        "please report this fault with the Job's log",
     )

@@ -14,11 +14,11 @@ def run(task: SwapBackTask | DropTask, context: Context) -> Result:
     if isinstance(task, DropTask):
         _require_not_the_target(task)
         dropped = target.drop(task.names)
-        said = ", ".join(dropped) if dropped else "nothing was there any more"
+        said = ", ".join(dropped) if dropped else "there was nothing left to remove"
         return Result(message=f"removed: {said}", warnings=target.warnings)
     switched = target.swap_back(task.kept, task.old)
     return Result(
-        message=f"{task.kept} is {target} again; what was there is called {task.old} now",
+        message=f"{task.kept} is {target} again; the database that was there is now {task.old}",
         restore=RestoreReport(
             replaced=switched.replaced, switch_seconds=switched.seconds, found=switched.seconds is None
         ),
@@ -31,6 +31,6 @@ def _require_not_the_target(task: DropTask) -> None:
     if (volume.path if volume else task.database.name) in task.names:
         raise HoldfastError(
             Reason.INVALID_TASK,
-            "the task would remove the target itself",
+            "the task says to remove the target itself",
             "use runner images of the operator's own release; nothing was changed",
         )

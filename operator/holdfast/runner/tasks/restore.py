@@ -114,7 +114,7 @@ def _result(
     artifact, total = manifest.artifact, manifest.artifact.uncompressed_bytes
     said = f"restored {size_for_people(total)} ({total} bytes) of {manifest.backup.backup_id} into {target}"
     if switched and switched.replaced:
-        said += f"; what was there is called {switched.replaced} now"
+        said += f"; the old database is now {switched.replaced}"
     if ran is not None:
         said += f"; {ran.statements} statements of afterRestore have run"
     report = RestoreReport(
@@ -137,8 +137,8 @@ def _result(
 def unconfined() -> list[str]:
     """Warn where the kernel does not keep the tool, which obeys the dump, from the Secrets of this Pod."""
     warning = (
-        "this node's kernel has no Landlock (Linux 5.13 or newer), so the tool that read the dump could see the Pod's "
-        "Secrets"
+        "the node's kernel has no Landlock (Linux 5.13 or newer), so the tool that read the dump was able to read "
+        "the Pod's Secrets"
     )
     return [] if confinement.version() else [warning]
 
@@ -152,7 +152,7 @@ def _require_expected(task: RestoreTask, manifest: Manifest, context: Context) -
     if task.pinned is None and manifest.artifact.encryption is None and identity.is_there():
         raise HoldfastError(
             Reason.MANIFEST_CONFLICT,
-            f"{manifest.artifact.key} is not encrypted although an identity is mounted: somebody may have replaced an "
+            f"{manifest.artifact.key} is not encrypted, but an identity is mounted: somebody may have replaced an "
             "encrypted artifact",
             "find out who else writes to this bucket; if the backup was never encrypted, restore it without the "
             "identity",
@@ -167,8 +167,8 @@ def _no_more(stream: Iterator[bytes], artifact: ManifestArtifact) -> Iterator[by
         if size > artifact.uncompressed_bytes:
             raise HoldfastError(
                 Reason.CONTENT_MISMATCH,
-                f"{artifact.key} has more than the {artifact.uncompressed_bytes} bytes, decompressed, that its "
-                "manifest names",
+                f"{artifact.key} has more bytes when decompressed than its manifest says "
+                f"({artifact.uncompressed_bytes})",
                 f"this is not what was backed up: {manifest_forms.NOT_OURS}",
             )
         yield chunk
@@ -189,6 +189,6 @@ def _trusted(opened: Store, artifact: ManifestArtifact, context: Context, progre
         raise HoldfastError(
             Reason.CHECKSUM_MISMATCH,
             f"{artifact.key}: its SHA-256 is {digest.hexdigest()}, but its manifest says {artifact.sha256}",
-            "restore another backup, into a new and empty database: this artifact is not what was backed up",
+            "restore another backup into a new, empty database: this artifact is not what was backed up",
         )
     yield held

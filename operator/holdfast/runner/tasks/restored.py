@@ -62,15 +62,15 @@ def _rows(came: Came, manifest: Manifest, task: RestoreTask) -> Iterator[str]:
         if task.tables and table.name not in task.tables:
             continue
         if table.name not in there:
-            yield f"table {table.name} is not there"
+            yield f"table {table.name} does not exist"
         elif _rows_are_comparable(manifest, task) and there[table.name] != table.rows:
             yield f"table {table.name} has {there[table.name]} rows instead of {table.rows}"
 
 
 def _remedy(task: RestoreTask) -> str:
     if task.mode is RestoreMode.REPLACE:
-        return "nothing was switched, and the target is as it was: look at the Job's log, and restore another backup"
+        return "read the Job's log, and restore another backup; nothing was switched"
     return (
-        "do not use what is in the target now: find out who else writes to it, or what in the target changes rows "
-        "(triggers, rules), then restore again into an empty one"
+        "do not use the target as it is now: find out who else writes to it, or what changes rows in it (triggers, "
+        "rules), then restore again into an empty database"
     )

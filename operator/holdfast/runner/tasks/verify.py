@@ -42,6 +42,6 @@ def _absent(task: V, opened: store.Store, context: Context, method: Verifying[V,
         Reason.BACKUP_GONE,
         f"nothing is left of the backup: bucket {opened.bucket} has neither its manifest nor anything else under "
         f"{task.key_prefix}",
-        "find out who or which lifecycle rule deletes from the bucket; where a lifecycle rule is meant to, set "
-        "retention.mode External in the policy",
+        "find out who, or which lifecycle rule, deletes from the bucket; if a lifecycle rule should delete backups, "
+        "set retention.mode External in the policy",
     )

@@ -105,9 +105,9 @@ def _definition(target: Target, listed: Sequence[str], shown: Sequence[str]) -> 
     if create == "NULL":
         raise HoldfastError(
             Reason.TARGET_NOT_READY,
-            f"the restore's user may not see how {listed[0].lower()} {listed[1]!r} of {target} is defined, so that it "
-            "could not be made again",
-            "GRANT SHOW_ROUTINE ON *.* (MySQL) or SHOW CREATE ROUTINE ON the database (MariaDB) to the restore's user",
+            f"the restore's user has no right to see the definition of {listed[0].lower()} {listed[1]!r} of "
+            f"{target}, and could not create it again",
+            "GRANT SHOW_ROUTINE ON *.* (MySQL) or SHOW CREATE ROUTINE ON the database (MariaDB) TO the restore's user",
         )
     kind, name, table, sql_mode, client, collation, time_zone = listed
     return Definition(kind, name, table, sql_mode, client, collation, time_zone, create)

@@ -83,20 +83,20 @@ CASES = (
         (1130,),
         Reason.AUTHENTICATION_FAILED,
         False,
-        "CREATE USER …@'%', or with the Pods' network instead of %: the server admits no user from this address",
+        "CREATE USER …@'%', or with the Pods' network instead of %: the server accepts no user from this address",
     ),
     Case(
         (1044,),
         Reason.AUTHENTICATION_FAILED,
         False,
-        "check database.name, and GRANT the user rights on the database: a server does not tell a user without rights "
-        "whether a database exists",
+        "check database.name, and GRANT the user rights on the database: without rights, the user cannot see whether "
+        "the database exists",
     ),
     Case(
         (1045, 1698),
         Reason.AUTHENTICATION_FAILED,
         False,
-        "check the user's name and password in the Secret, and that the server admits the user from this address; a "
+        "check the user's name and password in the Secret, and that the server accepts the user from this address; a "
         "user with REQUIRE SSL needs connection.tls.mode require or stricter",
     ),
     Case(
@@ -141,59 +141,66 @@ CASES = (
 )
 OTHER = Case((), Reason.CONNECTION_FAILED, False, "read the server's log: the message is the server's own")
 
-# What a tool failed with after it was connected, and what helps.
+# What a tool failed with after it was connected, and what helps: a dump and a restore alike,
 _REMEDIES = {
-    1142: "grant the user what the message names; docs/how-to/back-up-mysql.md lists all rights that a backup needs",
-    1143: "grant the user SELECT on the whole table: a dump without some columns would not be complete",
-    1356: "correct, drop or redefine the view: it uses an object that does not exist, or that its definer may not see",
-    1449: "create the definer of the view or routine as a user, or redefine the object: this server has no such user",
-    1412: "create another backup while no migration runs: a table was altered during the dump",
-    1146: "create another backup while no migration runs: a table was dropped or renamed during the dump",
-    1205: "find the session that holds the lock with SHOW PROCESSLIST, then create another backup",
     2020: "make the row smaller than 1 GiB, the largest that MySQL's protocol can carry",
     1153: "raise the server's max_allowed_packet to at least twice the size of the largest row",
     2006: (
         "raise the server's max_allowed_packet to at least twice the size of the largest row, the most frequent "
         "cause; if that does not help, read the server's log: the server ended the connection"
     ),
+}
+# ... a dump,
+_DUMP_REMEDIES = {
+    1142: "grant the user what the message names; docs/how-to/back-up-mysql.md lists all rights that a backup needs",
+    1143: "grant the user SELECT on the whole table: a dump without some columns would not be complete",
+    1356: "correct, drop or redefine the view: it uses an object that does not exist, or that its definer may not see",
+    1449: "create the definer of the view or routine as a user, or redefine the object: this server has no such user",
+    1412: "create another backup while no migration runs: somebody altered a table during the dump",
+    1146: "create another backup while no migration runs: somebody dropped or renamed a table during the dump",
+    1205: "find the session that holds the lock with SHOW PROCESSLIST and end it, then create another backup",
     2013: "read the server's log, then create another backup: the server ended the connection",
     2026: "read the server's log, then create another backup: the server ended the connection",  # MariaDB's, with TLS
-    1044: "grant the user what the message names",
+    1044: "grant the user what the message names; docs/how-to/back-up-mysql.md lists all rights that a backup needs",
     1370: (
         "GRANT EXECUTE ON the database (name.*) to the user: MariaDB shows a view that calls a function only to "
         "users who may call it"
     ),
-    1104: "SET GLOBAL max_join_size = DEFAULT: the server refuses the questions that the dump tool asks of it",
+    1104: "SET GLOBAL max_join_size = DEFAULT: the server refuses the queries of the dump tool",
     3024: "SET GLOBAL max_execution_time = 0 for the time of the backup: the server ended a query for taking too long",
     1969: "SET GLOBAL max_statement_time = 0 for the time of the backup: the server ended a query for taking too long",
 }
-_NETWORK = "read the server's log and check the network on the way to it: the server ended the connection"
-# Likewise, of a restore.
+_NETWORK = (
+    "read the server's log and check the network on the way to it, then restore again: the server ended the connection"
+)
+# ... or a restore.
 _RESTORE_REMEDIES = {
-    1044: "GRANT ALL on the target database to the restore's user, as docs/how-to/back-up-mysql.md has it",
-    1142: "GRANT ALL on the target database to the restore's user, as docs/how-to/back-up-mysql.md has it",
-    1143: "GRANT ALL on the target database to the restore's user, as docs/how-to/back-up-mysql.md has it",
-    1370: "GRANT ALL on the target database to the restore's user and to the definers that the message names",
+    1044: "GRANT ALL ON the target database TO the restore's user, as docs/how-to/back-up-mysql.md shows",
+    1142: "GRANT ALL ON the target database TO the restore's user, as docs/how-to/back-up-mysql.md shows",
+    1143: "GRANT ALL ON the target database TO the restore's user, as docs/how-to/back-up-mysql.md shows",
+    1370: "GRANT ALL ON the target database TO the restore's user and to the definers that the message names",
     1356: (
-        "give the view's definer, in the target, the rights that it had where the dump comes from; docs/how-to/"
-        "back-up-mysql.md lists them"
+        "give the view's definer the same rights on the target as on the original database; "
+        "docs/how-to/back-up-mysql.md lists them"
     ),
-    1449: "create the user that the message names: a view or routine of the dump has it as its definer",
-    1205: "find the session that holds the lock with SHOW PROCESSLIST, and end it",
+    1449: "create the user that the message names: the user is the definer of a view or routine in the dump",
+    1205: "find the session that holds the lock with SHOW PROCESSLIST and end it, then restore again",
+    1146: "restore the whole dump, into an empty database: a table that the dump refers to does not exist there",
+    1969: "SET GLOBAL max_statement_time = 0 for the time of the restore: the server ended a slow statement",
     2013: _NETWORK,
     2026: _NETWORK,
     1227: (
         "GRANT SET_ANY_DEFINER, ALLOW_NONEXISTENT_DEFINER, SYSTEM_USER ON *.* (MySQL; before 8.2 SET_USER_ID, "
-        "SYSTEM_USER) or GRANT SET USER ON *.* (MariaDB) to the restore's user: the dump names definers that it may "
-        "not set"
+        "SYSTEM_USER) or GRANT SET USER ON *.* (MariaDB) to the restore's user: the dump names definers, and this "
+        "user has no right to set them"
     ),
     1419: (
-        "SET GLOBAL log_bin_trust_function_creators = 1: with a binary log, only a user with SUPER may otherwise "
-        "create triggers and functions"
+        "SET GLOBAL log_bin_trust_function_creators = 1: the server has a binary log, and then lets only users with "
+        "SUPER create triggers and functions"
     ),
     6125: (
         "SET GLOBAL restrict_fk_on_non_standard_key = OFF for the time of the restore: a foreign key of the dump "
-        "refers to a key that is not unique, and the restore's user may not allow that for its session"
+        "refers to a key that is not unique, and the restore's user has no right to allow that for its session"
     ),
     3750: (
         "SET GLOBAL sql_require_primary_key = OFF for the time of the restore, or GRANT SESSION_VARIABLES_ADMIN ON *.* "
@@ -242,6 +249,6 @@ def explained(advice: str = "") -> Iterator[None]:
         if error.reason not in (Reason.DUMP_FAILED, Reason.RESTORE_FAILED):
             raise
         code = number(error.message) or 0
-        known = {} if error.reason is Reason.DUMP_FAILED else _RESTORE_REMEDIES
-        remedy = known.get(code) or _REMEDIES.get(code, error.remedy)
+        known = _REMEDIES | (_DUMP_REMEDIES if error.reason is Reason.DUMP_FAILED else _RESTORE_REMEDIES)
+        remedy = known.get(code, error.remedy)
         raise HoldfastError(error.reason, error.message, "; ".join(filter(None, (remedy, advice)))) from error

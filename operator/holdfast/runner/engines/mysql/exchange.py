@@ -52,9 +52,9 @@ class Exchange:
         if set(has) - {PENDING}:
             raise HoldfastError(
                 Reason.TARGET_NOT_READY,
-                f"database {self.outgoing.name!r}, in which {self.target.target} would be kept, is there with tables "
-                "that no restore has put there",
-                "look whose it is, and drop or rename it, then restore again; nothing was changed",
+                f"the server already has a database {self.outgoing.name!r}, the name for the old database of "
+                f"{self.target.target}, and its tables are not from a restore",
+                "find out whose database it is, drop or rename it, then restore again; nothing was changed",
             )
         if PENDING in has:
             self.undo(self.outgoing.unpack(PENDING))
@@ -83,7 +83,7 @@ class Exchange:
         try:
             after.incoming.drop()
         except HoldfastError as error:  # it is done all the same
-            self.warnings.append(f"database {self.incoming.name!r} is left, and empty: {error.message}")
+            self.warnings.append(f"the empty database {self.incoming.name!r} could not be dropped: {error.message}")
         return seconds
 
     def unstopped(self) -> "Exchange":
@@ -207,10 +207,10 @@ class Exchange:
         who = few([f"{row[0]} ({one_line(row[1], 80)} for {row[2]} s)" for row in rows], 5)
         return HoldfastError(
             Reason.SWITCH_FAILED,
-            f"a table of {self.target.target} stayed locked through {TRIES} tries of {LOCK_SECONDS} s; sessions that "
-            f"the restore's user sees there: {who or 'none'}",
-            "end the session that keeps a lock (a transaction that is open is enough): SHOW PROCESSLIST, KILL its id; "
-            "or stop the application, then restore again. The database is as it was",
+            f"a table of {self.target.target} stayed locked during {TRIES} attempts of {LOCK_SECONDS} s; sessions "
+            f"that the restore's user can see: {who or 'none'}",
+            "find the session that holds the lock with SHOW PROCESSLIST and end it with KILL (an open transaction is "
+            "enough), or stop the application, then restore again; nothing was changed",
         )
 
 

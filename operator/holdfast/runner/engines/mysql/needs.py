@@ -67,8 +67,8 @@ def found(rows: Rows, database: str) -> tuple[list[ManifestNeed], list[str]]:
 def _warnings(rows: Rows, orphans: list[str]) -> list[str]:
     away = [f"{row[1]} of {row[2]} (to {row[3]}.{row[4]})" for row in rows if row[0] == "foreign"]
     said = (
-        (away, "not restorable as it is: foreign keys that refer to another database, which a restore refuses: {}"),
-        (orphans, "foreign keys that refer to tables which are not there: {}"),
+        (away, "not restorable, since a restore refuses foreign keys that refer to another database: {}"),
+        (orphans, "foreign keys that refer to tables that do not exist: {}"),
     )
     return [words.format(few(names, NAMED)) for names, words in said if names]
 

@@ -103,7 +103,7 @@ class OnlyTarget(Script):
         return b"".join(parts)
 
     def _anything(self, buffer: bytes, at: int) -> int:
-        raise _refused(f"has rows or a statement in a form that is not known, before {_shown(buffer[at:])}")
+        raise _refused(f"has rows or a statement in an unknown form, before {_shown(buffer[at:])}")
 
     def _line(self, buffer: bytes, at: int) -> int | None:
         end = super()._line(buffer, at)
@@ -152,7 +152,7 @@ class OnlyTarget(Script):
         texts = [text for _, text in found]
         head = plain(texts[:_HEAD])
         if head and (not _ALLOWED.match(head) or b"\\" in texts):
-            raise _refused(f"has a statement that no dump tool writes: {_shown(statement)}")
+            raise _refused(f"has a statement that the dump tool never writes: {_shown(statement)}")
         kind = head[:12].upper()
         if kind.startswith(b"SET "):
             self._require_own_setting(statement, texts)
@@ -207,8 +207,9 @@ def _shown(text: bytes) -> str:
 def _refused(what: str) -> HoldfastError:
     return HoldfastError(
         Reason.RESTORE_FAILED,
-        f"the dump {what}; the restore stops there, so that nothing but its target is touched",
-        "read the dump: if it is what was backed up, restore it by hand; else find out who else writes to this bucket",
+        f"the dump {what}; the restore stops there, so that it changes nothing but its target",
+        "read the dump: if it is what was backed up, restore it by hand; if not, find out who else writes to this "
+        "bucket",
     )
 
 

@@ -90,19 +90,28 @@ def require_served(schema: Schema) -> None:
     doing = "asking for what cannot be swapped"
     outside = [row[0] for row in schema.run([_OUTSIDE], doing)]
     if outside:
-        what = f"foreign keys of other databases refer to it and would follow the old tables: {few(outside, _NAMED)}"
-        raise _not_served(schema, what, "drop these foreign keys, and make them again after it")
+        what = (
+            "tables of other databases have foreign keys to it, which would still refer to the old tables: "
+            f"{few(outside, _NAMED)}"
+        )
+        raise _not_served(schema, what, "drop these foreign keys, and create them again after the restore")
     merged = [row[0] for row in schema.run([_MERGED], doing)]
     if merged:
-        what = f"tables of the engine MERGE name others by their place: {few(merged, _NAMED)}"
-        raise _not_served(schema, what, "drop them, and make them again after it")
+        what = f"it has MERGE tables, which name their tables together with the database: {few(merged, _NAMED)}"
+        raise _not_served(schema, what, "drop these tables, and create them again after the restore")
     libraries = [row[0] for row in schema.run([_LIBRARIES], doing)] if schema.run([_HAS_LIBRARIES], doing) else []
     if libraries:
         what = f"it has libraries: {few(libraries, _NAMED)}"
-        raise _not_served(schema, what, "restore it under another name, and let the application use that")
+        raise _not_served(
+            schema,
+            what,
+            "restore into a database with another name (target.databaseName), and let the application use that one",
+        )
     ours = [row[0] for row in schema.run([_OURS], doing)]
     if ours:
-        raise _not_served(schema, f"it has tables of names that Holdfast needs: {', '.join(ours)}", "rename them")
+        raise _not_served(
+            schema, f"it has tables with names that Holdfast itself needs: {', '.join(ours)}", "rename these tables"
+        )
 
 
 def _not_served(schema: Schema, what: str, remedy: str) -> HoldfastError:
@@ -122,9 +131,9 @@ def swapped_back(target: Schema, kept: str, old: str, warnings: list[str]) -> Sw
     if KEPT not in exchange.incoming.tables():
         raise HoldfastError(
             Reason.DATABASE_NOT_FOUND,
-            f"database {kept!r}, which was to be put back as {target.target}, is not there, or is none that a restore "
-            "has kept",
-            "look with SHOW DATABASES: it may have been removed when its time was over; nothing was changed",
+            f"the server has no database {kept!r} that a restore has kept and that could be put back as "
+            f"{target.target}",
+            "look with SHOW DATABASES: Holdfast removes a kept database after keepReplacedHours; nothing was changed",
         )
     require_served(target)
     target_rights.require(target, [kept, old])

@@ -16,8 +16,8 @@ from holdfast.runner.pod.progress import Progress
 
 COMMON = ("--batch", "--binary-mode", "--local-infile=0", MAX_PACKET)
 BEGIN_ANEW = (
-    "drop the target database and create it again before the next restore, since MySQL cannot roll back what was "
-    "restored so far"
+    "drop the target database and create it again before the next restore: MySQL cannot roll back what this restore "
+    "has written"
 )
 
 

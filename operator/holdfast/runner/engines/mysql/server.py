@@ -234,7 +234,7 @@ def answering(tool: Tool, target: Target) -> Iterator[None]:
     if late.is_set():
         raise HoldfastError(
             Reason.CONNECTION_TIMEOUT,
-            f"{target} accepted the connection, but did not answer within {ANSWER_SECONDS:.0f} seconds",
+            f"{target} accepted the connection, but did not answer within {ANSWER_SECONDS:.0f} s",
             "check what the server is busy with, and any pooler or proxy before it",
         )
 

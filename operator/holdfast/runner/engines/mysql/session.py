@@ -47,7 +47,7 @@ def run(target: Target, statements: Iterable[str], stop: Stop, doing: str, *, wh
                 raise HoldfastError(
                     Reason.RESTORE_FAILED,
                     f"{target} answered with more than {MOST >> 20} MiB while {doing}",
-                    "look at the views and routines of the database: such definitions are no application's",
+                    "look at the views and routines of the database: no application has definitions of this size",
                 )
         writer.join()
         with explained():

@@ -128,7 +128,8 @@ class MySQL:
                 Reason.TARGET_NOT_EMPTY,
                 f"{self} is not empty: it has {len(there)} tables, views, routines or events, such as "
                 f"{', '.join(there[:3])}",
-                "restore into a new, empty database (CREATE DATABASE name); nothing was changed",
+                "restore into a new, empty database (CREATE DATABASE name), or with mode Replace or Into; nothing "
+                "was changed",
             )
 
     def require_needs(self, manifest: Manifest) -> None:
@@ -212,10 +213,10 @@ class MySQL:
         if target.flavour.engine is Engine.MARIADB and found.select_limit < ALL_ROWS:
             raise HoldfastError(
                 Reason.DUMP_FAILED,
-                f"sql_select_limit of {target} is {found.select_limit}, so {target.flavour.dump} would write no more "
-                "than so many rows of each table",
-                "SET GLOBAL sql_select_limit = DEFAULT, and look into init_connect; set the limit in the sessions that "
-                "need it",
+                f"sql_select_limit of {target} is {found.select_limit}, so {target.flavour.dump} would write at most "
+                "that many rows of each table",
+                "SET GLOBAL sql_select_limit = DEFAULT, and check the server's init_connect; set the limit only in "
+                "the sessions that need it",
             )
 
     def _require_sight(self, found: Server) -> None:
@@ -225,8 +226,8 @@ class MySQL:
             user = target.grantee(found.user)
             raise HoldfastError(
                 Reason.DUMP_FAILED,
-                f"the user of {target} may not see the whole database, and {target.flavour.dump} leaves out what the "
-                "user cannot see",
+                f"the user of {target} has no right to see the whole database, and {target.flavour.dump} leaves out "
+                "what the user cannot see",
                 " ".join(f"GRANT {grant} TO {user};" for grant in lacking),
             )
 
@@ -236,7 +237,10 @@ def shortcomings(found: Server, tool: str) -> list[str]:
     floats = [name for name, kind in found.inexact if kind == "float"]
     values = [name for name, kind in found.inexact if kind != "float"]
     holey = [f"{name} ({charset})" for name, charset in found.holey] if found.typed else []
-    kept = "".join(f"Without the type {kind} of {name}, the dump would hold all bytes" for name, kind in found.typed)
+    kept = "".join(
+        f"Holdfast would dump all bytes exactly if the database had no column of type {kind} ({name})"
+        for name, kind in found.typed
+    )
     tables = [f"{name} ({engine})" for name, engine in found.not_transactional]
     said = (
         (

@@ -34,7 +34,8 @@ def require(target: Target, needs: Iterable[ManifestNeed], stop: Stop) -> list[s
     accounts = [need.name for need in asked if need.is_of(NeedKind.ACCOUNT) and "@" in need.name]
     missing = require_definers(target, accounts[:_ACCOUNTS], stop)
     warnings = [
-        f"its views, routines, triggers and events do not work until the user is there: {name}" for name in missing
+        f"the views, routines, triggers and events of this definer do not work until the user exists: {name}"
+        for name in missing
     ]
     settings = {need.name: need.value for need in asked if need.is_of(NeedKind.SERVER_SETTING)}
     if UNKEYED in settings:
@@ -72,8 +73,8 @@ def require_definers(target: Target, names: list[str], stop: Stop) -> list[str]:
         rights = ", ".join(lacking) or "SET USER"
         raise _not_ready(
             target,
-            f"the restore's user may not name {', '.join(refused[:5])} as the definer of views, routines, triggers or "
-            "events, which the dump does",
+            f"the dump has views, routines, triggers or events with the definer {', '.join(refused[:5])}, and the "
+            "restore's user has no right to set this definer",
             f"GRANT {rights} ON *.* TO the restore's user; docs/how-to/back-up-mysql.md says why",
         )
     return absent
@@ -88,7 +89,7 @@ def _require_unkeyed(target: Target, stop: Stop) -> None:
         if ["0"] not in server.look(target, f"select @@{UNKEYED} + 0;", stop):
             raise _not_ready(
                 target,
-                "the dump has foreign keys upon keys that are not unique, which the server refuses",
+                "the dump has foreign keys that refer to keys that are not unique, and the server refuses them",
                 f"SET GLOBAL {UNKEYED} = OFF for the time of the restore, or GRANT SESSION_VARIABLES_ADMIN ON *.* TO "
                 "the restore's user",
             ) from error
@@ -99,7 +100,9 @@ def _names(target: Target, wanted: str, stop: Stop) -> list[str]:
     there = next((row[1] for row in rows if row[0] == "names" and len(row) > 1), wanted)
     if there == wanted:
         return []
-    return [f"lower_case_table_names is {there} here and was {wanted}: names of tables may change their case"]
+    return [
+        f"lower_case_table_names is {there} on this server, but was {wanted}: names of tables may change their case"
+    ]
 
 
 def collation(needs: Iterable[ManifestNeed]) -> tuple[str | None, str | None]:
@@ -124,9 +127,9 @@ def _set_collation(target: Target, need: ManifestNeed, stop: Stop) -> None:
     except ValueError as error:
         raise _not_ready(
             target,
-            f"its collation is another one than {collation}, under which routines and triggers of the dump were made, "
-            f"and cannot be changed: {one_line(str(error), 200)}",
-            f"{change} or restore into a server that knows it",
+            f"the routines and triggers in the dump were created under the collation {collation}, and the target's "
+            f"collation cannot be changed to it: {one_line(str(error), 200)}",
+            f"run {change} or restore into a server that has this collation",
         ) from error
 
 

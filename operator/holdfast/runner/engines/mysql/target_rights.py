@@ -29,8 +29,8 @@ def require(target: Schema, names: list[str]) -> None:
         needed = dict.fromkeys([*lacking, *sight])
         raise HoldfastError(
             Reason.TARGET_NOT_READY,
-            f"the restore's user may not replace {target.target}: it needs all rights on the database itself, and on "
-            f"{' and '.join(map(repr, names))}, which are made beside it",
+            f"the restore's user has no right to replace {target.target}: it needs all rights on that database, and "
+            f"on {' and '.join(map(repr, names))}, which the restore creates beside it",
             " ".join(f"GRANT {each} TO {whom};" for each in needed),
         )
 

@@ -161,8 +161,8 @@ def _sequences(connection: "Connection[tuple[Any, ...]]", seen: Seen) -> None:
     if behind:
         seen.warnings.append(
             one_line(
-                "sequences are behind their columns, and may give a value that is there already (a restore brings each "
-                f"back as it was dumped): {few(behind, NAMED)}",
+                "sequences are behind their columns, so their next value may already exist (the backup has them like "
+                f"this): {few(behind, NAMED)}",
                 600,
             )
         )
@@ -190,7 +190,7 @@ def _validity(connection: "Connection[tuple[Any, ...]]", seen: Seen, ours: bool)
     for what, names in (("indexes", told), ("constraints", constraints)):
         if names:
             seen.warnings.append(
-                one_line(f"{what} that are not valid, as when they were dumped: {few(names, NAMED)}", 600)
+                one_line(f"{what} that are not valid, as in the original database: {few(names, NAMED)}", 600)
             )
         elif what == "constraints" or not broken:
             seen.looked_at.append(what)
@@ -203,6 +203,6 @@ def _analyse(connection: "Connection[tuple[Any, ...]]", seen: Seen) -> None:
     try:
         connection.execute(b"ANALYZE")
     except psycopg.Error as error:
-        seen.warnings.append(f"ANALYZE failed, so queries may be slow until it is run: {one_line(str(error), 300)}")
+        seen.warnings.append(f"ANALYZE failed, so queries may be slow until you run it: {one_line(str(error), 300)}")
     else:
         seen.looked_at.append("statistics")

@@ -79,15 +79,15 @@ class Replacing:
             told = error if isinstance(error, HoldfastError) else left
             raise HoldfastError(
                 told.reason,
-                f"{told.message}; the database {self._names.fresh!r}, which it was restored into, could not be "
-                f"removed: {left.message}",
+                f"{told.message}; the new database {self._names.fresh!r} of this restore could not be dropped: "
+                f"{left.message}",
                 f"{told.remedy}; and DROP DATABASE {identifier(self._names.fresh)}",
                 differences=told.differences,
             ) from error
 
     def _make(self) -> None:
         fresh, old = self._names.fresh, self._names.old
-        with asking(self._maintenance, self._database, "making a database beside it") as connection:
+        with asking(self._maintenance, self._database, "creating a database beside it") as connection:
             self._there = there = properties.read(connection, self._database)
             rights.require(connection, self._database, there, repr(self._database))
             if _which(connection, [old]):
@@ -123,8 +123,8 @@ class Replacing:
         if (there is None) != (self._there is None):
             raise HoldfastError(
                 Reason.SWITCH_FAILED,
-                f"somebody has {'dropped' if there is None else 'made'} the database {self._database!r} meanwhile; "
-                "nothing was switched",
+                f"somebody {'dropped' if there is None else 'created'} the database {self._database!r} during the "
+                "restore; nothing was switched",
                 "find out who else changes the target, then restore again",
             )
         moves = [(self._database, old)] if there else []
@@ -163,7 +163,7 @@ def make(maintenance: Maintenance, database: str, manifest: Manifest) -> None:
     """Make the database where the server does not have it. Raises TargetNotReady."""
     import psycopg
 
-    with asking(maintenance, database, "making it") as connection:
+    with asking(maintenance, database, "creating it") as connection:
         if _which(connection, [database]):
             return
         asks = rights.user(connection, f"database {database!r}")
@@ -171,9 +171,10 @@ def make(maintenance: Maintenance, database: str, manifest: Manifest) -> None:
         if not asks.creates:
             raise HoldfastError(
                 Reason.TARGET_NOT_READY,
-                f"the server has no database {database!r}, and this user may not make one; nothing was changed",
-                f"as an administrator, ALTER ROLE {RESTORING_USER} CREATEDB, or make it: "
-                f"{made} OWNER {RESTORING_USER}; then restore again",
+                f"the server has no database {database!r}, and this user has no right to create one; nothing was "
+                "changed",
+                f"as an administrator, run ALTER ROLE {RESTORING_USER} CREATEDB, or {made} OWNER {RESTORING_USER}; "
+                "then restore again",
             )
         try:
             connection.execute(made.encode())
@@ -191,7 +192,7 @@ def swap_back(maintenance: Maintenance, database: str, kept: str, old: str) -> S
             raise HoldfastError(
                 Reason.TARGET_NOT_READY,
                 f"the server has no database {kept!r} that could be put back; nothing was changed",
-                "it was removed, or put back already: restore a backup instead",
+                "restore a backup instead: the old database was dropped, or was put back before",
             )
         if old in found and database in found:
             raise _taken(old)
@@ -224,6 +225,6 @@ def _which(connection: "Connection[tuple[Any, ...]]", names: Sequence[str]) -> s
 def _taken(name: str) -> HoldfastError:
     return HoldfastError(
         Reason.TARGET_NOT_READY,
-        f"the server already has a database {name!r}, the name that what is replaced is to have; nothing was changed",
-        "look at what is in it, and rename or drop it, then restore again",
+        f"the server already has a database {name!r}, the name that the old database would get; nothing was changed",
+        "look at what is in that database, rename or drop it, then restore again",
     )

@@ -59,8 +59,8 @@ def of_tables(names: Sequence[str], listed: Lister) -> set[bytes] | None:
     if rows < len(names):
         raise HoldfastError(
             Reason.RESTORE_FAILED,
-            f"the archive has rows of {rows} of the {len(names)} chosen tables; nothing was restored",
-            "name tables as tables in manifest.json does, or restore all of them",
+            f"the archive has rows of only {rows} of the {len(names)} chosen tables; nothing was restored",
+            "name the tables as manifest.json does, e.g. public.orders, or restore all tables",
         )
     return numbers
 

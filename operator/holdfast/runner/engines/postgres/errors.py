@@ -67,7 +67,7 @@ CASES = (
         r"permission denied for database",
         Reason.AUTHENTICATION_FAILED,
         False,
-        "GRANT CONNECT ON DATABASE … to this user",
+        "GRANT CONNECT ON DATABASE … TO this user",
     ),
     Case(
         r"database .* does not exist",
@@ -86,8 +86,8 @@ CASES = (
         r"session is (not )?read-only|server is (not )?in hot standby",
         Reason.CONNECTION_FAILED,
         True,
-        "find out which server is the primary, and name that server, or a Service that always points to it: none that "
-        "answers is of the kind that target_session_attrs in the connection URL requires",
+        "name the server that target_session_attrs in the connection URL asks for (usually the primary), or a "
+        "Service that always points to it: no server that answers is of that kind",
     ),
     Case(
         r"too many (clients|connections)|remaining connection slots",
@@ -99,7 +99,8 @@ CASES = (
         r"server closed the connection unexpectedly",
         Reason.CONNECTION_FAILED,
         True,
-        "read the server's log: the server, or a proxy before it, ended the connection at once; it may be starting",
+        "read the server's log: the server, or a proxy before it, ended the connection at once; the server may be "
+        "starting",
     ),
 )
 OTHER = Case("", Reason.CONNECTION_FAILED, False, "read the server's log: the message is the server's own")

@@ -80,12 +80,16 @@ def carry(old: Target, fresh: Target, stop: Stop, *, owners: bool = True) -> lis
         raise refused(error, "giving it the rights of the one that it replaces", fresh) from error
     warnings = []
     if failed:
-        warnings.append(one_line(f"rights that the old one had could not be given: {few(failed, NAMED, '; ')}", 600))
+        warnings.append(
+            one_line(
+                f"these rights of the old database could not be granted in the new one: {few(failed, NAMED, '; ')}", 600
+            )
+        )
     if found.owners and owners:
         warnings.append(
             one_line(
-                f"in the old one, objects belonged to {few(found.owners, NAMED)}; in the new one they belong to the "
-                f"user who restored: REASSIGN OWNED BY {RESTORING_USER} TO that role",
+                f"objects of the old database belonged to {few(found.owners, NAMED)}; in the new one they belong to "
+                f"the user who restored: REASSIGN OWNED BY {RESTORING_USER} TO that role",
                 600,
             )
         )

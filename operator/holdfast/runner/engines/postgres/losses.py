@@ -69,10 +69,13 @@ _WORD = re.compile(r"""(?<![\w$."])"?([^\W\d][\w$]*)"?(?!\s*\.|[\w$"])""")
 _NO_CODE = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'", re.DOTALL)
 
 _SAID = (
-    (_INDEXES, "pg_dump leaves out indexes that are not valid: {}; REINDEX or drop them"),
-    (_CONSTRAINTS, "rows were never checked against constraints that are NOT VALID, and will not be by a restore: {}"),
+    (_INDEXES, "pg_dump leaves out indexes that are not valid, so REINDEX or drop them: {}"),
+    (
+        _CONSTRAINTS,
+        "constraints are NOT VALID: their rows were never checked, and a restore does not check them either: {}",
+    ),
     (_UNLOGGED, "the server is a standby, so the rows of its unlogged tables are not in the dump: {}"),
-    (_MAPPINGS, "user mappings are dumped without their options, which this user may not read: {}"),
+    (_MAPPINGS, "user mappings are dumped without their options, since this user has no right to read them: {}"),
 )
 
 
@@ -82,7 +85,7 @@ def warnings(connection: "Connection[tuple[Any, ...]]") -> list[str]:
     for query, sentence in _SAID:
         rows, failed = ask(connection, query)
         said += [sentence.format(_names(str(row[0]) for row in rows))] if rows else []
-        said += [f"what the dump leaves out is not wholly known: {failed}"] if failed else []
+        said += [f"Holdfast could not find out all that the dump leaves out: {failed}"] if failed else []
     return said + _unqualified(connection)
 
 
@@ -94,7 +97,7 @@ def _unqualified(connection: "Connection[tuple[Any, ...]]") -> list[str]:
     called, failed = ask(connection, _CALLED)
     names, failed_too = ask(connection, _NAMES) if called else ([], None)
     if failed or failed_too:
-        return [f"what the dump's functions call is not wholly known: {failed or failed_too}"]
+        return [f"Holdfast could not find out all that the dump's functions call: {failed or failed_too}"]
     found = without_schema(called, {str(row[0]) for row in names})
     sentence = (
         "a restore may fail, since it runs with an empty search_path and functions name something without its schema: "

@@ -71,7 +71,7 @@ class Maintenance:
                 refused = refused or error
         raise HoldfastError(
             Reason.TARGET_NOT_READY,
-            f"no other database of the server can be connected to, and {self._wanted} cannot be renamed from within: "
+            f"this user can connect to no other database of the server, which is needed to rename {self._wanted}: "
             f"{refused.message if refused else 'there is none'}",
             f"as an administrator: GRANT CONNECT ON DATABASE postgres TO {RESTORING_USER}; then restore again",
         )
@@ -100,7 +100,7 @@ def refused(error: "Error", doing: str, where: object, reason: Reason = Reason.R
         case psycopg.errors.InsufficientPrivilege():
             return HoldfastError(
                 Reason.TARGET_NOT_READY,
-                f"{where}: {doing} was refused: {said}",
+                f"{where}: the server refused {doing}: {said}",
                 f"as an administrator, give {RESTORING_USER} the right that the message names, or restore with a user "
                 "who has it",
             )
@@ -109,5 +109,5 @@ def refused(error: "Error", doing: str, where: object, reason: Reason = Reason.R
                 Reason.DISK_FULL, f"{where}: {doing} failed: {said}", "free space on the disk of the database server"
             )
     return HoldfastError(
-        reason, f"{where}: {doing} failed: {said}", "correct what the message names: it is the server's own"
+        reason, f"{where}: {doing} failed: {said}", "correct what the message names: the message is the server's own"
     )

@@ -96,7 +96,7 @@ def read(connection: "Connection[tuple[Any, ...]]", database: str, major: int, c
     found, warnings = [version], list[str]()
     for query, make in _QUESTIONS:
         rows, failed = ask(connection, query)
-        warnings += [f"what a restore needs is not wholly known: {failed}"] if failed else []
+        warnings += [f"Holdfast could not find out all that a restore needs: {failed}"] if failed else []
         needs, said = make(rows, database, major)
         found += needs
         warnings += said

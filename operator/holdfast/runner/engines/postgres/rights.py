@@ -70,15 +70,15 @@ def replica(where: object) -> HoldfastError:
     """Make the error of a target that nobody can write to."""
     return HoldfastError(
         Reason.TARGET_NOT_READY,
-        f"{where} is on a replica (the server is in recovery), which nobody can write to; nothing was changed",
-        "name the primary server, or a Service that always points to it",
+        f"{where} is on a replica (the server is in recovery), which takes no writes; nothing was changed",
+        "set connection.host to the primary server, or to a Service that always points to it",
     )
 
 
 def require(connection: "Connection[tuple[Any, ...]]", name: str, there: Properties | None, where: object) -> None:
     """See that the database can be replaced, by this user. Raises TargetNotReady, with all that is in the way."""
     asks = user(connection, where)
-    lacking = [] if asks.creates else [("it may not make databases", f"ALTER ROLE {RESTORING_USER} CREATEDB")]
+    lacking = [] if asks.creates else [("it has no right to create databases", f"ALTER ROLE {RESTORING_USER} CREATEDB")]
     tied: list[tuple[str, str]] = []
     if there is not None:
         lacking += _owning(connection, name, there)
@@ -89,13 +89,13 @@ def require(connection: "Connection[tuple[Any, ...]]", name: str, there: Propert
         ]
     if lacking:
         raise _not_ready(
-            f"this user may not replace {where}: {few([what for what, _ in lacking], NAMED, '; ')}",
+            f"this user has no right to replace {where}: {few([what for what, _ in lacking], NAMED, '; ')}",
             f"as an administrator: {in_one([run for _, run in lacking if run][:NAMED])}; then restore again",
         )
     if tied:
         raise _not_ready(
             f"{where} cannot be replaced, since it has {few([what for what, _ in tied], NAMED)}",
-            f"end what uses it, then restore again: {in_one([how for _, how in tied[:NAMED]])}",
+            f"run {in_one([how for _, how in tied[:NAMED]])}; then restore again",
         )
 
 
@@ -111,13 +111,13 @@ def _owning(connection: "Connection[tuple[Any, ...]]", name: str, there: Propert
     row = connection.execute(_OF_OWNER.format(take=take, of=_OF).encode(), [name]).fetchone()
     if row is not None and not all(row):
         yield (
-            f"it belongs to {there.owner}, a role that this user is not a member of",
+            f"the database belongs to {there.owner}, and this user is not a member of that role",
             f"GRANT {identifier(there.owner)} TO {RESTORING_USER}",
         )
     space = connection.execute(_TABLESPACE, [name]).fetchone()
     if space is not None and not space[0] and there.tablespace != DEFAULT_TABLESPACE:
         yield (
-            f"it may not use the tablespace {there.tablespace}",
+            f"it has no right to use the tablespace {there.tablespace}",
             f"GRANT CREATE ON TABLESPACE {identifier(there.tablespace)} TO {RESTORING_USER}",
         )
 
@@ -130,12 +130,12 @@ def _ending(connection: "Connection[tuple[Any, ...]]", name: str, asks: User) ->
     others = [role for role, superuser, ours in sessions if not superuser and not ours]
     if others and not asks.signals:
         yield (
-            f"it may not end the sessions of {few(others, NAMED)}",
+            f"it has no right to end the sessions of {few(others, NAMED)}",
             f"GRANT pg_signal_backend TO {RESTORING_USER}",
         )
     mighty = [role for role, superuser, _ in sessions if superuser]
     if mighty:
         yield (
-            f"the superuser {few(mighty, NAMED)} is connected, whose session only a superuser may end",
+            f"the superuser {few(mighty, NAMED)} is connected, and only a superuser may end that session",
             f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {literal(name)}",  # noqa: S608
         )

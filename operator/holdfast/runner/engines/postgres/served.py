@@ -16,15 +16,15 @@ def require(task: RestoreTask, manifest: Manifest) -> None:
         if task.content is not Content.ALL:
             raise _not_served(f"content {task.content}", form, "a script is run as a whole")
         if task.tables:
-            raise _not_served("a choice of tables", form, "a script is run as a whole")
+            raise _not_served("tables", form, "a script is run as a whole")
     if task.jobs > 1 and form == Format.SQL:
         raise _not_served(f"jobs: {task.jobs}", form, "a script is run as a whole")
     if task.jobs > 1 and task.mode is RestoreMode.INTO:
         raise HoldfastError(
             Reason.INVALID_TASK,
-            f"jobs: {task.jobs} is not served in the mode Into: several sessions are not one transaction, and a "
-            "conflict would leave a part of the dump among what was there",
-            "leave jobs out; nothing was changed",
+            f"jobs: {task.jobs} is not possible with mode Into: several sessions are not one transaction, so a "
+            "conflict would leave a part of the dump in the target",
+            "leave options.jobs out; nothing was changed",
         )
     partly = task.mode is RestoreMode.INTO or task.content is Content.DATA or task.tables
     if partly and (task.globals is not GlobalsMode.NONE or task.owner is not None):
@@ -41,15 +41,15 @@ def require(task: RestoreTask, manifest: Manifest) -> None:
         raise HoldfastError(
             Reason.INVALID_TASK,
             f"the backup has no table {unknown[0]!r}",
-            "name tables as tables in manifest.json does, such as public.orders; nothing was changed",
+            "name the tables as manifest.json does, e.g. public.orders; nothing was changed",
         )
 
 
 def _not_served(what: str, form: str, why: str) -> HoldfastError:
     return HoldfastError(
         Reason.INVALID_TASK,
-        f"{what} is not served by a backup of the format {form}: {why}",
-        "leave it out, or restore a backup of the format custom or directory; nothing was changed",
+        f"a backup in format {form} cannot be restored with {what}: {why}",
+        "leave this option out, or restore a backup in format custom or directory; nothing was changed",
     )
 
 
@@ -59,6 +59,7 @@ def require_safe(form: str) -> None:
     for warning in safe_releases.warnings("pg_dump", tools.version(tool)[0]):  # they are of pg_dump's package
         raise HoldfastError(
             Reason.TOOL_TOO_OLD,
-            f"{warning.replace('pg_dump', tool)}; a dump may be hostile, so it is not restored with this client",
-            "build the runner image anew, with the newer client; nothing was changed",
+            f"{warning.replace('pg_dump', tool)}; a dump may be hostile, so Holdfast does not restore it with this "
+            "client",
+            "use a newer build of the runner image; nothing was changed",
         )

@@ -147,7 +147,7 @@ def answering(
         if late.is_set():
             raise HoldfastError(
                 Reason.CONNECTION_TIMEOUT,
-                f"{target} accepted the connection, but did not answer within {seconds:.0f} seconds",
+                f"{target} accepted the connection, but did not answer within {seconds:.0f} s",
                 "check what the server is busy with, and any pooler or proxy before it",
             ) from None
         raise

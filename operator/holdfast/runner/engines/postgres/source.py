@@ -103,7 +103,8 @@ class Postgres:
             raise HoldfastError(
                 Reason.TARGET_NOT_EMPTY,
                 f"{self} is not empty: it has {len(there)} tables, views or sequences, such as {', '.join(there[:3])}",
-                "restore into a new, empty database (CREATE DATABASE name TEMPLATE template0); nothing was changed",
+                "restore into a new, empty database (CREATE DATABASE name TEMPLATE template0), or with mode Replace "
+                "or Into; nothing was changed",
             )
 
     def require_needs(self, manifest: Manifest) -> None:

@@ -74,7 +74,7 @@ def exchange(maintenance: Maintenance, moves: Sequence[Move], before: Sequence[s
             if _is_done(maintenance, moves, kept):
                 return SECONDS
             if isinstance(error, psycopg.Error):
-                raise refused(error, "the exchange of names", moves[0][0], Reason.SWITCH_FAILED) from error
+                raise refused(error, "renaming the databases", moves[0][0], Reason.SWITCH_FAILED) from error
             raise
     raise AssertionError("unreachable")
 
@@ -143,8 +143,8 @@ def _in_the_way(maintenance: Maintenance, moves: Sequence[Move], error: "Error",
         said += [f"session {one_line(str(each), 200)}" for (each,) in rows]
     return HoldfastError(
         Reason.SWITCH_FAILED,
-        f"nobody else may be connected while {moves[0][0]} takes another name, and somebody was still there: "
-        f"{few(said, NAMED, '; ')}; nothing was switched",
-        "end those sessions (SELECT pg_terminate_backend(pid) as a superuser), or what holds a lock on the database, "
-        "then restore again",
+        f"the database {moves[0][0]} cannot be renamed while somebody is connected to it: {few(said, NAMED, '; ')}; "
+        "nothing was switched",
+        "as a superuser, end these sessions with SELECT pg_terminate_backend(pid), and whatever holds a lock on the "
+        "database, then restore again",
     )

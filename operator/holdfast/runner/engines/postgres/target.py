@@ -126,7 +126,7 @@ class Survey:
         for row, encoding, comment in self._connection.execute(asked.DATABASE.encode()).fetchall():
             for need in self._of(NeedKind.ENCODING):
                 if need.name != encoding:
-                    self._lacks(need, f"is the dump's, and the target has {encoding}")
+                    self._lacks(need, f"is the encoding of the dump, but the target has {encoding}")
                     self._found.anew = True
             there = asked.locale_of(json.loads(row))
             other = [
@@ -136,7 +136,7 @@ class Survey:
             ]
             if other and not self._found.anew:
                 self._found.warnings.append(
-                    one_line(f"the target sorts and compares texts in another way: {', '.join(other)}", 300)
+                    one_line(f"the target sorts and compares text differently: {', '.join(other)}", 300)
                 )
             self._told(need for need in self._of(NeedKind.COMMENT) if _differs(comment, need.value))
 
@@ -157,15 +157,19 @@ class Survey:
             if need.name in installed:
                 if version not in ("", installed[need.name]):
                     self._found.warnings.append(
-                        one_line(f"{what_it_is(need)} is {installed[need.name]} here, and was {version}", 300)
+                        one_line(
+                            f"{what_it_is(need)} has version {installed[need.name]} in the target, but had {version} "
+                            "in the backup",
+                            300,
+                        )
                     )
             elif need.name not in available:
                 self._found.missing.append(
-                    f"{what_it_is(need)} is not installed on the server: install its package there first"
+                    f"{what_it_is(need)} is not available on the server: install its package there first"
                 )
                 self._found.run += [self._statement(need) or ""]
             elif not (self._almighty or (self._creates and available[need.name])):
-                self._lacks(need, "is not there, and this user may not make it")
+                self._lacks(need, "does not exist in the target, and this user has no right to create it")
 
     def _privileges(self) -> None:
         wanted = self._of(NeedKind.PRIVILEGE)
@@ -174,9 +178,11 @@ class Survey:
         coming = bool(self._found.run)  # with an extension that an administrator has to make first
         for need in () if self._almighty else wanted:
             if need.of and not usable.get(need.of, not coming):
-                self._lacks(need, "is what this user does not have")
+                self._lacks(need, "is a right that this user lacks")
             elif need.name == "superuser":
-                self._found.missing.append(f"only a superuser may make what the dump has: {need.value or 'something'}")
+                self._found.missing.append(
+                    f"only a superuser may create what the dump has: {need.value or 'something'}"
+                )
 
     def _settings(self) -> None:
         rows, _ = asked.ask(self._connection, asked.SETTINGS)
@@ -244,15 +250,18 @@ def require(found: Found, where: str, replaces: bool = False) -> None:
     what = few([shorten(plain(each), 300) for each in found.missing], NAMED, "; ")
     runs = [each for each in found.run if each and (not found.anew or each.startswith("CREATE DATABASE"))]
     run = shorten(plain(in_one(runs[:NAMED])), 1500)
-    place = "drop the empty target and make it anew, with its OWNER" if found.anew else "connect to the target"
+    place = "drop the empty target and create it again, with its OWNER" if found.anew else "connect to the target"
     if replaces and run and not run.startswith("CREATE ROLE"):
-        place = "since the database is made anew, restore with a user who may do this, or with the mode Refuse into one"
-        remedy = f"{place} where an administrator has run it: {run}"
+        place = (
+            "mode Replace creates the database anew: restore with a user who may run this, or use mode Refuse with "
+            "an empty database"
+        )
+        remedy = f"{place} in which an administrator has run it: {run}"
     else:
         remedy = f"as an administrator, {place}: {run}; then restore again" if run else _without_statement(found)
     raise HoldfastError(
         Reason.TARGET_NOT_READY,
-        f"{where} lacks what a restore needs: {what}; nothing was changed",
+        f"{where} lacks what the restore needs: {what}; nothing was changed",
         remedy,
     )
 

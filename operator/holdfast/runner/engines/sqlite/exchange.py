@@ -139,10 +139,10 @@ def _refused(place: Place, name: str, message: str) -> HoldfastError:
         case "SQLITE_BUSY" | "SQLITE_LOCKED" | "SQLITE_PROTOCOL":
             return HoldfastError(
                 Reason.DATABASE_LOCKED,
-                f"{place} stayed locked for {LOCK_SECONDS:.0f} s: another process is within a transaction, or has a "
+                f"{place} stayed locked for {LOCK_SECONDS:.0f} s: another process is in a transaction, or has a "
                 "database with a write-ahead log open",
-                "stop the application (kubectl scale --replicas=0), restore again, and start it then; the database is "
-                "as it was",
+                "stop the application (kubectl scale --replicas=0), restore again, then start the application; "
+                "nothing was changed",
             )
         case "SQLITE_CANTOPEN" | "SQLITE_READONLY" | "SQLITE_PERM":
             return place.denied()
@@ -153,16 +153,16 @@ def _failed(place: Place, what: str) -> HoldfastError:
     return HoldfastError(
         Reason.RESTORE_FAILED,
         f"SQLite could not keep others from writing to {place}: {what}",
-        "look at the volume's driver and at the node, then restore again; the database is as it was",
+        "look at the volume's driver and at the node, then restore again; nothing was changed",
     )
 
 
 def _two_at_once(place: Place, incoming: Path, outgoing: Path) -> HoldfastError:
     return HoldfastError(
         Reason.TARGET_NOT_READY,
-        f"{place} was made anew while an earlier attempt of this restore stopped half-way: what was there before is "
-        f"{outgoing.name}, what was restored {incoming.name}",
-        "look which of the three is the right one, move the others out of the folder, then restore again",
+        f"somebody created {place} again while an earlier attempt of this restore had stopped half-way: the old "
+        f"database is in {outgoing.name}, the restored one in {incoming.name}",
+        "find out which of the three files is the right one, move the others out of the folder, then restore again",
     )
 
 

@@ -104,7 +104,7 @@ class Place:
                 Reason.VOLUME_READ_ONLY,
                 f"claim {self.claim} is mounted read-only, but {self.path!r} needs a writable mount: SQLite keeps the "
                 "index of the write-ahead log in a file beside the database",
-                "use a claim with access mode ReadWriteOnce or ReadWriteMany, on a volume that can be written",
+                "use a claim with access mode ReadWriteOnce or ReadWriteMany, on a writable volume",
             )
         whose, owner = self._whose()
         remedy = (
@@ -114,7 +114,7 @@ class Place:
             remedy = f"let user {os.geteuid()} read and write {whose}, and the folder around it, with chown or chmod"
         return HoldfastError(
             Reason.FILE_ACCESS_DENIED,
-            f"user {os.geteuid()}, group {os.getegid()}, as which the Job runs, may not read and write {self}: {whose}",
+            f"the Job runs as user {os.geteuid()}, group {os.getegid()}, which may not read and write {self}: {whose}",
             remedy,
         )
 
@@ -137,8 +137,8 @@ class Place:
 
 
 _REMEDY = (
-    "correct database.volume.claimName and path: the path is the one within the claim, not the one that the "
-    "application sees"
+    "correct database.volume.claimName and path: the path starts at the root of the claim, and the application may "
+    "see another path"
 )
 
 

@@ -23,12 +23,13 @@ _RULE = re.compile(r"CHECK constraint failed in |(NULL|NUMERIC|TEXT|non-\w+) val
 # What only the application's own process has.
 _FOREIGN = re.compile(r"no such collation sequence: (.+)|unknown function|no such (?:function|module)")
 _NOT_COMPARED = (
-    "every page was checked, but indexes were not compared with tables, since that needs functions of the application: "
+    "every page was checked, but indexes were not compared with their tables, since that needs functions of the "
+    "application: "
 )
 
 _VIRTUAL = "select name from sqlite_schema where type = 'table' and rootpage = 0 order by name"
 _NOT_OPENED = (
-    "was copied with the tables in which it is kept, but its index was not checked, since that needs a module or "
+    "was copied with the tables that hold its data, but its index was not checked, since that needs a module or "
     "tokenizer of the application: "
 )
 

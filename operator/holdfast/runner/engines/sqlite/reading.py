@@ -59,5 +59,5 @@ class FileReading:
             raise HoldfastError(
                 Reason.ARCHIVE_UNREADABLE,
                 error.message,
-                "create another backup: this artifact is not a complete database",
+                "restore another backup, or create a new one: this artifact is not a complete database",
             ) from error

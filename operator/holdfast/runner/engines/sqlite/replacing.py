@@ -67,8 +67,8 @@ def swapped_back(place: Place, kept: str, old: str, stop: Stop) -> Switched:
     if not exchange.incoming.exists():
         raise HoldfastError(
             Reason.DATABASE_NOT_FOUND,
-            f"{kept!r}, which was to be put back as {place}, is not there",
-            "look what lies in the folder: it may have been removed when its time was over; nothing was changed",
+            f"{kept!r}, the file to put back as {place}, does not exist",
+            "look into the folder: Holdfast removes a kept file after keepReplacedHours; nothing was changed",
         )
     exchange.require_owner()
     return Switched(old, exchange.make(stop))
@@ -103,7 +103,7 @@ def sibling(place: Place, name: str) -> Path:
     if path.parent != PurePosixPath(place.path).parent or path.name in ("", "..", *taken):
         raise HoldfastError(
             Reason.INVALID_TASK,
-            f"{name!r} is no path in the folder of {place}, or it is the database's own",
+            f"{name!r} is not a path in the folder of {place}, or is the path of the database itself",
             "use runner images of the operator's own release; nothing was changed",
         )
     return file.parent / path.name

@@ -74,8 +74,8 @@ def _ended(code: int, doing: str, said: str) -> HoldfastError:
         return HoldfastError(
             Reason.DUMP_KILLED,
             f"SQLite was killed by {signal.Signals(-code).name} while {doing}",
-            "for SIGKILL, raise job.resources.limits.memory, the most frequent cause; for SIGBUS, look at the node: "
-            "the volume went away",
+            "for SIGKILL, raise job.resources.limits.memory, since memory is the most frequent cause; for SIGBUS, "
+            "look at the node: the volume went away",
         )
     return HoldfastError(
         Reason.DUMP_FAILED, f"SQLite ended with code {code} while {doing}: {said or 'no message'}", _LOG
