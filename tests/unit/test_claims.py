@@ -207,7 +207,7 @@ def test_what_is_pasted_restores_into_the_claim_that_is_meant(tmp_path, set_, cl
     assert pod["containers"][0]["args"] == arguments
     assert [v["persistentVolumeClaim"]["claimName"] for v in pod["volumes"] if v["name"] == "claim"] == [claim]
     assert pod["securityContext"]["runAsUser"] == 472
-    assert 'file "data/app.db" of claim app-data, where nothing must be yet' in pasted
+    assert 'file "data/app.db" of claim app-data, which must not exist yet' in pasted
     assert "TARGET_CLAIM or TARGET_PATH" in pasted
 
 

@@ -66,7 +66,7 @@ def test_a_script_needs_no_scratch_volume_for_itself(engine):
 @pytest.mark.parametrize(("given", "shown"), [({}, "db:3306"), ({"port": 3307}, "db:3307")], ids=["default", "given"])
 def test_what_is_pasted_to_restore_names_the_port_and_asks_the_engine_that_was_dumped(engine, given, shown):
     said = a_restore(a_server_policy(engine, **given))
-    assert f'database "orders" on {shown}, which must be there and empty' in said
+    assert f'database "orders" on {shown}, which must exist and be empty' in said
     assert "TARGET_HOST, TARGET_PORT, TARGET_DATABASE or TARGET_SECRET" in said
     assert "TARGET_CLAIM" not in said
     assert f'\\"engine\\":\\"{engine}\\"' in said.replace("\\\\", "\\")
@@ -77,7 +77,7 @@ def test_what_is_pasted_to_restore_a_file_names_claim_and_path():
     policy = a_sqlite_policy()
     volume = policy.database.volume
     said = a_restore(policy)
-    assert f'file "{volume.path}" of claim {volume.claim_name}, where nothing must be yet' in said
+    assert f'file "{volume.path}" of claim {volume.claim_name}, which must not exist yet' in said
     assert "TARGET_CLAIM" in said
     assert "TARGET_PATH" in said
     assert "TARGET_HOST" not in said

@@ -215,7 +215,7 @@ def heads(done):
 def test_it_ends_with_the_job_and_with_0_when_that_is_complete(room, interpreter, typed):
     done = room.paste(PASTE, [RUNNING, DONE], shell=interpreter, typed=typed)
     assert done.code == 0
-    assert done.lines[0].startswith("job.batch/restore-x is made.")
+    assert done.lines[0].startswith("Created job.batch/restore-x.")
     assert done.lines[1:] == ['{"event":"progress"}', "Restored."]
     assert heads(done) == ["create", "get job", "get pods", "logs", "get job", "get pods"]
     [log] = [call for call in done.calls if call[2] == "logs"]
@@ -272,7 +272,7 @@ def test_what_cannot_be_created_ends_it_at_once_with_the_servers_own_words(room)
 def test_a_job_that_somebody_deletes_ends_it(room):
     done = room.paste(PASTE, [RUNNING, GONE])
     assert done.code == 1
-    assert done.lines[-2:] == [GONE["lost"], "It is not known how job/restore-x ended."]
+    assert done.lines[-2:] == [GONE["lost"], "Nobody knows how job/restore-x ended: look at the target."]
 
 
 def test_a_server_that_does_not_answer_is_asked_again_and_told_once(room):
@@ -283,7 +283,7 @@ def test_a_server_that_does_not_answer_is_asked_again_and_told_once(room):
 def test_a_server_that_never_answers_again_ends_it(room):
     assert "150\\ *)" in PASTE  # looks, 2 seconds apart: some five minutes
     done = room.paste(PASTE.replace("150\\ *)", "4\\ *)"), [RUNNING, DOWN])
-    assert (done.code, done.lines[-1]) == (1, "It is not known how job/restore-x ended.")
+    assert (done.code, done.lines[-1]) == (1, "Nobody knows how job/restore-x ended: look at the target.")
     assert heads(done).count("get job") == 1 + 4
 
 
@@ -293,7 +293,7 @@ def test_a_finished_runner_beside_a_sidecar_that_goes_on_is_an_end(room, code, e
     done = room.paste(PASTE, [RUNNING, beside])
     assert done.code == ends
     assert done.lines[-1].startswith(says)
-    assert done.lines[-2] == "Its Pod goes on with another container: kubectl -n shop delete job/restore-x"
+    assert done.lines[-2] == ("Another container keeps its Pod: kubectl -n shop delete job/restore-x")
 
 
 def test_a_container_whose_end_the_job_does_not_show_yet_is_no_sidecar(room):
@@ -362,6 +362,6 @@ def test_the_pod_has_all_that_the_policy_gives_to_its_backups(room):
 def test_a_job_that_is_longer_than_a_status_may_hold_leaves_the_commands_out_and_the_backup_good():
     job = {"podAnnotations": {f"example.com/{n}": "ü" * 4096 for n in range(16)}}
     text = restore_command(OWNER, as_begun(a_status(a_policy(job=job))), RUNNER)
-    assert "the length of its Job (job.podAnnotations, most often) is not as it must be" in text
+    assert "the length of its Job (job.podAnnotations, most often) does not allow any." in text
     assert text.endswith("\nfalse")
     assert len(text) < MAX_COMMANDS

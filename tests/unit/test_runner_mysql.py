@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -730,3 +731,16 @@ def test_a_dump_whose_tool_exits_0_without_the_end_mark_is_none(tmp_path, monkey
     with StreamedDump(a_target(flavour), context, []) as dump, pytest.raises(HoldfastError) as caught:
         dump.stream(sink, progress)
     assert caught.value.reason is Reason.END_MARK_MISSING
+
+
+ERRORS = (1044, 1104, 1142, 1143, 1146, 1153, 1205, 1227, 1273, 1356, 1370, 1412, 1419, 1449, 1969, 2006, 2013, 2020,
+          2026, 3024, 3750, 6125)  # fmt: skip
+
+
+@pytest.mark.parametrize("number", ERRORS)
+def test_no_remedy_of_a_restore_speaks_of_the_backup(number):
+    with pytest.raises(HoldfastError) as caught, explained():
+        raise HoldfastError(
+            Reason.RESTORE_FAILED, f"mysql exited 1: ERROR {number} (HY000) at line 1: no", "the tool's"
+        )
+    assert re.search(r"backup needs|during the dump|time of the backup|another backup", caught.value.remedy) is None

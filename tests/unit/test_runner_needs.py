@@ -219,6 +219,7 @@ REMEDIES = {
     'ERROR:  schema "app" already exists': "new, empty database",
     'ERROR:  invalid byte sequence for encoding "UTF8": 0xe9': "encoding",
     "FATAL:  terminating connection due to administrator command": "restore again",
+    "ERROR:  canceling statement due to lock timeout": "then restore again",
 }  # fmt: skip
 
 

@@ -87,7 +87,9 @@ class ResolvedRestore(StatusModel):
     environment: Environment | None = Field(
         None, description="What the target is for. Absent if nothing says so; then it does not count as production."
     )
-    environment_because: Plain | None = Field(None, max_length=512, description="Which resource says what the target is for.")
+    environment_because: Plain | None = Field(
+        None, max_length=512, description="Which resource says what the target is for."
+    )
     source_environment: Environment | None = Field(
         None, description="What the database that was backed up is for. Absent if only the backup's manifest says so."
     )

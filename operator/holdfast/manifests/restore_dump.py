@@ -30,9 +30,9 @@ from holdfast.manifests.volumes import (
 _SERVER = ("host", "port", "database")  # what may be changed where the target is on a server,
 _FILE = ("claim", "path")  # and where it is a file
 
-_BY_HAND = "Restore from the bucket by hand: the how-to says how."
+_BY_HAND = "Restore from the bucket by hand, as docs/how-to/restore.md says."
 _NEEDS_IDENTITY = """\
-# It is encrypted: an identity of one of its recipients must be in Secret {secret} here, or in the one that
+# The backup is encrypted: the identity of one of its recipients must be in Secret {secret} here, or in the one that
 # IDENTITY_SECRET names: kubectl -n {namespace} create secret generic {secret} --from-file=identity=FILE
 """
 
@@ -76,14 +76,14 @@ def _target(database: Database) -> str:
     """Name the target in the comment."""
     if database.volume is not None:
         path, claim = shell.document(database.volume.path), database.volume.claim_name
-        return f"file {path} of claim {claim}, where nothing must be yet"
+        return f"file {path} of claim {claim}, which must not exist yet"
     connection = database.reached()
     where = (
         f"{shell.shown(connection.host)}:{connection.port or database.dumped_engine().default_port}"
         if connection.host
         else f"Secret {connection.secret_name}'s server"
     )
-    return f"database {shell.document(database.name)} on {where}, which must be there and empty"
+    return f"database {shell.document(database.name)} on {where}, which must exist and be empty"
 
 
 def _manifest(job: dict[str, Any], database: Database) -> str:

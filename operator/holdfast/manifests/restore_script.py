@@ -10,7 +10,7 @@ ASCII is a question mark.
 
 COMMANDS = r"""# Restores <backup> into <target>.
 # For another target set <variables> first.
-<needs># Then it follows the restore to its end, and ends with 0 only if that succeeded.
+<needs># The script waits for the end of the restore, and exits with 0 only if the restore succeeded.
 (
 set +eu
 ask() { kubectl -n <namespace> "$@"; }
@@ -33,14 +33,14 @@ why() {
 log() { followed=$pod; ask logs --follow "$pod" -c runner 2>&1 | show; }
 made=$(manifest | ask create -o name -f - 2>&1) || { say "$made"; exit 1; }
 job=job/${made##*/}
-say "$made is made. If you stop this, it goes on: kubectl -n <namespace> get $job; delete it to end it."
+say "Created $made. If you stop this script, the Job continues: kubectl -n <namespace> get $job; delete it to cancel."
 while :; do
   if ends=$(ask get "$job" -o jsonpath='{.status.conditions[?(@.status=="True")].type}' 2>&1); then
     lost=0
   else
     say "$ends"
     lost=$((lost + 1))
-    case "$lost $ends" in *NotFound* | 150\ *) say "It is not known how $job ended."; exit 1 ;; esac
+    case "$lost $ends" in *NotFound* | 150\ *) say "Nobody knows how $job ended: look at the target."; exit 1 ;; esac
     ends=''
   fi
   # Its newest Pod, and of that Pod/exit code/start of the container
@@ -55,7 +55,7 @@ while :; do
   sleep 2
 done
 [ "$pod" = "$followed" ] || log
-case ${2-} in Running/*) say "Its Pod goes on with another container: kubectl -n <namespace> delete $job" ;; esac
+case ${2-} in Running/*) say "Another container keeps its Pod: kubectl -n <namespace> delete $job" ;; esac
 case " $ends /${2-}" in *' Complete '* | '  /Running/0/') say "Restored."; exit 0 ;; esac
 failure='"reason":"\([^"]*\)","exitCode":[0-9]*,"message":"\(.*\)","remedy":"\(.*\)"[,}].*"clean"'
 told=$(pods "{.items[-1:]$state.terminated.message}" | sed -n "s/.*$failure.*/\1: \2. What to do: \3/p")

@@ -17,11 +17,11 @@ from holdfast.api.rds import SAFE_ENDPOINT, RDSInstance
 from holdfast.manifests import shell
 
 _HEAD = """\
-# Restores {identifier}, snapshot {arn}, into a new {kind}; {source} stays as it is.
+# Restores {identifier}, snapshot {arn}, into a new {kind}; {source} does not change.
 # Set {variable} to the identifier of the new {kind} first."""
 _REMEDY = (
-    "See who answers as RDS (database.instance.endpoint) and who writes\n# to the bucket. Where there is a snapshot, "
-    f"AWS's console shows it by its tag {naming.TAG_BACKUP_ID}, and restores it."
+    "Find out who answers as RDS (database.instance.endpoint) and who\n# writes to the bucket. If there is a snapshot, "
+    f"AWS's console shows it by its tag {naming.TAG_BACKUP_ID}, and can restore it."
 )
 
 

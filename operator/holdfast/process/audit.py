@@ -95,7 +95,7 @@ class Audit:
         dead = await self._fetch(await self._settle(await self.compare(), self._grace), began)
         self.behind = _names(dead) if dead else None
         if dead:
-            log.error("A watch has gone silent", missing=self.behind)
+            log.error("A watch delivers nothing", missing=self.behind)
 
     async def _settle(self, missing: list[Seen], seconds: float) -> list[Seen]:
         """Wait until the watches have brought what is missing; return what they have not, and the cluster has."""

@@ -55,7 +55,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     development.add_argument("--kubeconfig", type=Path, help="file to use instead of the Pod's ServiceAccount")
     development.add_argument("--context", help="context of the kubeconfig file")
     development.add_argument("--namespace", default=access.own_namespace(), help="of the Lease; default: the Pod's own")
-    development.add_argument("--no-leader-election", action="store_true", help="work without a Lease")
+    development.add_argument("--no-leader-election", action="store_true", help="run without a Lease")
     options = parser.parse_args(argv)
     if options.namespace is None and not options.no_leader_election:
         parser.error("--namespace is needed outside a cluster")

@@ -76,7 +76,7 @@ class Faults:
         try:
             resource = await self._resource(kind, key)
         except KubeError as refusal:  # it is told when the reconcile fails again
-            log.warning("Not told in the resource", error=refusal.message)
+            log.warning("Could not write into the resource what happened", error=refusal.message)
             return
         if resource is None:
             return
@@ -110,7 +110,7 @@ class Faults:
         try:
             await self._writer.write(kind, resource, {**resource.status, "conditions": [*others, stalled]})
         except KubeError as refusal:  # it is told again when the reconcile fails again
-            log.warning("Not told in the resource", reason=reason, error=refusal.message)
+            log.warning("Could not write into the resource what happened", reason=reason, error=refusal.message)
 
 
 def _complaint(resource: Resource) -> Mapping[str, Any] | None:

@@ -112,9 +112,9 @@ class WorkQueue:
             delay = max(delay, error.retry_after)
         RECONCILES.labels(key.kind, type(error).__name__ if isinstance(error, KubeError) else "fault").inc()
         if isinstance(error, Conflict):
-            log.info("Changed meanwhile, looking again", seconds=round(delay, 1))
+            log.info("The object changed meanwhile; trying again", seconds=round(delay, 1))
         elif isinstance(error, KubeError):
-            log.warning("Reconcile failed, trying again", error=str(error), failures=failures, seconds=round(delay, 1))
+            log.warning("Reconcile failed; trying again", error=str(error), failures=failures, seconds=round(delay, 1))
         else:
             log.error("Reconcile failed because of a fault in Holdfast", exc_info=error, seconds=round(delay, 1))
         self.add(key, delay)

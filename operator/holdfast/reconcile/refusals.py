@@ -72,7 +72,7 @@ class Refusals:
         try:
             self._found[namespace] = await _latest(client, namespace, now)
         except KubeError as error:
-            log.warning("Not known why Jobs have no Pod", namespace=namespace, error=error.message)
+            log.warning("Could not find out why Jobs have no Pod", namespace=namespace, error=error.message)
 
     def _forget(self, before: datetime) -> None:
         for namespace in [namespace for namespace, read in self._read.items() if read < before]:
