@@ -259,7 +259,7 @@ async def test_where_no_job_can_be_had_any_more_it_goes_at_once_and_that_is_told
     assert len(bucket.folders) == 1
     if goes:
         (sentence,) = told(cluster)
-        assert "DatabaseBackup shop/first was let go, and its data is still in s3://backups/eu-1/shop/" in sentence
+        assert "DatabaseBackup shop/first was removed, but its data is still in s3://backups/eu-1/shop/" in sentence
         (event,) = [each for each in cluster.all(EVENTS) if each["reason"] == "DataLeft"]
         assert (event["metadata"]["namespace"], event["involvedObject"]["name"]) == ("holdfast", naming.LEASE_NAME)
         assert any(entry["event"] == "Data left in the store" for entry in logs)

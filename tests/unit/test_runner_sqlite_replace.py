@@ -367,7 +367,7 @@ def test_what_has_come_is_counted_and_its_schema_compared(claim, stored):
 
 
 def test_nothing_is_added_to_a_file(claim):
-    with pytest.raises(HoldfastError, match="mode Into is not served"):
+    with pytest.raises(HoldfastError, match="does not support mode Into"):
         a_target(claim).require_served(
             RestoreTask.model_construct(mode=RestoreMode.INTO, content=Content.ALL, tables=[]), a_manifest()
         )
