@@ -251,6 +251,16 @@ async def test_a_job_that_is_not_suspended_is_told_of_and_not_touched(spec: dict
     assert (job(cluster), backups(cluster), reasons(cluster)) == (before, [], ["MigrationNotHeld"])
 
 
+async def test_one_that_runs_and_is_asked_another_backup_of_is_not_told_of_as_if_it_had_not_been_held():
+    cluster = a_cluster()
+    await looked_at(cluster)
+    ends(cluster)
+    await looked_at(cluster)
+    await cluster.patch(JOBS, "shop", "migrate", {"metadata": {"annotations": {"holdfast.dev/backup-now": "2"}}})
+    await looked_at(cluster)
+    assert (backups(cluster), reasons(cluster)[-1]) == ([NAME], "MigrationReleased")
+
+
 async def test_what_somebody_suspends_again_after_its_release_stays_so():
     cluster = a_cluster()
     await looked_at(cluster)

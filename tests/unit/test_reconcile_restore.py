@@ -120,6 +120,17 @@ async def test_where_there_is_none_before_a_migration_it_is_the_last_good_one_an
     assert "release" not in status["source"]
 
 
+@pytest.mark.parametrize(
+    ("asked", "chosen"), [("safety", "guarding"), (None, "first")], ids=["asked for", "left out of the latest"]
+)
+async def test_a_safety_backup_is_chosen_only_where_it_is_asked_for(asked: str | None, chosen: str):
+    world = World(source={"policyRef": {"name": "orders"}} | ({"purpose": asked} if asked else {}))
+    world.put_backup("guarding", purpose="safety")
+    for name in ("first", "guarding"):
+        await world.backed_up(name)
+    assert (await world.until_the_end())["source"]["backup"] == chosen
+
+
 async def test_the_latest_before_a_time_is_chosen_or_none():
     world = await a_world(source={"policyRef": {"name": "orders"}, "before": "2026-11-22T08:45:01Z"})
     world.put("earlier", source={"policyRef": {"name": "orders"}, "before": "2026-11-22T08:45:00Z"})

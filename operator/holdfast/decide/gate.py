@@ -52,6 +52,7 @@ class Observation:
     backup: BackupBefore | None = None
     others: tuple[Other, ...] = ()
     restoring: str | None = None  # a DatabaseRestore into the policy's database that has not ended
+    held_before: bool = False  # a backup was taken for it that its annotations do not ask for any more
     back: WayBack | None = None  # the backup that it goes back to where it has failed
     rollback: Rollback | None = None
     refused: str | None = None  # why the API server does not let a resource be made, or the Job go
@@ -76,7 +77,7 @@ def decide(o: Observation, now: datetime) -> Decision[StatusModel]:
     if o.job.finished or o.job.deleting:
         return Rest()
     if not o.job.suspended:
-        return Rest() if o.backup is not None else _not_held(o.job)
+        return Rest() if o.backup is not None or o.held_before else _not_held(o.job)
     if o.job.on_failure not in ("", ROLLBACK):
         return _unknown(o.job)
     if o.refused is not None:

@@ -47,6 +47,7 @@ def observe(cache: Cache, job: MigrationJob, known: Known) -> Observation:
         backup=backup,
         others=_others(cache, job) if begins else (),
         restoring=restores.into_policy(cache, policy) if begins and policy else None,
+        held_before=backup is None and bool(cache.backups_for(job)),
         back=back,
         rollback=rollbacks.rollback(cache, job, back) if job.failed else None,
         refused=known.refused.get(job.rollback_name if job.failed else job.backup_name),
