@@ -19,9 +19,10 @@ from holdfast.contract.globals import (
 from holdfast.contract.task import RestoreTask
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.engines import landing
-from holdfast.runner.engines.postgres import owned, right_statements, role_plan, served
+from holdfast.runner.engines.postgres import owned, right_statements, role_plan, served, server
 from holdfast.runner.engines.postgres.owned import Found
 from holdfast.runner.engines.postgres.role_plan import There
+from holdfast.runner.pod.stop import Stop
 
 
 def some_globals(**changes):
@@ -245,3 +246,45 @@ def test_a_part_of_a_backup_takes_no_owners_and_grants(asked, partly):
     manifest = type("Manifest", (), {"artifact": type("Artifact", (), {"format": "custom"}), "tables": None})
     with pytest.raises(HoldfastError, match="of a whole restore"):
         served.require(a_task(**asked, **partly), manifest)
+
+
+class Answers:
+    """A connection that answers each question with the same rows."""
+
+    def __init__(self, rows):
+        self.rows, self.asked = rows, 0
+
+    def execute(self, _query, _values=None):
+        self.asked += 1
+        return self
+
+    def fetchall(self):
+        return self.rows
+
+
+def test_of_more_objects_than_memory_holds_none_is_asked_for():
+    connection = Answers([(50_001,)])
+    with pytest.raises(owned.TooManyError, match="50001 objects, and no more than 50000"):
+        owned.objects(connection, most=50_000)
+    assert connection.asked == 1
+
+
+def test_a_server_that_does_not_say_who_owns_what_costs_a_warning_and_no_backup(monkeypatch):
+    def refused(*_):
+        raise HoldfastError(Reason.CONNECTION_TIMEOUT, "it did not answer", "ask again")
+
+    monkeypatch.setattr(server, "connect", refused)
+    assert server._globals(None, Stop()) == (None, ["roles, owners and grants are not backed up: it did not answer"])
+
+
+def test_a_backup_that_is_told_to_end_while_it_asks_who_owns_what_ends(monkeypatch):
+    stop, asked = Stop(), HoldfastError(Reason.INTERRUPTED, "told to end", "apply a new one")
+
+    def refused(*_):
+        stop.request(asked)
+        raise HoldfastError(Reason.CONNECTION_TIMEOUT, "it did not answer", "ask again")
+
+    monkeypatch.setattr(server, "connect", refused)
+    with pytest.raises(HoldfastError) as caught:
+        server._globals(None, stop)
+    assert caught.value is asked

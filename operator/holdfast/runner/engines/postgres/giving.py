@@ -21,6 +21,7 @@ from holdfast.runner.engines.postgres.maintenance import Maintenance, refused
 from holdfast.runner.engines.postgres.owners import Owners, done
 from holdfast.runner.engines.postgres.role_plan import Plan, Step, There
 from holdfast.runner.engines.postgres.statements import RESTORING_USER, in_one
+from holdfast.runner.engines.postgres.target import limits
 from holdfast.runner.pod.context import Context
 from holdfast.runner.pod.stop import Stop
 from holdfast.runner.pod.text import one_line
@@ -166,7 +167,8 @@ class Giving:
                 server.connect(self._target, stop) as connection,
                 server.answering(connection, self._target, stop, SECONDS),
             ):
-                connection.execute(b"select pg_catalog.set_config('search_path', '', false)")
+                for name, value in {**limits(connection), "search_path": ""}.items():
+                    connection.execute(b"select pg_catalog.set_config(%s, %s, false)", [name, value])
                 yield connection
         except psycopg.Error as error:
             raise refused(error, doing, self._target) from error

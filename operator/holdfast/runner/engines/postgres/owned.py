@@ -22,6 +22,9 @@ _FIRST_OF_USERS = 16384  # oid; what is below, initdb made
 _PUBLIC_SCHEMA = 2200  # oid, of the one object of initdb's that people change
 _BOOTSTRAP = 10  # oid of the superuser that initdb made
 _DATABASE_OWNER = 6171  # oid of pg_database_owner
+_WORDS = {
+    "first": _FIRST_OF_USERS, "public": _PUBLIC_SCHEMA, "bootstrap": _BOOTSTRAP, "database_owner": _DATABASE_OWNER,
+}  # fmt: skip
 
 
 class _Catalog(NamedTuple):
@@ -131,10 +134,23 @@ def address(of: GlobalObject) -> Address:
     return of.kind, tuple(of.names), tuple(of.arguments)
 
 
-def objects(connection: "Connection[tuple[Any, ...]]", *, named: bool = False) -> dict[Address, Found]:
-    """Return every object of the database by its address; `named` with the identity that a statement needs."""
+class TooManyError(Exception):
+    """There are more objects than are held in memory."""
+
+
+def objects(
+    connection: "Connection[tuple[Any, ...]]", *, named: bool = False, most: int | None = None
+) -> dict[Address, Found]:
+    """Return every object of the database by its address; `named` with the identity that a statement needs.
+
+    Raises TooManyError of more than `most`, before any is held.
+    """
     identity = "(pg_catalog.pg_identify_object(o.class, o.oid, 0)).identity" if named else "null"
     found: dict[Address, Found] = {}
+    if most is not None:
+        ((count,),) = connection.execute(_count().encode()).fetchall()
+        if count > most:
+            raise TooManyError(f"the database has {count} objects, and no more than {most} are listed")
     for kind, names, arguments, owner, acl, usual, special, schema, whose, identified in connection.execute(
         _query(identity).encode()
     ):
@@ -197,13 +213,15 @@ def grouped(acl: Iterable[Sequence[Any]], usual: Iterable[str], *, all_said: boo
     return made
 
 
+def _count() -> str:
+    return f"select pg_catalog.count(*) from ({_each()}) objects"  # noqa: S608 - of what stands above alone
+
+
 def _query(identity: str) -> str:
-    words = {
-        "first": _FIRST_OF_USERS,
-        "public": _PUBLIC_SCHEMA,
-        "bootstrap": _BOOTSTRAP,
-        "database_owner": _DATABASE_OWNER,
-    }
+    return _OBJECTS.format(each=_each(), identity=identity, **_WORDS)
+
+
+def _each() -> str:
     each = [
         _EACH.format(
             name=it.name, address=it.address or it.name, owner=it.owner, acl=it.acl, kind=it.kind,
@@ -211,4 +229,4 @@ def _query(identity: str) -> str:
         )
         for it in _CATALOGS
     ]  # fmt: skip
-    return _OBJECTS.format(each="union all".join([*each, _COLUMNS.format(**words)]), identity=identity, **words)
+    return "union all".join([*each, _COLUMNS.format(**_WORDS)])

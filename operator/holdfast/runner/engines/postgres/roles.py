@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 ENGINE = "postgresql"
+MOST_OBJECTS = 50_000  # each takes some 4 KB of memory here, and 500 bytes of what a restore may read
 _DATABASE = b"""
 select d.datname::text, pg_catalog.pg_get_userbyid(d.datdba)::text, d.datacl is null,
   (select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(
@@ -77,15 +78,15 @@ def read(connection: "Connection[tuple[Any, ...]]") -> tuple[Globals | None, lis
 
     try:
         return found(connection), []
-    except (psycopg.Error, UnicodeError, ValueError) as error:
+    except (psycopg.Error, UnicodeError, ValueError, owned.TooManyError) as error:
         return None, [f"roles, owners and grants are not backed up: {one_line(str(error), 300)}"]
 
 
 def found(connection: "Connection[tuple[Any, ...]]") -> Globals:
-    """Return what the database has. Raises psycopg.Error."""
+    """Return what the database has. Raises psycopg.Error, TooManyError."""
     ((database, owner, plain, acl, usual),) = connection.execute(_DATABASE).fetchall()
     grants = owned.rights(None if plain else acl or [], usual or [])
-    objects = [each.object for each in owned.objects(connection).values()]
+    objects = [each.object for each in owned.objects(connection, most=MOST_OBJECTS).values()]
     kept = [each for each in objects if each.owner is not None or each.grants is not None]
     defaults = owned.defaults(connection)
     rows = connection.execute(_SETTINGS).fetchall()

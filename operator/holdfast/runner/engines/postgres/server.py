@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 ANSWER_SECONDS = 60.0  # for all questions of one connection: they are small
+GLOBALS_SECONDS = 300.0  # for whose each object is, and who may do what with it: a minute for some ten thousand
 
 # What a user made: no system schema, and nothing that belongs to an extension.
 _USER_OBJECTS = """
@@ -73,12 +74,23 @@ def inspect(target: Target, stop: Stop, client: int, with_globals: bool = False)
         needed, lacking = needs.read(connection, target.database, number // 10000, client)
         warnings = [*losses.warnings(connection), *lacking]
         migrations, said = history.read(connection)
-        found, unread = roles.read(connection) if with_globals else (None, [])
         there = target if target.is_one else _answered(target, connection)
+    found, unread = _globals(there, stop) if with_globals else (None, [])
     return Server(
         there.host, there.port, f"PostgreSQL {version}", number // 10000, int(row[0]), migrations, needed,
         found, [*said, *warnings, *unread],
     )  # fmt: skip
+
+
+def _globals(target: Target, stop: Stop) -> tuple[Globals | None, list[str]]:
+    """Ask for roles, owners and grants, or say why they are not known: of very many objects, that takes its time."""
+    try:
+        with connect(target, stop) as connection, answering(connection, target, stop, GLOBALS_SECONDS):
+            connection.execute(b"select pg_catalog.set_config('statement_timeout', '0', false)")
+            return roles.read(connection)
+    except HoldfastError as error:
+        stop.check()
+        return None, [f"roles, owners and grants are not backed up: {error.message}"]
 
 
 def of_several(target: Target, stop: Stop) -> Target:
