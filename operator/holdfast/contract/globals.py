@@ -87,7 +87,7 @@ class GlobalDefaults(StatusModel):
 
     role: str = Field(description="Role whose new objects get the privileges.")
     of_schema: str | None = Field(None, alias="schema", description="Only of objects in this schema. Absent: in all.")
-    kind: str = Field(description="Kind of the objects: tables, sequences, functions, types or schemas.")
+    kind: str = Field(description="Kind of the objects: tables, sequences, functions, types, schemas or large objects.")
     grants: list[GlobalGrant] = Field(fail_fast=True, description="Who may do what with them.")
 
 

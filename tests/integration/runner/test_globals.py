@@ -201,6 +201,17 @@ def test_one_role_owns_everything_where_that_is_asked_for(rich: World) -> None:
 
 
 @pytest.mark.matrix
+def test_all_grants_can_be_required_of_a_database_that_one_role_is_to_own(rich: World) -> None:
+    task = backed_up(rich)
+    removed(rich)
+    result = restored(rich, task, secret=SUPERUSER, owner="reader")
+    assert result.exit_code == 0, result.log
+    assert rich.db.sql(DATABASE, OWNERS.format("reader")) == "7\n"
+    grants = "select has_table_privilege('app \"rw', 'shop.orders', 'INSERT WITH GRANT OPTION')"
+    assert rich.db.sql(DATABASE, grants) == "t\n"
+
+
+@pytest.mark.matrix
 def test_a_database_that_makes_way_is_followed_by_one_with_the_backups_owners_and_grants(rich: World) -> None:
     task, may = backed_up(rich), rich.db.sql(DATABASE, MAY)
     rich.db.sql(DATABASE, 'revoke all on shop.orders from "app ""rw"; alter table shop.orders owner to auditor')

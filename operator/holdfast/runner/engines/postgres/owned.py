@@ -116,7 +116,9 @@ select pg_catalog.pg_get_userbyid(d.defaclrole)::text, n.nspname::text, d.defacl
     where p.grantee = d.defaclrole)
 from pg_catalog.pg_default_acl d left join pg_catalog.pg_namespace n on n.oid = d.defaclnamespace
 """
-DEFAULT_KINDS = {"r": "tables", "S": "sequences", "f": "functions", "T": "types", "n": "schemas"}
+DEFAULT_KINDS = {
+    "r": "tables", "S": "sequences", "f": "functions", "T": "types", "n": "schemas", "L": "large objects",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

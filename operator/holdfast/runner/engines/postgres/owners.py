@@ -126,7 +126,7 @@ class Owners:
             owner = self._owner_of(address, now) if said.owner is not None else None
             if owner is not None and now.owner != owner:
                 differ.append(f"the owner of {said.kind} {'.'.join(said.names)} is {now.owner} instead of {owner}")
-            if said.grants != now.object.grants:
+            if self._rights_differ(said, now.object):
                 differ.append(f"rights on {said.kind} {'.'.join(said.names)} are other ones")
         found = owned.defaults(self._connection)
         differ += [
@@ -135,6 +135,16 @@ class Owners:
             if each not in found
         ]
         return differ
+
+    def _rights_differ(self, said: GlobalObject, now: GlobalObject) -> bool:
+        """Whether others have other rights on it; who owns everything has them all, whatever he was granted before."""
+        if self._owner is None:
+            return said.grants != now.grants
+        others = [
+            [grant for grant in grants or [] if not grant.to_owner and grant.to != self._owner]
+            for grants in (said.grants, now.grants)
+        ]
+        return now.grants is not None and others[0] != others[1]
 
     def _owner_of(self, address: owned.Address, each: Found) -> str | None:
         """Return who is to own it; None of what has no owner of its own, or stays who made it."""

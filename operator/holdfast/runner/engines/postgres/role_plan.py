@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 
 from holdfast.contract.globals import GlobalGrant, GlobalMembership, GlobalObject, GlobalRole, Globals, GlobalSetting
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner.engines.postgres.owned import COLUMN
+from holdfast.runner.engines.postgres.owned import COLUMN, DEFAULT_KINDS
 from holdfast.runner.engines.postgres.statements import identifier, set_value
 from holdfast.runner.pod.text import one_line
 
-KINDS = ("tables", "sequences", "functions", "types", "schemas")
+_CODE = ("plperl.", "pltcl.")  # what begins settings that hold code, which the server would run
 _PRIVILEGES = frozenset(
     {
         "SELECT",
@@ -81,7 +81,11 @@ def checked(found: Globals) -> Globals:
         *(f"a column {_shown(each.names[-1:])}" for each in found.objects if not _is_named(each)),
         *(f"a setting {_shown(each.name)}" for each in _settings(found) if not _is_setting(each)),
         *(f"the privilege {_shown(each)}" for each in _privileges(found) if each not in _PRIVILEGES),
-        *(f"default privileges on {_shown(each.kind)}" for each in found.defaults if each.kind not in KINDS),
+        *(
+            f"default privileges on {_shown(each.kind)}"
+            for each in found.defaults
+            if each.kind not in DEFAULT_KINDS.values()
+        ),
         *(f"a schema {_shown(each.of_schema)}" for each in found.defaults if not _is_name(each.of_schema or "-")),
     ]
     if bad:
@@ -160,7 +164,8 @@ def given_back(lent: Sequence[str], there: There) -> Iterator[str]:
 
 def usable(setting: GlobalSetting, there: There) -> bool:
     """Whether the setting is one that any user may set for himself, or an application's own."""
-    return "." in setting.name or setting.name.lower() in there.settings
+    name = setting.name.lower()
+    return name in there.settings or ("." in name and not name.startswith(_CODE))
 
 
 def _creation(role: GlobalRole, there: There, made: Plan) -> Step:
@@ -225,7 +230,7 @@ def _attributes(role: GlobalRole) -> Sequence[tuple[str, bool]]:
 def _names(found: Globals) -> Iterator[str]:
     yield from (role.name for role in found.roles)
     for of in found.memberships:
-        yield from (each for each in (of.role, of.member) if not each.startswith("pg_"))
+        yield from (of.role, of.member)
     yield from (each.role for each in found.defaults)
     yield from (each.owner for each in found.objects if each.owner is not None)
     yield from (each.role for each in found.settings if each.role is not None)
