@@ -260,7 +260,7 @@ def test_a_resource_made_again_without_its_status_takes_another_backup_and_says_
     (suspicious,) = [each for each in second["conditions"] if each["type"] == "Suspicious"]
     assert (suspicious["status"], suspicious["reason"]) == ("True", "RowsVanished")
     assert "0 rows, 100 % less than usual" in suspicious["message"]
-    assert f"an earlier resource of this name took {first['backupID']}" in suspicious["message"]
+    assert f"an earlier resource with this name took {first['backupID']}" in suspicious["message"]
     assert first["backupID"] in second["warnings"][0]
     assert "BackupSuspicious" in [event["reason"] for event in world.events(world.backups, "again-1")]
     assert world.manifest(first["location"])["rows"] == 500

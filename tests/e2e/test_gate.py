@@ -35,7 +35,7 @@ def test_a_migration_runs_once_its_backup_has_succeeded_and_that_says_what_it_wa
     assert made["spec"]["purpose"] == "pre-migration"
     assert made["spec"]["release"] == release
     assert world.manifest(status["location"])["backup"]["release"] == release
-    assert "is released" in shop.told("gated-v2", "MigrationReleased")
+    assert "Holdfast releases the Job" in shop.told("gated-v2", "MigrationReleased")
     assert "email" in world.psql("select string_agg(column_name, ',') from information_schema.columns "
                                  "where table_name = 'customers'", "gated")  # fmt: skip
 
