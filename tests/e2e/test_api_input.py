@@ -250,7 +250,7 @@ WRONG_POLICIES = {
     ),
     "roles of mysql": (
         {"database/engine": "mysql", "dump": {"globals": True}},
-        "spec.dump.globals: only postgresql has roles that are backed up: leave globals out",
+        "spec.dump.globals: globals is only for engine postgresql: leave it out",
     ),
     "two authorities of a server": (
         {"database/connection/tls": {"mode": "verify-full", "caSecretName": "ca", "caConfigMapName": "ca"}},
@@ -797,15 +797,15 @@ WRONG_RESTORES = {
     ),
     "a way back that masks": (
         {"source": {"replacedBy": {"name": "a"}}, "afterRestore": MASKED},
-        "spec.afterRestore: replacedBy puts a database back as it was: leave afterRestore out",
+        "spec.afterRestore: afterRestore has no effect with replacedBy, which puts a database back as it was: leave",
     ),
     "a way back with a reason not to mask": (
         {"source": {"replacedBy": {"name": "a"}}, "maskingWaived": "it is as it was"},
-        "spec.maskingWaived: replacedBy puts a database back as it was: leave maskingWaived out",
+        "spec.maskingWaived: maskingWaived has no effect with replacedBy, which puts a database back as it was: leave",
     ),
     "masked, and not": (
         {"afterRestore": MASKED, "maskingWaived": "made up"},
-        "spec.maskingWaived: afterRestore masks the data and maskingWaived says why nothing does: leave out one of",
+        "spec.maskingWaived: afterRestore masks the data, and maskingWaived says why they are not masked: leave out",
     ),
     "a key that is none": (
         {"afterRestore": {**MASKED, "key": "a/b"}},

@@ -275,7 +275,7 @@ class BackupGlobals(StatusModel):
 
     sha256: str = Field(max_length=64, description="SHA-256 of the object as stored, in hexadecimal.")
     size_bytes: int = Field(ge=0, description="Size of the object as stored, in bytes.")
-    roles: int = Field(0, ge=0, description="Number of roles that it names.")
+    roles: int = Field(0, ge=0, description="Number of roles in it.")
 
 
 class Migrations(StatusModel):
@@ -426,7 +426,7 @@ class DatabaseBackupStatus(StatusModel):
         "first if there is one. The manifest has the whole list.",
     )
     globals: BackupGlobals | None = Field(
-        None, description="The object beside the artifact that holds roles, owners and grants, if there is one."
+        None, description="The object beside the artifact that has roles, owners and grants. Absent if there is none."
     )
     verification: Verification | None = Field(
         None,

@@ -31,10 +31,10 @@ class SafetyBackup(StatusModel):
     """The backup of the target that was taken before anything in it was touched; or why none was."""
 
     name: str | None = Field(
-        None, max_length=253, description="Name of the DatabaseBackup. Absent if none is taken: the message says why."
+        None, max_length=253, description="Name of the DatabaseBackup. Absent if there is none; the message says why."
     )
-    completed_at: datetime | None = Field(None, description="When it was completed, UTC. Absent before that.")
-    message: Plain = Field(max_length=512, description="How it stands, or why there is none.")
+    completed_at: datetime | None = Field(None, description="When the backup was completed, UTC. Absent until then.")
+    message: Plain = Field(max_length=512, description="State of the backup in one sentence, or why there is none.")
 
 
 Said = Annotated[Plain, Field(max_length=256)]
@@ -44,41 +44,51 @@ class Impact(StatusModel):
     """What the restore would change, as a Job saw it before anybody was asked to confirm."""
 
     state: Literal["Running", "Done", "Failed"] = Field(
-        description="State of the check: Running, Done or Failed. A failed one keeps nobody from confirming."
+        description="State of the check: Running, Done or Failed. You may confirm the restore even if the check failed."
     )
-    job_name: str = Field(max_length=63, description="Name of the Job that looks.")
-    message: Plain = Field(max_length=2048, description="All of it in one sentence, or why nothing is known.")
-    checked_at: datetime | None = Field(None, description="When the Job looked, UTC.")
+    job_name: str = Field(max_length=63, description="Name of the Job that checks.")
+    message: Plain = Field(
+        max_length=2048, description=("What the restore would change, in one sentence, or why that is not known.")
+    )
+    checked_at: datetime | None = Field(None, description="When the Job checked, UTC.")
     present: bool | None = Field(None, description="Whether the target exists.")
     size_bytes: int | None = Field(None, ge=0, description="Size of the target, in bytes.")
     size: str | None = Field(None, max_length=32, description="sizeBytes in a form for people, e.g. 82 MB.")
     tables: int | None = Field(None, ge=0, description="Number of tables in the target.")
     rows: int | None = Field(None, ge=0, description="Number of rows in the target.")
-    rows_estimated: bool | None = Field(None, description="Whether rows is the server's estimate, and not counted.")
+    rows_estimated: bool | None = Field(
+        None, description=("Whether rows is an estimate of the server instead of a count.")
+    )
     clients: int | None = Field(
-        None, ge=0, description="How many clients are connected to the target, as far as the Job's user may see."
+        None,
+        ge=0,
+        description=("Number of clients that are connected to the target, as far as the Job's user may see them."),
     )
     server_time: datetime | None = Field(None, description="The server's clock, UTC.")
     newest_change: datetime | None = Field(
         None, description="When the target was last changed, UTC, as far as the server knows. Absent if it does not."
     )
-    newest_change_of: Said | None = Field(None, description="What newestChange is the time of.")
+    newest_change_of: Said | None = Field(None, description="Which change newestChange is the time of.")
     migrations_undone: list[Said] | None = Field(
         None,
         max_length=16,
-        description="The last of the migrations that the target has and the backup has not. Only with mode Replace.",
+        description="The last migrations that the target has but the backup lacks. Only with mode Replace.",
     )
-    migrations_undone_count: int | None = Field(None, ge=0, description="How many there are.")
+    migrations_undone_count: int | None = Field(
+        None, ge=0, description=("Number of migrations that the target has but the backup lacks.")
+    )
     backup_completed_at: datetime | None = Field(None, description="When the backup was completed, UTC.")
-    backup_age_seconds: int | None = Field(None, ge=0, description="How old the backup was then, in seconds.")
+    backup_age_seconds: int | None = Field(
+        None, ge=0, description=("Age of the backup at the time of the check, in seconds.")
+    )
     backup_tables: int | None = Field(None, ge=0, description="Number of tables in the backup.")
     backup_rows: int | None = Field(None, ge=0, description="Number of rows in the backup.")
     estimated_seconds: int | None = Field(
-        None, ge=0, description="How long the restore and its safety backup may take, in seconds: a rough estimate."
+        None, ge=0, description="Rough estimate of how long the restore and its safety backup take, in seconds."
     )
     estimated: str | None = Field(None, max_length=32, description="estimatedSeconds in a form for people.")
     warnings: list[Annotated[Plain, Field(max_length=4096)]] | None = Field(
-        None, max_length=16, description="What the Job could not see."
+        None, max_length=16, description="What the Job could not find out."
     )
 
 

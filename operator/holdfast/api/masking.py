@@ -17,13 +17,13 @@ class AfterRestore(SpecModel):
     """SQL that runs in the restored database before it is used."""
 
     sql_config_map_name: ObjectName = Field(
-        description="Name of a ConfigMap in this namespace that holds the SQL. The Job's database driver runs it, not "
+        description="Name of a ConfigMap in this namespace that has the SQL. The Job's database driver runs it, not "
         "a shell or a client program: commands such as \\i or SOURCE are errors. Do not put secrets into it."
     )
     key: SecretKey = Field(
         SCRIPT_KEY,
         json_schema_extra=says("must be a key as a ConfigMap has it: letters, digits, '-', '_' and '.'"),
-        description=f"Key of the ConfigMap that holds the SQL. Default: {SCRIPT_KEY}.",
+        description=f"Key in the ConfigMap that has the SQL. Default: {SCRIPT_KEY}.",
     )
 
 
@@ -32,7 +32,7 @@ class AfterRestored(StatusModel):
 
     sql_config_map_name: Plain = Field(max_length=253, description="Name of the ConfigMap.")
     key: Plain = Field(max_length=253, description="Key of the ConfigMap.")
-    statements: int | None = Field(None, ge=0, description="How many statements have run. Absent if not known.")
+    statements: int | None = Field(None, ge=0, description="Number of statements that have run. Absent if not known.")
     sha256: str | None = Field(
         None, max_length=64, description="SHA-256 of the SQL that has run, in hexadecimal. Absent if not known."
     )

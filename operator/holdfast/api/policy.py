@@ -130,7 +130,7 @@ class Dump(SpecModel):
     globals: bool | None = Field(
         None,
         description="Whether to back up, beside the dump, the roles that the database refers to (without passwords), "
-        "and who owns and may do what in it. Only for engine postgresql. Default: true for postgresql, if the "
+        "and the owners and grants of its objects. Only for engine postgresql. Default: true for postgresql, if the "
         "backup's user may read them.",
     )
 
@@ -262,7 +262,7 @@ class BackupPolicySpec(SpecModel):
             Rule(
                 "!has(self.dump) || !has(self.dump.globals) || !self.dump.globals || !has(self.database.engine) || "
                 "self.database.engine == 'postgresql'",
-                "only postgresql has roles that are backed up: leave globals out",
+                "globals is only for engine postgresql: leave it out",
                 field=".dump.globals",
             ),
             Rule(

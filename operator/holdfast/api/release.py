@@ -63,6 +63,6 @@ class ReleaseStatus(ReleaseBefore):
     rollback: str | None = Field(
         None,
         max_length=253,
-        description="DatabaseRestore that was made when the Job failed. No other one is made for this Job, even if "
-        "somebody deletes it.",
+        description="DatabaseRestore that Holdfast created when the Job failed. Holdfast creates no other one for "
+        "this Job, even if somebody deletes it.",
     )

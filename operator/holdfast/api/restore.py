@@ -82,9 +82,9 @@ class RestoreSource(SpecModel):
     )
     purpose: Purpose | None = Field(
         None,
-        description="Restore the policy's last good backup that was taken for this: pre-migration, to roll back, or "
-        "safety. If there is none, its last good backup; status.source.because says which. Only with policyRef. "
-        "Default: the last good backup, whatever it was taken for.",
+        description="Restore the policy's last good backup with this purpose: pre-migration (to roll back) or "
+        "safety. If there is none, the policy's last good backup; status.source.because says which. Only with "
+        "policyRef. Default: the last good backup, whatever its purpose.",
     )
     before: str | None = Field(
         None,
@@ -186,10 +186,10 @@ class RestoreOptions(SpecModel):
     )
     globals: GlobalsMode = Field(
         GlobalsMode.NONE,
-        description="What to restore of the roles, owners and grants that the backup has: None, IfMissing (make the "
-        "roles that are missing, without password and login; give owners and grants as far as the target's user may; "
-        "warn of the rest) or Require (the restore fails, before anything is switched, unless all of it can be "
-        "given). Only for postgresql. Default: None.",
+        description="Whether to restore the roles, owners and grants in the backup: None, IfMissing (create the "
+        "roles that are missing, without password and login; restore owners and grants as far as the target's user "
+        "has the right; warn about the rest) or Require (the restore fails, before anything is switched, unless it "
+        "can restore all of them). Only for postgresql. Default: None.",
     )
     owner: str | None = Field(
         None,
@@ -197,8 +197,8 @@ class RestoreOptions(SpecModel):
         max_length=63,
         pattern=r"^[^\x00]+$",
         json_schema_extra=says("must not contain a NUL character"),
-        description="Role that is to own everything that is restored, whoever owned it before. The role must exist, "
-        "or be one that globals makes. Only for postgresql. Default: as globals says, else the user who restores.",
+        description="Role that will own all restored objects, whoever owned them before. The role must exist, or "
+        "globals must create it. Only for postgresql. Default: as globals says, else the user who restores.",
     )
     tables: list[Annotated[str, Field(min_length=1, max_length=256)]] | None = Field(
         None,
@@ -282,14 +282,14 @@ class DatabaseRestoreSpec(SpecModel):
             *(
                 Rule(
                     f"!has(self.source.replacedBy) || !has(self.{field})",
-                    f"replacedBy puts a database back as it was: leave {field} out",
+                    f"{field} has no effect with replacedBy, which puts a database back as it was: leave it out",
                     field=f".{field}",
                 )
                 for field in ("afterRestore", "maskingWaived")
             ),
             Rule(
                 "!has(self.afterRestore) || !has(self.maskingWaived)",
-                "afterRestore masks the data and maskingWaived says why nothing does: leave out one of the two",
+                "afterRestore masks the data, and maskingWaived says why they are not masked: leave out one of the two",
                 field=".maskingWaived",
             ),
         )
@@ -329,14 +329,15 @@ class DatabaseRestoreSpec(SpecModel):
     )
     after_restore: AfterRestore | None = Field(
         None,
-        description="SQL that runs in the restored database, as one transaction, once the restore is checked: in mode "
-        "Replace before the database takes the target's place. If it fails, the restore fails and nothing is switched.",
+        description="SQL that runs in the restored database, in one transaction, after the restore is checked; in "
+        "mode Replace, before the database takes the target's place. If the SQL fails, the restore fails and nothing "
+        "is switched.",
     )
     masking_waived: MaskingWaived | None = Field(
         None,
         description="Why data of a higher environment (production, then staging, then dev) may come into a lower one "
-        "without afterRestore. Without one of the two, such a restore fails before it begins. The status and an Event "
-        "repeat it.",
+        "without afterRestore. Without afterRestore and without this field, such a restore fails before it begins. "
+        "The status and an Event show this reason.",
     )
     unattended: Unattended | None = Field(
         None,
@@ -344,7 +345,6 @@ class DatabaseRestoreSpec(SpecModel):
     )
     safety_backup: Safety | None = Field(
         None,
-        description="Whether to take a DatabaseBackup of a target of production before anything in it is touched, in "
-        "the modes Replace and Into: Take or Skip. If it fails, the restore fails and has changed nothing. Default: "
-        "Take.",
+        description="Whether to back up a production target before the restore changes it, in modes Replace and "
+        "Into: Take or Skip. If this backup fails, the restore fails and has changed nothing. Default: Take.",
     )

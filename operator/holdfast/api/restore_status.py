@@ -52,8 +52,8 @@ class Chosen(StatusModel):
     because: Plain = Field(max_length=512, description="Why this backup was chosen, in one sentence.")
     release: ReleaseBefore | None = Field(
         None,
-        description="The release that the backup was taken before, as its migration Job said. The restore goes back to "
-        "the state before it.",
+        description="The release that the backup was taken before. The restore goes back to the state before this "
+        "release.",
     )
 
 
@@ -91,10 +91,11 @@ class ResolvedRestore(StatusModel):
         None, max_length=512, description="Which resource says what the target is for."
     )
     source_environment: Environment | None = Field(
-        None, description="What the database that was backed up is for. Absent if only the backup's manifest says so."
+        None,
+        description=("Environment of the database that was backed up. Absent if only the backup's manifest says it."),
     )
     never_unmasked_of: list[Environment] = Field(
-        [], max_length=8, description="Environments whose data may not come into this target as they are."
+        [], max_length=8, description="Environments whose data must not come into this target unmasked."
     )
     after_restore: AfterRestore | None = Field(None, description="SQL that runs in the restored database.")
     mode: RestoreMode = Field(description="What happens if the target is not empty.")
@@ -162,7 +163,7 @@ class DatabaseRestoreStatus(StatusModel):
     )
     safety_backup: SafetyBackup | None = Field(
         None,
-        description="The backup of the target that goes before the restore. Present if the target is of production.",
+        description="The backup of the target before the restore. Present if the target is a production database.",
     )
     job_name: str | None = Field(None, max_length=63, description="Name of the Job that restores.")
     job_uid: str | None = Field(
@@ -202,7 +203,7 @@ class DatabaseRestoreStatus(StatusModel):
         None, description="The SQL that has run in the restored database. Present if spec.afterRestore is."
     )
     masking_waived: Plain | None = Field(
-        None, max_length=512, description="Why the data were not masked, as spec.maskingWaived says."
+        None, max_length=512, description="Why the data are not masked, as spec.maskingWaived says."
     )
     switch_seconds: float | None = Field(
         None, ge=0, description="How long nobody could write while the databases were switched, in seconds."

@@ -19,7 +19,7 @@ VERSION: Literal[1] = 1
 class GlobalSetting(StatusModel):
     """A setting that sessions begin with."""
 
-    role: str | None = Field(None, description="Role whose sessions begin with the setting. Absent: everybody's.")
+    role: str | None = Field(None, description="Role that the setting is for. Absent if it is for all roles.")
     name: str = Field(description="Name of the setting.")
     value: str = Field(description="Value of the setting, as the server has it.")
 
@@ -30,16 +30,22 @@ class GlobalRole(StatusModel):
     name: str = Field(description="Name of the role.")
     login: bool = Field(False, description="Whether the role could log in.")
     inherit: bool = Field(True, description="Whether the role inherits the privileges of roles that it is a member of.")
-    superuser: bool = Field(False, description="Whether the role is a superuser. A restore never makes one.")
-    create_role: bool = Field(False, description="Whether the role may make roles. A restore never gives this.")
+    superuser: bool = Field(False, description="Whether the role is a superuser. A restore never creates one.")
+    create_role: bool = Field(
+        False, description=("Whether the role may create roles. A restore never gives this right.")
+    )
     create_db: bool = Field(
-        False, alias="createDB", description="Whether the role may make databases. A restore never gives this."
+        False,
+        alias="createDB",
+        description=("Whether the role may create databases. A restore never gives this right."),
     )
-    replication: bool = Field(False, description="Whether the role may replicate. A restore never gives this.")
+    replication: bool = Field(False, description="Whether the role may replicate. A restore never gives this right.")
     bypass_rls: bool = Field(
-        False, alias="bypassRLS", description="Whether the role bypasses row security. A restore never gives this."
+        False,
+        alias="bypassRLS",
+        description=("Whether the role bypasses row-level security. A restore never gives this right."),
     )
-    connection_limit: int = Field(-1, description="How many sessions the role may have at once. -1: no limit.")
+    connection_limit: int = Field(-1, description="How many sessions the role may have at once. -1 means no limit.")
     settings: list[GlobalSetting] = Field(
         [], fail_fast=True, description="Settings of the role in all databases (ALTER ROLE … SET)."
     )
@@ -50,17 +56,17 @@ class GlobalMembership(StatusModel):
 
     role: str = Field(description="Role whose privileges the member has.")
     member: str = Field(description="Role that is the member.")
-    admin: bool = Field(False, description="Whether the member may make others members.")
+    admin: bool = Field(False, description="Whether the member may add other members.")
     inherit: bool | None = Field(
-        None, description="Whether the member inherits the privileges. Absent: as the member's own inherit says."
+        None, description="Whether the member inherits the privileges. Absent if the member's own inherit decides."
     )
-    set_role: bool | None = Field(None, description="Whether the member may SET ROLE. Absent: it may.")
+    set_role: bool | None = Field(None, description="Whether the member may SET ROLE. Absent if it may.")
 
 
 class GlobalGrant(StatusModel):
     """What one role, or everybody, may do with something."""
 
-    to: str | None = Field(None, description="Role that has the privileges. Absent: everybody (PUBLIC).")
+    to: str | None = Field(None, description="Role that has the privileges. Absent for everybody (PUBLIC).")
     to_owner: bool = Field(
         False, description="Whether these are the owner's own privileges, which are fewer than an owner usually has."
     )
@@ -75,10 +81,14 @@ class GlobalObject(StatusModel):
 
     kind: str = Field(description="Kind of the object, e.g. table, function, schema, table column.")
     names: list[str] = Field(fail_fast=True, description="Its names, e.g. schema and table.")
-    arguments: list[str] = Field([], fail_fast=True, description="Types of its arguments, of a function.")
+    arguments: list[str] = Field(
+        [], fail_fast=True, description=("Types of the arguments, if the object is a function.")
+    )
     owner: str | None = Field(None, description="Owner. Absent if something else decides who owns it.")
     grants: list[GlobalGrant] | None = Field(
-        None, fail_fast=True, description="Who may do what with it. Absent: what every new object of its kind allows."
+        None,
+        fail_fast=True,
+        description=("Grants on the object. Absent if it has the defaults of a new object of its kind."),
     )
 
 
@@ -86,9 +96,9 @@ class GlobalDefaults(StatusModel):
     """Privileges on objects that a role will make (ALTER DEFAULT PRIVILEGES)."""
 
     role: str = Field(description="Role whose new objects get the privileges.")
-    of_schema: str | None = Field(None, alias="schema", description="Only of objects in this schema. Absent: in all.")
+    of_schema: str | None = Field(None, alias="schema", description="Schema of the objects. Absent for all schemas.")
     kind: str = Field(description="Kind of the objects: tables, sequences, functions, types, schemas or large objects.")
-    grants: list[GlobalGrant] = Field(fail_fast=True, description="Who may do what with them.")
+    grants: list[GlobalGrant] = Field(fail_fast=True, description="Grants on the objects.")
 
 
 class Globals(ManifestDocument):
@@ -99,7 +109,7 @@ class Globals(ManifestDocument):
     database: str = Field(description="Name of the database on its server.")
     owner: str | None = Field(None, description="Owner of the database.")
     grants: list[GlobalGrant] | None = Field(
-        None, fail_fast=True, description="Who may do what with the database. Absent: what every new one allows."
+        None, fail_fast=True, description="Grants on the database. Absent if it has the defaults of a new database."
     )
     settings: list[GlobalSetting] = Field(
         [], fail_fast=True, description="Settings of the database, for everybody or for one role in it."
@@ -107,7 +117,7 @@ class Globals(ManifestDocument):
     roles: list[GlobalRole] = Field(
         [], fail_fast=True, description="Roles that the database refers to, and their members."
     )
-    memberships: list[GlobalMembership] = Field([], fail_fast=True, description="Which of them are members of which.")
+    memberships: list[GlobalMembership] = Field([], fail_fast=True, description="Which roles are members of which.")
     objects: list[GlobalObject] = Field([], fail_fast=True, description="Objects, their owners and grants.")
     defaults: list[GlobalDefaults] = Field([], fail_fast=True, description="Default privileges.")
 
