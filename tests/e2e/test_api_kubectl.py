@@ -87,8 +87,8 @@ def test_generate_name_makes_a_backup_each_time(kubectl, namespace):
             "databasebackups.spec.label",
             "A word to find the backup by, e.g. before-v2. The backup's id ends with this label.",
         ),
-        ("databasebackups.status.restore", "What restores this backup: a DatabaseRestore to apply, as YAML."),
-        ("backuppolicies", "A schedule creates a DatabaseBackup for each run;"),
+        ("databasebackups.status.restore", "How to restore this backup: the YAML of a DatabaseRestore to apply."),
+        ("backuppolicies", "Its schedule creates a DatabaseBackup for each run."),
         ("backuppolicies.spec.schedule.timeZone", "Time zone in which cron is read, by its IANA name. Default: UTC."),
         ("backuppolicies.spec.environment", "What the database is for: dev, staging or production."),
         (
