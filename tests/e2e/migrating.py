@@ -66,11 +66,11 @@ class Shop:
         )  # fmt: skip
         return str(events[-1]["message"])
 
-    def before(self, name: str, timeout: float = 30) -> Manifest:
+    def before(self, name: str, timeout: float = 60) -> Manifest:
         """The newest backup that was made for this Job, once there is one."""
         return self._newest(BACKUPS, name, timeout)
 
-    def rollback(self, name: str, timeout: float = 30) -> Manifest:
+    def rollback(self, name: str, timeout: float = 120) -> Manifest:
         """The restore that was made for this Job, once there is one."""
         return self._newest(RESTORES, name, timeout)
 

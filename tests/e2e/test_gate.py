@@ -6,7 +6,7 @@ import pytest
 from tests.e2e.migrating import BAD, GOOD, Shop, a_shop
 from tests.e2e.world import BACKUPS, RESTORES, Manifest, World, gone, until
 
-pytestmark = pytest.mark.timeout(240, func_only=True)
+pytestmark = pytest.mark.timeout(360, func_only=True)
 
 
 def ended(shop: Shop, name: str) -> Manifest:
