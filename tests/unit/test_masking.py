@@ -78,7 +78,7 @@ async def test_a_restore_downwards_without_masking_is_refused_before_a_job_is_ma
     status = await world.until_the_end()
 
     assert (status["phase"], status["failure"]["reason"]) == ("Failed", Reason.MASKING_MISSING)
-    assert f"data of {source}, which would come into a target of {target}" in status["failure"]["message"]
+    assert f"data of {source}, which would come unmasked into a target of {target}" in status["failure"]["message"]
     assert "spec.maskingWaived" in status["failure"]["remedy"]
     assert status["source"]["backup"] == "first"  # what would have been restored can be read
     assert {each["type"]: each["status"] for each in status["conditions"]}["Stalled"] == "True"

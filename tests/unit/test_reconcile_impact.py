@@ -42,9 +42,9 @@ async def test_whoever_is_to_confirm_reads_what_would_be_changed():
     status = await asked(world)
 
     said = (
-        "the target has 410 MB, 9 tables, about 3000100 rows and 4 clients; "
-        "its newest change is of 2026-11-22T08:44:00Z; backup-20261122-084500, 6h old, would replace it; "
-        "2 migrations would be undone, the last of them Flyway: 42 prices, Flyway: 43 taxes; that would take some 36s"
+        "the target has 410 MB, 9 tables, about 3000100 rows and 4 clients; its last change was at "
+        "2026-11-22T08:44:00Z; backup-20261122-084500, 6h old, would replace it; 2 migrations would be undone, the "
+        "last of them Flyway: 42 prices, Flyway: 43 taxes; the restore would take about 36s"
     )
     assert status["impact"]["message"] == said
     assert f"; {said}; the restore waits until somebody confirms it: kubectl" in status["message"]
@@ -109,7 +109,7 @@ async def test_a_check_that_fails_says_why_and_a_person_may_confirm_all_the_same
     status = await asked(world)
     assert status["impact"]["state"] == "Failed"
     why = status["impact"]["message"]
-    assert why.startswith("what it would change is not known: ")
+    assert why.startswith("Holdfast could not find out what the restore would change: ")
     assert "What to do: " in why
     assert why in status["message"]
     assert [event["message"] for event in world.cluster.all(EVENTS) if event["reason"] == "ImpactUnknown"] == [why]

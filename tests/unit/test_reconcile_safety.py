@@ -45,10 +45,9 @@ async def test_a_target_of_production_is_backed_up_before_it_is_touched(spec: di
     (made,) = safety_backups(world)
     name = made["metadata"]["name"]
     assert "jobName" not in status
-    assert status["safetyBackup"] == {"name": name, "message": "it is being taken"}
-    assert (
-        status["message"]
-        == f"DatabaseBackup {name} of the target is taken first; the restore goes on when it has Succeeded"
+    assert status["safetyBackup"] == {"name": name, "message": "it is in progress"}
+    assert status["message"] == (
+        f"Holdfast first takes DatabaseBackup {name} of the target; the restore continues when it has Succeeded"
     )
 
     status = await world.until_the_end()
@@ -82,7 +81,7 @@ async def test_where_it_fails_nothing_was_touched():
     status = await world.until_the_end()
     assert (status["phase"], status["failure"]["reason"]) == ("Failed", Reason.SAFETY_BACKUP_FAILED)
     assert "failed: DatabaseLocked" in status["failure"]["message"]
-    assert status["failure"]["remedy"].startswith("nothing was touched: see why with kubectl -n shop describe ")
+    assert status["failure"]["remedy"].startswith("find the cause with kubectl -n shop describe ")
     assert world.tasks(RestoreTask) == []
 
 
@@ -90,15 +89,15 @@ async def test_it_can_be_left_out_and_status_and_event_say_so():
     world = await a_world(**REPLACE, safetyBackup="Skip")
     status = await world.until_the_end()
     assert status["phase"] == "Succeeded"
-    assert status["safetyBackup"] == {"message": "none is taken: spec.safetyBackup is Skip"}
-    assert events(world, "SafetyBackupSkipped") == ["none is taken: spec.safetyBackup is Skip"]
+    assert status["safetyBackup"] == {"message": "Holdfast takes none: spec.safetyBackup is Skip"}
+    assert events(world, "SafetyBackupSkipped") == ["Holdfast takes none: spec.safetyBackup is Skip"]
     assert safety_backups(world) == []
 
 
 async def test_where_the_target_must_be_empty_there_is_nothing_to_save():
     world = await a_world(**FIRST)
     status = await world.until_the_end()
-    assert status["safetyBackup"] == {"message": "none is taken: in the mode Refuse the target must be empty"}
+    assert status["safetyBackup"] == {"message": "Holdfast takes none: in mode Refuse the target must be empty"}
     assert safety_backups(world) == []
 
 
@@ -108,7 +107,9 @@ async def test_an_undo_loses_nothing_and_takes_none():
     world.put("undo", **PIPELINE, source={"replacedBy": {"name": "again"}})
     status = await world.until_the_end("undo")
     assert status["phase"] == "Succeeded"
-    assert status["safetyBackup"]["message"].startswith("none is taken: putting back keeps what is there")
+    assert status["safetyBackup"]["message"].startswith(
+        "Holdfast takes none: putting a database back keeps the present one"
+    )
     assert len(safety_backups(world)) == 1
 
 
@@ -194,7 +195,7 @@ async def test_a_backup_of_that_name_which_somebody_else_made_is_not_believed():
     world.cluster.put(BACKUPS, {**made, "metadata": {**made["metadata"], "labels": labels}})
     status = await world.until_the_end()
     assert status["failure"]["reason"] == Reason.SAFETY_BACKUP_FAILED
-    assert "not made for this restore" in status["failure"]["message"]
+    assert "not created for this restore" in status["failure"]["message"]
     assert world.tasks(RestoreTask) == []
 
 

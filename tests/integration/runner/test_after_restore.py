@@ -148,8 +148,8 @@ def test_mysql_and_mariadb_mask_before_the_switch_and_switch_nothing_after_a_cli
             "delete from masked_users; alter table masked_users add x int; update nowhere set a = 1",
             "statement 3: 1146", id="an error after a definition, which has committed",
         ),
-        pytest.param("update {}.masked_users set email = ''", "it names the database", id="the live database"),
-        pytest.param("USE `{}`", "it has chosen another database with USE", id="another database"),
+        pytest.param("update {}.masked_users set email = ''", "the SQL names the database", id="the live database"),
+        pytest.param("USE `{}`", "the SQL has chosen another database with USE", id="another database"),
     ],
 )  # fmt: skip
 def test_mysql_and_mariadb_switch_nothing_after_an_error(target: Target, sql: str, says: str) -> None:

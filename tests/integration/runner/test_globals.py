@@ -189,7 +189,7 @@ def test_one_role_owns_everything_where_that_is_asked_for(rich: World) -> None:
     task = backed_up(rich)
     removed(rich)
     refused = restored(rich, task, "None", owner="reader")
-    assert_failed(refused, 1, "TargetNotReady", "the role reader, which is to own something, does not exist")
+    assert_failed(refused, 1, "TargetNotReady", "the role reader, which should own something, does not exist")
     rich.db.sql("postgres", f"create role reader; create role auditor; grant reader to {USER}")
     rich.db.sql("postgres", f"drop database if exists {identifier(DATABASE)}")
     result = restored(rich, task, "None", owner="reader")

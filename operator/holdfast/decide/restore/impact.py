@@ -28,7 +28,7 @@ LOOKING = "ImpactCheck"
 UNKNOWN = "ImpactUnknown"
 START_SECONDS = 120  # for a Pod to start
 WORK_SECONDS = 300
-_SENTENCE = "a Job looks at what the restore would change in a database of production"
+_SENTENCE = "a Job checks what the restore would change in a production database"
 _NAMED = 3  # migrations in the sentence
 # A restore reads the artifact twice, and builds what a dump only names: indexes, constraints, statistics.
 RESTORE_FACTOR = 2
@@ -85,7 +85,7 @@ def _after(o: Observation, resolved: ResolvedRestore, impact: Impact, step: Step
         case job_life.Over(end):
             return _ended(o, resolved, impact, end, now)
         case job_life.Unreported():
-            return _failed(o, impact, "the report of the Job is missing, or does not agree with it", now)
+            return _failed(o, impact, "the Job's report is missing, or does not fit it", now)
         case job_life.Hindered(by, due, wanted):
             return waits.wait(o, now, LOOKING, f"{_SENTENCE}: {by.message}", due, wanted=wanted, quiet=True)
         case job_life.GoesOn(State.BESIDE | State.DELETED, due, _):
@@ -102,7 +102,7 @@ def _ended(o: Observation, resolved: ResolvedRestore, impact: Impact, end: End, 
 
 
 def _failed(o: Observation, impact: Impact, why: str, now: datetime) -> Decision:
-    said = f"what it would change is not known: {cut(why, 1500)}"
+    said = f"Holdfast could not find out what the restore would change: {cut(why, 1500)}"
     update = {"state": "Failed", "message": said, "checked_at": now}
     status = _with(o.restore.status, impact.model_copy(update=update))
     return Write(status, Announcement(True, UNKNOWN, cut(said, 1000)), due=now)
@@ -168,7 +168,7 @@ def _said(impact: Impact, resolved: ResolvedRestore, what: str) -> Iterator[str]
     """Say it in parts of a sentence: what is there, what is lost, what comes, how long it takes."""
     yield _there(impact) if impact.present else "the target does not exist yet"
     if impact.newest_change is not None:
-        yield f"its newest change is of {clock.to_text(impact.newest_change)}"
+        yield f"its last change was at {clock.to_text(impact.newest_change)}"
     if impact.backup_completed_at is not None:
         verb = {RestoreMode.REPLACE: "would replace it", RestoreMode.INTO: "would be added to it"}.get(resolved.mode)
         age = units.duration_for_people(impact.backup_age_seconds or 0)
@@ -182,7 +182,7 @@ def _said(impact: Impact, resolved: ResolvedRestore, what: str) -> Iterator[str]
             else f"a migration would be undone: {named}"
         )
     if impact.estimated is not None:
-        yield f"that would take some {impact.estimated}"
+        yield f"the restore would take about {impact.estimated}"
 
 
 def _there(impact: Impact) -> str:
@@ -191,4 +191,4 @@ def _there(impact: Impact) -> str:
     about = "about " if impact.rows_estimated else ""
     has += [f"{about}{impact.rows} rows"] if impact.rows is not None else []
     clients = "" if impact.clients is None else f" and {impact.clients} clients"
-    return f"the target has {', '.join(has)}{clients}" if has else "the target is there"
+    return f"the target has {', '.join(has)}{clients}" if has else "the target exists"

@@ -12,7 +12,7 @@ from holdfast.errors import HoldfastError, Reason
 
 REMEDY = (
     "name a ConfigMap with SQL that masks them, in spec.afterRestore.sqlConfigMapName, or set spec.maskingWaived to "
-    "the reason why nothing need be masked; then create another DatabaseRestore"
+    "the reason why they need not be masked; then create another DatabaseRestore"
 )
 
 
@@ -28,9 +28,11 @@ def require(resolved: ResolvedRestore) -> None:
     source = resolved.source_environment
     if source is None or source not in resolved.never_unmasked_of:
         return
-    target = f"a target of {resolved.environment}" if resolved.environment else "a target that nobody says is of it too"
+    target = (
+        f"a target of {resolved.environment}" if resolved.environment else ("a target whose environment is not known")
+    )
     raise HoldfastError(
         Reason.MASKING_MISSING,
-        f"the backup holds data of {source}, which would come into {target} as they are; nothing was restored",
+        f"the backup has data of {source}, which would come unmasked into {target}; nothing was restored",
         REMEDY if resolved.environment else f"if the target is of {source}, set target.environment; if not, {REMEDY}",
     )

@@ -92,20 +92,20 @@ def _begin(o: Observation, resolved: ResolvedRestore, now: datetime) -> Decision
     confirmation = there(o.restore.status.confirmation, "confirmation")
     at = there(confirmation.confirmed_at, "confirmation.confirmedAt")
     name = naming.child_name(o.restore.name, o.restore.uid, "safety", int(at.timestamp()))
-    sentence = f"DatabaseBackup {name} of the target is taken first; the restore goes on when it has Succeeded"
+    sentence = f"Holdfast first takes DatabaseBackup {name} of the target; the restore continues when it has Succeeded"
     status = statuses.waiting(o.restore, now, TAKING, sentence)
     return Write(
-        _with(status, SafetyBackup(name=name, message="it is being taken")), Announcement(False, TAKING, sentence)
+        _with(status, SafetyBackup(name=name, message="it is in progress")), Announcement(False, TAKING, sentence)
     )
 
 
 def _none_needed(o: Observation, resolved: ResolvedRestore) -> str | None:
     if resolved.kept is not None:
-        return "none is taken: putting back keeps what is there now, under another name"
+        return "Holdfast takes none: putting a database back keeps the present one under another name"
     if resolved.mode is RestoreMode.REFUSE:
-        return "none is taken: in the mode Refuse the target must be empty"
+        return "Holdfast takes none: in mode Refuse the target must be empty"
     if o.restore.spec.safety_backup is Safety.SKIP:
-        return "none is taken: spec.safetyBackup is Skip"
+        return "Holdfast takes none: spec.safetyBackup is Skip"
     return None
 
 
@@ -116,18 +116,20 @@ def _follow(o: Observation, resolved: ResolvedRestore, told: SafetyBackup, name:
     if backup is None:
         return Do(MakeBackup(name))
     if backup.restore != o.restore.uid:
-        return _failed(o, f"a DatabaseBackup {name} is there that was not made for this restore", now)
+        return _failed(o, f"DatabaseBackup {name} already exists, and was not created for this restore", now)
     if not backup.ended and not backup.deleting:
-        sentence = f"DatabaseBackup {name} of the target is taken first; the restore goes on when it has Succeeded"
+        sentence = (
+            f"Holdfast first takes DatabaseBackup {name} of the target; the restore continues when it has Succeeded"
+        )
         return waits.wait(o, now, TAKING, sentence, quiet=True)
     if backup.failed_for == Reason.DATABASE_NOT_FOUND and _may_be_absent(resolved):
-        none = f"none is needed: as DatabaseBackup {name} found, the target does not exist yet"
+        none = f"none is needed: DatabaseBackup {name} found that the target does not exist yet"
         return Write(_with(o.restore.status, SafetyBackup(message=none)), due=now)
     if not backup.good or backup.deleting:
         why = f"failed: {backup.failed_for}" if backup.failed_for else "is being deleted"
-        return _failed(o, f"DatabaseBackup {name} of the target, which goes before the restore, {why}", now)
+        return _failed(o, f"DatabaseBackup {name}, which backs up the target before the restore, {why}", now)
     if not backup.of_target:
-        return _failed(o, f"DatabaseBackup {name} is of another database: its policy was changed meanwhile", now)
+        return _failed(o, f"DatabaseBackup {name} is of another database, since its policy was changed meanwhile", now)
     done = told.model_copy(update={"completed_at": backup.completed or now, "message": "it has Succeeded"})
     return Write(_with(o.restore.status, done), due=now)
 
@@ -140,8 +142,8 @@ def _may_be_absent(resolved: ResolvedRestore) -> bool:
 def _failed(o: Observation, what: str, now: datetime) -> Decision:
     name = o.restore.status.safety_backup.name if o.restore.status.safety_backup else ""
     remedy = (
-        f"nothing was touched: see why with kubectl -n {o.restore.namespace} describe databasebackups.{naming.GROUP} "
-        f"{name}, mend that, or set safetyBackup to Skip; then create another DatabaseRestore"
+        f"find the cause with kubectl -n {o.restore.namespace} describe databasebackups.{naming.GROUP} {name} and "
+        "correct it, or set safetyBackup to Skip; then create another DatabaseRestore; nothing was changed"
     )
     failure = Failure(reason=Reason.SAFETY_BACKUP_FAILED, message=shorten(what, 2000), remedy=remedy)
     return ending.fail(o, failure, None, now)

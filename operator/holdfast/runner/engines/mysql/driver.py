@@ -51,7 +51,7 @@ def connect(target: Target, password: str, stop: Stop, database: str | None) -> 
         raise HoldfastError(
             Reason.CONNECTION_FAILED,
             f"the driver cannot connect to {target}: {one_line(str(error), 400)}",
-            "correct what the message names: it is the server's own, or the driver's",
+            "correct what the message names: the message is the server's or the driver's own",
         ) from error
 
 

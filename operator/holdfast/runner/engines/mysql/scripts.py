@@ -62,7 +62,7 @@ def require_nameless(script: Script, live: str) -> None:
     found = re.search(rf"(?<![\w$`.'\"@/-]){name}\.[\w`$]|`{name}`\s*\.", script.text, re.IGNORECASE)
     if found:
         line = script.text.count("\n", 0, found.start()) + 1
-        raise failed(f"no statement was run, line {line}", f"it names the database {live!r} itself", _OTHER)
+        raise failed(f"no statement was run, line {line}", f"the SQL names the database {live!r} itself", _OTHER)
 
 
 def _require_same(connection: "Connection[SSCursor]", database: str) -> None:
@@ -71,7 +71,7 @@ def _require_same(connection: "Connection[SSCursor]", database: str) -> None:
         (there,) = cast("tuple[str | None]", cursor.fetchone())
         cursor.fetchone()
     if there != database:
-        raise failed("after its last statement", "it has chosen another database with USE", _OTHER)
+        raise failed("after its last statement", "the SQL has chosen another database with USE", _OTHER)
 
 
 def _drain(cursor: "SSCursor") -> None:

@@ -155,7 +155,7 @@ class Giving:
                 failed = [why for run in runs if (why := done(connection, [run]))]
         except (HoldfastError, psycopg.Error) as error:
             failed = [one_line(str(error), 150)]
-        self._tell(f"this user stays a member of {few(lent, NAMED)}", failed)
+        self._tell(f"this user is still a member of {few(lent, NAMED)}", failed)
 
     @contextmanager
     def _connected(self, doing: str) -> "Iterator[Connection[tuple[Any, ...]]]":
@@ -184,8 +184,7 @@ class Giving:
             raise HoldfastError(
                 Reason.TARGET_NOT_READY,
                 one_line(
-                    f"{self._target} cannot have the roles, owners and rights that are asked for: {what}; nothing was "
-                    "changed",
+                    f"{self._target} cannot get the requested roles, owners and rights: {what}; nothing was changed",
                     1500,
                 ),
                 self._remedy(),
@@ -194,8 +193,8 @@ class Giving:
     def _remedy(self) -> str:
         run = shorten(one_line(in_one(self._plan.remedies), 1200), 900)
         rights = "" if self._there and self._there.superuser else (
-            f"let the user who restores make roles (ALTER ROLE {RESTORING_USER} CREATEROLE), or be a member of those "
-            "that are to own something; "
+            f"let the user who restores create roles (ALTER ROLE {RESTORING_USER} CREATEROLE), or make the user a "
+            "member of the roles that will own something; "
         )  # fmt: skip
         first = f"as an administrator: {run}; " if run else ""
         return f"{first}{rights}then restore again, or leave out what cannot be given with options.globals IfMissing"
@@ -211,8 +210,8 @@ class Giving:
             raise HoldfastError(
                 Reason.RESTORE_DIFFERS,
                 f"{self._target} differs from the backup: {few(told, 3, '; ')}",
-                "look at what in the target changes owners or rights (event triggers, default privileges), or restore "
-                "with options.globals IfMissing",
+                "find out what changes owners or rights in the target (event triggers, default privileges), or "
+                "restore with options.globals IfMissing",
                 differences=told[:16],
             )
 
@@ -269,5 +268,5 @@ def _not_given(failed: Sequence[str], where: object) -> HoldfastError:
         Reason.RESTORE_FAILED,
         one_line(f"{where}: owners and rights could not be given: {few(list(failed), NAMED, '; ')}", 1500),
         "give the user who restores the right that the message names, or restore with options.globals IfMissing; "
-        "nobody was switched to what was restored",
+        "nothing was switched",
     )

@@ -57,9 +57,9 @@ class Owners:
         how = "SET" if self._there.major >= _SET_SINCE else "MEMBER"
         for owner in sorted(each for each in owners if each and each != self._there.user):
             if owner not in exists:
-                yield f"the role {owner}, which is to own something, does not exist"
+                yield f"the role {owner}, which should own something, does not exist"
             elif not self._there.superuser and not has_role(self._connection, owner, how):
-                yield f"{owner} is to own something, and this user is not a member of it"
+                yield f"{owner} should own something, but this user is not a member of that role"
 
     def objects(self) -> list[str]:
         """Give each object its owner; return what failed. Schemas come last: who owns one lets others make in it."""
