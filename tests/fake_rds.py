@@ -97,6 +97,22 @@ class FakeRDS:
     def _CopyDBSnapshot(self, region: str, asked: Answer) -> Answer | str:  # noqa: N802
         return self._made(region, asked["TargetDBSnapshotIdentifier"], asked["Tags"], "KmsKeyId" in asked)
 
+    def _RestoreDBInstanceFromDBSnapshot(self, region: str, asked: Answer) -> Answer | str:  # noqa: N802
+        if (region, asked["DBSnapshotIdentifier"]) not in self.snapshots:
+            return "DBSnapshotNotFound"
+        name = asked["DBInstanceIdentifier"]
+        if name in self.instances:
+            return "DBInstanceAlreadyExists"
+        self.new_instance(name, region, asked["Tags"], DBInstanceClass=asked.get("DBInstanceClass"))
+        return {"DBInstance": self.instances[name]}
+
+    def new_instance(self, name: str, region: str, tags: list[Answer], **facts: Any) -> None:
+        """One that has just been made, and of which all is told."""
+        self.instance(
+            name, DBInstanceArn=f"arn:aws:rds:{region}:{ACCOUNT}:db:{name}", EngineVersion="17.4", TagList=tags,
+            Endpoint={"Address": f"{name}.x.{region}.rds.amazonaws.com", "Port": 5432}, **facts,
+        )  # fmt: skip
+
     def _DeleteDBSnapshot(self, region: str, asked: Answer) -> Answer | str:  # noqa: N802
         gone = self.snapshots.pop((region, asked["DBSnapshotIdentifier"]), None)
         return {"DBSnapshot": gone} if gone else "DBSnapshotNotFound"

@@ -52,6 +52,7 @@ class Reason(StrEnum):
     KMS_KEY_REFUSED = "KMSKeyRefused"
     WRONG_ENGINE = "WrongEngine"
     AFTER_RESTORE_INVALID = "AfterRestoreInvalid"
+    INSTANCE_ALREADY_EXISTS = "InstanceAlreadyExists"
     MASKING_MISSING = "MaskingMissing"
     # disk
     SCRATCH_TOO_SMALL = "ScratchTooSmall"
@@ -105,6 +106,7 @@ class Reason(StrEnum):
     SWITCH_FAILED = "SwitchFailed"
     SNAPSHOT_FAILED = "SnapshotFailed"
     SNAPSHOT_QUOTA_EXCEEDED = "SnapshotQuotaExceeded"
+    INSTANCE_QUOTA_EXCEEDED = "InstanceQuotaExceeded"
     # ends from outside
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     INTERRUPTED = "Interrupted"
@@ -153,6 +155,7 @@ EXIT_CODES: dict[Reason, ExitCode] = {
     Reason.KMS_KEY_REFUSED: ExitCode.CONFIGURATION,
     Reason.WRONG_ENGINE: ExitCode.CONFIGURATION,
     Reason.AFTER_RESTORE_INVALID: ExitCode.CONFIGURATION,
+    Reason.INSTANCE_ALREADY_EXISTS: ExitCode.CONFIGURATION,
     Reason.MASKING_MISSING: ExitCode.CONFIGURATION,
     Reason.SCRATCH_TOO_SMALL: ExitCode.DISK_SPACE,
     Reason.DISK_FULL: ExitCode.DISK_SPACE,
@@ -200,6 +203,7 @@ EXIT_CODES: dict[Reason, ExitCode] = {
     Reason.SWITCH_FAILED: ExitCode.DATABASE,
     Reason.SNAPSHOT_FAILED: ExitCode.DUMP,
     Reason.SNAPSHOT_QUOTA_EXCEEDED: ExitCode.DUMP,
+    Reason.INSTANCE_QUOTA_EXCEEDED: ExitCode.DUMP,
     Reason.DEADLINE_EXCEEDED: ExitCode.DEADLINE,
     Reason.INTERRUPTED: ExitCode.INTERRUPTED,
     Reason.INTERNAL_ERROR: ExitCode.INTERNAL,

@@ -53,6 +53,8 @@ FINALIZER = f"{GROUP}/data"
 
 # Of what AWS keeps for us: nothing is ever deleted there that does not carry the first with the backup's uid.
 TAG_BACKUP_UID = LABEL_BACKUP_UID
+TAG_RESTORE_UID = f"{GROUP}/restore-uid"
+TAG_RESTORE = f"{GROUP}/restore"
 TAG_NAMESPACE = f"{GROUP}/namespace"
 TAG_BACKUP = LABEL_BACKUP
 TAG_BACKUP_ID = f"{GROUP}/backup-id"

@@ -14,6 +14,7 @@ from holdfast import naming
 from holdfast.api.backup import DatabaseBackupStatus, VerificationRun
 from holdfast.api.masking import AfterRestore
 from holdfast.api.policy import BackupPolicySpec
+from holdfast.api.rds_target import RDSTarget
 from holdfast.api.restore_status import Artifact, Chosen, ResolvedRestore
 from holdfast.api.restoring import RestoreMode
 from holdfast.decide.resolve import image_of, resolve
@@ -119,6 +120,7 @@ def of_restores(namespace: str, chart: Settings) -> Iterator[tuple[str, Job]]:
     """Yield the Jobs of DatabaseRestores: the restore itself, the way back, and what removes what was replaced."""
     owner = jobs.Owner(naming.RESTORE_KIND, namespace, "orders-back", UID, None)
     source = Chosen(uid=UID, backup_id="backup-20261122-084500", because="it was named")
+    yield "restore, aws-rds", of_a_snapshot(owner, source, chart)
     for name, policy in (
         (RESTORES, a_policy(dump={"format": "directory"}, job=PLACED, **ENCRYPTED)),
         ("restore, sqlite", a_sqlite_policy(job=PLACED)),
@@ -139,6 +141,18 @@ def of_restores(namespace: str, chart: Settings) -> Iterator[tuple[str, Job]]:
             template = impact.template(of)
             yield f"{name}: {known}", restore_jobs.check_job("orders-back-check", owner, source, of, template, runner)
         yield f"{name}: drop", restore_jobs.drop_job("orders-back-drop", owner, ["b"], fixed, runner)
+
+
+def of_a_snapshot(owner: jobs.Owner, source: Chosen, chart: Settings) -> Job:
+    """Build the Job that makes a new instance of RDS."""
+    resolved = resolve(an_rds_policy(secretName="aws"), chart)
+    fixed = ResolvedRestore(
+        s3=resolved.storage.s3, folder="shop/orders/x/", database=resolved.database, mode=RestoreMode.REFUSE,
+        rds=RDSTarget(identifier="new"), snapshot_arn="arn", job=resolved.job,
+    )  # fmt: skip
+    _, image = image_of(resolved, chart)
+    runner = jobs.Runner(image, chart.image_pull_policy, chart.proxy, chart.own_user)
+    return restore_jobs.restore_job("orders-back-restore", owner, source, fixed, fixed.job, runner)
 
 
 def jobs_to_come(namespace: str, chart: Settings) -> Iterator[tuple[str, Job]]:

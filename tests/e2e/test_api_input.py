@@ -718,6 +718,7 @@ WRONG_BACKUPS = {
 BUCKET = {"s3": {"bucket": "backups"}, "folder": "eu-1/shop/orders/backup-20261122-084500"}
 INTO = {"database": POLICY_SPEC["database"]}
 MASKED = {"sqlConfigMapName": "mask"}
+NEW = {"identifier": "orders-restored"}
 RESTORES_ONCE = "a DatabaseRestore runs once, so only confirm may change in its spec; create another DatabaseRestore"
 
 WRONG_RESTORES = {
@@ -781,7 +782,59 @@ WRONG_RESTORES = {
     ),
     "an instance of RDS as the target": (
         {"target": {"database": {"instance": INSTANCE}}},
-        "spec.target.database.instance: an instance of RDS is restored by creating a new one, which this release does",
+        "spec.target.database.instance: a snapshot of RDS is restored into a new instance or cluster: set target.rds",
+    ),
+    "a new instance in a database": (
+        {"target": {**INTO, "rds": NEW}},
+        "spec.target.database: rds makes a new instance or cluster: leave database out",
+    ),
+    "a new instance in a policy's database": (
+        {"target": {"policyRef": {"name": "a"}, "rds": NEW}},
+        "spec.target.policyRef: rds makes a new instance or cluster: leave policyRef out",
+    ),
+    "a new instance with a database's name": (
+        {"target": {"databaseName": "a", "rds": NEW}},
+        "spec.target.databaseName: rds makes a new instance or cluster: leave databaseName out",
+    ),
+    "a new instance that is to be created": (
+        {"target": {"create": True, "rds": NEW}},
+        "spec.target.create: rds makes a new instance or cluster: leave create out",
+    ),
+    "a new instance in the place of another": (
+        {"target": {"rds": NEW}, "mode": "Replace"},
+        "spec.mode: RDS restores a whole snapshot into a new instance or cluster: leave mode out",
+    ),
+    "a part of a snapshot": (
+        {"target": {"rds": NEW}, "options": {"tables": ["a"]}},
+        "spec.options: RDS restores a whole snapshot into a new instance or cluster: leave options out",
+    ),
+    "a snapshot that is masked": (
+        {"target": {"rds": NEW}, "afterRestore": MASKED},
+        "spec.afterRestore: RDS restores a whole snapshot into a new instance or cluster: leave afterRestore out",
+    ),
+    "an identifier that RDS does not take": (
+        {"target": {"rds": {"identifier": "new--orders"}}},
+        "spec.target.rds.identifier: must be the identifier of an RDS instance or cluster: letters, digits and single",
+    ),
+    "a class that is none": (
+        {"target": {"rds": {**NEW, "instanceClass": "m5.large"}}},
+        "spec.target.rds.instanceClass: must be a class of RDS: db.t4g.medium",
+    ),
+    "a subnet group that is none": (
+        {"target": {"rds": {**NEW, "subnetGroup": "a/b"}}},
+        "spec.target.rds.subnetGroup: must be the name of a DB subnet group",
+    ),
+    "a security group that is none": (
+        {"target": {"rds": {**NEW, "securityGroups": ["default"]}}},
+        "spec.target.rds.securityGroups[0]: must be the id of a VPC security group: sg-0a1b2c3d",
+    ),
+    "a parameter group that is none": (
+        {"target": {"rds": {**NEW, "parameterGroup": "a b"}}},
+        "spec.target.rds.parameterGroup: must be the name of a parameter group: letters, digits, '.' and '-'",
+    ),
+    "a tag of AWS's own": (
+        {"target": {"rds": {**NEW, "tags": {"aws:a": "b"}}}},
+        "spec.target.rds.tags: a tag's key has at most 128 letters, digits, spaces and _.:/=+@-, and begins neither",
     ),
     "a way back to somewhere else": (
         {"source": {"replacedBy": {"name": "a"}}, "target": INTO},
@@ -885,6 +938,21 @@ GOOD = {
     "restore that is undone": a_restore({"source": {"replacedBy": {"name": "a"}}, "keepReplacedHours": 3}),
     "restore into another policy's database": a_restore(
         {"target": {"policyRef": {"name": "staging"}, "databaseName": "o"}}
+    ),
+    "restore into a new instance": a_restore(
+        {
+            "target": {
+                "environment": "staging",
+                "rds": {
+                    **NEW,
+                    "instanceClass": "db.t4g.medium",
+                    "subnetGroup": "shop",
+                    "securityGroups": ["sg-0a1b2c3d"],
+                    "parameterGroup": "shop-17",
+                    "tags": {"team": "data"},
+                },
+            }
+        }
     ),
     "restore that is masked": a_restore({"afterRestore": {**MASKED, "key": "mask_2.sql"}}),
     "restore that need not be masked": a_restore({"maskingWaived": "the data are made up"}),

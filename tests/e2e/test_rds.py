@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests import stack
+from tests.e2e.test_restore import restore
 from tests.e2e.world import World, backup, until
 from tests.stack.moto import RDS, SECRET, moto, rds_client
 from tests.stack.postgres import secret
@@ -68,6 +69,31 @@ def test_a_snapshot_is_waited_for_recorded_and_told(world: World, rds: RDS):
     rds.client.delete_db_snapshot(DBSnapshotIdentifier=snapshot["DBSnapshotIdentifier"])
     gone = world.verify(world.backups, "rds-whole", "2")
     assert (gone["phase"], gone["failure"]["reason"]) == ("Failed", "BackupNotFound")
+
+
+def test_a_snapshot_comes_back_as_a_new_instance_whose_address_stands_in_the_status(world: World, rds: RDS):
+    # Given a good snapshot
+    rds.behave()
+    a_snapshot_of(world, rds, "rds-back")
+    assert world.finished(world.backups, "rds-back", 120)["phase"] == "Succeeded"
+
+    # When it is restored
+    into = {"rds": {"identifier": "rds-new", "tags": {"team": "data"}}}
+    world.apply(restore(world, "rds-again", {"policyRef": {"name": "rds-back"}}, target=into))
+    status = world.restored(world.backups, "rds-again")
+
+    # Then a new instance is there, and the status says where
+    assert status["phase"] == "Succeeded", status
+    [made] = rds.client.describe_db_instances(DBInstanceIdentifier="rds-new")["DBInstances"]
+    assert (status["instance"]["address"], status["instance"]["arn"]) == (
+        made["Endpoint"]["Address"], made["DBInstanceArn"],
+    )  # fmt: skip
+    assert status["target"] == "RDS instance rds-new in eu-central-1"
+
+    # And another restore of that name is refused, and leaves it as it is
+    world.apply(restore(world, "rds-over", {"policyRef": {"name": "rds-back"}}, target=into))
+    over = world.restored(world.backups, "rds-over")
+    assert (over["phase"], over["failure"]["reason"]) == ("Failed", "InstanceAlreadyExists")
 
 
 def test_a_full_quota_is_a_failure_with_its_remedy(world: World, rds: RDS):

@@ -15,13 +15,13 @@ from holdfast.api.masking import AfterRestore, above
 from holdfast.api.policy import Environment
 from holdfast.api.restore import DatabaseRestoreSpec
 from holdfast.api.restoring import Content, RestoreMode
-from holdfast.contract.manifest import Manifest
 from holdfast.contract.paths import AFTER_RESTORE
 from holdfast.contract.report import ScriptReport
 from holdfast.contract.task import RestoreTask, Script, SwapBackTask
 from holdfast.decide.restore import masking
 from holdfast.errors import HoldfastError, Reason
 from holdfast.kube.kinds import EVENTS, JOBS, POLICIES
+from holdfast.runner.bucket import environments
 from holdfast.runner.engines import scripts
 from holdfast.runner.engines.mysql import scripts as mysql_scripts
 from holdfast.runner.engines.sqlite import scripts as sqlite_scripts
@@ -220,13 +220,11 @@ def test_sql_that_fails_ends_the_restore_and_says_what_the_target_holds(context:
 
 @pytest.mark.parametrize(("never", "refused"), [(["production"], True), ([], False), (["staging"], False)])
 def test_a_backup_that_only_the_bucket_knows_is_asked_by_its_manifest(never: list[str], refused: bool):
-    backup = type("Backup", (), {"environment": "production"})
-    manifest = Manifest.model_construct(backup=backup)
     if not refused:
-        after_restore.require_masked(a_task(never_unmasked_of=never), manifest)
+        environments.require_masked(never, "production")
         return
     with pytest.raises(HoldfastError, match="data of production, as its manifest says") as caught:
-        after_restore.require_masked(a_task(never_unmasked_of=never), manifest)
+        environments.require_masked(never, "production")
     assert caught.value.reason is Reason.MASKING_MISSING
 
 

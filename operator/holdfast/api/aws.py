@@ -18,6 +18,8 @@ class Word(StrEnum):
     """The kinds of words; each value is the pattern that the whole word must match."""
 
     ARN = rf"arn:aws(-[a-z]{{1,8}}){{0,3}}:rds:{REGION}:[0-9]{{12}}:(cluster-)?snapshot:{_IDENTIFIER}"
+    INSTANCE_ARN = rf"arn:aws(-[a-z]{{1,8}}){{0,3}}:rds:{REGION}:[0-9]{{12}}:(db|cluster):{_IDENTIFIER}"
+    ADDRESS = r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?"
     REGION = REGION
     IDENTIFIER = _IDENTIFIER
     KMS_KEY = r"[A-Za-z0-9][A-Za-z0-9:/_-]{0,2047}"  # an id, an ARN or an alias

@@ -11,6 +11,7 @@ from holdfast.api.guard import MAX_CONFIRM, Safety, Unattended
 from holdfast.api.job import JobTemplate
 from holdfast.api.masking import AfterRestore, MaskingWaived
 from holdfast.api.policy import Environment
+from holdfast.api.rds_target import RDSTarget
 from holdfast.api.release import Purpose
 from holdfast.api.restoring import Content, GlobalsMode, RestoreMode
 from holdfast.api.storage import S3Storage
@@ -128,9 +129,21 @@ class RestoreTarget(SpecModel):
             ),
             Rule(
                 "!has(self.database) || !has(self.database.instance)",
-                "an instance of RDS is restored by creating a new one, which this release does not do: "
-                "see the how-to for snapshots",
+                "a snapshot of RDS is restored into a new instance or cluster: set target.rds instead",
                 field=".database.instance",
+            ),
+            *(
+                Rule(
+                    f"!has(self.rds) || !has(self.{field})",
+                    f"rds makes a new instance or cluster: leave {field} out",
+                    field=f".{field}",
+                )
+                for field in ("database", "policyRef", "databaseName")
+            ),
+            Rule(
+                "!has(self.rds) || !has(self.create) || !self.create",
+                "rds makes a new instance or cluster: leave create out",
+                field=".create",
             ),
         )
     )
@@ -153,6 +166,11 @@ class RestoreTarget(SpecModel):
         pattern=r"^[^\x00]+$",
         json_schema_extra=says("must not contain a NUL character"),
         description="Another database on the same server. Default: the database of the policy or of the backup.",
+    )
+    rds: RDSTarget | None = Field(
+        None,
+        description="The new instance or cluster that a snapshot of Amazon RDS is restored into. Required for a "
+        "backup of method aws-rds, and only for one.",
     )
     create: bool = Field(
         False, description="Whether to create the database if the server does not have it. Default: false."
@@ -245,6 +263,14 @@ class DatabaseRestoreSpec(SpecModel):
                 "has(self.target.policyRef)))",
                 "a backup in a bucket does not say how to reach a database: set target.database or target.policyRef",
                 field=".target",
+            ),
+            *(
+                Rule(
+                    f"!has(self.target) || !has(self.target.rds) || !has(self.{field})",
+                    f"RDS restores a whole snapshot into a new instance or cluster: leave {field} out",
+                    field=f".{field}",
+                )
+                for field in ("mode", "options", "afterRestore")
             ),
             Rule(
                 "!has(self.source.replacedBy) || !has(self.target)",

@@ -14,6 +14,7 @@ from holdfast.api.guard import Confirmation, Impact, SafetyBackup
 from holdfast.api.job import JobTemplate, PodWanted
 from holdfast.api.masking import AfterRestore, AfterRestored
 from holdfast.api.policy import Environment
+from holdfast.api.rds_target import RDSTarget, RestoredInstance
 from holdfast.api.release import ReleaseBefore
 from holdfast.api.restoring import Content, GlobalsMode, RestoreMode
 from holdfast.api.storage import S3Storage, Storage
@@ -83,6 +84,10 @@ class ResolvedRestore(StatusModel):
     )
     server_major: int | None = Field(None, ge=0, description="Major version of the server that was dumped.")
     database: Database = Field(description="The target.")
+    rds: RDSTarget | None = Field(
+        None, description="The instance or cluster that is made. Then database says what the snapshot was taken of."
+    )
+    snapshot_arn: str | None = Field(None, max_length=512, description="The snapshot that it is made from.")
     create: bool = Field(False, description="Whether Holdfast creates the database if the server does not have it.")
     environment: Environment | None = Field(
         None, description="What the target is for. Absent if nothing says so; then it does not count as production."
@@ -199,6 +204,9 @@ class DatabaseRestoreStatus(StatusModel):
     )
     server_version: Reported | None = Field(None, description="Database server of the target, and its version.")
     tool_version: Reported | None = Field(None, description="Tool that restored the backup, and its version.")
+    instance: RestoredInstance | None = Field(
+        None, description="The instance or cluster that was made from a snapshot, and how to reach it."
+    )
     after_restore: AfterRestored | None = Field(
         None, description="The SQL that has run in the restored database. Present if spec.afterRestore is."
     )

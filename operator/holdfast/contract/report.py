@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, ValidationError
 
 from holdfast.api.base import StatusModel
 from holdfast.api.policy import VerificationLevel
+from holdfast.api.rds_target import ReadInstance
 from holdfast.contract.manifest import ManifestMigrations
 from holdfast.contract.paths import MAX_REPORT_BYTES
 from holdfast.contract.snapshot import ReadSnapshot
@@ -230,6 +231,7 @@ class RestoreReport(StatusModel):
     server_version: Plain | None = Field(None, max_length=256)
     tool_version: Plain | None = Field(None, max_length=256)
     script: ScriptReport | None = None
+    instance: ReadInstance | None = Field(None, description="Of a snapshot: what was made from it.")
     replaced: Plain | None = Field(
         None, max_length=1024, description="What the database that was there before is called now."
     )

@@ -12,6 +12,7 @@ from holdfast.api.database import Database, Engine
 from holdfast.api.limits import MAX_PAGE
 from holdfast.api.policy import Dump, VerificationLevel
 from holdfast.api.rds import RDSInstance
+from holdfast.api.rds_target import RDSTarget
 from holdfast.api.release import Release
 from holdfast.api.restoring import Content, GlobalsMode, RestoreMode
 from holdfast.api.storage import Encryption, S3Storage
@@ -272,6 +273,18 @@ class DropTask(AnyTarget):
     names: list[str] = Field(min_length=1, max_length=4, description="Of the restore's own making; never the target.")
 
 
+class SnapshotRestoreTask(AnyTask):
+    """Have RDS make a new instance or cluster from a snapshot, and wait until it is available."""
+
+    kind: Literal["rds-restore"] = "rds-restore"
+    backup_uid: str
+    restore: RestoreIdentity
+    instance: RDSInstance = Field(description="What the snapshot was taken of, and who may ask.")
+    snapshot_arn: str = Field(description="What the resource remembers: the manifest must say the same.")
+    target: RDSTarget = Field(description="What is made.")
+    never_unmasked_of: list[str] = Field([], max_length=8)
+
+
 class VerifyTask(AnyVerification):
     """Compare a dump that is there with what its manifest says."""
 
@@ -330,6 +343,7 @@ Task = Annotated[
     | DropTask
     | VerifyTask
     | SnapshotVerifyTask
+    | SnapshotRestoreTask
     | CleanupTask
     | SnapshotCleanupTask
     | DeleteTask

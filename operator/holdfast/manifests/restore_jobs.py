@@ -18,6 +18,7 @@ from holdfast.contract.task import (
     RestoreIdentity,
     RestoreTask,
     Script,
+    SnapshotRestoreTask,
     SwapBackTask,
 )
 from holdfast.manifests.jobs import Owner, Runner, owned, seat
@@ -45,6 +46,9 @@ def restore_job(
     """Build the Job that restores, or puts back what was replaced; `node` is where its Pod must run, if anywhere."""
     seconds = there(resolved.job.active_deadline_seconds, "resolved.job.activeDeadlineSeconds")
     seated, volumes = seat(resolved.database, node), [*run_volume(), *database_volumes(resolved.database)]
+    if resolved.rds is not None:
+        made = _of_snapshot(owner, source, resolved, seconds)
+        return owned(name, owner, 1, made, [*volumes, *storage_volumes(made.s3)], template, runner, seated)
     if resolved.kept is not None:
         return owned(name, owner, 1, _back(owner, resolved, seconds), volumes, template, runner, seated)
     work = _task(owner, source, resolved, seconds)
@@ -126,6 +130,20 @@ def _task(owner: Owner, source: Chosen, resolved: ResolvedRestore, seconds: int)
         deadline_seconds=seconds,
         scratch_bytes=_scratch_bytes(resolved),
         pinned=_pinned(resolved.artifact),
+    )
+
+
+def _of_snapshot(owner: Owner, source: Chosen, resolved: ResolvedRestore, seconds: int) -> SnapshotRestoreTask:
+    return SnapshotRestoreTask(
+        backup_uid=there(source.uid, "source.uid"),
+        restore=_identity(owner),
+        instance=resolved.database.snapshotted(),
+        snapshot_arn=there(resolved.snapshot_arn, "resolved.snapshotArn"),
+        target=there(resolved.rds, "resolved.rds"),
+        never_unmasked_of=list(resolved.never_unmasked_of),
+        s3=there(resolved.s3, "resolved.s3"),
+        key_prefix=there(resolved.folder, "resolved.folder"),
+        deadline_seconds=seconds,
     )
 
 

@@ -106,6 +106,9 @@ def _order(restore: Resource) -> tuple[Any, ...]:
 def _into(restore: Resource) -> tuple[str, str] | None:
     """Return which database it goes into; None where that is not fixed yet."""
     resolved = mapping(restore.status.get("resolved"))
+    if made := mapping(resolved.get("rds")):
+        region = word(mapping(mapping(resolved.get("database")).get("instance")).get("region"))
+        return f"RDS in {region}", word(made.get("identifier")).lower()
     return database_of(restore.namespace, resolved) if mapping(resolved.get("database")) else None
 
 

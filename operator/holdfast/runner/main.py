@@ -29,6 +29,7 @@ from holdfast.contract.task import (
     RestoreTask,
     SnapshotCleanupTask,
     SnapshotDeleteTask,
+    SnapshotRestoreTask,
     SnapshotTask,
     SnapshotVerifyTask,
     SwapBackTask,
@@ -131,7 +132,8 @@ def _work(task: Task, context: Context, overrides: Overrides) -> Result:
 
 
 def _snapshots_work(
-    task: SnapshotTask | SnapshotVerifyTask | SnapshotCleanupTask | SnapshotDeleteTask, context: Context
+    task: SnapshotTask | SnapshotRestoreTask | SnapshotVerifyTask | SnapshotCleanupTask | SnapshotDeleteTask,
+    context: Context,
 ) -> Result:
     from holdfast.runner.rds import method
 
@@ -140,6 +142,10 @@ def _snapshots_work(
             from holdfast.runner.rds import task as rds_task
 
             return rds_task.run(task, context)
+        case SnapshotRestoreTask():
+            from holdfast.runner.rds import restore as rds_restore
+
+            return rds_restore.run(task, context)
         case SnapshotVerifyTask():
             from holdfast.runner.tasks import verify
 

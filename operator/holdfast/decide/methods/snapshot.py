@@ -1,6 +1,7 @@
 """The method of a snapshot: Amazon RDS takes and keeps it; the bucket gets its manifest. Pure."""
 
 from holdfast import naming
+from holdfast.api import policy
 from holdfast.api.begun import Begun
 from holdfast.api.policy import BackupPolicySpec, VerificationLevel
 from holdfast.contract.report import BackupReport
@@ -9,6 +10,18 @@ from holdfast.errors import HoldfastError, Reason
 from holdfast.settings import Settings
 
 _IMAGE = "aws"  # RDS's API has no versions that an image would have to fit
+
+
+def image(settings: Settings) -> tuple[str, str]:
+    """Return (key, image) of what speaks to RDS. Raises HoldfastError(ImageNotSet)."""
+    if _IMAGE not in settings.images:
+        raise HoldfastError(
+            Reason.IMAGE_NOT_SET,
+            f"there is no runner image for method {policy.Method.AWS_RDS}: the chart's runner.images lacks the key "
+            f"{_IMAGE}",
+            f"add the key {_IMAGE} to runner.images in the chart's values",
+        )
+    return _IMAGE, settings.images[_IMAGE]
 
 
 class Snapshots:
@@ -22,16 +35,9 @@ class Snapshots:
         filled = {part: {key: it for key, it in fields[part].items() if key != name} for part, name in left_out.items()}
         return {**fields, **filled}
 
-    def image(self, resolved: BackupPolicySpec, settings: Settings, _server_major: int | None) -> tuple[str, str]:
+    def image(self, _resolved: BackupPolicySpec, settings: Settings, _server_major: int | None) -> tuple[str, str]:
         """Return the image that speaks to RDS."""
-        if _IMAGE not in settings.images:
-            raise HoldfastError(
-                Reason.IMAGE_NOT_SET,
-                f"there is no runner image for method {resolved.method}: the chart's runner.images lacks the key "
-                f"{_IMAGE}",
-                f"add the key {_IMAGE} to runner.images in the chart's values",
-            )
-        return _IMAGE, settings.images[_IMAGE]
+        return image(settings)
 
     def wrong(self, result: BackupReport, begun: Begun) -> str | None:
         """Compare what was snapshot, and its name and its copy's."""

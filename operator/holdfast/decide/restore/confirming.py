@@ -24,7 +24,7 @@ def asked(o: Observation, resolved: ResolvedRestore, now: datetime) -> Decision 
     """Wait for the confirmation, or write down that it is there; None where nothing is left to ask."""
     if resolved.environment is not Environment.PRODUCTION:
         return None
-    name = resolved.database.name or ""
+    name = resolved.rds.identifier if resolved.rds else resolved.database.name or ""
     because = resolved.environment_because or "the target is a production database"
     if (missing := _missing(o, name)) is not None:
         known = impact.told(o.restore.status)

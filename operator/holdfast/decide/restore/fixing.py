@@ -11,10 +11,10 @@ from holdfast.api.policy import BackupPolicySpec, Environment, Method
 from holdfast.api.release import ReleaseBefore
 from holdfast.api.restore import DatabaseRestoreSpec, RestoreOptions, RestoreTarget
 from holdfast.api.restore_status import Artifact, Chosen, ResolvedRestore
-from holdfast.api.restoring import RestoreMode
+from holdfast.api.restoring import Content, RestoreMode
 from holdfast.api.storage import S3Storage, Storage
 from holdfast.decide.resolve import resolve
-from holdfast.decide.restore import masking
+from holdfast.decide.restore import masking, snapshots
 from holdfast.decide.restore.observation import Former, Observation
 from holdfast.decide.restore.source import Choice
 from holdfast.decide.servers import database_of
@@ -61,12 +61,14 @@ class _Target:
 def of_backup(o: Observation, choice: Choice, begun: Begun, settings: Settings) -> Fixed:
     """Fix the restore of a backup that the cluster knows. Raises HoldfastError."""
     source = begun.resolved
-    if source.method is not Method.DUMP:
-        raise _refused(
-            f"DatabaseBackup {choice.name} is a snapshot of RDS, which can only be restored into a new instance",
-            "run the commands in its status.restore; docs/how-to/snapshot-rds.md explains them",
-        )
     spec = o.restore.spec
+    if source.method is Method.AWS_RDS:
+        return _of_snapshot(o, choice, begun)
+    if spec.target is not None and spec.target.rds is not None:
+        raise _refused(
+            f"DatabaseBackup {choice.name} is a dump, and target.rds is for a snapshot of RDS",
+            "name a database: target.database, target.policyRef or target.databaseName",
+        )
     target = _target(o, source, settings)
     if target.database.engine is not source.database.engine:
         raise _refused(
@@ -77,7 +79,12 @@ def of_backup(o: Observation, choice: Choice, begun: Begun, settings: Settings) 
         source.storage.s3, begun.key_prefix, _artifact(begun), begun.status.server_major, source.environment
     )
     identity = naming.IDENTITY_SECRET if source.storage.encryption is not None else None
-    chosen = Chosen(
+    resolved = _resolved(o, spec, stored, target, identity)
+    return Fixed(_chosen(choice, begun), in_words(target.database), resolved)
+
+
+def _chosen(choice: Choice, begun: Begun) -> Chosen:
+    return Chosen(
         backup=choice.name,
         uid=begun.uid,
         backup_id=begun.backup_id,
@@ -86,8 +93,39 @@ def of_backup(o: Observation, choice: Choice, begun: Begun, settings: Settings) 
         because=choice.because,
         release=_release(begun),
     )
-    resolved = _resolved(o, spec, stored, target, identity)
-    return Fixed(chosen, in_words(target.database), resolved)
+
+
+def _of_snapshot(o: Observation, choice: Choice, begun: Begun) -> Fixed:
+    """Fix which instance or cluster is made from a snapshot. Raises HoldfastError."""
+    spec, source = o.restore.spec, begun.resolved
+    asked = spec.target.rds if spec.target else None
+    if spec.target is None or asked is None:
+        raise _refused(
+            f"DatabaseBackup {choice.name} is a snapshot of RDS, from which a new instance or cluster is made",
+            "set target.rds.identifier to the name of the new one",
+        )
+    if given := next((field for field in ("mode", "options", "afterRestore") if field in spec.to_dict()), None):
+        raise _refused(f"a snapshot of RDS is restored as a whole, and {given} has no meaning for it", "leave it out")
+    wanted, arn = snapshots.filled(choice.name, begun, asked)
+    instance = source.database.snapshotted()
+    said = [(environment, who) for environment, who in (
+        (spec.target.environment, "spec.target"), (source.environment, "the backup"),
+    ) if environment]  # fmt: skip
+    environment, who = said[0]
+    resolved = ResolvedRestore(
+        s3=source.storage.s3,
+        folder=begun.key_prefix,
+        database=source.database,
+        rds=wanted,
+        snapshot_arn=arn,
+        mode=RestoreMode.REFUSE,
+        job=_job(spec, source.job),
+        environment=environment,
+        environment_because=f"{who} says that the target is of {environment}",
+        source_environment=source.environment,
+        never_unmasked_of=masking.never_unmasked(spec, environment, Content.ALL),
+    )
+    return Fixed(_chosen(choice, begun), snapshots.in_words(instance.kind, wanted, instance.region), resolved)
 
 
 def of_bucket(o: Observation, settings: Settings) -> Fixed:

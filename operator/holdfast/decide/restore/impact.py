@@ -36,8 +36,8 @@ RESTORE_FACTOR = 2
 
 def step(o: Observation, resolved: ResolvedRestore, now: datetime) -> Decision | None:
     """Have the target looked at; None where that is over."""
-    if resolved.environment is not Environment.PRODUCTION:
-        return None
+    if resolved.environment is not Environment.PRODUCTION or resolved.rds is not None:
+        return None  # of a new instance of RDS there is nothing to look at
     status, impact = o.restore.status, o.restore.status.impact
     if impact is None:
         name = naming.child_name(o.restore.name, o.restore.uid, "check")

@@ -100,6 +100,8 @@ def _begin(o: Observation, resolved: ResolvedRestore, now: datetime) -> Decision
 
 
 def _none_needed(o: Observation, resolved: ResolvedRestore) -> str | None:
+    if resolved.rds is not None:
+        return "none is taken: a new instance is made, and nothing that is there is changed"
     if resolved.kept is not None:
         return "Holdfast takes none: putting a database back keeps the present one under another name"
     if resolved.mode is RestoreMode.REFUSE:

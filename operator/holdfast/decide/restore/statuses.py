@@ -107,6 +107,7 @@ def succeeded(restore: RestoreView, report: Report, result: RestoreReport, undo:
             "tool_version": result.tool_version,
             "switch_seconds": result.switch_seconds,
             "after_restore": _after(resolved, result),
+            "instance": result.instance,
             "replaced": _replaced(resolved, result, report.completed_at),
             "undo": undo,
             "warnings": report.warnings[:_MOST_WARNINGS] or None,
@@ -135,6 +136,8 @@ def _achieved(restore: RestoreView, report: Report, result: RestoreReport) -> st
         said = f"put back the database that DatabaseRestore {source.restore} had replaced, as {target}, in {took}"
     else:
         named = result.backup_id or (source.backup_id if source else None)
+        if result.instance is not None:
+            return f"made {target} from {named}, in {took}: {result.instance.address}:{result.instance.port}"
         rows = "" if result.rows is None else f": {result.rows} rows in {result.tables} tables"
         back = goes_back(source.release) if source is not None and source.release is not None else ""
         said = f"restored {named} into {target} in {took}{rows}" + (f"; {back}" if back else "")

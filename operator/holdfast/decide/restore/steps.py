@@ -16,7 +16,6 @@ from holdfast.api.restoring import RestoreMode
 from holdfast.contract.report import Report, RestoreReport
 from holdfast.decide import claims, failures, job_end, job_life, ownership
 from holdfast.decide.decision import Announcement, Do, Learn, Rest, What, Write
-from holdfast.decide.images import runner_image
 from holdfast.decide.job_life import State, Step, Work
 from holdfast.decide.outcome import End
 from holdfast.decide.restore import (
@@ -28,6 +27,7 @@ from holdfast.decide.restore import (
     plausible,
     removal,
     safety,
+    snapshots,
     source,
     statuses,
     undo,
@@ -126,7 +126,7 @@ def _write(o: Observation, fixed: Fixed, now: datetime) -> Decision:
 def _in_turn(o: Observation, settings: Settings, now: datetime) -> Decision:
     """Begin, once it is confirmed, unless another restore into the same database goes first."""
     resolved = there(o.restore.status.resolved, "resolved")
-    runner_image(resolved.database.dumped_engine(), settings, resolved.server_major)
+    snapshots.image(resolved, settings)
     masking.require(resolved)
     if (looks := impact.step(o, resolved, now)) is not None:
         return looks
@@ -148,7 +148,7 @@ def _in_turn(o: Observation, settings: Settings, now: datetime) -> Decision:
 def template(o: Observation) -> JobTemplate:
     """Return how the Job runs: only where a second Pod can tell what a first one has done is there a second."""
     resolved = there(o.restore.status.resolved, "resolved")
-    if resolved.mode is RestoreMode.REPLACE:
+    if resolved.mode is RestoreMode.REPLACE or resolved.rds is not None:
         return resolved.job
     return resolved.job.model_copy(update={"backoff_limit": 0})
 
@@ -203,7 +203,7 @@ def _tidied(o: Observation, now: datetime) -> Decision | None:
 def _before_the_job(o: Observation, settings: Settings) -> Do | Failure | None:
     """Return what has to be done before the Job is made, or why it never will be. Raises HoldfastError."""
     resolved = there(o.restore.status.resolved, "resolved")
-    runner_image(resolved.database.dumped_engine(), settings, resolved.server_major)
+    snapshots.image(resolved, settings)
     volume = resolved.database.volume
     if volume is None:
         return None

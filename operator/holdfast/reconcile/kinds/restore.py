@@ -18,8 +18,7 @@ from holdfast.api.unreadable import as_far_as_readable, explained
 from holdfast.decide import claims
 from holdfast.decide.backup.suspicion import identity
 from holdfast.decide.decision import MakeBackup, Rest
-from holdfast.decide.images import runner_image
-from holdfast.decide.restore import ending, impact, safety, steps
+from holdfast.decide.restore import ending, impact, safety, snapshots, steps
 from holdfast.decide.restore.observation import (
     CHECK,
     REMOVAL,
@@ -260,7 +259,7 @@ def _job(role: str, o: Observation, settings: Settings) -> dict[str, Any]:
     """Build the Job of a role. Raises HoldfastError(ImageNotSet)."""
     status = o.restore.status
     resolved = there(status.resolved, "resolved")
-    _, image = runner_image(resolved.database.dumped_engine(), settings, resolved.server_major)
+    _, image = snapshots.image(resolved, settings)
     runner = jobs.Runner(image, settings.image_pull_policy, settings.proxy, settings.own_user)
     if role == REMOVAL:
         removal = there(status.removal, "removal")

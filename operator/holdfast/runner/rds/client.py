@@ -27,7 +27,7 @@ AVAILABLE = "available"
 
 
 @dataclass(frozen=True)
-class _Words:
+class Words:
     """How one kind's acts and fields are called."""
 
     instances: str  # what a list of them is called, and in the singular what its operations are
@@ -37,20 +37,23 @@ class _Words:
 
     @property
     def instance_id(self) -> str:
+        """What names one."""
         return f"{self.instances[:-1]}Identifier"
 
     @property
     def snapshot(self) -> str:
+        """What a snapshot of one is called."""
         return self.snapshots[:-1]
 
     @property
     def snapshot_id(self) -> str:
+        """What names a snapshot."""
         return f"{self.snapshot}Identifier"
 
 
 _WORDS = {
-    InstanceKind.INSTANCE: _Words("DBInstances", "DBSnapshots", "DBInstanceStatus", "Encrypted"),
-    InstanceKind.CLUSTER: _Words("DBClusters", "DBClusterSnapshots", "Status", "StorageEncrypted"),
+    InstanceKind.INSTANCE: Words("DBInstances", "DBSnapshots", "DBInstanceStatus", "Encrypted"),
+    InstanceKind.CLUSTER: Words("DBClusters", "DBClusterSnapshots", "Status", "StorageEncrypted"),
 }
 
 
@@ -90,13 +93,13 @@ class Rds:
         self.region = region
         self.instance = instance
         self._client = client
-        self._words = _WORDS[instance.kind]
+        self.words = _WORDS[instance.kind]
 
     def source(self) -> Source:
         """Describe the instance or cluster. Raises InstanceNotFound and what else AWS says."""
-        words = self._words
-        answer = self._call(f"Describe{words.instances}", {words.instance_id: self.instance.identifier})
-        found = Reading(answer, self._who).only(words.instances)
+        words = self.words
+        answer = self.call(f"Describe{words.instances}", {words.instance_id: self.instance.identifier})
+        found = Reading(answer, self.who).only(words.instances)
         member = self.instance.kind is InstanceKind.INSTANCE
         return Source(
             status=found.word(words.instance_status, Word.STATE),
@@ -110,72 +113,73 @@ class Rds:
 
     def find(self, identifier: str) -> Taken | None:
         """Describe a snapshot; None when there is none of that name."""
-        words = self._words
+        words = self.words
         try:
-            answer = self._call(
+            answer = self.call(
                 f"Describe{words.snapshots}", {words.snapshot_id: identifier}, f"{words.snapshot}NotFound"
             )
-        except _Said:
+        except Said:
             return None
         if answer.get(words.snapshots) == []:
             return None
-        return self._taken(Reading(answer, self._who).only(words.snapshots), identifier)
+        return self._taken(Reading(answer, self.who).only(words.snapshots), identifier)
 
     def create(self, identifier: str, tags: Mapping[str, str]) -> bool:
         """Ask for a snapshot; False when there is one of that name already."""
-        words = self._words
-        parameters = {words.snapshot_id: identifier, words.instance_id: self.instance.identifier, "Tags": _listed(tags)}
+        words = self.words
+        parameters = {words.snapshot_id: identifier, words.instance_id: self.instance.identifier, "Tags": listed(tags)}
         return self._begun(f"Create{words.snapshot}", parameters)
 
     def copy(
         self, arn: str, source_region: str, identifier: str, kms_key_id: str | None, tags: Mapping[str, str]
     ) -> bool:
         """Ask for a copy into this region; False when there is one of that name already."""
-        words = self._words
+        words = self.words
         parameters = {
             f"Source{words.snapshot_id}": arn, f"Target{words.snapshot_id}": identifier, "SourceRegion": source_region,
-            "Tags": _listed(tags), **({"KmsKeyId": kms_key_id} if kms_key_id else {}),
+            "Tags": listed(tags), **({"KmsKeyId": kms_key_id} if kms_key_id else {}),
         }  # fmt: skip
         return self._begun(f"Copy{words.snapshot}", parameters)
 
     def delete(self, identifier: str) -> bool:
         """Delete a snapshot; False when its state forbids that as yet. It is no error when it is gone already."""
-        words = self._words
+        words = self.words
         # of a cluster's snapshot in a wrong state, the reference has a code of its own; AWS shares the first
         passed = (f"{words.snapshot}NotFound", "InvalidDBSnapshotState", f"Invalid{words.snapshot}State")
         try:
-            self._call(f"Delete{words.snapshot}", {words.snapshot_id: identifier}, *passed)
-        except _Said as said:
+            self.call(f"Delete{words.snapshot}", {words.snapshot_id: identifier}, *passed)
+        except Said as said:
             return said.code == passed[0]
         return True
 
     def _begun(self, operation: str, parameters: Answer) -> bool:
         try:
-            self._call(operation, parameters, f"{self._words.snapshot}AlreadyExists")
-        except _Said:
+            self.call(operation, parameters, f"{self.words.snapshot}AlreadyExists")
+        except Said:
             return False
         return True
 
-    def _call(self, operation: str, parameters: Answer, *expected: str) -> Answer:
-        """Call the API. Raises _Said for an expected code, HoldfastError for everything else: never botocore's own."""
+    def call(self, operation: str, parameters: Answer, *expected: str) -> Answer:
+        """Call the API. Raises Said for an expected code, HoldfastError for everything else: never botocore's own."""
         try:
             answer: Answer = getattr(self._client, xform_name(operation))(**parameters)
         except ClientError as error:
             if code_of(error) in expected:
-                raise _Said(code_of(error)) from error
+                raise Said(code_of(error)) from error
             raise rds_error(error, operation, self.instance, self.region) from error
         except BotoCoreError as error:
             raise rds_error(error, operation, self.instance, self.region) from error
         except (ResponseParserError, ValueError, OverflowError) as error:  # botocore could not read it
-            raise unreadable(self._who, operation, error) from error
+            raise unreadable(self.who, operation, error) from error
         return answer
 
     @property
-    def _who(self) -> str:
+    def who(self) -> str:
+        """Who answers, as people are told."""
         return f"{self.instance.endpoint or 'AWS'}, asked about {self.region},"
 
     def _taken(self, found: Reading, identifier: str) -> Taken:
-        words = self._words
+        words = self.words
         encrypted = found.flag(words.encrypted)
         arn = found.word(f"{words.snapshot}Arn", Word.ARN)
         if not arn.endswith(f":{identifier}") or f":rds:{self.region}:" not in arn:
@@ -195,11 +199,12 @@ class Rds:
         )
 
 
-def _listed(tags: Mapping[str, str]) -> list[dict[str, str]]:
+def listed(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    """Write tags as RDS takes them."""
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
-class _Said(Exception):  # noqa: N818 - an answer that was expected, not an error
+class Said(Exception):  # noqa: N818 - an answer that was expected, not an error
     """AWS answered with a code that the caller knows what to do about."""
 
     def __init__(self, code: str) -> None:

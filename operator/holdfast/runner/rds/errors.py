@@ -17,8 +17,18 @@ _DENIED = {
 }  # fmt: skip
 _THROTTLED = {"RequestLimitExceeded", "Throttling", "ThrottlingException", "TooManyRequestsException"}
 _UNAVAILABLE = {"InternalError", "InternalFailure", "RequestTimeout", "ServiceUnavailable"}
-_NOT_FOUND = {"DBClusterNotFound", "DBInstanceNotFound"}
-_WRONG_STATE = {"InvalidDBClusterState", "InvalidDBInstanceState"}
+_RESTORING = ("RestoreDB", "CreateDBInstance")  # what a restore alone asks for
+_OTHERS = {
+    "DBClusterNotFound": Reason.INSTANCE_NOT_FOUND,
+    "DBInstanceNotFound": Reason.INSTANCE_NOT_FOUND,
+    "InvalidDBClusterState": Reason.INSTANCE_NOT_AVAILABLE,
+    "InvalidDBInstanceState": Reason.INSTANCE_NOT_AVAILABLE,
+    "SnapshotQuotaExceeded": Reason.SNAPSHOT_QUOTA_EXCEEDED,
+    "InstanceQuotaExceeded": Reason.INSTANCE_QUOTA_EXCEEDED,
+    "DBClusterQuotaExceeded": Reason.INSTANCE_QUOTA_EXCEEDED,
+    "StorageQuotaExceeded": Reason.INSTANCE_QUOTA_EXCEEDED,
+    "KMSKeyNotAccessible": Reason.KMS_KEY_REFUSED,
+}
 
 PASSES = (Reason.RDS_THROTTLED, Reason.RDS_UNAVAILABLE)
 """What may pass by itself: the same request is made again for a while."""
@@ -43,6 +53,12 @@ _REMEDIES = {
         "check copyTo.kmsKeyID: it must be an enabled key in that region, and the Job's identity must have the right "
         "to use it"
     ),
+    Reason.INSTANCE_QUOTA_EXCEEDED: (
+        "delete instances that nobody needs, or ask AWS for a higher quota of instances, clusters or storage"
+    ),
+    Reason.RESTORE_FAILED: (
+        "correct what the message names in target.rds, and create another DatabaseRestore: the message is AWS's own"
+    ),
     Reason.SNAPSHOT_FAILED: "look up the error code in AWS's reference of the RDS API; the message is AWS's own",
 }
 
@@ -58,14 +74,8 @@ def classify(code: str, status: int) -> Reason:
         return Reason.RDS_ACCESS_DENIED
     if code in _THROTTLED or status == 429:
         return Reason.RDS_THROTTLED
-    if code in _NOT_FOUND:
-        return Reason.INSTANCE_NOT_FOUND
-    if code in _WRONG_STATE:
-        return Reason.INSTANCE_NOT_AVAILABLE
-    if code == "SnapshotQuotaExceeded":
-        return Reason.SNAPSHOT_QUOTA_EXCEEDED
-    if code == "KMSKeyNotAccessible":
-        return Reason.KMS_KEY_REFUSED
+    if code in _OTHERS:
+        return _OTHERS[code]
     if code in _UNAVAILABLE or status >= 500:
         return Reason.RDS_UNAVAILABLE
     return Reason.SNAPSHOT_FAILED
@@ -78,10 +88,10 @@ def rds_error(error: BotoCoreError | ClientError, operation: str, instance: RDSI
         action = _action(error.operation_name)
         said = one_line(str(error.response.get("Error", {}).get("Message", "")), 300)
         reason = classify(code_of(error), int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)))
-        remedy = (
-            _REMEDIES.get(reason)
-            or f"allow the Job's identity to call {action}; docs/how-to/snapshot-rds.md has the whole IAM policy"
-        )
+        restores = operation.startswith(_RESTORING)
+        reason = Reason.RESTORE_FAILED if restores and reason is Reason.SNAPSHOT_FAILED else reason
+        page = f"docs/how-to/{'restore' if restores else 'snapshot'}-rds.md"
+        remedy = _REMEDIES.get(reason) or f"allow the Job's identity to call {action}; {page} has the whole IAM policy"
         return HoldfastError(reason, f"{about}: {action} failed: {code_of(error)}: {said}", remedy)
     said = one_line(str(error), 300)
     if isinstance(error, NoCredentialsError | PartialCredentialsError):

@@ -6,7 +6,6 @@ The SQL is read once, before anything is made, so that what is missing is told w
 import hashlib
 
 from holdfast.api.restoring import RestoreMode
-from holdfast.contract.manifest import Manifest
 from holdfast.contract.report import ScriptReport
 from holdfast.contract.task import RestoreTask
 from holdfast.errors import HoldfastError, Reason
@@ -40,20 +39,6 @@ def read(task: RestoreTask, context: Context) -> Script | None:
     if "\0" in text or not text.strip():
         raise _invalid(f"{name} {'has a NUL character' if text.strip() else 'is empty'}", "put SQL into it")
     return Script(name, text, hashlib.sha256(data).hexdigest())
-
-
-def require_masked(task: RestoreTask, manifest: Manifest) -> None:
-    """Raise MaskingMissing where the data would come down from a higher environment as they are."""
-    source = manifest.backup.environment
-    if source in task.never_unmasked_of:
-        raise HoldfastError(
-            Reason.MASKING_MISSING,
-            f"the backup holds data of {source}, as its manifest says, which would come into a target of a lower "
-            "environment as they are; nothing was restored",
-            "set target.environment if the target is of that environment; if not, name a ConfigMap with SQL that masks "
-            "the data, in spec.afterRestore.sqlConfigMapName, or set spec.maskingWaived to the reason why nothing need "
-            "be masked; then create another DatabaseRestore",
-        )
 
 
 def run(script: Script | None, target: Source, task: RestoreTask, context: Context) -> ScriptReport | None:

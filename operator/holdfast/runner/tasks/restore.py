@@ -24,7 +24,7 @@ from holdfast.errors import HoldfastError, Reason
 from holdfast.naming import IDENTITY_SECRET, MANIFEST_NAME
 from holdfast.runner.artifact import encryption
 from holdfast.runner.artifact.compress import decompressed
-from holdfast.runner.bucket import manifest_forms, manifests, store
+from holdfast.runner.bucket import environments, manifest_forms, manifests, store
 from holdfast.runner.bucket.manifest_forms import NOT_OURS
 from holdfast.runner.bucket.store import Store
 from holdfast.runner.engines import choose, landing
@@ -52,7 +52,7 @@ def run(task: RestoreTask, context: Context, overrides: Overrides | None = None)
     if manifest is None:
         raise store.not_found(opened, task.key_prefix + MANIFEST_NAME)
     _require_expected(task, manifest, context)
-    after_restore.require_masked(task, manifest)
+    environments.require_masked(task.never_unmasked_of, manifest.backup.environment)
     target = choose.source(task.database, context, overrides)
     target.require_served(task, manifest)
     if script is not None:
