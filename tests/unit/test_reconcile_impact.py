@@ -11,7 +11,7 @@ from tests.restoring import World
 
 from holdfast.contract.task import CheckTask, RestoreTask
 from holdfast.errors import Reason
-from holdfast.kube.kinds import EVENTS, JOBS, PODS, RESTORES
+from holdfast.kube.kinds import CLAIMS, EVENTS, JOBS, PODS, RESTORES
 
 FIRST: dict[str, Any] = {"source": {"backupRef": {"name": "first"}}}
 REPLACE, INTO = {**FIRST, "mode": "Replace"}, {**FIRST, "mode": "Into"}
@@ -186,3 +186,57 @@ async def test_a_restore_that_ends_meanwhile_ends_its_check(monkeypatch: pytest.
     status = await world.status()
     assert (status["phase"], status["failure"]["reason"]) == ("Failed", "ImageNotSet")
     assert not [job for job in world.cluster.all(JOBS) if job["metadata"]["name"].startswith("again-check")]
+
+
+def a_file_of_production() -> World:
+    volume = {"claimName": "data", "path": "app.db", "runAsUser": 472}
+    bucket = {"s3": {"bucket": "old"}, "folder": "shop/app/backup-20261101-020000"}
+    target = {"database": {"engine": "sqlite", "name": "app", "volume": volume}, "environment": "production"}
+    return World(source={"bucket": bucket}, target=target)
+
+
+def a_claim(world: World, mode: str) -> None:
+    meta = {"namespace": "shop", "name": "data"}
+    world.cluster.put(CLAIMS, {"metadata": meta, "spec": {"accessModes": [mode]}, "status": {"accessModes": [mode]}})
+    body = {"metadata": {"namespace": "shop", "name": "app"}, "status": {"phase": "Running"}}
+    volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]
+    world.cluster.put(PODS, {**body, "spec": {"nodeName": "node-b", "volumes": volumes}})
+
+
+async def test_a_file_is_looked_at_where_its_claim_is_mounted():
+    world = a_file_of_production()
+    a_claim(world, "ReadWriteOnce")
+    await world.reconcile()
+    (job,) = world.cluster.all(JOBS)
+    assert "node-b" in str(job["spec"]["template"]["spec"]["affinity"])
+    assert (await asked(world))["impact"]["state"] == "Done"
+
+
+async def test_a_file_that_another_pod_has_for_itself_is_not_looked_at():
+    world = a_file_of_production()
+    a_claim(world, "ReadWriteOncePod")
+    status = await asked(world)
+    assert status["impact"]["state"] == "Failed"
+    assert "is ReadWriteOncePod, and Pod app" in status["impact"]["message"]
+    assert world.cluster.all(JOBS) == []
+
+
+async def test_a_claim_that_is_not_there_is_waited_for_and_said():
+    world = a_file_of_production()
+    await world.reconcile()
+    status = await world.status()
+    assert (status["phase"], status["impact"]["state"]) == ("Pending", "Running")
+    assert "PersistentVolumeClaim data does not exist" in status["message"]
+    assert status["podWanted"]["since"] == "2026-11-22T08:45:00Z"
+
+
+async def test_a_job_that_left_no_report_is_no_look():
+    world = await a_world(**REPLACE)
+    await world.reconcile()
+    world.cluster.kubelet()
+    for pod in world.cluster.all(PODS):
+        if pod["metadata"]["name"].startswith("again-check"):
+            await world.cluster.delete(PODS, "shop", pod["metadata"]["name"], uid=None)
+    status = await asked(world)
+    assert status["impact"]["state"] == "Failed"
+    assert "the Job's report is missing" in status["impact"]["message"]

@@ -287,3 +287,109 @@ async def test_the_last_good_backup_of_a_policy_is_none_that_was_taken_before_a_
     await world.until_the_end("zeta")
     world.put("back", **PIPELINE, source={"policyRef": {"name": "orders"}}, mode="Replace")
     assert (await world.until_the_end("back"))["source"]["backup"] == "first"
+
+
+def put_policy(world: World, name: str, **changes: Any) -> None:
+    world.cluster.put(POLICIES, {"metadata": {"namespace": "shop", "name": name}, "spec": policy_dict(**changes)})
+
+
+@pytest.mark.parametrize(
+    ("target", "policy"),
+    [
+        pytest.param({}, "another", id="the first by name"),
+        pytest.param({"target": {"policyRef": {"name": "orders"}}}, "orders", id="the one that is named"),
+    ],
+)
+async def test_of_several_policies_of_the_target_one_is_taken(target: dict[str, Any], policy: str):
+    world = await a_world(**INTO, **target)
+    put_policy(world, "another")
+    await world.until_the_end()
+    assert safety_backups(world)[0]["spec"]["policyRef"] == {"name": policy}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"storage": {"store": "gone"}}, id="names a store that is none"),
+        pytest.param(
+            {
+                "database": {
+                    "engine": "postgresql",
+                    "name": "orders",
+                    "connection": {"host": "orders-db", "secretName": "b"},
+                }
+            },
+            id="asks as another user",
+        ),
+    ],
+)
+async def test_a_policy_that_could_not_back_it_up_alike_is_left_alone(changes: dict[str, Any]):
+    world = await a_world(**INTO)
+    put_policy(world, "orders", **changes)
+    await world.until_the_end()
+    (made,) = safety_backups(world)
+    assert made["spec"]["policy"]["database"]["connection"]["secretName"] == "orders-db"
+
+
+@pytest.mark.parametrize(("hours", "days"), [(24 * 100, 100), (1, 90)])
+async def test_one_without_a_policy_is_kept_as_long_too(hours: int, days: int):
+    copy = {"target": {"databaseName": "orders_copy"}, "confirm": "orders_copy"}
+    world = await a_world(**REPLACE, **copy, keepReplacedHours=hours)
+    await world.until_the_end()
+    assert safety_backups(world)[0]["spec"]["retentionDays"] == days
+
+
+async def test_an_event_tells_of_what_is_taken_and_a_warning_of_what_is_left_out():
+    kinds = {}
+    for spec in (REPLACE, FIRST, {**REPLACE, "safetyBackup": "Skip"}):
+        world = await a_world(**spec)
+        await world.until_the_end()
+        kinds |= {
+            event["reason"]: event["type"]
+            for event in world.cluster.all(EVENTS)
+            if event["reason"].startswith("SafetyBackup")
+        }
+        if spec is FIRST:
+            assert events(world, "SafetyBackupSkipped") == []
+    assert kinds == {"SafetyBackup": "Normal", "SafetyBackupSkipped": "Warning"}
+
+
+@pytest.mark.parametrize("ended", [False, True], ids=["in progress", "good"])
+async def test_one_that_somebody_deletes_is_none(ended: bool):
+    world = await a_world(**REPLACE)
+    await world.looked()
+    if ended:
+        await world.back_up()
+        world.cluster.kubelet()
+        await world.back_up()
+    (made,) = safety_backups(world)
+    meta = {**made["metadata"], "deletionTimestamp": "2026-11-22T08:45:00Z", "finalizers": ["somebody.s/own"]}
+    world.cluster.put(BACKUPS, {**made, "metadata": meta})
+    await world.reconcile()
+    status = await world.status()
+    assert status["failure"]["reason"] == Reason.SAFETY_BACKUP_FAILED
+    assert "is being deleted" in status["failure"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("completed", "says"),
+    [("2026-11-22T08:44:30Z", "2026-11-22T08:44:30Z"), (None, "2026-11-22T08:45:00Z")],
+    ids=["as it says", "now, where it does not say"],
+)
+async def test_when_it_was_completed_is_told(completed: str | None, says: str):
+    world = await a_world(**REPLACE)
+    await world.looked()
+    await world.back_up()
+    world.cluster.kubelet()
+    await world.back_up()
+    (made,) = safety_backups(world)
+    status = {**made["status"], "completedAt": completed}
+    world.cluster.put(BACKUPS, {**made, "status": {key: value for key, value in status.items() if value}})
+    await world.reconcile()
+    assert (await world.status())["safetyBackup"]["completedAt"] == says
+
+
+async def test_a_target_that_is_not_there_is_replaced_without_one():
+    world = await a_world(**REPLACE)
+    world.runner.backups_fail = Reason.DATABASE_NOT_FOUND
+    assert (await world.until_the_end())["phase"] == "Succeeded"

@@ -16,8 +16,8 @@ from holdfast.api.restore_status import DatabaseRestoreStatus, ResolvedRestore
 from holdfast.api.restoring import RestoreMode
 from holdfast.contract.report import ImpactReport, Report
 from holdfast.decide import claims, failures, job_life
-from holdfast.decide.decision import Announcement, Do, Learn, Rest, What, Write
-from holdfast.decide.job_life import State, Step, Work
+from holdfast.decide.decision import Announcement, Do, Learn, What, Write
+from holdfast.decide.job_life import Step, Work
 from holdfast.decide.outcome import End
 from holdfast.decide.restore import statuses, waits
 from holdfast.decide.restore.observation import CHECK, Decision, Observation
@@ -42,7 +42,7 @@ def step(o: Observation, resolved: ResolvedRestore, now: datetime) -> Decision |
     if impact is None:
         name = naming.child_name(o.restore.name, o.restore.uid, "check")
         begun = Impact(job_name=name, state="Running", message=_SENTENCE)
-        return Write(_with(statuses.waiting(o.restore, now, LOOKING, _SENTENCE), begun), due=now)
+        return Write(_with(statuses.waiting(o.restore, now, LOOKING, _SENTENCE), begun))
     if impact.state != "Running":
         return tidied(o)
     if resolved.database.volume is not None and o.of(CHECK).job is None and o.claim is None:
@@ -88,8 +88,6 @@ def _after(o: Observation, resolved: ResolvedRestore, impact: Impact, step: Step
             return _failed(o, impact, "the Job's report is missing, or does not fit it", now)
         case job_life.Hindered(by, due, wanted):
             return waits.wait(o, now, LOOKING, f"{_SENTENCE}: {by.message}", due, wanted=wanted, quiet=True)
-        case job_life.GoesOn(State.BESIDE | State.DELETED, due, _):
-            return Rest(due)
         case job_life.Starting(due, wanted) | job_life.GoesOn(_, due, wanted):
             return waits.wait(o, now, LOOKING, _SENTENCE, due, wanted=wanted, quiet=True)
 
@@ -98,14 +96,14 @@ def _ended(o: Observation, resolved: ResolvedRestore, impact: Impact, end: End, 
     report = end.report
     if report is None or report.impact is None or report.kind != CHECKS:
         return _failed(o, impact, explain(end.failure or failures.failure_in(report)), now)
-    return Write(_with(o.restore.status, _found(o, resolved, impact, report, report.impact)), due=now)
+    return Write(_with(o.restore.status, _found(o, resolved, impact, report, report.impact)))
 
 
 def _failed(o: Observation, impact: Impact, why: str, now: datetime) -> Decision:
     said = f"Holdfast could not find out what the restore would change: {cut(why, 1500)}"
     update = {"state": "Failed", "message": said, "checked_at": now}
     status = _with(o.restore.status, impact.model_copy(update=update))
-    return Write(status, Announcement(True, UNKNOWN, cut(said, 1000)), due=now)
+    return Write(status, Announcement(True, UNKNOWN, cut(said, 1000)))
 
 
 def _with(status: DatabaseRestoreStatus, impact: Impact) -> DatabaseRestoreStatus:

@@ -55,7 +55,7 @@ def step(o: Observation, resolved: ResolvedRestore, now: datetime) -> Decision |
 def spec(o: Observation, settings: Settings) -> Spec:
     """Say what the backup is to be. It is a policy's as long as a policy is of this very database."""
     resolved = there(o.restore.status.resolved, "resolved")
-    keep = max(1, math.ceil(resolved.keep_hours / HOURS))
+    keep = math.ceil(resolved.keep_hours / HOURS)
     for name, policy in sorted(o.policies, key=lambda each: _preference(o, each[0])):
         if (days := _days(policy, resolved, settings)) is not None:
             return Spec(name, None, max(keep, days))
@@ -88,7 +88,7 @@ def _begin(o: Observation, resolved: ResolvedRestore, now: datetime) -> Decision
     if (none := _none_needed(o, resolved)) is not None:
         skipped = o.restore.spec.safety_backup is Safety.SKIP
         said = Announcement(True, SKIPPED, none) if skipped else None
-        return Write(_with(o.restore.status, SafetyBackup(message=none)), said, due=now)
+        return Write(_with(o.restore.status, SafetyBackup(message=none)), said)
     confirmation = there(o.restore.status.confirmation, "confirmation")
     at = there(confirmation.confirmed_at, "confirmation.confirmedAt")
     name = naming.child_name(o.restore.name, o.restore.uid, "safety", int(at.timestamp()))
@@ -113,27 +113,29 @@ def _none_needed(o: Observation, resolved: ResolvedRestore) -> str | None:
 
 def _follow(o: Observation, resolved: ResolvedRestore, told: SafetyBackup, name: str, now: datetime) -> Decision:
     if o.safety_refused is not None:
-        return _failed(o, f"the API server refuses DatabaseBackup {name}: {o.safety_refused}", now)
+        return _failed(o, name, f"the API server refuses DatabaseBackup {name}: {o.safety_refused}", now)
     backup = o.safety
     if backup is None:
         return Do(MakeBackup(name))
     if backup.restore != o.restore.uid:
-        return _failed(o, f"DatabaseBackup {name} already exists, and was not created for this restore", now)
+        return _failed(o, name, f"DatabaseBackup {name} already exists, and was not created for this restore", now)
     if not backup.ended and not backup.deleting:
         sentence = (
             f"Holdfast first takes DatabaseBackup {name} of the target; the restore continues when it has Succeeded"
         )
-        return waits.wait(o, now, TAKING, sentence, quiet=True)
+        return waits.wait(o, now, TAKING, sentence)
     if backup.failed_for == Reason.DATABASE_NOT_FOUND and _may_be_absent(resolved):
         none = f"none is needed: DatabaseBackup {name} found that the target does not exist yet"
-        return Write(_with(o.restore.status, SafetyBackup(message=none)), due=now)
+        return Write(_with(o.restore.status, SafetyBackup(message=none)))
     if not backup.good or backup.deleting:
         why = f"failed: {backup.failed_for}" if backup.failed_for else "is being deleted"
-        return _failed(o, f"DatabaseBackup {name}, which backs up the target before the restore, {why}", now)
+        return _failed(o, name, f"DatabaseBackup {name}, which backs up the target before the restore, {why}", now)
     if not backup.of_target:
-        return _failed(o, f"DatabaseBackup {name} is of another database, since its policy was changed meanwhile", now)
+        return _failed(
+            o, name, f"DatabaseBackup {name} is of another database, since its policy was changed meanwhile", now
+        )
     done = told.model_copy(update={"completed_at": backup.completed or now, "message": "it has Succeeded"})
-    return Write(_with(o.restore.status, done), due=now)
+    return Write(_with(o.restore.status, done))
 
 
 def _may_be_absent(resolved: ResolvedRestore) -> bool:
@@ -141,8 +143,7 @@ def _may_be_absent(resolved: ResolvedRestore) -> bool:
     return resolved.create or resolved.mode is RestoreMode.REPLACE
 
 
-def _failed(o: Observation, what: str, now: datetime) -> Decision:
-    name = o.restore.status.safety_backup.name if o.restore.status.safety_backup else ""
+def _failed(o: Observation, name: str, what: str, now: datetime) -> Decision:
     remedy = (
         f"find the cause with kubectl -n {o.restore.namespace} describe databasebackups.{naming.GROUP} {name} and "
         "correct it, or set safetyBackup to Skip; then create another DatabaseRestore; nothing was changed"
