@@ -27,8 +27,9 @@ def finished(world: World, name: str) -> Manifest:
 
 @pytest.fixture(scope="module")
 def taken(world: World) -> Manifest:
-    """A good backup of a database of its own, with its policy."""
+    """A good backup of a database of its own, with its policy; a clerk may read in it."""
     database = world.a_database("brought")
+    world.psql("drop role if exists clerk; create role clerk; grant select on customers to clerk", database)
     world.apply(world.policy(world.backups, "brought", {"database": {"name": database}}))
     world.apply(backup(world.backups, "brought"))
     status = world.finished(world.backups, "brought")
@@ -42,19 +43,22 @@ def empty(world: World, name: str) -> str:
     return name
 
 
-def test_the_last_good_backup_of_a_policy_comes_back_under_another_name(world: World, taken: Manifest):
+def test_the_last_good_backup_of_a_policy_comes_back_under_another_name_with_its_grants(world: World, taken: Manifest):
     # Given an empty database on the same server
     target = empty(world, "brought_copy")
 
-    # When the last good backup is restored into it
-    world.apply(restore(world, "copy", {"policyRef": {"name": "brought"}}, target={"databaseName": target}))
+    # When the last good backup is restored into it, with all that roles own and may do
+    source, options = {"policyRef": {"name": "brought"}}, {"globals": "Require"}
+    world.apply(restore(world, "copy", source, target={"databaseName": target}, options=options))
     status = finished(world, "copy")
 
     # Then each row is there, was counted, and the status says which backup it was, and why
     assert status["phase"] == "Succeeded", status
     assert world.fingerprint(target) == world.fingerprint("brought")
     assert (status["tables"], status["rows"]) == (taken["tables"], taken["rows"]) == (1, 500)
-    assert "rows" in status["compared"]
+    assert status["compared"][0] == "rows"
+    assert status["compared"][-2:] == ["owners", "grants"]
+    assert world.psql("select has_table_privilege('clerk', 'customers', 'SELECT')", target).strip() == "t"
     assert status["source"]["backupID"] == taken["backupID"]
     assert "last backup of BackupPolicy brought" in status["source"]["because"]
     [line] = world.kubectl("get", RESTORES, "copy", "-n", world.backups, "--no-headers").splitlines()
