@@ -155,8 +155,8 @@ def test_an_identity_that_does_not_fit_is_told_before_a_database_is_made(monkeyp
         raise told
 
     monkeypatch.setattr(restore.store, "connect", lambda *_: None)
-    monkeypatch.setattr(restore.manifests, "find", lambda *_: Manifest.model_construct(artifact=None))
-    monkeypatch.setattr(restore.after_restore, "require_masked", lambda *_: None)
+    manifest = Manifest.model_construct(artifact=None, backup=SimpleNamespace(environment="dev"))
+    monkeypatch.setattr(restore.manifests, "find", lambda *_: manifest)
     monkeypatch.setattr(restore, "_require_expected", lambda *_: None)
     monkeypatch.setattr(restore.choose, "source", lambda *_: target)
     monkeypatch.setattr(restore.encryption, "decryption", refused)
