@@ -28,6 +28,7 @@ LIBPQ = {
     AT + "FATAL:  the database system is shutting down": (Reason.CONNECTION_REFUSED, True),
     "connection timeout expired": (Reason.CONNECTION_TIMEOUT, True),
     AT + "Connection timed out": (Reason.CONNECTION_TIMEOUT, True),
+    AT + 'FATAL:  too many connections for role "u"': (Reason.CONNECTION_FAILED, True),
     AT + 'FATAL:  password authentication failed for user "backup"': (Reason.AUTHENTICATION_FAILED, False),
     AT + 'FATAL:  role "backup" does not exist': (Reason.AUTHENTICATION_FAILED, False),
     AT + "fe_sendauth: no password supplied": (Reason.AUTHENTICATION_FAILED, False),
@@ -107,6 +108,14 @@ def test_what_botocore_raises_by_itself_becomes_a_reason(error, reason):
     told = errors.storage_error(error, "reading x", S3)
     assert (told.reason, told.exit_code) == (reason, ExitCode.STORAGE)
     assert len(told.remedy) > 20
+
+
+@pytest.mark.parametrize("of", ["role", "database"])
+def test_a_limit_of_a_role_or_a_database_is_raised_there_and_not_on_the_server(of):
+    remedy = postgres_errors.classify(f'FATAL:  too many connections for {of} "x"').remedy
+    assert "CONNECTION LIMIT" in remedy
+    assert "max_connections" not in remedy
+    assert "max_connections" in postgres_errors.classify("FATAL:  sorry, too many clients already").remedy
 
 
 def test_every_reason_of_the_runner_has_a_documented_exit_code():

@@ -41,7 +41,7 @@ class Server:
         self.fails: dict[str, list[Exception]] = {}  # by what a statement holds
         self.info = SimpleNamespace(server_version=170000)
         self.stop = Stop()
-        self.user = (False, True, False, True)
+        self.user = (False, True, False, True, False)
 
     @contextmanager
     def asked(self, stop=None, seconds=0):  # noqa: ARG002
@@ -249,7 +249,7 @@ def test_a_database_is_made_where_there_is_none_and_only_by_whom_who_may(server)
     assert not any(each.startswith("CREATE") for each in server.said)
     beside.make(server, "new", MANIFEST)
     assert "new" in server.databases
-    server.user = (False, False, False, False)
+    server.user = (False, False, False, False, False)
     with pytest.raises(HoldfastError) as caught:
         beside.make(server, "newer", MANIFEST)
     assert "CREATEDB" in caught.value.remedy
@@ -291,9 +291,9 @@ def test_a_tablespace_is_named_where_it_is_not_the_usual_one():
 class Answers:
     """A server that answers the questions about rights."""
 
-    def __init__(self, user, owning=(True, True), space=True, sessions=(), tied=()):
+    def __init__(self, user, owning=(True, True), space=True, sessions=(), tied=(), fenced=False):
         self.info = SimpleNamespace(server_version=170000)
-        self._rows = {"rolcreatedb": [user], "'set'": [owning], "tablespace_priv": [(space,)],
+        self._rows = {"rolcreatedb": [(*user, fenced)], "'set'": [owning], "tablespace_priv": [(space,)],
                       "pg_stat_activity": sessions, "pg_prepared_xacts": tied}  # fmt: skip
 
     def execute(self, query, _values=()):
@@ -313,6 +313,7 @@ IN_THE_WAY = {
     "a prepared transaction": (Answers(MIGHTY, tied=[("prepared transaction", "it's")]), "ROLLBACK PREPARED 'it''s'"),
     "a slot": (Answers(MIGHTY, tied=[("logical replication slot", "s")]), "pg_drop_replication_slot('s')"),
     "a subscription": (Answers(MIGHTY, tied=[("subscription", "s")]), 'DROP SUBSCRIPTION "s"'),
+    "a fence": (Answers(MIGHTY, fenced=True), "ALTER SYSTEM RESET default_transaction_read_only"),
 }
 
 
@@ -335,6 +336,38 @@ def test_what_is_in_the_way_is_refused_with_what_mends_it(server, says):
 )
 def test_who_may_is_let(server):
     rights.require(server, "shop", LIKE, "'shop'")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [psycopg.OperationalError("the connection is lost"), psycopg.errors.AdminShutdown("terminating connection")],
+    ids=["without a word", "by an administrator"],
+)
+def test_a_connection_that_breaks_is_told_as_that_and_where_to_look(error):
+    told = maintenance.refused(error, "looking", "it")
+    assert told.message.startswith("it: looking was broken off: ")
+    assert "read the server's log, then restore again" in told.remedy
+    other = maintenance.refused(psycopg.errors.UndefinedTable("no such table"), "looking", "it")
+    assert other.message == "it: looking failed: no such table"
+
+
+class Limited:
+    """A session with limits that its role sets."""
+
+    def __init__(self) -> None:
+        self.set: dict[str, str] = {}
+
+    def execute(self, query, values=()):
+        if b"set_config" in query:
+            self.set[values[0]] = values[1]
+            return Rows()
+        return Rows([("default_transaction_read_only", "on"), ("statement_timeout", "5s"), ("lock_timeout", "0")])
+
+
+def test_what_a_role_sets_for_its_sessions_does_not_end_the_work_beside_the_target():
+    session = Limited()
+    maintenance.lift(session)
+    assert session.set == {"default_transaction_read_only": "off", "statement_timeout": "0"}
 
 
 TARGET = Target("db", "5432", "u", "shop", "prefer", SimpleNamespace())

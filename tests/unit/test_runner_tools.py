@@ -50,6 +50,15 @@ def test_anything_but_0_is_a_failure(script, reason, says):
     assert says in caught.value.message
 
 
+@pytest.mark.parametrize(("failed", "disk"), [(Reason.DUMP_FAILED, "node"), (Reason.RESTORE_FAILED, "database server")])
+def test_the_disk_that_is_full_is_named_a_restore_writes_to_the_servers(failed, disk):
+    script = "echo 'ERROR: could not extend file: No space left on device' >&2; exit 3"
+    with sh(script) as tool, pytest.raises(HoldfastError) as caught:
+        check(tool, tool.wait(), failed, "at it")
+    assert caught.value.reason is Reason.DISK_FULL
+    assert f"on the disk of the {disk}" in caught.value.remedy or f"the {disk}'s disk" in caught.value.remedy
+
+
 def test_0_is_none():
     with sh("exit 0") as tool:
         check(tool, tool.wait(), Reason.DUMP_FAILED, "dumping")

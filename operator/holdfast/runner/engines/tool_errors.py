@@ -28,7 +28,12 @@ LOCKS = (
     "raise the server's max_locks_per_transaction to the number of tables and indexes divided by max_connections, and "
     "restart the server: it has no room for so many locks"
 )
+TOO_MANY = (
+    "end connections that are idle, or raise the limit that the message names: as an administrator, ALTER ROLE … (or "
+    "ALTER DATABASE …) CONNECTION LIMIT n, where -1 is no limit"
+)
 _REMEDIES = (
+    ("too many connections for", TOO_MANY),
     ("permission denied for large object", LARGE_OBJECTS),
     ("unrecognized configuration parameter", NEWER_CLIENT),
     ("unsupported version", NEWER_CLIENT),
@@ -60,6 +65,14 @@ _OWNER = (
     "restore with the user who owns the target (CREATE DATABASE name OWNER that_user TEMPLATE template0); what only "
     "a superuser may create, only a superuser can restore"
 )
+_OUR_DISK = "raise job.scratch.sizeLimit, or free space on the node's disk"
+_TARGETS_DISK = (
+    "free space on the disk of the database server, or enlarge it, then restore again: in mode Replace it has both "
+    "databases until the old one is removed"
+)
+_READ_ONLY = (
+    "find out who has set the database server read-only, or name the server that may be written to, then restore again"
+)
 # Of a restore, since it is another user who may need another right, and another thing to do next.
 _RESTORE_REMEDIES = (
     ("permission denied to create extension", _ADMINISTRATOR),
@@ -74,6 +87,7 @@ _RESTORE_REMEDIES = (
         "already exists",
         "restore into a new, empty database: CREATE DATABASE name OWNER that_user TEMPLATE template0",
     ),
+    ("read-only transaction", _READ_ONLY),
     ("row-level security", "restore with the user who owns the target, or with BYPASSRLS"),
     ("lock timeout", "find the session that holds the lock in pg_locks and end it, then restore again"),
     ("server closed the connection", "read the server's log, then restore again: the server ended the connection"),
@@ -120,7 +134,7 @@ def check(tool: Tool, code: int, failed: Reason, doing: str) -> None:
         raise HoldfastError(
             Reason.DISK_FULL,
             f"{tool.name} while {doing}: {said}",
-            "raise job.scratch.sizeLimit, or free space on the node's disk",
+            _TARGETS_DISK if failed is Reason.RESTORE_FAILED else _OUR_DISK,
         )
     raise HoldfastError(failed, f"{tool.name} exited {code} while {doing}: {said}", remedy_for(said, failed))
 

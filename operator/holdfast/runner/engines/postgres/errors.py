@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.engines.postgres.connection import Target
+from holdfast.runner.engines.tool_errors import TOO_MANY
 from holdfast.runner.pod.text import one_line
 
 
@@ -88,6 +89,12 @@ CASES = (
         True,
         "name the server that target_session_attrs in the connection URL asks for (usually the primary), or a "
         "Service that always points to it: no server that answers is of that kind",
+    ),
+    Case(
+        r"too many connections for (role|database)",
+        Reason.CONNECTION_FAILED,
+        True,
+        TOO_MANY,
     ),
     Case(
         r"too many (clients|connections)|remaining connection slots",

@@ -9,6 +9,7 @@ from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.engines.postgres import server
 from holdfast.runner.engines.postgres.connection import Target
 from holdfast.runner.engines.postgres.statements import RESTORING_USER
+from holdfast.runner.engines.postgres.target import limits
 from holdfast.runner.pod.stop import Stop
 from holdfast.runner.pod.text import one_line
 
@@ -24,6 +25,9 @@ select datname::text from pg_catalog.pg_database
 where datallowconn and not datistemplate and pg_catalog.has_database_privilege(oid, 'CONNECT')
   and datname <> pg_catalog.current_database() order by 1 limit 20
 """
+
+
+_LOST = ("08", "57P0")  # of what the server says last; a connection that breaks has no SQLSTATE at all
 
 
 class Maintenance:
@@ -58,6 +62,7 @@ class Maintenance:
         """Connect; `stop` is another one where work goes on that must come to its end. Raises HoldfastError."""
         where, heeded = self.where(), stop or self._stop
         with server.connect(where, heeded) as connection, server.answering(connection, where, heeded, seconds):
+            lift(connection)
             yield connection
 
     def _find(self) -> Target:
@@ -91,6 +96,12 @@ class Maintenance:
         yield from (name for name in others if name not in self._involved)
 
 
+def lift(connection: "Connection[tuple[Any, ...]]") -> None:
+    """Lift what the role or the database sets for its sessions and what would end the work, such as a time limit."""
+    for name, value in limits(connection).items():
+        connection.execute(b"SELECT pg_catalog.set_config(%s, %s, false)", [name, value])
+
+
 def refused(error: "Error", doing: str, where: object, reason: Reason = Reason.RESTORE_FAILED) -> HoldfastError:
     """Make the error for what the server refused; `reason` is for what is not about rights, disk or connections."""
     import psycopg  # late: see server.connect
@@ -108,6 +119,16 @@ def refused(error: "Error", doing: str, where: object, reason: Reason = Reason.R
             return HoldfastError(
                 Reason.DISK_FULL, f"{where}: {doing} failed: {said}", "free space on the disk of the database server"
             )
+        case psycopg.OperationalError() if _is_lost(error):
+            return HoldfastError(
+                reason,
+                f"{where}: {doing} was broken off: {said}",
+                "read the server's log, then restore again: the server ended the connection, or is gone",
+            )
     return HoldfastError(
         reason, f"{where}: {doing} failed: {said}", "correct what the message names: the message is the server's own"
     )
+
+
+def _is_lost(error: "Error") -> bool:
+    return error.sqlstate is None or error.sqlstate.startswith(_LOST)

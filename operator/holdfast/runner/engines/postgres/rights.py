@@ -20,7 +20,9 @@ NAMED = 3
 _SET_ROLE_SINCE = 16  # from which version on being a member and being let take the role's place are two things
 _USER = b"""
 select r.rolsuper, r.rolcreatedb, pg_catalog.pg_is_in_recovery(),
-  pg_catalog.pg_has_role('pg_signal_backend', 'usage')
+  pg_catalog.pg_has_role('pg_signal_backend', 'usage'),
+  (select s.setting = 'on' and s.source not in ('database', 'user', 'database user', 'client')
+   from pg_catalog.pg_settings s where s.name = 'default_transaction_read_only')
 from pg_catalog.pg_roles r where r.rolname = current_user
 """
 _OF_OWNER = "select pg_catalog.pg_has_role(datdba, 'usage'), pg_catalog.pg_has_role(datdba, '{take}') {of}"
@@ -57,12 +59,14 @@ class User:
 
 
 def user(connection: "Connection[tuple[Any, ...]]", where: object) -> User:
-    """Return what this user may. Raises TargetNotReady of a server that only follows another one."""
+    """Return what this user may. Raises TargetNotReady of a server that takes no writes."""
     row = connection.execute(_USER).fetchone()
     assert row is not None
-    superuser, creates, follows, signals = row
+    superuser, creates, follows, signals, fenced = row
     if follows:
         raise replica(where)
+    if fenced:
+        raise _fenced(where)
     return User(superuser, creates or superuser, signals or superuser)
 
 
@@ -72,6 +76,15 @@ def replica(where: object) -> HoldfastError:
         Reason.TARGET_NOT_READY,
         f"{where} is on a replica (the server is in recovery), which takes no writes; nothing was changed",
         "set connection.host to the primary server, or to a Service that always points to it",
+    )
+
+
+def _fenced(where: object) -> HoldfastError:
+    return HoldfastError(
+        Reason.TARGET_NOT_READY,
+        f"{where} is on a server that is set read-only as a whole (default_transaction_read_only); nothing was changed",
+        "find out who fenced it off, and why; then, as an administrator, ALTER SYSTEM RESET "
+        "default_transaction_read_only and SELECT pg_reload_conf(), or name the server that may be written to",
     )
 
 
