@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from tests import yaml_text
 from tests.integration.runner.faults_page import EVERY
+from tests.integration.runner.restore_faults import FAULTS as OF_RESTORES
 
 from holdfast import errors
 from holdfast.api.conditions import ConditionType
@@ -46,8 +47,9 @@ def test_every_reason_is_explained_with_its_exit_code(reason: Reason):
 
 
 def test_each_fault_is_told_with_its_reasons_own_exit_code():
-    assert [fault.name for fault in EVERY if fault.reason and EXIT_CODES[Reason(fault.reason)] != fault.code] == []
-    assert len({fault.name for fault in EVERY}) == len(EVERY)
+    faults = [*EVERY, *OF_RESTORES]
+    assert [fault.name for fault in faults if fault.reason and EXIT_CODES[Reason(fault.reason)] != fault.code] == []
+    assert len({fault.name for fault in faults}) == len(faults)
 
 
 def test_no_reason_is_explained_that_does_not_exist():

@@ -1,11 +1,11 @@
-"""The table of faults as the page that the docs show, written by `make generate`, held fresh by `make check`."""
+"""The tables of faults as the pages that the docs show, written by `make generate`, held fresh by `make check`."""
 
 import sys
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
-from tests.integration.runner import faults, mysql_faults
+from tests.integration.runner import faults, mysql_faults, restore_faults_page
 from tests.integration.runner.faults import Fault
 from tests.integration.runner.returns import RETURNS
 
@@ -99,4 +99,5 @@ def _row(fault: Fault) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(generated.main("tests.integration.runner.faults_page", {PAGE: page()}, None))
+    pages = {PAGE: page(), restore_faults_page.PAGE: restore_faults_page.page()}
+    sys.exit(generated.main("tests.integration.runner.faults_page", pages, None))

@@ -3,6 +3,7 @@
 import csv
 import secrets
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,11 +27,14 @@ PASSWORD = r"""p:w\d "quoted" 'single' $HOME $$ $(HOME) & % ü€ #?/@ """ + sec
 class Postgres:
     """One server; its superuser is reached from within, without a password."""
 
-    def __init__(self, network: str, name: str, version: str = "17", tls: Path | None = None) -> None:
+    def __init__(
+        self, network: str, name: str, version: str = "17", tls: Path | None = None, options: Sequence[str] = ()
+    ) -> None:
+        """`options` are further ones of `docker run`."""
         self.name = name
         mounts = ["--volume", f"{tls}:/tls:ro"] if tls else []
         docker(
-            "run", "--detach", "--name", name, "--network", network, "--network-alias", name, *mounts,
+            "run", "--detach", "--name", name, "--network", network, "--network-alias", name, *mounts, *options,
             "--env", "POSTGRES_PASSWORD=superuser", f"holdfast-test-postgres:{version}",
             "postgres", "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_wal_size=4GB",
         )  # fmt: skip
@@ -43,6 +47,10 @@ class Postgres:
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         return "no password supplied" in done.stderr  # TCP opens only when initdb and all else is done
+
+    def shell(self, script: str) -> str:
+        """Run a shell script in its container."""
+        return docker("exec", self.name, "sh", "-c", script)
 
     def sql(self, database: str, script: str, user: str = "postgres") -> str:
         """Run SQL within the server; return what it printed, unaligned."""
