@@ -135,7 +135,7 @@ def test_what_a_pod_that_is_gone_waited_for_is_not_what_the_next_one_waits_for()
     gone = a_pod(phase="Failed", held_up_by=InitContainer("old", exit_code=1))
     said = outcome.never_started([gone, a_pod()], None, 600).message
     assert said == "the Job's Pod did not start within 600 s"
-    assert "setup is running" in outcome.never_started([gone, a_pod(held_up_by=STARTING)], None, 600).message
+    assert "setup is still running" in outcome.never_started([gone, a_pod(held_up_by=STARTING)], None, 600).message
 
 
 @pytest.mark.parametrize(

@@ -224,7 +224,7 @@ def test_a_silent_dump_whose_server_works_is_logged_with_what_it_waits_for(targe
 def test_a_silent_dump_whose_server_does_nothing_for_it_has_stalled(target_of, tmp_path, monkeypatch, answer, says):
     monkeypatch.setattr(server, "ANSWER_SECONDS", 0.15 if answer is mute else 20)
     target = target_of(answer) if answer else Target("127.0.0.1", "1", "u", "orders", "disable", tmp_path / "pgpass")
-    with pytest.raises(HoldfastError, match="pg_dump wrote nothing for 300 seconds, and ") as caught:
+    with pytest.raises(HoldfastError, match="pg_dump wrote nothing for 300 s, and ") as caught:
         asking(server.require_dumping, target, a_context(tmp_path, io.StringIO()))(300)
     assert caught.value.reason is Reason.DUMP_STALLED
     assert says in caught.value.message
@@ -303,7 +303,7 @@ def test_a_silent_mysql_dump_whose_server_does_nothing_for_it_has_stalled(
 ):
     monkeypatch.setattr(mysql_server, "ANSWER_SECONDS", 0.15 if script else 20)
     target = mysql_target(script)
-    with pytest.raises(HoldfastError, match="dump wrote nothing for 300 seconds, and ") as caught:
+    with pytest.raises(HoldfastError, match="dump wrote nothing for 300 s, and ") as caught:
         asking(mysql_server.require_dumping, target, a_context(tmp_path, io.StringIO()))(300)
     assert caught.value.reason is Reason.DUMP_STALLED
     assert caught.value.message.startswith(target.flavour.dump)
