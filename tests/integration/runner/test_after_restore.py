@@ -1,7 +1,9 @@
 """SQL that masks a restored database runs before anybody sees it; where it fails, nothing is switched."""
 
 import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,11 @@ from tests.integration.runner.mysql_server import MySQLServer
 from tests.integration.runner.servers import USER
 from tests.integration.runner.test_mysql_replace import Target
 from tests.integration.runner.test_replace import assert_untouched, backed_up, came, properties, replacing
+from tests.integration.runner.test_sqlite import Claim, claim  # noqa: F401 - the fixture
 from tests.integration.runner.world import World, assert_failed
 
-from holdfast.contract.task import BackupTask, Script
+from holdfast.api.restoring import RestoreMode
+from holdfast.contract.task import BackupTask, Beside, Script
 
 MADE = """
 create table customers (id int generated always as identity primary key, name text, email text unique);
@@ -155,3 +159,39 @@ def test_mysql_and_mariadb_mask_before_the_switch_and_switch_nothing_after_a_cli
 def test_mysql_and_mariadb_switch_nothing_after_an_error(target: Target, sql: str, says: str) -> None:
     assert_failed(run(target, sql.format(target.name)), 7, "AfterRestoreFailed", says, "nothing was switched")
     target.assert_as_before()
+
+
+@pytest.mark.parametrize("journal", ["delete", pytest.param("wal", marks=pytest.mark.matrix)])
+def test_an_sqlite_file_is_masked_before_it_takes_its_place(world: World, claim: Claim, journal: str) -> None:  # noqa: F811
+    claim.make(journal)
+    with closing(sqlite3.connect(claim.file)) as database, database:
+        database.execute("insert into orders values (1, 'ada@shop.example')")
+    task = claim.backup()
+    assert claim.pod(task).run().exit_code == 0
+    with closing(sqlite3.connect(claim.file)) as database, database:
+        database.execute("update orders set words = 'of staging'")
+    names = Beside(fresh="data/app.db_restoring_1", old="data/app.db_before_1")
+    asks = {"database": task.database, "scratch_bytes": None, "mode": RestoreMode.REPLACE, "beside": names,
+            "after_restore": SCRIPT}  # fmt: skip
+    restore = world.restore(task, "unused").model_copy(update=asks)
+
+    failed = claim.pod(restore, after_restore={SCRIPT.key: "delete from orders; COMMIT; .shell id"}).run()
+    assert_failed(
+        failed, 7, "AfterRestoreFailed", "statement 2: the SQL runs in one transaction", "nothing was switched"
+    )
+    assert words(claim.file) == [("of staging",)]
+
+    sql = "update orders set words = n || '@example.invalid'; select * from orders;"
+    done = claim.pod(restore, after_restore={SCRIPT.key: sql}).run()
+    assert done.exit_code == 0, done.log
+    assert done.report is not None
+    assert done.report.restore is not None
+    assert done.report.restore.script is not None
+    assert done.report.restore.script.statements == 2
+    assert words(claim.file) == [("1@example.invalid",)]
+    assert words(claim.folder / names.old) == [("of staging",)]
+
+
+def words(file: Path) -> list[Any]:
+    with closing(sqlite3.connect(file)) as database:
+        return database.execute("select words from orders").fetchall()
