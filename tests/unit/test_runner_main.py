@@ -244,6 +244,16 @@ def test_the_deadline_ends_the_work_and_is_the_failure(context):
     assert (ended.failure.reason, ended.clean) == (Reason.DEADLINE_EXCEEDED, True)
 
 
+def test_work_that_tells_the_stop_itself_says_what_it_had_to_leave(context):
+    def work():
+        try:
+            context.stop.wait(30)
+        except HoldfastError as stopped:
+            raise HoldfastError(stopped.reason, f"{stopped.message}; half of it stays", stopped.remedy) from stopped
+
+    assert runner.supervise(work, context, 0.05).failure.message.endswith("; half of it stays")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 def test_a_signal_ends_the_work_and_is_the_failure_whatever_broke_because_of_it(context, number):
     def work():

@@ -25,8 +25,11 @@ class Target:
 
     has: Came | None
     calls: list[str] = field(default_factory=list)
+    breaks: HoldfastError | None = None
 
     def came(self, _manifest, _task):
+        if self.breaks is not None:
+            raise self.breaks
         return self.has
 
     def make(self, _manifest):
@@ -83,6 +86,26 @@ def differences(has: Came, task: RestoreTask) -> list[str]:
 )
 def test_a_restore_that_differs_has_failed(has, said):
     assert differences(has, a_task()) == [said]
+
+
+IN_IT = "all of the dump is in database orders, and was not compared"
+
+
+@pytest.mark.parametrize(
+    ("mode", "is_in_it", "anew"),
+    [
+        pytest.param(RestoreMode.REFUSE, True, True, id="Refuse"),
+        pytest.param(RestoreMode.INTO, True, False, id="Into"),
+        pytest.param(RestoreMode.REPLACE, False, False, id="Replace"),
+    ],
+)
+def test_who_cannot_look_says_where_the_dump_is_by_then(mode, is_in_it, anew):
+    broken = Target(None, breaks=HoldfastError(Reason.RESTORE_FAILED, "the server is gone", "read its log"))
+    with pytest.raises(HoldfastError, match="the server is gone") as caught:
+        restored.compared(broken, a_manifest(), a_task(mode=mode))
+    assert caught.value.reason is Reason.RESTORE_FAILED
+    assert (IN_IT in caught.value.message) == is_in_it
+    assert ("empty database" in caught.value.remedy) == anew
 
 
 def test_what_agrees_is_counted_and_named():

@@ -87,9 +87,12 @@ def _ended(work: Callable[[], Result], context: Context) -> End:
 
 
 def _told(error: Exception, context: Context) -> HoldfastError:
-    """Return what a person is told of an error: a stop explains what broke because of it."""
-    if context.stop.error is not None:
-        return context.stop.error
+    """Return what a person is told of an error: a stop explains what broke because of it.
+
+    Where the work has told the stop itself, it says what it had to leave.
+    """
+    if (asked := context.stop.error) is not None:
+        return error if isinstance(error, HoldfastError) and error.reason is asked.reason else asked
     if isinstance(error, HoldfastError):
         return error
     frames = traceback.extract_tb(error.__traceback__)

@@ -28,7 +28,7 @@ class Compared:
 
 def compared(target: Source, manifest: Manifest, task: RestoreTask) -> Compared:
     """Look at the target. Raises RestoreDiffers, which names each difference."""
-    came = target.came(manifest, task)
+    came = _looked_at(target, manifest, task)
     if came is None:
         return Compared()
     differences = [*_rows(came, manifest, task), *came.faults]
@@ -48,6 +48,20 @@ def compared(target: Source, manifest: Manifest, task: RestoreTask) -> Compared:
         server_version=came.server_version,
         tool_version=came.tool_version,
     )
+
+
+def _looked_at(target: Source, manifest: Manifest, task: RestoreTask) -> Came | None:
+    """Ask the target. Raises HoldfastError, which says that the dump is in the target, unless it is beside it."""
+    try:
+        return target.came(manifest, task)
+    except HoldfastError as error:
+        if task.mode is RestoreMode.REPLACE:
+            raise
+        raise HoldfastError(
+            error.reason,
+            f"{error.message}; all of the dump is in {target}, and was not compared with its manifest",
+            error.remedy + ("; restore into an empty database" if task.mode is RestoreMode.REFUSE else ""),
+        ) from error
 
 
 def _rows_are_comparable(manifest: Manifest, task: RestoreTask) -> bool:
