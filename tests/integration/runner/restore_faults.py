@@ -19,6 +19,7 @@ REFUSE, REPLACE = "Refuse", "Replace"
 MODES = (REFUSE, REPLACE)
 AS_BEFORE, WHOLE = "as before", "whole"
 FRESH = "the fresh database"
+IN_IT = "was not compared with its manifest"
 # A restore stands still at its index, or at the look at its statistics, for as long as a test keeps a lock.
 AT = {"restoring": 7801, "comparing": 7802}
 ORIGIN = """
@@ -454,8 +455,8 @@ def of_the_pod() -> Iterator[Fault]:
                 )  # fmt: skip
                 continue
             yield Fault(
-                stage, "the Pod is deleted (SIGTERM)", mode, killed(stage, mode, "TERM"), 9, "Interrupted", "SIGTERM",
-                **there, cut=(mode, stage) == (REPLACE, "comparing"),
+                stage, "the Pod is deleted (SIGTERM)", mode, killed(stage, mode, "TERM"), 9, "Interrupted",
+                IN_IT if in_it else "SIGTERM", **there, cut=(mode, stage) == (REPLACE, "comparing"),
             )  # fmt: skip
 
 
@@ -471,13 +472,14 @@ def of_the_server() -> Iterator[Fault]:
                 continue
             in_it = stage == "comparing" and mode == REFUSE
             there: dict[str, Any] = {"target": WHOLE, "next": "TargetNotEmpty"} if in_it else {"next": WHOLE}
+            says = IN_IT if in_it else ""
             fresh = {"left": FRESH} if mode == REPLACE and stage != "validating" else {}
             yield Fault(
-                stage, GONE, mode, server_gone(stage, mode, back=False), code, reason, **there, **fresh,
+                stage, GONE, mode, server_gone(stage, mode, back=False), code, reason, says, **there, **fresh,
             )  # fmt: skip
             if stage in ("restoring", "comparing", "switching"):
                 yield Fault(
-                    stage, BACK, mode, server_gone(stage, mode, back=True), code, reason, **there,
+                    stage, BACK, mode, server_gone(stage, mode, back=True), code, reason, says, **there,
                     cut=(mode, stage) == (REFUSE, "restoring"),
                 )  # fmt: skip
             elif stage == "checking":

@@ -27,7 +27,8 @@ it; no secret and no identity in log and report, nor in arguments and environmen
   before is beside it, whole as well.
 - **The next Pod** follows where the Job makes another, or you create the restore again. It brings the restore to its
   end (whole), finds that this is done (found), or says why not. In mode Refuse the dump is in the target before it is
-  compared: whoever ends the Pod in that moment leaves a target that is whole, but that nobody has compared.
+  compared: whoever ends the Pod in that moment leaves a target that is whole, but that nobody has compared; a report
+  says so.
 
 The reasons are explained in [Failures](failures.md); the faults of a backup are on [a page of their own](faults.md).
 137 is a container that was killed, which leaves no report.
@@ -44,8 +45,8 @@ ELSEWHERE = """
 | An application that connects again and again, and keeps a table locked, during the switch | test_replace.py |
 | Rights that are lacking are told before anything is done | test_replace.py, test_needs.py |
 | Scripts of MySQL's and MariaDB's with commands for the client | test_hostile_dumps.py |
-| MySQL and MariaDB: killed at each stage, a lock during the switch, a flipped bit | test_mysql_replace.py |
-| SQLite: readers and writers during the switch, a flipped bit, a full disk | test_sqlite.py |
+| MySQL and MariaDB: killed, or the server gone, at each stage; a kept lock, a flipped bit | test_mysql_replace.py |
+| SQLite: a changed artifact, a file that is there, a folder that is closed | test_sqlite.py |
 """
 
 

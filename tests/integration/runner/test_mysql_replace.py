@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.integration.runner.containers import docker, wait_for
 from tests.integration.runner.mysql_server import (
     OWNER,
     RESTORER,
@@ -16,7 +17,7 @@ from tests.integration.runner.mysql_server import (
 from tests.integration.runner.pod import Pod
 from tests.integration.runner.test_mysql_round_trip import backed_up
 from tests.integration.runner.test_verify import alter
-from tests.integration.runner.world import World, assert_failed
+from tests.integration.runner.world import World, assert_failed, assert_no_secret
 from tests.stack.fingerprint import differences
 
 from holdfast.api.restoring import RestoreMode
@@ -146,6 +147,32 @@ def test_killed_the_next_pod_brings_it_to_the_end(target: Target, phase: str) ->
     pod.wait_for_phase(phase)
     pod.kill()
     pod.result()
+    result = target.restore().run()
+    assert result.exit_code == 0, result.log
+    assert differences(target.backed_up, target.server.fingerprint(target.name)) == []
+    assert target.schemas() == [target.name, target.names.old]
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("phase", ["validating", "restoring", "comparing", "switching"])
+def test_its_server_gone_the_target_is_as_before_until_the_switch_and_the_next_pod_brings_it_to_the_end(
+    target: Target, phase: str
+) -> None:
+    target.let_replace()
+    pod = target.restore().start()
+    pod.wait_for_line(lambda line: line.get("phase") == phase, f"phase {phase}")
+    docker("kill", target.server.name)
+    try:
+        ended = pod.result()
+    finally:
+        docker("start", target.server.name)
+        wait_for(target.server.answers, f"{target.server.name} to be back", 90)
+    assert ended.exit_code in (3, 7), ended.log
+    assert "create another backup" not in ended.failure.remedy
+    assert len(ended.failure.remedy) > 20
+    assert_no_secret(ended)
+    if phase != "switching":
+        assert differences(target.before, target.server.fingerprint(target.name)) == []
     result = target.restore().run()
     assert result.exit_code == 0, result.log
     assert differences(target.backed_up, target.server.fingerprint(target.name)) == []
