@@ -156,3 +156,44 @@ def test_a_dropped_table_comes_back_in_production_when_that_is_confirmed_and_the
     assert back["phase"] == "Succeeded", back
     assert world.fingerprint(database) == broken
     assert world.fingerprint(back["replaced"]["name"]) == good
+
+
+def test_a_lower_environment_is_refreshed_masked_as_the_docs_show_and_not_at_all_unmasked(world: World):
+    # Given a database of staging with a good backup, and one of dev in its own state
+    above, below = world.a_database("above"), world.a_database("below")
+    world.psql(f"drop table if exists customers cascade; {CUSTOMERS}", above)
+    world.apply(
+        world.policy(world.backups, "above", {"environment": "staging", "database": {"name": above}}),
+        world.policy(world.backups, "below", {"environment": "dev", "database": {"name": below}}),
+        backup(world.backups, "above"),
+    )
+    assert world.finished(world.backups, "above")["phase"] == "Succeeded"
+    before = world.fingerprint(below)
+
+    # When it is restored without a word about masking
+    into = {"target": {"policyRef": {"name": "below"}}, "mode": "Replace"}
+    world.apply(restore(world, "unmasked", {"policyRef": {"name": "above"}}, **into))
+
+    # Then it is refused by name
+    refused = finished(world, "unmasked")
+    assert (refused["phase"], refused["failure"]["reason"]) == ("Failed", "MaskingMissing")
+    assert world.fingerprint(below) == before
+
+    # And when the page's own resources are applied, with these policies, each row is masked before anybody sees it
+    page = (ROOT / "docs/how-to/refresh-masked.md").read_text()
+    script, body = yaml_text.load_all(re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)[0])
+    body["spec"]["source"]["policyRef"]["name"], body["spec"]["target"]["policyRef"]["name"] = "above", "below"
+    for each in (script, body):
+        each["metadata"]["namespace"] = world.backups
+    world.apply(script, body)
+    status = finished(world, body["metadata"]["name"])
+    assert status["phase"] == "Succeeded", status
+    assert status["afterRestore"]["statements"] == 2
+    seen = world.psql("select string_agg(name || ' ' || email, ', ' order by id) from customers", below)
+    assert "Customer 1 customer-1@example.invalid, Customer 2 customer-2@example.invalid" in seen
+
+
+CUSTOMERS = (
+    "create table customers (id int, name text, email text); create table sessions (id int); "
+    "insert into customers values (1, 'Ada', 'ada@shop.example'), (2, 'Bob', 'bob@shop.example')"
+)
