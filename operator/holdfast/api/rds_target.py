@@ -75,7 +75,7 @@ class RDSTarget(SpecModel):
         "is the engine's default.",
     )
     tags: dict[str, Annotated[str, Field(max_length=256)]] | None = Field(
-        None, max_length=40, description="Tags of what is made, beside those that Holdfast knows it by. Default: none."
+        None, max_length=16, description="Tags of what is made, beside those that Holdfast knows it by. Default: none."
     )
 
 
@@ -84,7 +84,7 @@ class RestoredInstance(StatusModel):
 
     kind: Literal["instance", "cluster"] = Field(description="What was made: instance or cluster.")
     identifier: str = Field(max_length=255, description="Its identifier.")
-    arn: str = Field(max_length=512, description="Its ARN.")
+    arn: str = Field(max_length=512, description="ARN of the instance or cluster.")
     address: str = Field(max_length=253, description="Host name to connect to; of a cluster, that of its writer.")
     port: int = Field(ge=1, le=65535, description="Port to connect to.")
     engine: str = Field(max_length=255, description="Database engine, as RDS names it.")
