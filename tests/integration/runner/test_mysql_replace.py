@@ -167,10 +167,11 @@ def test_its_server_gone_the_target_is_as_before_until_the_switch_and_the_next_p
     finally:
         docker("start", target.server.name)
         wait_for(target.server.answers, f"{target.server.name} to be back", 90)
-    assert ended.exit_code in (3, 7), ended.log
-    assert "create another backup" not in ended.failure.remedy
-    assert len(ended.failure.remedy) > 20
     assert_no_secret(ended)
+    assert ended.exit_code in (3, 7) or (phase == "switching" and ended.exit_code == 0), ended.log  # it may be too late
+    if ended.exit_code:
+        assert "create another backup" not in ended.failure.remedy
+        assert len(ended.failure.remedy) > 20
     if phase != "switching":
         assert differences(target.before, target.server.fingerprint(target.name)) == []
     result = target.restore().run()
