@@ -351,7 +351,7 @@ def of_processes() -> Iterator[Fault]:
             "SIGTERM",
             cut=form == "custom",
         )
-        yield Fault(dumping, "the deadline passes", late(form), 8, "DeadlineExceeded", "6 seconds")
+        yield Fault(dumping, "the deadline passes", late(form), 8, "DeadlineExceeded", "6 s")
         yield Fault(
             dumping,
             "pg_dump writes everything and exits 1",

@@ -202,7 +202,7 @@ def of(family: Family) -> Iterator[Fault]:
     yield Fault(dumping, "the runner is killed (SIGKILL)", told(family, "KILL"), 137, left="an upload")
     yield Fault(dumping, "the Pod is deleted (SIGTERM)", told(family, "TERM"), 9, "Interrupted", "SIGTERM")
     late = told(family, "", deadline_seconds=6)
-    yield Fault(dumping, "the deadline passes", late, 8, "DeadlineExceeded", "6 seconds")
+    yield Fault(dumping, "the deadline passes", late, 8, "DeadlineExceeded", "6 s")
     yield Fault(
         dumping,
         f"{tool} writes everything and exits 1",

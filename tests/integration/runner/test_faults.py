@@ -17,7 +17,7 @@ def test_the_deadline_ends_a_backup_well(world: World, big: str) -> None:
     pod = world.pod(task)
     with mid_dump(world, pod):
         result = pod.result()
-    assert_failed(result, 8, "DeadlineExceeded", "15 seconds")
+    assert_failed(result, 8, "DeadlineExceeded", "15 s")
     world.assert_nothing_left(task)
 
 

@@ -381,7 +381,7 @@ def test_the_deadline_ends_a_copy_that_waits(world: World, claim: Claim) -> None
     pod = claim.pod(task)
     with mid_copy(claim, pod):
         result = pod.result()
-    assert_failed(result, 8, "DeadlineExceeded", "4 seconds")
+    assert_failed(result, 8, "DeadlineExceeded", "4 s")
     world.assert_nothing_left(task)
 
 
