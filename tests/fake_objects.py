@@ -10,6 +10,7 @@ import pickle
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, TypeVar
 
+from holdfast.api.crd import UNSEEN
 from holdfast.kube.errors import AlreadyExists, Conflict, NotFound, Refused
 from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES, RESTORES, Kind
 
@@ -18,6 +19,7 @@ Page = list[Body]
 T = TypeVar("T")
 OPERATOR = "system:serviceaccount:holdfast:holdfast"
 WHEN = "2026-11-22T08:45:00Z"
+_OURS = (BACKUPS, POLICIES, RESTORES)
 _WITH_STATUS = (BACKUPS, POLICIES, RESTORES, JOBS, PODS)
 _WITH_GENERATION = (BACKUPS, POLICIES, RESTORES, JOBS)
 _SERVERS_OWN = ("uid", "creationTimestamp", "generation", "namespace", "name", "resourceVersion")
@@ -86,6 +88,8 @@ class FakeObjects:
             meta.pop(name, None)
         if kind in _WITH_STATUS:
             body.pop("status", None)
+        if kind in _OURS:
+            body["status"] = dict(UNSEEN)
         return self.put(kind, {"apiVersion": kind.api_version, "kind": kind.kind, **body})
 
     async def patch(self, kind: Kind, namespace: str, name: str, body: Body, *, subresource: str | None = None) -> Body:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from holdfast import naming
+from holdfast.api.crd import UNSEEN
 from holdfast.kube.client import KubeClient
 from holdfast.kube.errors import AlreadyExists, Conflict, KubeError, NotFound, Refused
 from holdfast.kube.kinds import BACKUPS, EVENTS, LEASES
@@ -124,7 +125,7 @@ class KubeContract:
             await client.patch(
                 BACKUPS, namespace, unique, {"metadata": version, "status": {"phase": "Failed"}}, subresource="status"
             )
-        assert (await client.get(BACKUPS, namespace, unique))["status"] == {"phase": "Running"}
+        assert (await client.get(BACKUPS, namespace, unique))["status"] == {**UNSEEN, "phase": "Running"}
 
     async def test_a_patch_for_another_uid_changes_nothing(
         self, client: KubeClient, namespace: str, unique: str
@@ -160,13 +161,13 @@ class KubeContract:
 
     async def test_status_and_the_rest_are_written_apart(self, client: KubeClient, namespace: str, unique: str) -> None:
         created = await client.create(BACKUPS, namespace, {**a_backup(unique), "status": {"phase": "Running"}})
-        assert "status" not in created
+        assert created["status"] == UNSEEN
         both = {"spec": {"retentionDays": 7}, "status": {"phase": "Running"}}
         by_status = await client.patch(BACKUPS, namespace, unique, both, subresource="status")
-        assert (by_status["spec"], by_status["status"]) == (created["spec"], {"phase": "Running"})
+        assert (by_status["spec"], by_status["status"]) == (created["spec"], {**UNSEEN, "phase": "Running"})
         both["status"]["phase"] = "Failed"
         by_the_rest = await client.patch(BACKUPS, namespace, unique, {**both, "metadata": {"labels": {"a": "1"}}})
-        assert by_the_rest["status"] == {"phase": "Running"}
+        assert by_the_rest["status"] == {**UNSEEN, "phase": "Running"}
         assert by_the_rest["metadata"]["labels"] == {"a": "1"}
 
     async def test_the_generation_counts_what_is_asked_for(

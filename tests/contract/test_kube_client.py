@@ -99,7 +99,7 @@ async def test_a_patch_of_status_leaves_the_spec_alone(client: KubeClient, names
     created = await client.create(BACKUPS, namespace, a_backup(unique))
     body = {"spec": {"retentionDays": 7}, "status": {"phase": "Running", "jobName": unique}}
     patched = await client.patch(BACKUPS, namespace, unique, body, subresource="status")
-    assert patched["status"] == {"phase": "Running", "jobName": unique}
+    assert patched["status"] == {**created["status"], "phase": "Running", "jobName": unique}
     assert patched["spec"] == created["spec"]
     assert patched["metadata"]["generation"] == created["metadata"]["generation"]
 

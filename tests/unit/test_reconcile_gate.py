@@ -186,7 +186,7 @@ async def test_an_operator_that_dies_at_any_call_takes_one_backup_and_releases_o
     for step in range(8):
         with contextlib.suppress(Killed):
             await looked_at(cluster, client=mortal)
-            if backups(cluster) and "status" not in cluster.all(BACKUPS)[0]:
+            if backups(cluster) and "phase" not in cluster.all(BACKUPS)[0]["status"]:
                 ends(cluster)
             elif step > 4:
                 await looked_at(cluster, BEFORE, mortal)
@@ -203,7 +203,7 @@ async def test_whatever_the_api_server_answers_instead_it_has_one_backup_and_is_
     for _ in range(5):
         with contextlib.suppress(KubeError):  # the queue asks again
             await looked_at(cluster, client=moody)
-            if backups(cluster) and "status" not in cluster.all(BACKUPS)[0]:
+            if backups(cluster) and "phase" not in cluster.all(BACKUPS)[0]["status"]:
                 ends(cluster)
     assert (backups(cluster), suspended(cluster)) == ([NAME], False)
 

@@ -38,7 +38,7 @@ def forget(world: World, database: str) -> None:
     world.db.sql(database, f"drop owned by {ROLE}; drop role {ROLE}")
 
 
-RIGHTS = "## A user with no more rights than needed"
+RIGHTS = "## A user with only the rights that it needs"
 LARGE_OBJECTS, ROW_SECURITY = "### Large objects", "### Row-level security"
 
 
