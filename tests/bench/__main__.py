@@ -7,10 +7,17 @@ from pathlib import Path
 from tests.bench import cluster, due, dump, lives, mysql, operator, planning, restore, sweep
 from tests.bench.figures import LATEST, Figure, show, write
 
+
+def own(only: Sequence[str]) -> list[Figure]:
+    """Measure the processor time of Holdfast's own process, of each engine."""
+    return [*dump.own(only), *mysql.own(only)]
+
+
 PARTS = {
     "dump": dump.measure,
     "mysql": mysql.mysql,
     "mariadb": mysql.mariadb,
+    "own": own,
     "memory": dump.memory,
     "restore": restore.measure,
     "switch": restore.switch,
@@ -40,7 +47,7 @@ def main() -> None:
         action="append",
         default=[],
         metavar="TEXT",
-        help="of the dumps, those whose name has TEXT, and no counting; repeatable",
+        help="of the dumps, those whose name has TEXT; repeatable",
     )
     parser.add_argument("--output", type=Path, default=LATEST, metavar="FILE", help="where the figures go")
     said = parser.parse_args()

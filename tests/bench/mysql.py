@@ -1,7 +1,8 @@
 """MySQL and MariaDB: our runner beside the bare tool with the same flags, and beside what others do."""
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from tests.bench.figures import Figure
 from tests.bench.ours import DEADLINE, Ours, a_world
@@ -10,6 +11,7 @@ from tests.bench.turns import GIGABYTES, in_turn, ratio, seconds
 from tests.integration.runner.containers import remove, wait_for
 from tests.integration.runner.mysql_server import MARIADB, MYSQL, Family, MySQLServer
 from tests.integration.runner.servers import PASSWORD, USER
+from tests.integration.runner.world import World
 
 from holdfast.api.database import Engine, TLSMode
 from holdfast.api.policy import Dump
@@ -74,7 +76,18 @@ def mariadb(only: Sequence[str]) -> list[Figure]:
     return _measure(MARIADB, only)
 
 
-def _measure(family: Family, only: Sequence[str]) -> list[Figure]:
+def own(_only: Sequence[str]) -> list[Figure]:
+    """Measure the processor time of Holdfast's own process, for MySQL and for MariaDB."""
+    figures: list[Figure] = []
+    for family in (MYSQL, MARIADB):
+        with _filled(family) as (_, server, shell):
+            figures += shell.own(family.engine, _bare(server))
+    return figures
+
+
+@contextmanager
+def _filled(family: Family) -> Iterator[tuple[World, MySQLServer, Shell]]:
+    """A server with the sample, and the tools beside it."""
     with a_world() as world:
         name = f"{world.network}-{family.engine}"
         try:
@@ -82,11 +95,15 @@ def _measure(family: Family, only: Sequence[str]) -> list[Figure]:
             _fill(server)
             with a_shell(world, f"holdfast-bench-{family.engine}:latest", {}) as shell:
                 shell(f"printf %s {shlex.quote(option_file(USER, PASSWORD))} > /tmp/client.cnf")
-                ours = Ours(world, family.dump)
-                times = in_turn(_candidates(ours, shell, server), only)
-                own = [] if only else shell.own(family.engine, _bare(server))
+                yield world, server, shell
         finally:
             remove(name)
+
+
+def _measure(family: Family, only: Sequence[str]) -> list[Figure]:
+    with _filled(family) as (world, server, shell):
+        ours = Ours(world, family.dump)
+        times = in_turn(_candidates(ours, shell, server), only)
     bare, *others = [name for name in times if "Holdfast" not in name] or [""]
     pairs = [
         (GZIP, bare, 1.3),
@@ -95,7 +112,7 @@ def _measure(family: Family, only: Sequence[str]) -> list[Figure]:
         *((GZIP, other, 1) for other in others),
     ]
     ratios = [figure for pair in pairs for figure in ratio(family.engine, times, *pair)]
-    return [*seconds(family.engine, times), *ratios, *ours.start(), *own]
+    return [*seconds(family.engine, times), *ratios, *ours.start()]
 
 
 def _fill(server: MySQLServer) -> None:
