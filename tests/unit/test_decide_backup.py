@@ -23,7 +23,7 @@ from holdfast.api.job import PodWanted
 from holdfast.decide.backup import attempts
 from holdfast.decide.backup.observation import BACKUP, CLEANUP, Observation
 from holdfast.decide.backup.steps import decide
-from holdfast.decide.decision import RETIRED_SECONDS, Create, Decision, Delete, Do, Expire, Learn, Rest, What
+from holdfast.decide.decision import Create, Decision, Delete, Do, Expire, Learn, Rest, What
 from holdfast.errors import EXIT_CODES, FINAL_EXIT_CODES, ExitCode, Reason
 from holdfast.sentences import EVENT_BYTES
 
@@ -406,9 +406,9 @@ def test_a_server_that_another_image_fits_is_backed_up_by_that_one(reason, known
     assert f"with image {key}" in decision.announcement.message
 
 
-def test_the_job_that_another_image_follows_is_let_go_before_it_is_out_of_sight():
+def test_the_job_that_another_image_follows_is_let_go_in_five_minutes_before_it_is_out_of_sight():
     o = met(NEW, 15, ttl_set=False)
-    assert with_images(o) == Do(Expire(o.job, RETIRED_SECONDS))
+    assert with_images(o) == Do(Expire(o.job, 300))
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,13 @@
 """What becomes of a migration Job that asks for a backup before it: decided, without any cluster."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from tests.builders import NOW, ago
 
+from holdfast import clock
 from holdfast.decide.decision import Do, MakeBackup, ReleaseJob, Rest, Tell
 from holdfast.decide.gate import AGAIN, BackupBefore, Observation, Other, decide, standing
 from holdfast.decide.migrations import MigrationJob, migration_job
@@ -76,6 +77,43 @@ def test_what_a_person_is_shown_of_a_job_is_short_and_in_one_line():
     assert (len(job.revision), job.revision[:4]) == (256, "v2 y")
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [("x" * 256, "x" * 256), ("x" * 257, "x" * 255 + "…"), ("x" + "\n" * 256 + "y", "x ")],
+    ids=["as long as may be", "longer by one", "what is out of bounds is not looked at"],
+)
+def test_a_request_is_cut_before_anything_is_done_with_it(said: str, shown: str):
+    body = a_body()
+    body["metadata"]["annotations"] = {"holdfast.dev/backup-now": said}
+    assert migration_job(body).request == shown
+
+
+def test_a_job_without_a_version_or_a_time_is_as_old_as_can_be():
+    body = a_body()
+    known = migration_job(body)
+    assert (known.resource_version, known.created) == ("7", datetime(2026, 11, 22, 1, tzinfo=UTC))
+    del body["metadata"]["resourceVersion"], body["metadata"]["creationTimestamp"]
+    job = migration_job(body)
+    assert (job.resource_version, job.created) == ("0", clock.EPOCH)
+
+
+@pytest.mark.parametrize("kind", ["Complete", "Failed"])
+@pytest.mark.parametrize(("status", "finished"), [("True", True), ("False", False), ("Unknown", False)])
+def test_a_job_has_ended_only_when_its_condition_is_true(kind: str, status: str, finished: bool):
+    body = a_body() | {"status": {"conditions": [{"type": kind, "status": status}]}}
+    assert migration_job(body).finished is finished
+
+
+@pytest.mark.parametrize(
+    ("changes", "held"),
+    [({}, True), ({"suspended": False}, False), ({"complete": True}, False), ({"failed": True}, False),
+     ({"deleting": True}, False)],
+    ids=["suspended", "it runs", "it is complete", "it failed", "it is being deleted"],
+)  # fmt: skip
+def test_a_job_is_held_while_it_waits_and_may_still_be_let_go(changes: dict[str, bool], held: bool):
+    assert a_migration(**changes).held is held
+
+
 def test_the_backups_name_is_the_same_for_the_same_job_policy_and_request_alone():
     job = a_migration()
     others = [a_migration(uid="j-2"), a_migration(policy="carts"), a_migration(request="again")]
@@ -99,11 +137,13 @@ def test_it_is_released_when_that_has_succeeded():
     ("o", "reason", "says"),
     [
         (seen(backup=RUNS), "MigrationHeld", "until DatabaseBackup migrate-before-"),
+        (seen(policy=False, backup=RUNS), "MigrationHeld", "until DatabaseBackup migrate-before-"),
         (seen(others=(another(10, begun=True),)), "MigrationWaits", "until Job other"),
         (seen(backup=replace(GOOD, released=True)), "MigrationSuspended", "does not release it again"),
     ],
-    ids=["while its backup is under way", "while another one of its policy migrates", "suspended again by a person"],
-)
+    ids=["while its backup is under way", "the policy went when the backup had begun",
+         "while another one of its policy migrates", "suspended again by a person"],
+)  # fmt: skip
 def test_it_stays_suspended_and_is_told_why(o: Observation, reason: str, says: str):
     warning, why, sentence = told(o)
     assert (warning, why) == (False, reason)
@@ -181,6 +221,17 @@ def test_of_two_jobs_at_once_the_older_goes_first_and_nobody_waits_for_one_that_
     assert (decide(seen(others=others), NOW) == Do(MakeBackup(a_migration().backup_name))) is goes
 
 
+def test_of_several_that_go_first_the_oldest_is_named():
+    others = tuple(replace(another(age), name=name) for name, age in [("third", 70), ("first", 90), ("second", 80)])
+    assert "until Job first, which" in told(seen(others=others))[2]
+
+
+def test_a_job_never_waits_for_itself():
+    job = a_migration(created=ago(60))
+    itself = Other(job.name, job.uid, job.created, begun=True, stuck=False)
+    assert decide(seen(job, others=(itself,)), NOW) == Do(MakeBackup(job.backup_name))
+
+
 def test_two_jobs_of_one_second_never_wait_for_each_other():
     one, two = a_migration(created=NOW), a_migration(created=NOW, uid="j-2", name="other")
     stands = (standing(one, None), standing(two, None))
@@ -200,6 +251,7 @@ def test_two_jobs_of_one_second_never_wait_for_each_other():
         (a_migration(), FAILED, (False, True)),
         (a_migration(), replace(RUNS, ours=False), (False, True)),
         (a_migration(suspended=False), GOOD, (True, False)),
+        (a_migration(suspended=False), FAILED, (True, False)),
         (a_migration(suspended=False), None, (True, False)),
         (a_migration(suspended=False, deleting=True), GOOD, (True, False)),
         (a_migration(deleting=True), GOOD, None),
@@ -207,7 +259,8 @@ def test_two_jobs_of_one_second_never_wait_for_each_other():
         (a_migration(suspended=False, failed=True), GOOD, None),
     ],
     ids=["waits", "its backup runs", "is about to go", "its backup failed", "its name is taken", "migrates",
-         "migrates, and was never held", "migrates, and is being deleted", "deleted while held", "succeeded", "failed"],
+         "migrates, though its backup failed", "migrates, and was never held", "migrates, and is being deleted",
+         "deleted while held", "succeeded", "failed"],
 )  # fmt: skip
 def test_how_a_job_stands_to_others_of_its_policy(job, backup, stands):
     found = standing(job, backup)

@@ -13,7 +13,7 @@ from holdfast.contract.paths import CONTAINER, TASK_VARIABLE
 from holdfast.contract.report import Outcome, Report
 from holdfast.contract.task import CleanupTask, Task
 from holdfast.decide import job_life
-from holdfast.decide.decision import Create, Do, Expire
+from holdfast.decide.decision import Create, Do, Expire, Learn, What
 from holdfast.decide.job_life import GivenUp, Over, Step, Work
 from holdfast.decide.resolve import resolve
 from holdfast.decide.seen import Asked, Seen
@@ -117,6 +117,11 @@ async def test_a_job_that_the_api_server_refuses_is_told(monkeypatch: pytest.Mon
     assert isinstance(step, job_life.Hindered)
     assert step.by.reason == Reason.JOB_REFUSED
     assert "exceeded quota" in step.by.message
+
+
+def test_nothing_was_asked_until_somebody_has_asked():
+    seen = Seen(NAME, a_job(name=NAME, complete=True))
+    assert job_life.step(work_of(BACKUPS_OWN), seen, Asked(), NOW) == Do(Learn(What.PODS))
 
 
 @OWNERS

@@ -1,5 +1,6 @@
 """Whose a Job is, by kind and uid: what is written into it, and what is read of it again."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -50,6 +51,14 @@ def test_what_is_written_of_an_owner_is_read_again(kind: str):
 @pytest.mark.parametrize("kind", naming.OWNER_LABELS)
 def test_labels_alone_make_no_owner(kind: str):
     assert not ownership.is_ours(job_view(a_child(an_owner(kind))), OwnerRef(kind, UID))
+
+
+def test_a_job_that_is_to_outlive_its_resource_is_believed_by_its_maker_and_only_without_an_owner():
+    owner = an_owner("DatabaseBackup")
+    ref, ours, owned = OwnerRef(owner.kind, UID), job_view(a_child(owner)), job_view(a_child(owner, owner.reference()))
+    assert ownership.is_ours(replace(ours, made_by="us"), ref, "us")
+    assert not ownership.is_ours(replace(ours, made_by="mallory"), ref, "us")
+    assert not ownership.is_ours(replace(owned, made_by="us"), ref, "us")
 
 
 def test_a_pod_of_a_job_that_is_gone_counts_for_the_kind_that_it_is_labelled_for():

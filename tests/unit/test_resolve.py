@@ -49,14 +49,19 @@ def test_a_policys_own_authority_takes_the_place_of_the_charts_of_whichever_kind
     assert not (resolved.storage.s3.ca_secret_name and resolved.storage.s3.ca_config_map_name)
 
 
-def test_resources_and_node_selectors_are_taken_whole():
-    chart = {"job": {"resources": {"limits": {"cpu": "2"}}, "nodeSelector": {"disk": "fast"}}}
-    policy = a_policy(job={"resources": {"limits": {"memory": "1Gi"}}, "nodeSelector": {"zone": "a"}})
+def test_resources_and_where_a_pod_may_run_are_taken_whole():
+    term = {"labelSelector": {"matchLabels": {"app": "a"}}, "topologyKey": "zone"}
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": [term]}
+    near, far = {"podAffinity": required}, {"podAntiAffinity": required}
+    chart = {"job": {"resources": {"limits": {"cpu": "2"}}, "nodeSelector": {"disk": "fast"}, "affinity": near}}
+    own = {"resources": {"limits": {"memory": "1Gi"}}, "nodeSelector": {"zone": "a"}, "affinity": far}
+    policy = a_policy(job=own)
 
     job = resolve(policy, settings(defaults=chart)).job
 
     assert job.resources.to_dict() == {"limits": {"memory": "1Gi"}}
     assert job.node_selector == {"zone": "a"}
+    assert job.affinity.to_dict() == far
 
 
 def test_resolving_twice_changes_nothing():
@@ -145,6 +150,16 @@ def test_the_newest_image_of_the_engine_is_taken():
     images = {"postgres-9": "old", "postgres-17": "new", "postgres-x": "odd", "mysql-99": "other"}
 
     assert runner_image(a_policy().database.engine, settings(images=images)) == ("postgres-17", "new")
+
+
+@pytest.mark.parametrize("engine", Engine)
+def test_without_an_image_the_key_that_is_given_as_an_example_is_one_that_would_be_taken(engine):
+    with pytest.raises(HoldfastError) as caught:
+        runner_image(engine, settings(images={}))
+
+    key = caught.value.remedy.rpartition("e.g. ")[2]
+    assert caught.value.reason is Reason.IMAGE_NOT_SET
+    assert runner_image(engine, settings(images={key: "x"})) == (key, "x")
 
 
 @pytest.mark.parametrize(("engine", "key"), [("mysql", "mysql-9"), ("mariadb", "mariadb-11")])

@@ -64,6 +64,22 @@ def test_the_charts_default_may_be_a_store(storage, store, bucket, secret):
 
 
 @pytest.mark.parametrize(
+    ("storage", "default"),
+    [({"store": "eu"}, {}), ({}, {"store": "eu"})],
+    ids=["the policy names it", "the chart names it"],
+)
+def test_a_store_leaves_all_else_of_the_charts_defaults_in_force(storage, default):
+    encryption = {"age": {"recipients": [f"age1{'q' * 58}"]}}
+    chart = {"storage": {"encryption": encryption, **default}, "job": {"backoffLimit": 5}}
+
+    resolved = resolve(a_policy(storage=storage), settings(stores=STORES, defaults=chart))
+
+    assert resolved.storage.s3.bucket == "eu-backups"
+    assert resolved.storage.encryption.to_dict() == encryption
+    assert resolved.job.backoff_limit == 5
+
+
+@pytest.mark.parametrize(
     ("stores", "there"),
     [(STORES, "they name archive, eu"), ({}, "they name no store")],
     ids=["others are there", "there are none"],
