@@ -9,7 +9,7 @@ from tests.builders import NOW, ago
 
 from holdfast import clock
 from holdfast.decide.decision import Do, MakeBackup, ReleaseJob, Rest, Tell
-from holdfast.decide.gate import AGAIN, BackupBefore, Observation, Other, decide, standing
+from holdfast.decide.gate import BackupBefore, Observation, Other, decide, standing
 from holdfast.decide.migrations import MigrationJob, migration_job
 
 RUNS, GOOD = BackupBefore(ours=True), BackupBefore(ours=True, good=True, over=True)
@@ -184,8 +184,8 @@ def test_what_is_said_fits_into_an_event_with_what_to_do_however_long_the_reason
     assert sentence.endswith("tries again each minute")
 
 
-def test_what_the_api_server_refuses_is_asked_for_again():
-    assert decide(seen(refused="exceeded quota"), NOW).due == NOW + AGAIN
+def test_what_the_api_server_refuses_is_asked_for_again_each_minute():
+    assert decide(seen(refused="exceeded quota"), NOW).due == NOW + timedelta(minutes=1)
 
 
 @pytest.mark.parametrize(
@@ -202,6 +202,10 @@ def test_a_job_that_has_ended_or_goes_is_left_alone(job: MigrationJob, backup: B
 @pytest.mark.parametrize("backup", [RUNS, GOOD, FAILED], ids=["runs", "good", "failed"])
 def test_a_job_that_runs_is_never_touched(backup: BackupBefore):
     assert decide(seen(a_migration(suspended=False), backup=backup), NOW) == Rest()
+
+
+def test_a_job_whose_wish_changed_after_its_backup_was_taken_was_held():
+    assert decide(seen(a_migration(suspended=False), held_before=True), NOW) == Rest()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What becomes of a migration Job that has failed and asks for a rollback: decided, without any cluster."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,8 +9,8 @@ from tests.builders import NOW, ago
 from tests.unit.test_gate import GOOD, a_body, a_migration, another, seen, told
 
 from holdfast.api.restore_status import Phase
-from holdfast.decide.decision import Do, MakeRestore, Rest
-from holdfast.decide.gate import AGAIN, decide, standing
+from holdfast.decide.decision import Do, MakeBackup, MakeRestore, Rest
+from holdfast.decide.gate import decide, standing
 from holdfast.decide.migrations import MigrationJob, migration_job
 from holdfast.decide.rollback import Rollback, WayBack
 from holdfast.manifests import rollback as manifest
@@ -74,19 +75,41 @@ def test_how_the_rollback_stands_is_told_on_the_job(o: Any, warning: bool, reaso
     assert says in told(o)[2]
 
 
-def test_what_the_api_server_refuses_is_asked_for_again():
-    assert decide(failed(refused="exceeded quota"), NOW).due == NOW + AGAIN
+def test_what_the_api_server_refuses_is_asked_for_again_each_minute():
+    assert decide(failed(refused="exceeded quota"), NOW).due == NOW + timedelta(minutes=1)
+
+
+def test_where_the_backup_is_gone_the_restore_is_told_without_its_name():
+    assert told(failed(back=None, there=MINE))[2].endswith("goes back to before this Job")
 
 
 def test_the_next_migration_waits_until_the_rollback_is_made_and_until_it_has_ended():
     due = standing(FAILED, GOOD, BACK, None)
     assert due is not None
-    assert due.begun
+    assert (due.begun, due.stuck) == (True, False)
     assert standing(FAILED, GOOD, BACK, MINE) is None  # from here on the restore itself is waited for
     assert told(seen(others=(another(10, begun=True),)))[1] == "MigrationWaits"
     warning, reason, says = told(seen(restoring="migrate-rollback-1"))
     assert (warning, reason) == (False, "MigrationWaits")
     assert "until DatabaseRestore migrate-rollback-1" in says
+    assert "until Job other" in told(seen(others=(another(10, begun=True),), restoring="migrate-rollback-1"))[2]
+
+
+@pytest.mark.parametrize(
+    ("job", "back"),
+    [(replace(FAILED, on_failure=""), BACK), (replace(FAILED, failed=False, complete=True), BACK),
+     (FAILED, replace(BACK, made=True)), (FAILED, None)],
+    ids=["it does not ask", "it succeeded", "the restore was made", "no backup is there"],
+)  # fmt: skip
+def test_a_job_that_is_not_to_be_rolled_back_is_in_nobodys_way_when_it_has_ended(
+    job: MigrationJob, back: WayBack | None
+):
+    assert standing(job, GOOD, back) is None
+
+
+def test_a_job_that_asks_for_a_rollback_has_its_backup_made_like_any_other():
+    job = annotated(**{"on-failure": "rollback"})
+    assert decide(seen(job), NOW) == Do(MakeBackup(job.backup_name))
 
 
 @pytest.mark.parametrize("value", ["Rollback", "undo", "rollback "])
@@ -104,6 +127,11 @@ def test_the_rollbacks_name_is_the_jobs_own_whatever_its_annotations_say():
     long = replace(FAILED, name="migrate." + "x" * 300).rollback_name
     assert len(long) <= 63
     assert "." not in long
+
+
+@pytest.mark.parametrize("value", ["x", "x" * 64], ids=["the shortest", "the longest"])
+def test_a_confirmation_that_a_restore_can_repeat_is_taken_as_it_is(value: str):
+    assert annotated(confirm=value).confirm == value
 
 
 @pytest.mark.parametrize("value", ["x" * 65, ""], ids=["too long", "empty"])
