@@ -33,11 +33,6 @@ class Rollback:
     ours: bool  # it restores this Job's backup in its place
     phase: Phase | None = None
 
-    @property
-    def over(self) -> bool:
-        """Whether it has ended."""
-        return self.phase is not None and self.phase.is_final
-
 
 def is_due(job: MigrationJob, back: WayBack | None, there: Rollback | None) -> bool:
     """Whether a restore is to be made for this Job: it ran, failed, and asks for it."""
