@@ -22,9 +22,7 @@ IMAGE = "holdfast-bench:latest"
 SCRATCH = 8 if GIGABYTES <= 2 else 12  # GiB
 SCALE_PER_GB = 4.0  # the sample is some 250 MB on its server at scale 1
 RECIPIENT = "age1zd5883cj64l8849f66m3724fpavwzaq3pau92lr5fvsgwauxt9lq4px9ek"
-VARIABLES = {
-    "PGUSER": USER, "PGPASSWORD": PASSWORD, "RESTIC_PASSWORD": "bench", "RESTIC_CACHE_DIR": "/tmp/restic",
-}  # fmt: skip
+VARIABLES = {"PGUSER": USER, "PGPASSWORD": PASSWORD}
 BARE, BARE_CUSTOM = "pg_dump > /dev/null", "pg_dump -Fc -Z0 > /dev/null"
 GZIP = "Holdfast sql + gzip"
 # Holdfast's candidate, against which other, the most that it should be.

@@ -61,6 +61,7 @@ def a_shell(world: World, image: str, variables: Mapping[str, str]) -> Iterator[
     all_of_them = {
         "AWS_ACCESS_KEY_ID": store.access_key, "AWS_SECRET_ACCESS_KEY": store.secret_key,
         "AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/tmp/aws",
+        "RESTIC_PASSWORD": "bench", "RESTIC_CACHE_DIR": "/tmp/restic",
     } | dict(variables)  # fmt: skip
     environment = [item for key, value in all_of_them.items() for item in ("--env", f"{key}={value}")]
     docker("run", "--detach", "--name", name, "--network", world.network, *environment, image)
