@@ -60,6 +60,17 @@ class State(Enum):
     DELETED = "the Job is being deleted; then the operator creates it again"
 
 
+# How a backup and a restore say it, while it goes on.
+SENTENCES = {
+    State.RUNS: "the Job is running",
+    State.BESIDE: (
+        "the runner has ended; the Pod's other containers have a minute to end, then the operator ends the Job"
+    ),
+    State.REPLACED: "a Pod failed, and the Job replaces it",
+    State.LAST_ENDED: "the runner has ended, and the Job is about to end",
+}
+
+
 @dataclass(frozen=True)
 class GoesOn:
     """Nothing is to be done."""

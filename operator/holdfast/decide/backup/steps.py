@@ -51,14 +51,6 @@ NEAR = timedelta(minutes=1)  # until those who come soon in the queue are told a
 OTHER_IMAGE = (Reason.TOOL_TOO_OLD, Reason.TOOL_TOO_NEW)  # what a Job with another image may mend
 # Said from the id on until the Pod runs: a thousand backups at once cost a thousand writes less.
 STARTING = ("Starting", "the Job's Pod is starting")
-SENTENCES = {
-    State.RUNS: "the Job is running",
-    State.BESIDE: (
-        "the runner has ended; the Pod's other containers have a minute to end, then the operator ends the Job"
-    ),
-    State.REPLACED: "a Pod failed, and the Job replaces it",
-    State.LAST_ENDED: "the runner has ended, and the Job is about to end",
-}
 
 
 def decide(o: Observation, settings: Settings, now: datetime) -> Decision:
@@ -224,7 +216,7 @@ def _going_on(o: Observation, state: State, due: datetime, wanted: PodWanted | N
     """Say that it runs, and what else goes on."""
     if state is State.DELETED:
         return Rest(due)
-    return Write(statuses.running(o.backup, now, _retries(o), SENTENCES[state], wanted), due=due)
+    return Write(statuses.running(o.backup, now, _retries(o), job_life.SENTENCES[state], wanted), due=due)
 
 
 def _retries(o: Observation) -> int:

@@ -39,14 +39,6 @@ from holdfast.errors import HoldfastError, Reason
 from holdfast.settings import Settings
 
 SOON = timedelta(seconds=1)  # until another one that is just being begun can be seen
-SENTENCES = {
-    State.RUNS: "the Job is running",
-    State.BESIDE: (
-        "the runner has ended; the Pod's other containers have a minute to end, then the operator ends the Job"
-    ),
-    State.REPLACED: "a Pod failed, and the Job replaces it",
-    State.LAST_ENDED: "the runner has ended, and the Job is about to end",
-}
 
 
 _LOOK = "look at the target, and read the Job's log if it still exists, before you create another DatabaseRestore"
@@ -236,7 +228,7 @@ def _after(o: Observation, step: Step, now: datetime) -> Decision:
 def _going_on(o: Observation, state: State, due: datetime, wanted: PodWanted | None, now: datetime) -> Decision:
     if state is State.DELETED:
         return Rest(due)
-    return Write(statuses.running(o.restore, now, SENTENCES[state], wanted), due=due)
+    return Write(statuses.running(o.restore, now, job_life.SENTENCES[state], wanted), due=due)
 
 
 def _unknown(why: str) -> Failure:

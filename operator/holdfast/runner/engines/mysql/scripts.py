@@ -35,7 +35,8 @@ def run(target: Target, password: str, script: Script, live: str, stop: Stop) ->
         number = int(connection.thread_id())  # type: ignore[no-untyped-call]
         with stop.calling(lambda: driver.end(target, password, number)):
             try:
-                connection.query(f"{target.flavour.lifted}, autocommit = 0".replace("autocommit = 1, ", ""))
+                connection.query(target.flavour.lifted)
+                connection.autocommit(False)
                 with connection.cursor() as cursor:
                     cursor.execute(script.text)
                     _drain(cursor)

@@ -92,7 +92,8 @@ def _restore_staged(
     context: Context,
 ) -> None:
     """Restore from the scratch volume, where each of several sessions finds its place by itself."""
-    Room(context.places.scratch, task.scratch_bytes, ", or leave options.jobs out").require(artifact.uncompressed_bytes)
+    instead = ", or leave options.jobs out" if artifact.format == Format.CUSTOM else ""
+    Room(context.places.scratch, task.scratch_bytes, instead).require(artifact.uncompressed_bytes)
     folder = context.places.scratch / ARCHIVE_FOLDER
     with ExitStack() as stack:
         stack.enter_context(removed_after(folder))
