@@ -16,10 +16,12 @@ from tests.builders import NOW
 
 from holdfast.api.database import Database, Engine, TLSMode
 from holdfast.api.policy import Dump
+from holdfast.api.restoring import RestoreMode
+from holdfast.contract.task import RestoreTask
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.artifact.compress import Plain
 from holdfast.runner.artifact.stream import Sink
-from holdfast.runner.engines.mysql import errors, grants, history, restore, source
+from holdfast.runner.engines.mysql import errors, grants, history, restore, source, target_session
 from holdfast.runner.engines.mysql import server as servers
 from holdfast.runner.engines.mysql.connection import Target, resolve
 from holdfast.runner.engines.mysql.dumps import StreamedDump, arguments
@@ -275,11 +277,23 @@ def test_a_tools_number_is_found(text, number):
     assert errors.number(text) == number
 
 
-def test_a_failed_restore_says_what_to_grant_and_that_mysql_takes_nothing_back():
-    with pytest.raises(HoldfastError) as caught, errors.explained("begin anew"):
+@pytest.mark.parametrize("mode", RestoreMode)
+def test_a_failed_restore_says_what_to_grant_and_what_it_left_unless_that_is_beside_the_target(
+    places, monkeypatch, mode
+):
+    def fails(*_):
         raise HoldfastError(Reason.RESTORE_FAILED, "mysql exited 1: ERROR 1227 (42000) at line 82: Access denied", "x")
+
+    monkeypatch.setattr(restore, "feed_tool", fails)
+    monkeypatch.setattr(target_session, "lifted", lambda *_: "")
+    put(places.database_secret, username="u", password="p")
+    target = source.MySQL(a_database(), Context(places, Stop(), Log(), "pod", NOW), source.Overrides())
+    with pytest.raises(HoldfastError) as caught:
+        target.restore(RestoreTask.model_construct(mode=mode), None, iter([b""]), None)
     assert "SET_ANY_DEFINER" in caught.value.remedy
-    assert caught.value.remedy.endswith("; begin anew")
+    assert ("a part of the dump may be in" in caught.value.message) == (mode is not RestoreMode.REPLACE)
+    assert ("drop the target database" in caught.value.remedy) == (mode is RestoreMode.REFUSE)
+    assert ("take what of the dump" in caught.value.remedy) == (mode is RestoreMode.INTO)
 
 
 @pytest.mark.parametrize(

@@ -5,15 +5,18 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 import pytest
+from tests.builders import NOW
 
 from holdfast.api.restoring import Content, RestoreMode
-from holdfast.contract.manifest import Manifest, ManifestTable
+from holdfast.contract.manifest import Manifest, ManifestArtifact, ManifestTable
 from holdfast.contract.task import Beside, RestoreTask
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.engines import landing
+from holdfast.runner.engines.postgres import restore as feeding
 from holdfast.runner.engines.protocol import Came
-from holdfast.runner.pod.context import Places
+from holdfast.runner.pod.context import Context, Places
 from holdfast.runner.pod.log import Log
+from holdfast.runner.pod.stop import Stop
 from holdfast.runner.tasks import restore, restored
 
 TABLES = [ManifestTable(name="public.orders", rows=3), ManifestTable(name="public.items", rows=0)]
@@ -106,6 +109,60 @@ def test_who_cannot_look_says_where_the_dump_is_by_then(mode, is_in_it, anew):
     assert caught.value.reason is Reason.RESTORE_FAILED
     assert (IN_IT in caught.value.message) == is_in_it
     assert ("empty database" in caught.value.remedy) == anew
+
+
+@pytest.mark.parametrize("mode", RestoreMode)
+def test_an_error_after_the_dump_is_in_keeps_its_differences_and_says_where_the_dump_is(mode):
+    with pytest.raises(HoldfastError) as caught, landing.told_of_all(a_task(mode=mode), "database orders"):
+        raise HoldfastError(Reason.RESTORE_DIFFERS, "owners differ", "find out", differences=["owner of t"])
+    assert caught.value.differences == ("owner of t",)
+    assert caught.value.message.endswith("all of the dump is in database orders") == (mode is not RestoreMode.REPLACE)
+
+
+@dataclass
+class Exits:
+    """pg_restore, which does not get far."""
+
+    name: str = "pg_restore"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return None
+
+    def kill(self):
+        raise AssertionError("nobody asks for it")
+
+    def wait(self):
+        return 1
+
+    def said(self):
+        return "the server is gone"
+
+
+@pytest.mark.parametrize(
+    ("form", "changes", "says"),
+    [
+        pytest.param("directory", {}, True, id="several sessions"),
+        pytest.param("custom", {"jobs": 2}, True, id="several sessions, of a custom archive"),
+        pytest.param("directory", {"mode": RestoreMode.INTO}, False, id="one transaction"),
+        pytest.param("directory", {"mode": RestoreMode.REPLACE}, False, id="beside the target"),
+    ],
+)
+def test_what_is_restored_by_several_sessions_may_leave_a_part(tmp_path, monkeypatch, form, changes, says):
+    monkeypatch.setattr(feeding, "Tool", lambda *_, **__: Exits())
+    monkeypatch.setattr(feeding.staging, "stage", lambda *_: tmp_path / "dump")
+    monkeypatch.setattr(feeding.entries, "of_archive", lambda *_: [])
+    monkeypatch.setattr(feeding.entries, "chosen", lambda *_: [])
+    context = Context(Places(run=tmp_path, scratch=tmp_path), Stop(), Log(io.StringIO()), "pod", NOW)
+    task = a_task(**({"jobs": 1, "scratch_bytes": None} | changes))
+    artifact = ManifestArtifact.model_construct(format=form, uncompressed_bytes=1)
+    target = feeding.Target("db", "5432", "u", "orders", "prefer", tmp_path / "pgpass")
+    with pytest.raises(HoldfastError, match="the server is gone") as caught:
+        feeding.feed(task, artifact, iter([]), target, feeding.Given(), context, None)
+    assert ("a part of the dump may be in database 'orders'" in caught.value.message) == says
+    assert ("drop the target database and create it again" in caught.value.remedy) == says
 
 
 def test_what_agrees_is_counted_and_named():

@@ -12,6 +12,11 @@ from holdfast.contract.task import RestoreTask
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.engines.protocol import Landing, Source, Switched
 
+_BEFORE_THE_NEXT = {
+    RestoreMode.REFUSE: "drop the target database and create it again before the next restore",
+    RestoreMode.INTO: "take what of the dump is in the target out before the next restore",
+}
+
 
 class InPlace:
     """The target itself."""
@@ -38,6 +43,35 @@ class InPlace:
     def switch(self) -> Switched | None:
         """It is in its place."""
         return None
+
+
+@contextmanager
+def told_of_a_part(task: RestoreTask, target: object) -> Iterator[None]:
+    """Have an error say that a part of the dump may be in the target: around what is not one transaction."""
+    with left_there(task, f"a part of the dump may be in {target}", _BEFORE_THE_NEXT.get(task.mode, "")):
+        yield
+
+
+@contextmanager
+def told_of_all(task: RestoreTask, target: object, how: str = "") -> Iterator[None]:
+    """Have an error say that all of the dump is in the target; `how` goes on from there."""
+    anew = "restore into an empty database" if task.mode is RestoreMode.REFUSE else ""
+    with left_there(task, f"all of the dump is in {target}{how}", anew):
+        yield
+
+
+@contextmanager
+def left_there(task: RestoreTask, what: str, remedy: str) -> Iterator[None]:
+    """Have an error say what it leaves in the target: nothing, where the dump went beside it."""
+    try:
+        yield
+    except HoldfastError as error:
+        if task.mode is RestoreMode.REPLACE:
+            raise
+        remedies = "; ".join(filter(None, (error.remedy, remedy)))
+        raise HoldfastError(
+            error.reason, f"{error.message}; {what}", remedies, differences=error.differences
+        ) from error
 
 
 class NothingGiven:

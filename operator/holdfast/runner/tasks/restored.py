@@ -7,6 +7,7 @@ from holdfast.api.restoring import Content, RestoreMode
 from holdfast.contract.manifest import Manifest
 from holdfast.contract.task import RestoreTask
 from holdfast.errors import HoldfastError, Reason
+from holdfast.runner.engines import landing
 from holdfast.runner.engines.protocol import Came, Source
 from holdfast.runner.pod.text import one_line
 from holdfast.sentences import few
@@ -52,16 +53,8 @@ def compared(target: Source, manifest: Manifest, task: RestoreTask) -> Compared:
 
 def _looked_at(target: Source, manifest: Manifest, task: RestoreTask) -> Came | None:
     """Ask the target. Raises HoldfastError, which says that the dump is in the target, unless it is beside it."""
-    try:
+    with landing.told_of_all(task, target, ", and was not compared with its manifest"):
         return target.came(manifest, task)
-    except HoldfastError as error:
-        if task.mode is RestoreMode.REPLACE:
-            raise
-        raise HoldfastError(
-            error.reason,
-            f"{error.message}; all of the dump is in {target}, and was not compared with its manifest",
-            error.remedy + ("; restore into an empty database" if task.mode is RestoreMode.REFUSE else ""),
-        ) from error
 
 
 def _rows_are_comparable(manifest: Manifest, task: RestoreTask) -> bool:

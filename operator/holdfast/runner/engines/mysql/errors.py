@@ -241,8 +241,8 @@ def connection_error(text: str, target: Target) -> HoldfastError:
 
 
 @contextmanager
-def explained(advice: str = "") -> Iterator[None]:
-    """Give a tool's failure the remedy of its error's number; `advice` follows on each."""
+def explained() -> Iterator[None]:
+    """Give a tool's failure the remedy of its error's number."""
     try:
         yield
     except HoldfastError as error:
@@ -250,5 +250,4 @@ def explained(advice: str = "") -> Iterator[None]:
             raise
         code = number(error.message) or 0
         known = _REMEDIES | (_DUMP_REMEDIES if error.reason is Reason.DUMP_FAILED else _RESTORE_REMEDIES)
-        remedy = known.get(code, error.remedy)
-        raise HoldfastError(error.reason, error.message, "; ".join(filter(None, (remedy, advice)))) from error
+        raise HoldfastError(error.reason, error.message, known.get(code, error.remedy)) from error

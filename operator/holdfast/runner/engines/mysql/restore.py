@@ -15,10 +15,6 @@ from holdfast.runner.pod.context import Context
 from holdfast.runner.pod.progress import Progress
 
 COMMON = ("--batch", "--binary-mode", "--local-infile=0", MAX_PACKET)
-BEGIN_ANEW = (
-    "drop the target database and create it again before the next restore: MySQL cannot roll back what this restore "
-    "has written"
-)
 
 
 def feed(
@@ -43,5 +39,5 @@ def feed(
         f"--init-command={session}",
         f"--database={target.database}",
     ]
-    with explained(BEGIN_ANEW):
+    with explained():
         feed_tool(command, for_target(stream, source, target.database, asleep), context.stop, progress)

@@ -139,14 +139,15 @@ class MySQL:
 
     def restore(
         self,
-        task: RestoreTask,  # noqa: ARG002 - there is only one format
-        artifact: ManifestArtifact,  # noqa: ARG002
+        task: RestoreTask,
+        artifact: ManifestArtifact,  # noqa: ARG002 - there is only one format
         stream: Iterator[bytes],
         progress: Progress,
     ) -> None:
         """See engine.Source."""
         session = target_session.lifted(self._target, self._context.stop)
-        restore.feed(stream, self._target, self._dumped, session, self._context, progress, self._asleep)
+        with landing.told_of_a_part(task, self):
+            restore.feed(stream, self._target, self._dumped, session, self._context, progress, self._asleep)
 
     def require_served(self, task: RestoreTask, manifest: Manifest) -> None:  # noqa: ARG002
         """See engine.Source. Of a script, only all of it can be restored."""

@@ -267,6 +267,5 @@ def _not_given(failed: Sequence[str], where: object) -> HoldfastError:
     return HoldfastError(
         Reason.RESTORE_FAILED,
         one_line(f"{where}: owners and rights could not be given: {few(list(failed), NAMED, '; ')}", 1500),
-        "give the user who restores the right that the message names, or restore with options.globals IfMissing; "
-        "nothing was switched",
+        "give the user who restores the right that the message names, or restore with options.globals IfMissing",
     )

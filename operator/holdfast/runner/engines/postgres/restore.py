@@ -12,6 +12,7 @@ from holdfast.api.restoring import Content, RestoreMode
 from holdfast.contract.manifest import ManifestArtifact
 from holdfast.contract.task import RestoreTask
 from holdfast.errors import Reason
+from holdfast.runner.engines import landing
 from holdfast.runner.engines.postgres import entries, staging
 from holdfast.runner.engines.postgres.commands import without_commands
 from holdfast.runner.engines.postgres.connection import Target
@@ -102,6 +103,8 @@ def _restore_staged(
         only = entries.of_tables(task.tables, partial(entries.of_archive, archive, context.stop))
         listed = entries.chosen(listing, given.schemas, context.places.run / LIST_FILE, only)
         whole = [*command, *listed, str(archive)]
+        if ONE not in command:
+            stack.enter_context(landing.told_of_a_part(task, target))
         tool = stack.enter_context(Tool(whole, environment=given.environment(target)))
         stack.enter_context(context.stop.calling(tool.kill))
         code = tool.wait()
