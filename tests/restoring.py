@@ -122,10 +122,10 @@ class World:
         loop = a_loop(cache, acting or self.cluster, OPERATOR, now=lambda: self.now, wake=self.woken.append)
         return await loop.reconcile(Key(kind, "shop", name))
 
-    async def looked(self, name: str = "again") -> None:
+    async def looked(self, name: str = "again", acting: Any = None) -> None:
         """Go on until its target has been looked at."""
         for _ in range(4):
-            await self.reconcile(name)
+            await self.reconcile(name, acting)
             if (await self.status(name)).get("impact", {}).get("state") != "Running":
                 return
             self.cluster.kubelet()

@@ -11,7 +11,7 @@ from tests.restoring import World
 
 from holdfast.contract.task import BackupTask, CheckTask, RestoreTask
 from holdfast.errors import Reason
-from holdfast.kube.errors import Refused
+from holdfast.kube.errors import KubeError, Refused, Unavailable
 from holdfast.kube.kinds import BACKUPS, EVENTS, POLICIES, RESTORES
 from holdfast.reconcile import restores
 from holdfast.reconcile.cache import Cache
@@ -213,15 +213,15 @@ async def test_where_the_api_server_refuses_it_the_restore_fails():
 class NoBackups:
     """An API server that takes no more backups."""
 
-    def __init__(self, client: Any) -> None:
-        self._client = client
+    def __init__(self, client: Any, answer: KubeError | None = None) -> None:
+        self._client, self._answer = client, answer or Refused("exceeded quota", 403)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
 
     async def create(self, kind: Any, namespace: str, body: Any) -> Any:
         if kind == BACKUPS:
-            raise Refused("exceeded quota", 403)
+            raise self._answer
         return await self._client.create(kind, namespace, body)
 
 
@@ -329,6 +329,89 @@ async def test_a_policy_that_could_not_back_it_up_alike_is_left_alone(changes: d
     await world.until_the_end()
     (made,) = safety_backups(world)
     assert made["spec"]["policy"]["database"]["connection"]["secretName"] == "orders-db"
+
+
+AGE = {"age": {"recipients": ["age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"]}}
+OWNER: dict[str, Any] = {"host": "orders-db", "secretName": "orders-owner"}
+FROM_A_BUCKET: dict[str, Any] = {
+    "source": {"bucket": {"s3": {"bucket": "old"}, "folder": "shop/orders/backup-20261101-020000"}},
+    "target": {
+        "database": {"engine": "postgresql", "name": "orders", "connection": OWNER}, "environment": "production",
+    },
+    "mode": "Replace",
+    "options": {"identitySecretName": "age"},
+    **PIPELINE,
+}  # fmt: skip
+
+
+async def test_a_policy_that_asks_as_another_user_says_where_it_is_stored_and_how_encrypted():
+    world = World(**FROM_A_BUCKET)
+    put_policy(world, "orders", storage={"s3": {"bucket": "backups"}, "encryption": AGE})
+    assert (await world.until_the_end())["phase"] == "Succeeded"
+    (made,) = safety_backups(world)
+    storage = made["spec"]["policy"]["storage"]
+    assert (storage["s3"]["bucket"], storage["encryption"]) == ("backups", AGE)
+    assert made["spec"]["policy"]["database"]["connection"]["secretName"] == "orders-owner"
+
+
+async def test_beside_a_source_that_is_encrypted_none_is_stored_in_the_clear_and_nobody_is_asked():
+    world = World(**{**FROM_A_BUCKET, "confirm": None, "unattended": None})
+    await world.cluster.delete(POLICIES, "shop", "orders", uid=None)
+    await world.reconcile()
+    await world.reconcile()
+    status = await world.status()
+    assert (status["phase"], status["failure"]["reason"]) == ("Failed", Reason.SAFETY_BACKUP_FAILED)
+    assert "would be stored beside it without encryption" in status["failure"]["message"]
+    assert status["failure"]["remedy"].startswith("create a BackupPolicy for the target with storage.encryption, or ")
+    assert world.cluster.ran == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"options": {}}, id="as the source is"),
+        pytest.param({"safetyBackup": "Skip"}, id="not at all"),
+        pytest.param({"mode": "Refuse"}, id="not at all, since it is empty"),
+        pytest.param({"target": {**FROM_A_BUCKET["target"], "environment": "staging"}}, id="not of staging"),
+    ],
+)
+async def test_without_a_policy_it_is_stored(changes: dict[str, Any]):
+    world = World(**{**FROM_A_BUCKET, "maskingWaived": "a rehearsal", **changes})
+    await world.cluster.delete(POLICIES, "shop", "orders", uid=None)
+    assert (await world.until_the_end())["phase"] == "Succeeded"
+    stored = [made["spec"]["policy"]["storage"] for made in safety_backups(world)]
+    assert [storage["s3"]["bucket"] for storage in stored] == (["old"] if changes == {"options": {}} else [])
+    assert not any("encryption" in storage for storage in stored)
+
+
+async def test_once_its_policy_is_deleted_before_it_is_created_none_is_stored_in_the_clear():
+    world = World(**FROM_A_BUCKET)
+    with suppress(KubeError):
+        await world.looked(acting=NoBackups(world.cluster, Unavailable("no answer")))
+    assert (await world.status())["safetyBackup"]["message"] == "it is in progress"
+    await world.cluster.delete(POLICIES, "shop", "orders", uid=None)
+    status = await world.until_the_end()
+    assert status["failure"]["reason"] == Reason.SAFETY_BACKUP_FAILED
+    assert safety_backups(world) == []
+
+
+async def test_one_whose_policy_is_deleted_before_it_begins_is_not_waited_for_for_ever():
+    world = await a_world(**REPLACE)
+    await world.looked()
+    (made,) = safety_backups(world)
+    name = made["metadata"]["name"]
+    await world.cluster.delete(POLICIES, "shop", "orders", uid=None)
+    due = await world.reconcile()
+    assert (await world.status())["safetyBackup"]["message"] == "it is in progress"
+    assert due is not None
+    world.now = due
+    await world.reconcile()
+    status = await world.status()
+    assert (status["phase"], status["failure"]["reason"]) == ("Failed", Reason.SAFETY_BACKUP_FAILED)
+    assert status["failure"]["message"] == (
+        f"DatabaseBackup {name} cannot begin, since its BackupPolicy orders was deleted"
+    )
+    assert f"delete DatabaseBackup {name}, which waits for it" in status["failure"]["remedy"]
 
 
 @pytest.mark.parametrize(("hours", "days"), [(24 * 100, 100), (1, 90)])

@@ -73,6 +73,9 @@ class SafetyView:
     completed: datetime | None
     failed_for: str  # the reason, in one word
     of_target: bool  # it is of the very database that is restored into
+    created: datetime
+    waits: bool  # it has not begun
+    policy_gone: str | None  # the policy that it waits for, where that does not exist
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ confirmation which was withdrawn is not taken for one of the target as it is lat
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,7 +22,8 @@ from holdfast.api.restoring import RestoreMode
 from holdfast.decide.decision import Announcement, Do, MakeBackup, Write
 from holdfast.decide.resolve import resolve
 from holdfast.decide.restore import ending, statuses, waits
-from holdfast.decide.restore.observation import Decision, Observation
+from holdfast.decide.restore.observation import Decision, Observation, SafetyView
+from holdfast.decide.restore.source import PATIENCE
 from holdfast.errors import HoldfastError, Reason
 from holdfast.sentences import shorten
 from holdfast.settings import Settings
@@ -40,8 +42,8 @@ class Spec:
     days: int  # that it is kept at least
 
 
-def step(o: Observation, resolved: ResolvedRestore, now: datetime) -> Decision | None:
-    """Have the backup taken, and wait for it; None where the target may be touched."""
+def step(o: Observation, resolved: ResolvedRestore, settings: Settings, now: datetime) -> Decision | None:
+    """Have the backup taken, and wait for it; None where the target may be touched. Raises SafetyBackupFailed."""
     if resolved.environment is not Environment.PRODUCTION:
         return None
     told = o.restore.status.safety_backup
@@ -49,17 +51,44 @@ def step(o: Observation, resolved: ResolvedRestore, now: datetime) -> Decision |
         return _begin(o, resolved, now)
     if told.name is None or told.completed_at is not None:
         return None
+    if o.safety is None:
+        require_sealed(o, resolved, settings)
     return _follow(o, resolved, told, told.name, now)
 
 
+def require_sealed(o: Observation, resolved: ResolvedRestore, settings: Settings) -> None:
+    """See that the backup would not lie in the clear beside a source that is encrypted. Raises SafetyBackupFailed.
+
+    To whom the source is encrypted, only its manifest says, which whoever may write to the bucket may have changed: a
+    backup for somebody else's identity would be none.
+    """
+    source, target = o.restore.spec.source, o.restore.spec.target
+    encrypted = source.bucket is not None and resolved.identity_secret is not None
+    if resolved.environment is not Environment.PRODUCTION or not encrypted or _none_needed(o, resolved):
+        return
+    if (target and target.policy_ref) or any(_policies(o, settings)):
+        return  # these say themselves how their backups are stored
+    raise HoldfastError(
+        Reason.SAFETY_BACKUP_FAILED,
+        "the backup in the bucket is encrypted, but the safety backup of the target would be stored beside it without "
+        "encryption, since no BackupPolicy in this namespace backs up the target",
+        "create a BackupPolicy for the target with storage.encryption, or set safetyBackup to Skip; then create "
+        "another DatabaseRestore; nothing was changed",
+    )
+
+
 def spec(o: Observation, settings: Settings) -> Spec:
-    """Say what the backup is to be. It is a policy's as long as a policy is of this very database."""
+    """Say what the backup is to be. It is a policy's as long as a policy reaches this very database as the restore.
+
+    One that reaches it in another way, say as another user, says where it is stored and how it is encrypted.
+    """
     resolved = there(o.restore.status.resolved, "resolved")
-    keep = math.ceil(resolved.keep_hours / HOURS)
-    for name, policy in sorted(o.policies, key=lambda each: _preference(o, each[0])):
-        if (days := _days(policy, resolved, settings)) is not None:
-            return Spec(name, None, max(keep, days))
-    storage = there(resolved.safety_storage, "resolved.safetyStorage")
+    keep, policies = math.ceil(resolved.keep_hours / HOURS), list(_policies(o, settings))
+    for name, policy in policies:
+        if policy.database == resolved.database:
+            return Spec(name, None, max(keep, policy.days_kept))
+    stored = policies[0][1].storage.model_copy(update={"store": None}) if policies else None
+    storage = stored or there(resolved.safety_storage, "resolved.safetyStorage")
     given = BackupPolicySpec(
         environment=Environment.PRODUCTION, database=resolved.database, storage=storage, job=resolved.job
     )
@@ -67,20 +96,13 @@ def spec(o: Observation, settings: Settings) -> Spec:
     return Spec(None, written, max(keep, given.days_kept))
 
 
-def _preference(o: Observation, policy: str) -> tuple[bool, str]:
-    """Order the policies of one database: that of the target first."""
+def _policies(o: Observation, settings: Settings) -> Iterator[tuple[str, BackupPolicySpec]]:
+    """Return the policies of the target that could take a backup, with every default: the one that is named first."""
     target = o.restore.spec.target
     named = target.policy_ref.name if target and target.policy_ref else None
-    return policy != named, policy
-
-
-def _days(policy: BackupPolicySpec, resolved: ResolvedRestore, settings: Settings) -> int | None:
-    """Return for how many days a policy keeps backups; None where it is not of the target."""
-    try:
-        found = resolve(policy, settings)
-    except HoldfastError:
-        return None  # it could not take a backup either
-    return found.days_kept if found.database == resolved.database else None
+    for name, policy in sorted(o.policies, key=lambda each: (each[0] != named, each[0])):
+        with suppress(HoldfastError):
+            yield name, resolve(policy, settings)
 
 
 def _begin(o: Observation, resolved: ResolvedRestore, now: datetime) -> Decision:
@@ -120,10 +142,7 @@ def _follow(o: Observation, resolved: ResolvedRestore, told: SafetyBackup, name:
     if backup.restore != o.restore.uid:
         return _failed(o, name, f"DatabaseBackup {name} already exists, and was not created for this restore", now)
     if not backup.ended and not backup.deleting:
-        sentence = (
-            f"Holdfast first takes DatabaseBackup {name} of the target; the restore continues when it has Succeeded"
-        )
-        return waits.wait(o, now, TAKING, sentence)
+        return _wait(o, backup, name, now)
     if backup.failed_for == Reason.DATABASE_NOT_FOUND and _may_be_absent(resolved):
         none = f"none is needed: DatabaseBackup {name} found that the target does not exist yet"
         return Write(_with(o.restore.status, SafetyBackup(message=none)))
@@ -138,13 +157,26 @@ def _follow(o: Observation, resolved: ResolvedRestore, told: SafetyBackup, name:
     return Write(_with(o.restore.status, done))
 
 
+def _wait(o: Observation, backup: SafetyView, name: str, now: datetime) -> Decision:
+    """Wait for its end; not for a policy that is gone, since nobody may create it again."""
+    if backup.policy_gone is not None and now >= backup.created + PATIENCE:
+        what = f"DatabaseBackup {name} cannot begin, since its BackupPolicy {backup.policy_gone} was deleted"
+        remedy = (
+            f"create the BackupPolicy again, or delete DatabaseBackup {name}, which waits for it; then create another "
+            "DatabaseRestore; nothing was changed"
+        )
+        return _failed(o, name, what, now, remedy)
+    sentence = f"Holdfast first takes DatabaseBackup {name} of the target; the restore continues when it has Succeeded"
+    return waits.wait(o, now, TAKING, sentence, now + PATIENCE if backup.waits else None)
+
+
 def _may_be_absent(resolved: ResolvedRestore) -> bool:
     """Whether a restore goes on where there is no target: it makes one."""
     return resolved.create or resolved.mode is RestoreMode.REPLACE
 
 
-def _failed(o: Observation, name: str, what: str, now: datetime) -> Decision:
-    remedy = (
+def _failed(o: Observation, name: str, what: str, now: datetime, remedy: str | None = None) -> Decision:
+    remedy = remedy or (
         f"find the cause with kubectl -n {o.restore.namespace} describe databasebackups.{naming.GROUP} {name} and "
         "correct it, or set safetyBackup to Skip; then create another DatabaseRestore; nothing was changed"
     )

@@ -120,6 +120,8 @@ def _in_turn(o: Observation, settings: Settings, now: datetime) -> Decision:
     resolved = there(o.restore.status.resolved, "resolved")
     snapshots.image(resolved, settings)
     masking.require(resolved)
+    if o.restore.status.safety_backup is None:  # before anybody is asked
+        safety.require_sealed(o, resolved, settings)
     if (looks := impact.step(o, resolved, now)) is not None:
         return looks
     if (asked := confirming.asked(o, resolved, now)) is not None:
@@ -129,7 +131,7 @@ def _in_turn(o: Observation, settings: Settings, now: datetime) -> Decision:
         return wait(o, now, "Queued", sentence, None, Phase.QUEUED)
     if o.others_begin:
         return Rest(now + SOON)
-    if (first := safety.step(o, resolved, now)) is not None:
+    if (first := safety.step(o, resolved, settings, now)) is not None:
         return first
     begun = statuses.begun(o.restore, now, naming.child_name(o.restore.name, o.restore.uid, "restore"))
     waived = o.restore.spec.masking_waived

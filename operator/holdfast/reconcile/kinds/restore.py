@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from holdfast import naming
 from holdfast.api.backup import DatabaseBackupStatus, Failure, is_good
 from holdfast.api.begun import there
-from holdfast.api.policy import BackupPolicySpec
+from holdfast.api.policy import BackupPolicySpec, Environment
 from holdfast.api.restore import DatabaseRestoreSpec, RestoreSource
 from holdfast.api.restore_status import DatabaseRestoreStatus, Phase
 from holdfast.api.unreadable import as_far_as_readable, explained
@@ -101,17 +101,19 @@ def observe(sources: Sources, resource: Resource, known: Known, now: datetime) -
 def _safety(cache: Cache, namespace: str, status: DatabaseRestoreStatus, known: Known) -> dict[str, Any]:
     """Read what is known of the backup that goes before the restore, and of the policies that it may be of."""
     told, resolved = status.safety_backup, status.resolved
-    if told is None or told.name is None or resolved is None or status.job_name is not None:
+    if resolved is None or resolved.environment is not Environment.PRODUCTION or status.job_name is not None:
         return {}
-    backup = cache.backup(namespace, told.name)
+    name = told.name if told else None
+    backup = cache.backup(namespace, name) if name else None
     return {
-        "safety": _safety_view(backup, resolved.database.to_dict()) if backup else None,
-        "safety_refused": known.refused.get(told.name),
+        "safety": _safety_view(cache, backup, resolved.database.to_dict()) if backup else None,
+        "safety_refused": known.refused.get(name) if name else None,
         "policies": tuple(_policies(cache, namespace, resolved.database.to_dict())),
     }
 
 
-def _safety_view(backup: Backup, target: dict[str, Any]) -> SafetyView:
+def _safety_view(cache: Cache, backup: Backup, target: dict[str, Any]) -> SafetyView:
+    policy = cache.policy(backup.namespace, backup.policy_name) if backup.policy_name else None
     return SafetyView(
         restore=backup.restore,
         ended=backup.phase.has_ended,
@@ -120,6 +122,9 @@ def _safety_view(backup: Backup, target: dict[str, Any]) -> SafetyView:
         completed=backup.completed_at,
         failed_for=backup.failed_for,
         of_target=backup.database == identity({"database": target}),
+        created=backup.created,
+        waits=backup.waits,
+        policy_gone=backup.policy_name if backup.waits and (policy is None or policy.deleted) else None,
     )
 
 
