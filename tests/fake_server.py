@@ -71,6 +71,7 @@ class FakeApi(FakeObjects):
         try:
             kind, namespace, name, subresource = _place(request.path)
             if kind == SELF_REVIEWS:
+                _require_its_kind(kind, await request.json())
                 return web.json_response({"status": {"userInfo": {"username": await self.who_am_i()}}})
             if name:
                 return await self._of_one(request, kind, namespace or "", name, subresource)
@@ -189,6 +190,12 @@ def _place(path: str) -> tuple[Kind, str | None, str | None, str | None]:
     kind = next(kind for kind in KINDS if kind.plural == parts[0])
     name, subresource = itertools.islice(itertools.chain(parts[1:], itertools.repeat(None)), 2)
     return kind, namespace, name, subresource
+
+
+def _require_its_kind(kind: Kind, body: Any) -> None:
+    """Refuse what does not say what it is, as the API server does. Raises Refused."""
+    if not isinstance(body, dict) or (body.get("apiVersion"), body.get("kind")) != (kind.api_version, kind.kind):
+        raise Refused(f"the object provided is unrecognized: it is no {kind.kind} of {kind.api_version}", 400)
 
 
 def _discovery(path: str) -> Body | None:

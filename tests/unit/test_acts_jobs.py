@@ -48,7 +48,7 @@ class World:
         sight = Sight(
             "shop", Do(act), works={"backup": Seen(JOB, self.cache.job("shop", JOB))},
             job_of=lambda role: a_body(JOBS, f"orders-1-{role}"), child_of=lambda made: a_body(BACKUPS, made.name),
-            claim_name="data",
+            claim_name="data", source_name="orders-1",
         )  # fmt: skip
         acts = Acts(self.cache, self.cluster, lambda: NOW, some_leftovers(self.cluster))
         return await acts.act(sight, act, known or Known())
@@ -205,6 +205,14 @@ async def test_a_claim_that_is_not_there_is_known_as_that_and_one_that_is_with_w
     known = await world.act(Learn(What.CLAIM))
     assert known is not None
     assert known.claim == ClaimView(("ReadWriteOnce",), (("app", "node-1"),))
+
+
+async def test_a_backup_that_is_restored_and_is_gone_is_known_as_that_and_one_that_is_there_whole():
+    world = World()
+    known = await world.act(Learn(What.SOURCE), Known(pods_listed=True))
+    assert known == Known(pods_listed=True, source={})
+    there = world.cluster.put(BACKUPS, a_body(BACKUPS, "orders-1"))
+    assert await world.act(Learn(What.SOURCE)) == Known(source=there)
 
 
 async def test_why_jobs_have_no_pod_and_as_whom_it_acts_is_remembered_for_all():

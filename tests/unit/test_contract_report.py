@@ -211,6 +211,13 @@ def test_every_text_that_repeats_what_others_said_can_be_reworded_and_no_other()
     assert a_report().reworded(lambda text: f"<{text}>") == a_report()
 
 
+def test_each_difference_between_backup_and_target_can_be_reworded():
+    failure = a_failure("m", "r").model_copy(update={"differences": ["table a: 1 row", "table b: none"]})
+    now = a_report().model_copy(update={"failure": failure}).reworded(lambda text: f"<{text}>")
+    assert now.failure.differences == ["<table a: 1 row>", "<table b: none>"]
+    assert (now.failure.message, now.failure.remedy) == ("<m>", "<r>")
+
+
 # what goes where there is no room
 
 

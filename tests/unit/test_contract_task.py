@@ -9,7 +9,7 @@ from tests.builders import UID, a_policy, policy_dict
 
 from holdfast.api.policy import Dump
 from holdfast.contract import task as tasks
-from holdfast.contract.task import BackupIdentity, BackupTask, CleanupTask, RestoreTask
+from holdfast.contract.task import BackupIdentity, BackupTask, CleanupTask, DropTask, RestoreIdentity, RestoreTask
 from holdfast.errors import HoldfastError, Reason
 
 POLICY = a_policy()
@@ -81,9 +81,15 @@ def test_what_is_no_task_is_refused_with_the_field(text, says):
 TARGET = {"s3": POLICY.storage.s3, "key_prefix": "a/b/c/", "deadline_seconds": 1}
 
 
-def test_a_log_line_is_known_by_the_backup_and_of_any_other_task_by_its_folder():
+def a_drop(database=POLICY.database):
+    identity = RestoreIdentity(uid=UID, namespace="shop", name="orders-back")
+    return DropTask(database=database, restore=identity, names=["orders_before_x"], deadline_seconds=1)
+
+
+def test_a_log_line_is_known_by_the_backup_or_the_restore_and_of_any_other_task_by_its_folder():
     assert a_task().known_by == {"backupID": "backup-20261122-084500", "namespace": "shop", "name": "orders-1"}
     assert CleanupTask(backup_uid=UID, **TARGET).known_by == {"prefix": "a/b/c/"}
+    assert a_drop().known_by == {"namespace": "shop", "name": "orders-back"}
 
 
 @pytest.mark.parametrize("username", ["reader", None])
@@ -93,6 +99,7 @@ def test_the_users_name_is_no_secret_where_the_policy_gives_it(username):
     restore = RestoreTask(backup_uid=UID, database=database, **TARGET)
     assert a_task().model_copy(update={"database": database}).given_user == username
     assert restore.given_user == username
+    assert a_drop(database).given_user == username
     assert CleanupTask(backup_uid=UID, **TARGET).given_user is None
 
 
@@ -101,6 +108,7 @@ def test_a_file_has_no_user():
     database = a_policy(database=on_a_volume).database
     assert a_task().model_copy(update={"database": database}).given_user is None
     assert RestoreTask(backup_uid=UID, database=database, **TARGET).given_user is None
+    assert a_drop(database).given_user is None
 
 
 def test_one_job_restores_where_nothing_else_is_said():

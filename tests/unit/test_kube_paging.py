@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kubernetes.aio.client.configuration import Configuration
+from tests.fake_objects import Body
 from tests.fake_server import FakeApi, serve
 
 from holdfast.kube import paging
@@ -146,6 +147,21 @@ async def test_a_server_that_streams_lists_says_so(number: int) -> None:
         api.streams = False
         with pytest.raises(Refused, match="unless the WatchList feature gate is enabled"):
             await client.streams(POLICIES, None)
+
+
+async def test_what_begins_with_anything_but_the_mark_is_no_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with a_cluster(10) as (api, client):
+
+        async def whatever_is_asked(*_: object) -> list[Body]:
+            return api.all(POLICIES)
+
+        monkeypatch.setattr(api, "_found", whatever_is_asked)
+        assert await client.streams(POLICIES, "shop") is False
+
+
+async def test_the_server_says_whom_it_takes_us_for() -> None:
+    async with a_cluster() as (api, client):
+        assert await client.who_am_i() == await api.who_am_i()
 
 
 @given(objects=st.integers(0, 500), held=st.integers(2, paging.MAX_BYTES))  # {} has two

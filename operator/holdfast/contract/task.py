@@ -49,11 +49,6 @@ class AnyWork(SpecModel):
     deadline_seconds: int = Field(description="How long the work may take, from the runner's start.")
 
     @property
-    def known_by(self) -> dict[str, str]:
-        """What each line of the log is known by."""
-        return {}
-
-    @property
     def given_user(self) -> str | None:
         """The user's name that the policy itself gives: that one is no secret."""
         return None
@@ -67,7 +62,7 @@ class AnyTask(AnyWork):
 
     @property
     def known_by(self) -> dict[str, str]:
-        """A folder is known by its name."""
+        """What each line of the log is known by: the folder's name."""
         return {"prefix": self.key_prefix}
 
 
@@ -240,6 +235,11 @@ class AnyTarget(AnyWork):
 
     database: Database
     restore: RestoreIdentity
+
+    @property
+    def known_by(self) -> dict[str, str]:
+        """It is known by the restore that asks."""
+        return {"namespace": self.restore.namespace, "name": self.restore.name}
 
     @property
     def given_user(self) -> str | None:
