@@ -14,11 +14,14 @@ from holdfast.contract.manifest import ManifestMigrations
 from holdfast.contract.paths import MAX_REPORT_BYTES
 from holdfast.contract.report import (
     BackupReport,
+    DeleteReport,
     EarlierReport,
     FailureReport,
     MigrationsReport,
+    NotDeletedReport,
     Outcome,
     Report,
+    RestoreReport,
     Verification,
 )
 
@@ -209,6 +212,21 @@ def test_every_text_that_repeats_what_others_said_can_be_reworded_and_no_other()
     assert now["verification"] == was["verification"] | {"fileReadable": "<yes>"}
     assert (now["message"], now["warnings"]) == ("<m>", ["<w>"])
     assert a_report().reworded(lambda text: f"<{text}>") == a_report()
+
+
+def test_a_text_that_is_not_there_is_not_made_up():
+    now = a_report(restore=RestoreReport(server_version="17.4")).reworded(lambda text: f"<{text}>")
+    assert (now.restore.server_version, now.restore.tool_version) == ("<17.4>", None)
+
+
+def test_why_backups_were_not_deleted_can_be_reworded_and_which_they_are_stays():
+    failed = [NotDeletedReport(items=[0], reason="AccessDenied", message=text) for text in ("a", "b")]
+    now = a_report(deletion=DeleteReport(deleted=[1], failed=failed)).reworded(lambda text: f"<{text}>")
+    assert [(each.items, each.reason, each.message) for each in now.deletion.failed] == [
+        ([0], "AccessDenied", "<a>"),
+        ([0], "AccessDenied", "<b>"),
+    ]
+    assert now.deletion.deleted == [1]
 
 
 def test_each_difference_between_backup_and_target_can_be_reworded():

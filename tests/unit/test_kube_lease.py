@@ -182,6 +182,17 @@ async def test_a_process_that_stood_still_does_not_write_any_more() -> None:
 
 
 @in_virtual_time
+async def test_a_renewal_half_a_second_before_the_deadline_keeps_it() -> None:
+    lease = a_lease(Line(FakeObjects()))
+    await lease.acquire()
+    await asyncio.sleep(DEADLINE - PERIOD - 0.5)  # it stood still, and looks again after a period
+    keeping = asyncio.create_task(lease.keep())
+    await asyncio.sleep(PERIOD + 1)
+    assert not keeping.done()
+    keeping.cancel()
+
+
+@in_virtual_time
 async def test_a_short_failure_costs_no_leadership() -> None:
     line = Line(FakeObjects())
     lease = a_lease(line)

@@ -60,6 +60,24 @@ def test_what_is_required_is_told_first_each_statement_once_and_the_rest_counted
     assert not any("locale" in sentence for sentence in told)
 
 
+def test_what_no_statement_gives_is_told_only_where_a_restore_cannot_do_without_it():
+    lacking = a_need(NeedKind.COMMENT, "orders", run=None)
+    older = a_need(NeedKind.SERVER_VERSION, "PostgreSQL", "17", None, required=True)
+    roles = [a_need(name=name, run=None, required=True) for name in ("reader", "writer", "reader")]
+    space = a_need(NeedKind.TABLESPACE, "reader", run=None, required=True)
+    assert needs.told([lacking, older, *roles, space]) == [
+        "the role reader must exist before a restore",
+        "the role writer must exist before a restore",
+        "the tablespace reader must exist before a restore",
+    ]
+
+
+def test_as_many_as_may_be_told_are_told_whole():
+    told = needs.told([a_need(name=f"r{n}", run=f"CREATE ROLE r{n}") for n in range(needs.MAX_TOLD)])
+    assert told[-1] == f"the role r{needs.MAX_TOLD - 1} is not in the dump: CREATE ROLE r{needs.MAX_TOLD - 1}"
+    assert len(told) == needs.MAX_TOLD
+
+
 def test_a_sentence_is_short_and_in_one_line_whatever_a_server_says():
     said = needs.sentence(a_need(name="a\x1b[2J\nb" * 900, value="v\u202e", run="x\n" * 5000))
     assert len(said) <= needs.MAX_SENTENCE

@@ -301,7 +301,7 @@ class Report(StatusModel):
             if there is not None:
                 said = {name: getattr(there, name) for name in names}
                 update[part] = there.model_copy(update={name: text and change(text) for name, text in said.items()})
-        if self.failure is not None and self.failure.differences:
+        if self.failure is not None:
             told = [change(each) for each in self.failure.differences]
             update["failure"] = update["failure"].model_copy(update={"differences": told})
         if self.backup is not None:
