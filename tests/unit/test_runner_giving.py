@@ -1,5 +1,6 @@
 """Which roles, owners and rights of a backup a restore gives, in which statements; what it never gives, it names."""
 
+from contextlib import nullcontext
 from itertools import chain
 
 import pytest
@@ -19,7 +20,7 @@ from holdfast.contract.globals import (
 from holdfast.contract.task import RestoreTask
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.engines import landing
-from holdfast.runner.engines.postgres import owned, right_statements, role_plan, served, server
+from holdfast.runner.engines.postgres import owned, owners, right_statements, role_plan, served, server
 from holdfast.runner.engines.postgres.owned import Found
 from holdfast.runner.engines.postgres.role_plan import There
 from holdfast.runner.pod.stop import Stop
@@ -295,3 +296,35 @@ def test_a_backup_that_is_told_to_end_while_it_asks_who_owns_what_ends(monkeypat
     with pytest.raises(HoldfastError) as caught:
         server._globals(None, stop)
     assert caught.value is asked
+
+
+class Open:
+    """A connection that lets everything be done."""
+
+    closed = False
+
+    def transaction(self):
+        return nullcontext()
+
+    def execute(self, _statement, _values=None):
+        return []
+
+
+def test_a_right_that_was_only_lent_and_cannot_be_taken_back_is_told(monkeypatch):
+    table = GlobalObject(kind="table", names=["sales", "orders"], owner="shop")
+    found = Found(object=table, owner="restorer", schema="sales", identity="sales.orders")
+    monkeypatch.setattr(owned, "objects", lambda *_, **__: {owned.address(table): found})
+    ran = []
+
+    def done(_connection, run, _role=None):
+        ran.extend(run)
+        return "ERROR: no longer yours" if run[0].startswith("REVOKE") else None
+
+    monkeypatch.setattr(owners, "done", done)
+    roles = there("shop", "restorer", superuser=False)
+    giving = owners.Owners(Open(), some_globals(objects=[table]), None, roles, Stop())
+    assert giving.objects() == ['shop may still create in schema "sales": ERROR: no longer yours']
+    assert ran == [
+        'GRANT CREATE ON SCHEMA "sales" TO "shop"', 'ALTER TABLE sales.orders OWNER TO "shop"',
+        'REVOKE CREATE ON SCHEMA "sales" FROM "shop"',
+    ]  # fmt: skip

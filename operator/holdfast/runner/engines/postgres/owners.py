@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 BATCH = 200  # objects in one transaction: each holds some locks, and the server has not many
 _SET_SINCE = 16  # from which version on being a member and being let take the role's place are two things
+_SCHEMA = "schema"
 _MAY_CREATE = b"""
 select n.nspname::text from pg_catalog.pg_namespace n
 where n.nspname = any(%s) and pg_catalog.has_schema_privilege(%s, n.oid, 'CREATE')
@@ -68,18 +69,20 @@ class Owners:
             for address, each in owned.objects(self._connection, named=True).items()
             if (owner := self._owner_of(address, each)) and owner != each.owner and owner in self._there.roles
         ]
-        schemas = [move for move in moves if move[0].object.kind == "schema"]
+        schemas = [move for move in moves if move[0].object.kind == _SCHEMA]
+        others = [move for move in moves if move[0].object.kind != _SCHEMA]
         failed: list[str] = []
-        for batch in [*_batches([move for move in moves if move not in schemas]), *_batches(schemas)]:
+        for batch in [*_batches(others), *_batches(schemas)]:
             self._stop.check()
             with self._connection.transaction():
-                lent = [] if self._there.superuser or batch[0] in schemas else self._lend_schemas(batch)
+                lent = [] if self._there.superuser else self._lend_schemas(batch)
                 for each, owner in batch:
                     statement = owning(each, owner)
                     why = done(self._connection, [statement]) if statement else None
                     failed += [f"{owner} as owner of {each.object.kind} {each.identity}: {why}"] if why else []
                 for schema, owner in lent:
-                    done(self._connection, [f"REVOKE CREATE ON SCHEMA {schema} FROM {identifier(owner)}"])
+                    why = done(self._connection, [f"REVOKE CREATE ON SCHEMA {schema} FROM {identifier(owner)}"])
+                    failed += [f"{owner} may still create in schema {schema}: {why}"] if why else []
         return failed
 
     def rights(self) -> list[str]:
