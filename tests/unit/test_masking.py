@@ -253,6 +253,22 @@ def test_sql_that_has_the_name_in_another_sense_is_not(text: str):
     mysql_scripts.require_nameless(scripts.Script("s", text, ""), "shop")
 
 
+@pytest.mark.parametrize(
+    ("text", "others"),
+    [
+        pytest.param("update crm.people set a = 1", ["CRM"], id="a table of it"),
+        pytest.param("delete from `crm` . `people`", ["CRM"], id="between backquotes"),
+        pytest.param('set sql_mode = ansi_quotes; delete from "crm"."people"', ["CRM"], id="between double quotes"),
+        pytest.param("use crm; delete from people", ["CRM"], id="chosen"),
+        pytest.param("insert into `a``b`.t select a from /* any */ mysql.user", ["a`b", "mysql"], id="several"),
+        pytest.param("update users set a = 'crm.people', b = 1.5 -- of crm.people\n", [], id="in a text, in a comment"),
+        pytest.param("update crm set crm_x = 1; select users.crm from users", [], id="a table or column called so"),
+    ],
+)
+def test_other_databases_of_mysql_that_sql_names_are_found(text: str, others: list[str]):
+    assert mysql_scripts.named(scripts.Script("s", text, ""), ["CRM", "a`b", "mysql", "users2"]) == others
+
+
 # SQLite's, which need no server
 
 

@@ -170,7 +170,8 @@ class MySQL:
 
     def run_script(self, script: Script) -> int:
         """See engine.Source. Statements that define something commit what was before them."""
-        return scripts.run(self._target, self._password(), script, self._live, self._context.stop)
+        password, stop = self._password(), self._context.stop
+        return scripts.run(self._target, password, script, self._live, stop, self.warnings)
 
     def _password(self) -> str:
         return connection.password(self._database, self._context.places)
