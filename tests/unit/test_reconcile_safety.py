@@ -476,3 +476,37 @@ async def test_a_target_that_is_not_there_is_replaced_without_one():
     world = await a_world(**REPLACE)
     world.runner.backups_fail = Reason.DATABASE_NOT_FOUND
     assert (await world.until_the_end())["phase"] == "Succeeded"
+
+
+WAITING: dict[str, Any] = {"confirm": None, "unattended": None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "has", "left"),
+    [
+        pytest.param(WAITING, "confirmation", 0, id="while it waits for somebody"),
+        pytest.param({}, "safetyBackup", 1, id="during its safety backup, which goes on"),
+        pytest.param({}, "jobUID", 1, id="while its Job runs, which the garbage collector ends"),
+    ],
+)
+async def test_a_restore_that_is_deleted_leaves_only_its_safety_backup_and_the_next_one_has_its_turn(
+    changes: dict[str, Any], has: str, left: int
+):
+    world = await a_world(**{**REPLACE, **changes})
+    world.put("next", created="2026-11-22T08:45:30Z", **PIPELINE, **REPLACE)
+    await world.looked()
+    await world.reconcile()
+    if has == "jobUID":
+        await world.back_up()
+        world.cluster.kubelet()
+        await world.back_up()
+        await world.reconcile()
+    status = await world.status()
+    assert has in status
+    assert status["phase"] not in ("Succeeded", "Failed")
+
+    await world.cluster.delete(RESTORES, "shop", "again", uid=None)
+
+    assert len(safety_backups(world)) == left
+    assert (await world.until_the_end("next"))["phase"] == "Succeeded"
+    assert [backup["status"]["phase"] for backup in safety_backups(world)] == ["Succeeded"] * (left + 1)

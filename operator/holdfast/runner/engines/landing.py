@@ -18,6 +18,13 @@ _BEFORE_THE_NEXT = {
 }
 
 
+LEFT = (
+    "if an earlier restore was killed and has left this, drop the database and create it again first; nothing was "
+    "changed"
+)
+"""What else to do about a database that is not empty."""
+
+
 class InPlace:
     """The target itself."""
 

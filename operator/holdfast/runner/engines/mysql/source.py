@@ -128,8 +128,8 @@ class MySQL:
                 Reason.TARGET_NOT_EMPTY,
                 f"{self} is not empty: it has {len(there)} tables, views, routines or events, such as "
                 f"{', '.join(there[:3])}",
-                "restore into a new, empty database (CREATE DATABASE name), or with mode Replace or Into; nothing "
-                "was changed",
+                "restore into a new, empty database (CREATE DATABASE name), or with mode Replace or Into; "
+                f"{landing.LEFT}",
             )
 
     def require_needs(self, manifest: Manifest) -> None:

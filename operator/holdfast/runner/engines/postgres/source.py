@@ -12,7 +12,7 @@ from holdfast.contract.globals import Globals
 from holdfast.contract.manifest import Manifest, ManifestArtifact
 from holdfast.contract.task import Beside, RestoreTask
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner.engines import safe_releases, tools
+from holdfast.runner.engines import landing, safe_releases, tools
 from holdfast.runner.engines.postgres import (
     after,
     beside,
@@ -104,7 +104,7 @@ class Postgres:
                 Reason.TARGET_NOT_EMPTY,
                 f"{self} is not empty: it has {len(there)} tables, views or sequences, such as {', '.join(there[:3])}",
                 "restore into a new, empty database (CREATE DATABASE name TEMPLATE template0), or with mode Replace "
-                "or Into; nothing was changed",
+                f"or Into; {landing.LEFT}",
             )
 
     def require_needs(self, manifest: Manifest) -> None:
