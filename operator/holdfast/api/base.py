@@ -60,6 +60,14 @@ def rules(*given: Rule) -> dict[str, Any]:
     return {"x-kubernetes-validations": [rule.to_dict() for rule in given]}
 
 
+def left_out(unless: str, message: str, *fields: str) -> tuple[Rule, ...]:
+    """Refuse each of these fields unless a CEL expression holds; `{field}` in the message stands for its name."""
+    return tuple(
+        Rule(f"{unless} || !has(self.{field})", message.replace("{field}", field), field=f".{field}")
+        for field in fields
+    )
+
+
 def says(message: str) -> dict[str, Any]:
     """Give a field's pattern the sentence that a person gets instead of the regular expression."""
     return {"x-message": message}

@@ -4,184 +4,15 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from holdfast.api.backup import PolicyReference
-from holdfast.api.base import ObjectName, Rule, SpecModel, rules, says
-from holdfast.api.database import Database
+from holdfast.api.base import ObjectName, Rule, SpecModel, left_out, rules, says
 from holdfast.api.guard import MAX_CONFIRM, Safety, Unattended
 from holdfast.api.job import JobTemplate
 from holdfast.api.masking import AfterRestore, MaskingWaived
-from holdfast.api.policy import Environment
-from holdfast.api.rds_target import RDSTarget
-from holdfast.api.release import Purpose
+from holdfast.api.restore_source import RestoreSource
+from holdfast.api.restore_target import RestoreTarget
 from holdfast.api.restoring import Content, GlobalsMode, RestoreMode
-from holdfast.api.storage import S3Storage
 
 MAX_KEPT_HOURS = 8760  # a year
-
-
-class ResourceReference(SpecModel):
-    """A resource of the same namespace."""
-
-    name: ObjectName = Field(description="Name of the resource.")
-
-
-class BucketSource(SpecModel):
-    """A backup's folder in a bucket. No DatabaseBackup needs to exist: the manifest in the folder says everything."""
-
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            Rule("has(self.s3.bucket)", "name the bucket: set s3.bucket", field=".s3", reason="FieldValueRequired")
-        )
-    )
-
-    s3: S3Storage = Field(description="The bucket, and how to reach it.")
-    folder: str = Field(
-        min_length=3,
-        max_length=1024,
-        pattern=r"^[^/\x00-\x1f\x7f]+(/[^/\x00-\x1f\x7f]+)*/?$",
-        json_schema_extra={
-            **says("must be a folder within the bucket, without empty parts: eu-1/shop/orders/backup-20261122-084500"),
-            **rules(
-                Rule("!self.split('/').exists(part, part in ['.', '..'])", "folder must not have the parts '.' or '..'")
-            ),
-        },
-        description="Folder of the backup in the bucket: the one that contains manifest.json. Write it with the "
-        "prefix: PREFIX/NAMESPACE/POLICY/BACKUP-ID.",
-    )
-
-
-_WAYS = ("backupRef", "policyRef", "bucket", "replacedBy")
-_ONE_WAY = "[" + ", ".join(f"has(self.{way})" for way in _WAYS) + "].filter(there, there).size() == 1"
-
-
-class RestoreSource(SpecModel):
-    """Which backup to restore."""
-
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            Rule(_ONE_WAY, "set exactly one of backupRef, policyRef, bucket and replacedBy"),
-            *(
-                Rule(
-                    f"has(self.policyRef) || !has(self.{field})",
-                    f"{field} chooses among a policy's backups, so it needs policyRef: leave it out",
-                    field=f".{field}",
-                )
-                for field in ("purpose", "before", "includeSuspicious")
-            ),
-        )
-    )
-
-    backup_ref: ResourceReference | None = Field(
-        None,
-        json_schema_extra={"x-kubernetes-map-type": "atomic"},
-        description="The DatabaseBackup in this namespace to restore. If it is still in progress, the restore waits.",
-    )
-    policy_ref: PolicyReference | None = Field(
-        None,
-        json_schema_extra={"x-kubernetes-map-type": "atomic"},
-        description="The BackupPolicy in this namespace whose last good backup to restore.",
-    )
-    purpose: Purpose | None = Field(
-        None,
-        description="Restore the policy's last good backup with this purpose: pre-migration (to roll back) or "
-        "safety. If there is none, the policy's last good backup; status.source.because says which. Only with "
-        "policyRef. Default: the last good backup, whatever its purpose.",
-    )
-    before: str | None = Field(
-        None,
-        max_length=20,
-        pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3])(:[0-5][0-9]){2}Z$",
-        json_schema_extra=says("must be a time in UTC: 2026-11-22T08:45:00Z"),
-        description="Restore the last good backup that was completed before this time, e.g. 2026-11-22T08:45:00Z. "
-        "Only with policyRef. Default: the last good backup.",
-    )
-    include_suspicious: bool | None = Field(
-        None,
-        description="Whether a suspicious backup counts as good. Only with policyRef. Default: false.",
-    )
-    bucket: BucketSource | None = Field(
-        None,
-        description="A backup's folder in a bucket, written by this cluster or by another one. No DatabaseBackup needs "
-        "to exist for it.",
-    )
-    replaced_by: ResourceReference | None = Field(
-        None,
-        json_schema_extra={"x-kubernetes-map-type": "atomic"},
-        description="A DatabaseRestore in this namespace with mode Replace. The database that it replaced takes its "
-        "place again, if it is still kept. This undoes that restore.",
-    )
-
-
-class RestoreTarget(SpecModel):
-    """Which database to restore into."""
-
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            Rule(
-                "!has(self.database) || !has(self.policyRef)",
-                "the target is a policy's database or the one that database names: leave out one of the two",
-                field=".policyRef",
-            ),
-            Rule(
-                "!has(self.database) || !has(self.databaseName)",
-                "databaseName is the name on the server of the source or of the policy: set database.name instead",
-                field=".databaseName",
-            ),
-            Rule(
-                "!has(self.database) || !has(self.database.instance)",
-                "a snapshot of RDS is restored into a new instance or cluster: set target.rds instead",
-                field=".database.instance",
-            ),
-            *(
-                Rule(
-                    f"!has(self.rds) || !has(self.{field})",
-                    f"rds makes a new instance or cluster: leave {field} out",
-                    field=f".{field}",
-                )
-                for field in ("database", "policyRef", "databaseName")
-            ),
-            Rule(
-                "!has(self.rds) || !has(self.create) || !self.create",
-                "rds makes a new instance or cluster: leave create out",
-                field=".create",
-            ),
-        )
-    )
-
-    policy_ref: PolicyReference | None = Field(
-        None,
-        json_schema_extra={"x-kubernetes-map-type": "atomic"},
-        description="A BackupPolicy in this namespace: restore into the database that it backs up, with its Secret. "
-        "Default: the database that the backup was taken of.",
-    )
-    database: Database | None = Field(
-        None,
-        description="The database to restore into, if no policy names it. It has the fields of a policy's "
-        "spec.database.",
-    )
-    database_name: str | None = Field(
-        None,
-        min_length=1,
-        max_length=64,
-        pattern=r"^[^\x00]+$",
-        json_schema_extra=says("must not contain a NUL character"),
-        description="Another database on the same server. Default: the database of the policy or of the backup.",
-    )
-    rds: RDSTarget | None = Field(
-        None,
-        description="The new instance or cluster that a snapshot of Amazon RDS is restored into. Required for a "
-        "backup of method aws-rds, and only for one.",
-    )
-    create: bool = Field(
-        False, description="Whether to create the database if the server does not have it. Default: false."
-    )
-    environment: Environment | None = Field(
-        None,
-        description="What the target is for: dev, staging or production. A restore into production waits for "
-        "spec.confirm. If a BackupPolicy or the backup says production, this field cannot change that. Default: what "
-        "the BackupPolicy of the target or the backup says.",
-    )
-
 
 _GIVES = "((has(self.globals) && self.globals != 'None') || has(self.owner))"
 
@@ -252,6 +83,9 @@ _IMMUTABLE = Rule(
 )
 
 
+_PUT_BACK = "!has(self.source.replacedBy)"
+
+
 class DatabaseRestoreSpec(SpecModel):
     """What to restore, where to and how. Only confirm may change later."""
 
@@ -264,33 +98,26 @@ class DatabaseRestoreSpec(SpecModel):
                 "a backup in a bucket does not say how to reach a database: set target.database or target.policyRef",
                 field=".target",
             ),
-            *(
-                Rule(
-                    f"!has(self.target) || !has(self.target.rds) || !has(self.{field})",
-                    f"RDS restores a whole snapshot into a new instance or cluster: leave {field} out",
-                    field=f".{field}",
-                )
-                for field in ("mode", "options", "afterRestore")
+            *left_out(
+                "!has(self.target) || !has(self.target.rds)",
+                "RDS restores a whole snapshot into a new instance or cluster: leave {field} out",
+                *("mode", "options", "afterRestore"),
             ),
-            Rule(
-                "!has(self.source.replacedBy) || !has(self.target)",
-                "replacedBy puts a database back in its own place: leave target out",
-                field=".target",
-            ),
-            Rule(
-                "!has(self.source.replacedBy) || !has(self.options)",
+            *left_out(_PUT_BACK, "replacedBy puts a database back in its own place: leave target out", "target"),
+            *left_out(
+                _PUT_BACK,
                 "replacedBy puts a whole database back, without reading a backup: leave options out",
-                field=".options",
+                "options",
             ),
-            Rule(
-                "!has(self.source.replacedBy) || !has(self.mode)",
+            *left_out(
+                _PUT_BACK,
                 "mode has no effect with replacedBy, which keeps the database that it moves away: leave mode out",
-                field=".mode",
+                "mode",
             ),
-            Rule(
-                "!has(self.source.replacedBy) || !has(self.safetyBackup)",
+            *left_out(
+                _PUT_BACK,
                 "replacedBy loses nothing, so that no safety backup is taken: leave safetyBackup out",
-                field=".safetyBackup",
+                "safetyBackup",
             ),
             Rule(
                 "!has(self.mode) || self.mode != 'Into' || !has(self.options) || ((!has(self.options.globals) || "
@@ -305,13 +132,10 @@ class DatabaseRestoreSpec(SpecModel):
                 "keepReplacedHours has no effect unless mode is Replace: leave it out",
                 field=".keepReplacedHours",
             ),
-            *(
-                Rule(
-                    f"!has(self.source.replacedBy) || !has(self.{field})",
-                    f"{field} has no effect with replacedBy, which puts a database back as it was: leave it out",
-                    field=f".{field}",
-                )
-                for field in ("afterRestore", "maskingWaived")
+            *left_out(
+                _PUT_BACK,
+                "{field} has no effect with replacedBy, which puts a database back as it was: leave it out",
+                *("afterRestore", "maskingWaived"),
             ),
             Rule(
                 "!has(self.afterRestore) || !has(self.maskingWaived)",

@@ -9,8 +9,9 @@ from holdfast.api.database import Database, Engine
 from holdfast.api.job import JobTemplate
 from holdfast.api.policy import BackupPolicySpec, Environment, Method
 from holdfast.api.release import ReleaseBefore
-from holdfast.api.restore import DatabaseRestoreSpec, RestoreOptions, RestoreTarget
+from holdfast.api.restore import DatabaseRestoreSpec, RestoreOptions
 from holdfast.api.restore_status import Artifact, Chosen, ResolvedRestore
+from holdfast.api.restore_target import RestoreTarget
 from holdfast.api.restoring import Content, RestoreMode
 from holdfast.api.storage import S3Storage, Storage
 from holdfast.decide.resolve import resolve

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from holdfast import clock
 from holdfast.api.backup import Failure
 from holdfast.api.release import Purpose
-from holdfast.api.restore import RestoreSource
+from holdfast.api.restore_source import RestoreSource
 from holdfast.decide.restore.observation import Candidate
 from holdfast.errors import Reason
 from holdfast.untrusted import moment

@@ -12,7 +12,8 @@ from holdfast import naming
 from holdfast.api.backup import DatabaseBackupStatus, Failure, is_good
 from holdfast.api.begun import there
 from holdfast.api.policy import BackupPolicySpec, Environment
-from holdfast.api.restore import DatabaseRestoreSpec, RestoreSource
+from holdfast.api.restore import DatabaseRestoreSpec
+from holdfast.api.restore_source import RestoreSource
 from holdfast.api.restore_status import DatabaseRestoreStatus, Phase
 from holdfast.api.unreadable import as_far_as_readable, explained
 from holdfast.decide import claims
