@@ -4,6 +4,7 @@ Some are of owners that have no Job yet: the policy is ready for them.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from tests import yaml_text
@@ -134,13 +135,13 @@ def of_restores(namespace: str, chart: Settings) -> Iterator[tuple[str, Job]]:
         )  # fmt: skip
         _, image = image_of(resolved, chart)
         runner = jobs.Runner(image, chart.image_pull_policy, chart.proxy, chart.own_user)
-        yield name, restore_jobs.restore_job("orders-back-restore", owner, source, fixed, fixed.job, runner)
-        back = fixed.model_copy(update={"kept": "c", "fresh": None})
-        yield f"{name}: back", restore_jobs.restore_job("orders-back-undo", owner, source, back, back.job, runner)
-        for of, known in ((fixed, "check"), (back, "check before it is put back")):
-            template = impact.template(of)
-            yield f"{name}: {known}", restore_jobs.check_job("orders-back-check", owner, source, of, template, runner)
-        yield f"{name}: drop", restore_jobs.drop_job("orders-back-drop", owner, ["b"], fixed, runner)
+        there = restore_jobs.Restore(owner, source, fixed, runner)
+        back = replace(there, resolved=fixed.model_copy(update={"kept": "c", "fresh": None}))
+        yield name, restore_jobs.restore_job("orders-back-restore", there, fixed.job)
+        yield f"{name}: back", restore_jobs.restore_job("orders-back-undo", back, fixed.job)
+        for of, known in ((there, "check"), (back, "check before it is put back")):
+            yield f"{name}: {known}", restore_jobs.check_job("orders-back-check", of, impact.template(of.resolved))
+        yield f"{name}: drop", restore_jobs.drop_job("orders-back-drop", there, ["b"])
 
 
 def of_a_snapshot(owner: jobs.Owner, source: Chosen, chart: Settings) -> Job:
@@ -152,7 +153,8 @@ def of_a_snapshot(owner: jobs.Owner, source: Chosen, chart: Settings) -> Job:
     )  # fmt: skip
     _, image = image_of(resolved, chart)
     runner = jobs.Runner(image, chart.image_pull_policy, chart.proxy, chart.own_user)
-    return restore_jobs.restore_job("orders-back-restore", owner, source, fixed, fixed.job, runner)
+    there = restore_jobs.Restore(owner, source, fixed, runner)
+    return restore_jobs.restore_job("orders-back-restore", there, fixed.job)
 
 
 def jobs_to_come(namespace: str, chart: Settings) -> Iterator[tuple[str, Job]]:

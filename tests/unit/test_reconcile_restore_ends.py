@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
-from tests.builders import a_failure
+from tests.builders import a_failure, policy_dict
 from tests.restoring import World
 
 from holdfast.contract.task import DropTask, RestoreTask
 from holdfast.errors import Reason
-from holdfast.kube.kinds import JOBS, PODS, RESTORES
+from holdfast.kube.kinds import JOBS, PODS, POLICIES, RESTORES
 
 FIRST: dict[str, Any] = {"source": {"backupRef": {"name": "first"}}}
 REFUSE, INTO, REPLACE = FIRST, {**FIRST, "mode": "Into"}, {**FIRST, "mode": "Replace"}
@@ -158,3 +158,23 @@ async def test_no_restore_tells_to_create_another_backup():
     status = await world.until_the_end()
     said = "wait until the server is ready, then create another DatabaseRestore: the server is starting"
     assert status["failure"]["remedy"] == said
+
+
+@pytest.mark.parametrize(
+    ("spec", "says", "remedy"),
+    [
+        pytest.param({"mode": "Sideways"}, "spec.mode: ", "create another DatabaseRestore with an allowed value",
+                     id="its own"),
+        pytest.param({"target": {"policyRef": {"name": "odd"}}}, "the target's BackupPolicy: spec.environment: ",
+                     "correct the policy, then create another DatabaseRestore", id="the target's policy"),
+    ],
+)  # fmt: skip
+async def test_what_cannot_be_read_fails_it_with_a_remedy_for_just_that(spec: dict[str, Any], says: str, remedy: str):
+    world = World(source={"backupRef": {"name": "first"}}, **spec)
+    odd = policy_dict() | {"environment": "moon"}
+    world.cluster.put(POLICIES, {"metadata": {"namespace": "shop", "name": "odd"}, "spec": odd})
+    await world.reconcile()
+    status = await world.status()
+    assert status["failure"]["reason"] == Reason.INVALID_SPEC
+    assert status["failure"]["message"].startswith(says)
+    assert status["failure"]["remedy"].startswith(remedy)

@@ -5,7 +5,7 @@ before a rule was there. So a field that nobody here knows, or one that is missi
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -13,6 +13,23 @@ Schema = dict[str, Any]
 M = TypeVar("M", bound=BaseModel)
 _NEWER = "upgrade the operator to the release of the CustomResourceDefinitions, or install those of the operator's own"
 _OLDER = "install the CustomResourceDefinitions of the operator's own release, which require this field"
+
+
+class Part(NamedTuple):
+    """One of the objects that a resource is read from."""
+
+    model: type[BaseModel]
+    root: str  # as people know it
+    correct: str  # the remedy for a value in it
+
+
+def what_is_wrong(error: ValidationError, *parts: Part) -> tuple[str, str]:
+    """Return a sentence about the part that cannot be read, and the remedy: pydantic names its model.
+
+    The first part is meant where it names none of them.
+    """
+    found = next((part for part in parts if part.model.__name__ == error.title), parts[0])
+    return explained(error, *found)
 
 
 def explained(error: ValidationError, model: type[BaseModel], root: str, correct: str) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 Each holds the target's credentials, the first one the store's as well, and nothing else.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 from holdfast import units
@@ -20,9 +21,11 @@ from holdfast.contract.task import (
     Script,
     SnapshotRestoreTask,
     SwapBackTask,
+    Task,
 )
 from holdfast.manifests.jobs import Owner, Runner, owned, seat
 from holdfast.manifests.volumes import (
+    Volumes,
     after_restore_volume,
     database_volumes,
     identity_volume,
@@ -34,45 +37,47 @@ from holdfast.manifests.volumes import (
 DROP_SECONDS = 1800
 
 
-def restore_job(
-    name: str,
-    owner: Owner,
-    source: Chosen,
-    resolved: ResolvedRestore,
-    template: JobTemplate,
-    runner: Runner,
-    node: str | None = None,
-) -> dict[str, Any]:
-    """Build the Job that restores, or puts back what was replaced; `node` is where its Pod must run, if anywhere."""
+@dataclass(frozen=True)
+class Restore:
+    """The restore that a Job is of."""
+
+    owner: Owner
+    source: Chosen
+    resolved: ResolvedRestore
+    runner: Runner
+    node: str | None = None  # where its Pods must run, if anywhere
+
+    def job(self, name: str, work: Task, more: Volumes, template: JobTemplate) -> dict[str, Any]:
+        """Build a Job of it, which reaches the target; `more` is what else it mounts."""
+        database = self.resolved.database
+        volumes = [*run_volume(), *database_volumes(database), *more]
+        return owned(name, self.owner, 1, work, volumes, template, self.runner, seat(database, self.node))
+
+
+def restore_job(name: str, restore: Restore, template: JobTemplate) -> dict[str, Any]:
+    """Build the Job that restores, or puts back what was replaced."""
+    owner, source, resolved = restore.owner, restore.source, restore.resolved
     seconds = there(resolved.job.active_deadline_seconds, "resolved.job.activeDeadlineSeconds")
-    seated, volumes = seat(resolved.database, node), [*run_volume(), *database_volumes(resolved.database)]
     if resolved.rds is not None:
         made = _of_snapshot(owner, source, resolved, seconds)
-        return owned(name, owner, 1, made, [*volumes, *storage_volumes(made.s3)], template, runner, seated)
+        return restore.job(name, made, storage_volumes(made.s3), template)
     if resolved.kept is not None:
-        return owned(name, owner, 1, _back(owner, resolved, seconds), volumes, template, runner, seated)
+        return restore.job(name, _back(owner, resolved, seconds), [], template)
     work = _task(owner, source, resolved, seconds)
-    volumes += storage_volumes(work.s3)
+    volumes = [*storage_volumes(work.s3)]
     volumes += scratch_volume(resolved.job) if work.scratch_bytes is not None else []
     volumes += identity_volume(resolved.identity_secret) if resolved.identity_secret else []
     volumes += after_restore_volume(work.after_restore.config_map) if work.after_restore else []
-    return owned(name, owner, 1, work, volumes, template, runner, seated)
+    return restore.job(name, work, volumes, template)
 
 
-def check_job(
-    name: str,
-    owner: Owner,
-    source: Chosen,
-    resolved: ResolvedRestore,
-    template: JobTemplate,
-    runner: Runner,
-    node: str | None = None,
-) -> dict[str, Any]:
-    """Build the Job that looks at the target before the restore is confirmed; `node` is where its Pod must run."""
+def check_job(name: str, restore: Restore, template: JobTemplate) -> dict[str, Any]:
+    """Build the Job that looks at the target before the restore is confirmed."""
+    source, resolved = restore.source, restore.resolved
     reads = resolved.s3 if resolved.kept is None else None
     work = CheckTask(
         database=resolved.database,
-        restore=_identity(owner),
+        restore=_identity(restore.owner),
         mode=resolved.mode,
         s3=reads,
         key_prefix=resolved.folder if reads else None,
@@ -80,17 +85,14 @@ def check_job(
         pinned=_pinned(resolved.artifact) if reads else None,
         deadline_seconds=there(template.active_deadline_seconds, "job.activeDeadlineSeconds"),
     )
-    volumes = [*run_volume(), *database_volumes(resolved.database), *(storage_volumes(reads) if reads else [])]
-    return owned(name, owner, 1, work, volumes, template, runner, seat(resolved.database, node))
+    return restore.job(name, work, storage_volumes(reads) if reads else [], template)
 
 
-def drop_job(
-    name: str, owner: Owner, names: list[str], resolved: ResolvedRestore, runner: Runner, node: str | None = None
-) -> dict[str, Any]:
-    """Build the Job that removes what a restore left beside its target; `node` is where its Pod must run."""
-    work = DropTask(database=resolved.database, restore=_identity(owner), names=names, deadline_seconds=DROP_SECONDS)
-    volumes = [*run_volume(), *database_volumes(resolved.database)]
-    return owned(name, owner, 1, work, volumes, resolved.job, runner, seat(resolved.database, node))
+def drop_job(name: str, restore: Restore, names: list[str]) -> dict[str, Any]:
+    """Build the Job that removes what a restore left beside its target."""
+    database, identity = restore.resolved.database, _identity(restore.owner)
+    work = DropTask(database=database, restore=identity, names=names, deadline_seconds=DROP_SECONDS)
+    return restore.job(name, work, [], restore.resolved.job)
 
 
 def _identity(owner: Owner) -> RestoreIdentity:

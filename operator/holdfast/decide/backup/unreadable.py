@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus, Failure
 from holdfast.api.policy import BackupPolicySpec
-from holdfast.api.unreadable import explained
+from holdfast.api.unreadable import Part, what_is_wrong
 from holdfast.decide.backup import ending
 from holdfast.decide.backup.observation import Decision, Observation
 from holdfast.decide.decision import Rest
@@ -25,14 +25,10 @@ def decide(o: Observation, policy_name: str | None, error: ValidationError, now:
 
 
 def _what_is_wrong(policy_name: str | None, error: ValidationError) -> Failure:
-    """Say which of the three objects that a backup is made of cannot be read: pydantic names its model."""
-    root, correct = "spec", "create another backup with an allowed value: this backup cannot change"
-    model: type[BaseModel] = DatabaseBackupSpec
-    if error.title == BackupPolicySpec.__name__:
-        root, correct = f"BackupPolicy {policy_name}: spec", "correct the policy, then create another backup"
-        model = BackupPolicySpec
-    if error.title == DatabaseBackupStatus.__name__:
-        root, correct = "status", "create another backup: another release of Holdfast wrote this one"
-        model = DatabaseBackupStatus
-    message, remedy = explained(error, model, root, correct)
+    message, remedy = what_is_wrong(
+        error,
+        Part(DatabaseBackupSpec, "spec", "create another backup with an allowed value: this backup cannot change"),
+        Part(BackupPolicySpec, f"BackupPolicy {policy_name}: spec", "correct the policy, then create another backup"),
+        Part(DatabaseBackupStatus, "status", "create another backup: another release of Holdfast wrote this one"),
+    )
     return Failure(reason=Reason.INVALID_SPEC, message=message, remedy=remedy)

@@ -5,25 +5,31 @@ from dataclasses import dataclass
 
 from holdfast import naming
 from holdfast.api.begun import Begun
-from holdfast.api.database import Database, Engine
-from holdfast.api.job import JobTemplate
-from holdfast.api.policy import BackupPolicySpec, Environment, Method
+from holdfast.api.database import Database
+from holdfast.api.policy import Environment, Method
 from holdfast.api.release import ReleaseBefore
 from holdfast.api.restore import DatabaseRestoreSpec, RestoreOptions
 from holdfast.api.restore_status import Artifact, Chosen, ResolvedRestore
-from holdfast.api.restore_target import RestoreTarget
 from holdfast.api.restoring import Content, RestoreMode
 from holdfast.api.storage import S3Storage, Storage
 from holdfast.decide.resolve import resolve
 from holdfast.decide.restore import masking, snapshots
 from holdfast.decide.restore.observation import Former, Observation
 from holdfast.decide.restore.source import Choice
-from holdfast.decide.servers import database_of
+from holdfast.decide.restore.target import (
+    MOST_SERVER,
+    Target,
+    in_words,
+    job_of,
+    refused,
+    safety_storage,
+    synthetic,
+    target_of,
+)
 from holdfast.errors import HoldfastError, Reason
 from holdfast.settings import Settings
 
 KEEP_HOURS = 24
-MOST_SERVER = 63  # bytes of a database's name, as PostgreSQL has it
 MOST_FILE = 200  # bytes of a file's name: ext4 takes 255
 _BACKUP_ID = re.compile(r"[a-z0-9]([-a-z0-9]{0,126}[a-z0-9])?")
 
@@ -48,17 +54,6 @@ class _Stored:
     environment: Environment | None  # of the database that was backed up
 
 
-@dataclass(frozen=True)
-class _Target:
-    """What is restored into, how its Job runs, and what it is for."""
-
-    database: Database
-    job: JobTemplate
-    environment: Environment | None
-    because: str | None
-    storage: Storage  # of the policy that the database is of, or of the source
-
-
 def of_backup(o: Observation, choice: Choice, begun: Begun, settings: Settings) -> Fixed:
     """Fix the restore of a backup that the cluster knows. Raises HoldfastError."""
     source = begun.resolved
@@ -66,13 +61,13 @@ def of_backup(o: Observation, choice: Choice, begun: Begun, settings: Settings) 
     if source.method is Method.AWS_RDS:
         return _of_snapshot(o, choice, begun)
     if spec.target is not None and spec.target.rds is not None:
-        raise _refused(
+        raise refused(
             f"DatabaseBackup {choice.name} is a dump, and target.rds is for a snapshot of RDS",
             "name a database: target.database, target.policyRef or target.databaseName",
         )
-    target = _target(o, source, settings)
+    target = target_of(o, source, settings)
     if target.database.engine is not source.database.engine:
-        raise _refused(
+        raise refused(
             f"the backup has engine {source.database.engine}, but the target has {target.database.engine}",
             "restore into a database of the same engine",
         )
@@ -101,12 +96,12 @@ def _of_snapshot(o: Observation, choice: Choice, begun: Begun) -> Fixed:
     spec, source = o.restore.spec, begun.resolved
     asked = spec.target.rds if spec.target else None
     if spec.target is None or asked is None:
-        raise _refused(
+        raise refused(
             f"DatabaseBackup {choice.name} is a snapshot of RDS, from which a new instance or cluster is made",
             "set target.rds.identifier to the name of the new one",
         )
     if given := next((field for field in ("mode", "options", "afterRestore") if field in spec.to_dict()), None):
-        raise _refused(f"a snapshot of RDS is restored as a whole, and {given} has no meaning for it", "leave it out")
+        raise refused(f"a snapshot of RDS is restored as a whole, and {given} has no meaning for it", "leave it out")
     wanted, arn = snapshots.filled(choice.name, begun, asked)
     instance = source.database.snapshotted()
     said = [(environment, who) for environment, who in (
@@ -120,7 +115,7 @@ def _of_snapshot(o: Observation, choice: Choice, begun: Begun) -> Fixed:
         rds=wanted,
         snapshot_arn=arn,
         mode=RestoreMode.REFUSE,
-        job=_job(spec, source.job),
+        job=job_of(spec, source.job),
         environment=environment,
         environment_because=f"{who} says that the target is of {environment}",
         source_environment=source.environment,
@@ -133,8 +128,8 @@ def of_bucket(o: Observation, settings: Settings) -> Fixed:
     """Fix the restore of what lies in a bucket. Raises HoldfastError."""
     bucket = o.restore.spec.source.bucket
     assert bucket is not None
-    target = _target(o, None, settings)
-    storage = resolve(_synthetic(target.database, Storage(s3=bucket.s3), None), settings).storage
+    target = target_of(o, None, settings)
+    storage = resolve(synthetic(target.database, Storage(s3=bucket.s3), None), settings).storage
     folder = bucket.folder.rstrip("/") + "/"
     last = folder.rstrip("/").rpartition("/")[2]
     chosen = Chosen(
@@ -185,88 +180,10 @@ def of_former(o: Observation, former: Former) -> Fixed:
         "keep_hours": _keep(o.restore.spec),
         "after_restore": None,
         "never_unmasked_of": [],
-        "job": _job(o.restore.spec, was.job),
+        "job": job_of(o.restore.spec, was.job),
         **environment,
     }
     return Fixed(chosen, former.status.target or in_words(was.database), was.model_copy(update=update))
-
-
-def in_words(database: Database) -> str:
-    """Say which database it is, as short as a column of a table asks for."""
-    if database.volume is not None:
-        return f"{database.volume.path} on claim {database.volume.claim_name}"
-    connection = database.reached()
-    if connection.host is None:
-        return f"{database.name} on the server in Secret {connection.secret_name}"
-    return f"{database.name} on {connection.host}:{connection.port or database.dumped_engine().default_port}"
-
-
-def _target(o: Observation, source: BackupPolicySpec | None, settings: Settings) -> _Target:
-    """Return the target, how its Job runs, and what it is for."""
-    target = o.restore.spec.target or RestoreTarget()
-    if target.policy_ref is not None:
-        if o.target_policy is None:
-            raise HoldfastError(
-                Reason.SOURCE_NOT_FOUND,
-                f"the target's BackupPolicy {target.policy_ref.name} does not exist in this namespace",
-                "correct target.policyRef, and create another DatabaseRestore",
-            )
-        base, says = resolve(o.target_policy, settings), f"BackupPolicy {target.policy_ref.name}"
-    elif target.database is not None:
-        storage = source.storage if source else _bucket(o)
-        base, says = resolve(_synthetic(target.database, storage, source.job if source else None), settings), None
-    else:
-        assert source is not None  # the API server asks for a target where a bucket is the source
-        base, says = source, "the backup"
-    if base.method is not Method.DUMP:
-        raise _refused("the target is an instance of RDS", "name a database: target.database with a connection")
-    database = _renamed(base.database, target)
-    environment, because = _environment(o, database, target, base.environment, says)
-    return _Target(database, _job(o.restore.spec, base.job), environment, because, base.storage)
-
-
-def _environment(
-    o: Observation, database: Database, target: RestoreTarget, of_base: Environment, says: str | None
-) -> tuple[Environment | None, str | None]:
-    """Return what the target is for, and who says so: of production, where anybody does who may know."""
-    said = [(target.environment, "spec.target")] if target.environment else []
-    said += [(of_base, says)] if says else []
-    into = database_of(o.restore.namespace, {"database": database.to_dict()})
-    said += [(Environment.PRODUCTION, f"BackupPolicy {name}") for name, of in o.production if of == into]
-    if not said:
-        return None, None
-    environment, who = next((each for each in said if each[0] is Environment.PRODUCTION), said[0])
-    return environment, f"{who} says that the target is of {environment}"
-
-
-def _bucket(o: Observation) -> Storage:
-    bucket = o.restore.spec.source.bucket
-    assert bucket is not None
-    return Storage(s3=bucket.s3)
-
-
-def _synthetic(database: Database, storage: Storage, job: JobTemplate | None) -> BackupPolicySpec:
-    """Make a policy of what is known, so that the defaults of every policy are filled in."""
-    return BackupPolicySpec(environment=Environment.DEV, database=database, storage=storage, job=job or JobTemplate())
-
-
-def _renamed(database: Database, target: RestoreTarget) -> Database:
-    if target.database_name is None:
-        return database
-    if database.engine is Engine.SQLITE:
-        raise _refused(
-            "target.databaseName names a database on a server, and an SQLite database is a file",
-            "set target.database.volume to another claim or path instead",
-        )
-    if database.engine is Engine.POSTGRESQL and len(target.database_name.encode()) > MOST_SERVER:
-        raise _refused("the name of a PostgreSQL database has at most 63 bytes", "shorten target.databaseName")
-    return database.model_copy(update={"name": target.database_name})
-
-
-def _job(spec: DatabaseRestoreSpec, base: JobTemplate) -> JobTemplate:
-    """Lay what the restore says of its Job over what the policy says."""
-    given = {field: getattr(spec.job, field) for field in spec.job.model_fields_set} if spec.job else {}
-    return base.model_copy(update={field: value for field, value in given.items() if value is not None})
 
 
 def _keep(spec: DatabaseRestoreSpec) -> int:
@@ -277,7 +194,7 @@ def _resolved(
     o: Observation,
     spec: DatabaseRestoreSpec,
     stored: _Stored,
-    target: _Target,
+    target: Target,
     identity: str | None,
 ) -> ResolvedRestore:
     database = target.database
@@ -306,15 +223,8 @@ def _resolved(
         source_environment=stored.environment,
         never_unmasked_of=masking.never_unmasked(spec, target.environment, options.content),
         after_restore=spec.after_restore,
-        safety_storage=_safety_storage(target),
+        safety_storage=safety_storage(target),
     )
-
-
-def _safety_storage(target: _Target) -> Storage | None:
-    """Return where a backup of the target goes; what the store is that it names, is filled in by now."""
-    if target.environment is not Environment.PRODUCTION:
-        return None
-    return target.storage.model_copy(update={"store": None})
 
 
 def names(database: Database, restore: str, uid: str) -> tuple[str, str]:
@@ -347,7 +257,3 @@ def _artifact(begun: Begun) -> Artifact:
         encryption="age" if resolved.storage.encryption else "none",
         globals_sha256=status.globals.sha256 if status.globals else None,
     )
-
-
-def _refused(message: str, remedy: str) -> HoldfastError:
-    return HoldfastError(Reason.INVALID_SPEC, message, f"{remedy}; then create another DatabaseRestore")

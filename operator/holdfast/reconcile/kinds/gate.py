@@ -55,8 +55,7 @@ def observe(cache: Cache, job: MigrationJob, known: Known) -> Observation:
 
 
 def _others(cache: Cache, job: MigrationJob) -> tuple[Other, ...]:
-    rivals = (each for each in cache.migrations_of(job.namespace, job.policy) if each.uid != job.uid)
-    return tuple(filter(None, (_standing(cache, each) for each in rivals)))
+    return tuple(filter(None, (_standing(cache, each) for each in cache.migrations_of(job.namespace, job.policy))))
 
 
 def _standing(cache: Cache, job: MigrationJob) -> Other | None:

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from holdfast import naming
-from holdfast.api.backup import DatabaseBackupStatus, Failure, is_good
+from holdfast.api.backup import DatabaseBackupStatus, is_good
 from holdfast.api.begun import there
 from holdfast.api.policy import BackupPolicySpec, Environment
 from holdfast.api.restore import DatabaseRestoreSpec
@@ -18,8 +18,8 @@ from holdfast.api.restore_status import DatabaseRestoreStatus, Phase
 from holdfast.api.unreadable import as_far_as_readable, explained
 from holdfast.decide import claims
 from holdfast.decide.backup.suspicion import identity
-from holdfast.decide.decision import MakeBackup, Rest
-from holdfast.decide.restore import ending, impact, safety, snapshots, steps
+from holdfast.decide.decision import MakeBackup
+from holdfast.decide.restore import impact, safety, snapshots, steps, unreadable
 from holdfast.decide.restore.observation import (
     CHECK,
     REMOVAL,
@@ -33,7 +33,6 @@ from holdfast.decide.restore.observation import (
     SafetyView,
 )
 from holdfast.decide.seen import Asked
-from holdfast.errors import Reason
 from holdfast.kube.kinds import RESTORES
 from holdfast.manifests import children, jobs, restore_jobs
 from holdfast.reconcile import restores
@@ -77,14 +76,14 @@ def observe(sources: Sources, resource: Resource, known: Known, now: datetime) -
         DatabaseRestoreStatus.model_validate(resource.status)
     except ValidationError as error:
         o = _seen(cache, resource, _NO_SPEC, status, known, now)
-        return o, _unreadable(o, error, now)
+        return o, unreadable.decide(o, error, now)
     o = _seen(cache, resource, spec, status, known, now)
     if status.phase and status.phase.is_final:
         return replace(o, undone=restores.undone(cache, namespace, resource.name)), None
     try:
         o = replace(o, target_policy=_policy(cache, namespace, spec))
     except ValidationError as error:
-        return o, _unreadable(o, error, now)
+        return o, unreadable.decide(o, error, now)
     writing = sources.writer.under_way(RESTORES, namespace)
     return replace(
         o,
@@ -174,21 +173,6 @@ def _seen(
     )
 
 
-def _unreadable(o: Observation, error: ValidationError, now: datetime) -> Decision | None:
-    """Let rest what has ended, and let the rest fail, with the name of what cannot be read."""
-    status = o.restore.status
-    if (status.phase and status.phase.is_final) or o.restore.deleting:
-        return Rest()
-    if status.ending is not None:
-        return ending.follow(o, now)
-    model: Any = {
-        BackupPolicySpec.__name__: BackupPolicySpec, DatabaseRestoreStatus.__name__: DatabaseRestoreStatus,
-    }.get(error.title, DatabaseRestoreSpec)  # fmt: skip
-    root = {BackupPolicySpec: "the target's BackupPolicy: spec", DatabaseRestoreStatus: "status"}.get(model, "spec")
-    message, remedy = explained(error, model, root, "correct the policy, then create another DatabaseRestore")
-    return ending.fail(o, Failure(reason=Reason.INVALID_SPEC, message=message, remedy=remedy), None, now)
-
-
 def _policy(cache: Cache, namespace: str, spec: DatabaseRestoreSpec) -> BackupPolicySpec | None:
     reference = spec.target.policy_ref if spec.target else None
     policy = cache.policy(namespace, reference.name) if reference else None
@@ -267,17 +251,14 @@ def _job(role: str, o: Observation, settings: Settings) -> dict[str, Any]:
     resolved = there(status.resolved, "resolved")
     _, image = snapshots.image(resolved, settings)
     runner = jobs.Runner(image, settings.image_pull_policy, settings.proxy, settings.own_user)
+    source = there(status.source, "source")
+    restore = restore_jobs.Restore(_owner(o), source, resolved, runner, claims.node(o.claim))
     if role == REMOVAL:
         removal = there(status.removal, "removal")
-        return restore_jobs.drop_job(
-            removal.job_name, _owner(o), list(removal.names), resolved, runner, claims.node(o.claim)
-        )
-    source, where = there(status.source, "source"), claims.node(o.claim)
+        return restore_jobs.drop_job(removal.job_name, restore, list(removal.names))
     if role == CHECK:
-        name = there(status.impact, "impact").job_name
-        return restore_jobs.check_job(name, _owner(o), source, resolved, impact.template(resolved), runner, where)
-    name = there(status.job_name, "jobName")
-    return restore_jobs.restore_job(name, _owner(o), source, resolved, steps.template(o), runner, where)
+        return restore_jobs.check_job(there(status.impact, "impact").job_name, restore, impact.template(resolved))
+    return restore_jobs.restore_job(there(status.job_name, "jobName"), restore, steps.template(o))
 
 
 def _child(act: MakeBackup, o: Observation, settings: Settings) -> dict[str, Any]:
