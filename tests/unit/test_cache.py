@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from holdfast import naming
 from holdfast.api.backup import Phase
 from holdfast.decide.views import OwnerRef
-from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES
+from holdfast.kube.kinds import BACKUPS, JOBS, MIGRATION_JOBS, PODS, POLICIES, RESTORES
 from holdfast.reconcile import cache as caches
 from holdfast.reconcile.cache import Cache, is_older
+
+WHEN = "2026-11-22T08:45:00Z"
 
 
 def meta(name: str, version: int, *, uid: str | None = None, namespace: str = "shop", **labels: str) -> dict[str, Any]:
@@ -22,7 +24,7 @@ def meta(name: str, version: int, *, uid: str | None = None, namespace: str = "s
         "name": name,
         "uid": uid or f"uid-{name}",
         "resourceVersion": str(version),
-        "creationTimestamp": "2026-11-22T08:45:00Z",
+        "creationTimestamp": WHEN,
         "managedFields": [{"manager": "somebody"}],
         "annotations": {"big": "x" * 1000},
         "labels": labels,
@@ -129,6 +131,36 @@ def test_a_job_of_a_kind_that_is_not_watched_has_no_owner_that_is_known() -> Non
     cache.put(JOBS, of_another_kind("holdfast.dev/restore-uid", "same"))
     assert cache.job("shop", "j").labelled == OwnerRef("DatabaseRestore", "same")
     assert cache.owner_of(cache.job("shop", "j")) is None
+
+
+def before_a_migration(phase: str, **release: str) -> dict[str, Any]:
+    spec = {"policyRef": {"name": "orders"}, "purpose": "pre-migration", "release": {"jobName": "m", "jobUID": "j-1"}}
+    return a_backup("b") | {"spec": spec, "status": {"phase": phase, "release": release}}
+
+
+@pytest.mark.parametrize(
+    ("backup", "restores", "news"),
+    [
+        pytest.param(before_a_migration("Succeeded"), None, True, id="its Job runs"),
+        pytest.param(before_a_migration("Failed"), None, False, id="its Job runs, but the backup is not good"),
+        pytest.param(before_a_migration("Succeeded", releasedAt=WHEN), None, False, id="as its status says"),
+        pytest.param(before_a_migration("Succeeded", releasedAt=WHEN), "b", True, id="it is restored"),
+        pytest.param(before_a_migration("Succeeded", releasedAt=WHEN), "another", False, id="another one is restored"),
+        pytest.param(a_backup("b") | {"status": {"phase": "Succeeded"}}, None, False, id="it is of no migration"),
+    ],
+)
+def test_news_of_a_migration_are_what_the_status_of_its_good_backup_does_not_say(
+    backup: dict[str, Any], restores: str | None, news: bool
+) -> None:
+    cache = Cache()
+    job = meta("m", 1, uid="j-1") | {"labels": {"holdfast.dev/backup-first": "orders"}}
+    cache.put(MIGRATION_JOBS, {"metadata": job, "spec": {"suspend": False}})
+    cache.put(BACKUPS, backup)
+    if restores:
+        name = naming.rollback_name("m", "j-1")
+        cache.put(RESTORES, {"metadata": meta(name, 1), "spec": {"source": {"backupRef": {"name": restores}}}})
+    [known] = cache.backups.all()
+    assert cache.has_news_of_its_migration(known) is news
 
 
 def test_backups_are_found_by_their_policy() -> None:

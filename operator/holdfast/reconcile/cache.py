@@ -277,7 +277,7 @@ class Cache:
 
     def migration_before(self, namespace: str, uid: str | None) -> MigrationJob | None:
         """Return the Job with that uid that a backup was taken for, while it is there and watched."""
-        found = self.migrations.find(("uid", namespace, uid)) if uid is not None else []
+        found = self.migrations.find(("uid", namespace, uid))  # none has the uid None
         return found[0] if found else None
 
     def has_news_of_its_migration(self, backup: Backup) -> bool:

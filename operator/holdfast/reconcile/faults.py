@@ -92,8 +92,10 @@ class Faults:
 
     async def _take_back(self, key: Key) -> None:
         kind = self._kinds.get(key.kind)
-        resource = self._cache.whole(kind, key.namespace, key.name) if kind else None
-        if kind and resource is not None and _complaint(resource):
+        if kind is None:
+            return
+        resource = self._cache.whole(kind, key.namespace, key.name)
+        if resource is not None and _complaint(resource):
             await self._write(kind, resource, "False", "Recovered", "Holdfast goes on by itself")
 
     async def _write(self, kind: Kind, resource: Resource, status: str, reason: str, text: str) -> None:
