@@ -158,11 +158,13 @@ def test_a_policy_that_is_going_or_gone_lets_nothing_go_and_says_nothing_of_its_
 
 
 def test_what_is_no_good_backup_has_nothing_to_say_and_is_not_looked_for():
-    cluster, cache = a_cluster(Store(), {"a": 33, "b": 5, "e": 1}, mode="External"), Cache()
+    cluster, cache = a_cluster(Store(), {"a": 33, "b": 5, "c": 3, "d": 2, "e": 1}, mode="External"), Cache()
+    failed = {"phase": "Failed", "failure": {"reason": "DumpFailed", "message": "m", "remedy": "r"}}
+    never = failed | {"completedAt": clock.to_text(NOW - 2 * DAY)}
     for kind in (POLICIES, BACKUPS):
         for body in cluster.all(kind):
-            failed = {"phase": "Failed", "failure": {"reason": "DumpFailed", "message": "m", "remedy": "r"}}
-            body["status"] = body.get("status", {}) | (failed if body["metadata"]["name"] == "b" else {})
+            status = body.get("status", {})
+            body["status"] = {"b": status | failed, "c": never, "d": never}.get(body["metadata"]["name"], status)
             cache.put(kind, body)
     asked = plans.Plans(cache, settings(), lambda: NOW)
     good, bad = cache.backup("shop", "a"), cache.backup("shop", "b")
@@ -170,3 +172,4 @@ def test_what_is_no_good_backup_has_nothing_to_say_and_is_not_looked_for():
     assert bad is not None
     assert (asked.looks_for(good), asked.looks_for(bad), asked.verdict(bad)) == (True, False, None)
     assert (asked.keeps(good), asked.concerns(bad)) == (True, False)
+    assert [asked.verdict(backup) for backup in cache.backups.all() if not backup.good] == [None] * 3

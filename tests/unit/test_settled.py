@@ -233,6 +233,25 @@ async def test_a_backup_that_ends_is_not_asked_for_again() -> None:
     assert cache.whole(BACKUPS, "shop", "first") is None
 
 
+async def test_one_that_somebody_changes_while_it_settles_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shop = await a_shop(at_rest=False)
+    cache, patch = shop.cache(), shop.patch
+
+    async def labelled_then(*of: Any, **more: Any) -> Body:
+        answer = await patch(*of, **more)
+        if of[0] == BACKUPS:
+            labels = {"metadata": answer["metadata"] | {"labels": {"team": "shop"}}}
+            cache.put(BACKUPS, shop.put(BACKUPS, copy.deepcopy(answer) | labels))
+        return answer
+
+    monkeypatch.setattr(shop, "patch", labelled_then)
+    await shop.reconcile(cache)
+    assert shop.calls == ["patch", "create", "get", "patch"]
+    assert shop.all(JOBS)[0]["spec"]["ttlSecondsAfterFinished"] > 0
+
+
 async def a_late_job(shop: Shop) -> Cache:
     """The Job of a backup that has settled comes when the operator has seen the backup."""
     (body,) = shop.all(BACKUPS)

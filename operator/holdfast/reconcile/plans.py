@@ -89,8 +89,8 @@ class Plans:
         return None if found is None or set(found.reasons) & set(SET_ASIDE) else found
 
     def looks_for(self, backup: Backup) -> bool:
-        """Whether a backup is to be looked for, since the bucket was to delete it."""
-        if backup.policy_name is None or not backup.good:
+        """Whether a backup, which is a good one then, is to be looked for, since the bucket was to delete it."""
+        if backup.policy_name is None:
             return False
         return any(plan.look == backup.uid for plan in self.of(backup.namespace, backup.policy_name).plans)
 
