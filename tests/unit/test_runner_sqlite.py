@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.builders import NOW
+from tests.manifests import a_manifest
 
 from holdfast.api.database import Database
 from holdfast.errors import HoldfastError, Reason
@@ -621,6 +622,18 @@ def test_too_little_room_in_the_claim_is_told_beforehand(claim):
     assert error.reason is Reason.DISK_FULL
     assert "claim app-data has" in error.message
     assert list(claim.iterdir()) == []
+
+
+@pytest.mark.parametrize("path", ["app.db", "in/a/folder/app.db"])
+def test_too_little_room_in_the_claim_is_told_before_anything_is_fetched(claim, path):
+    manifest = a_manifest("pod-1")
+    huge = manifest.artifact.model_copy(update={"uncompressed_bytes": 1 << 60})
+    error = refused(a_source(claim, path=path).require_needs, manifest.model_copy(update={"artifact": huge}))
+    assert error.reason is Reason.DISK_FULL
+    assert "but the database needs 1153 PB (1152921504606846976 bytes)" in error.message
+    assert list(claim.iterdir()) == []
+    fits = manifest.artifact.model_copy(update={"uncompressed_bytes": 1})
+    a_source(claim, path=path).require_needs(manifest.model_copy(update={"artifact": fits}))
 
 
 @pytest.mark.parametrize("path", ["../secret", "a/../../secret", "/etc/passwd", "."])

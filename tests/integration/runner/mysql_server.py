@@ -68,9 +68,13 @@ MARIADB = Family(
 class MySQLServer:
     """One server; its root is reached from within, without a password."""
 
-    def __init__(self, network: str, name: str, family: Family, *arguments: str, tls: Path | None = None) -> None:
+    def __init__(
+        self, network: str, name: str, family: Family, *arguments: str, tls: Path | None = None, volume: str = ""
+    ) -> None:
+        """`volume` is where its data lie, anonymous and gone with it; else they are the container's own."""
         self.name, self.family = name, family
         mounts = ["--volume", f"{tls}:/tls:ro"] if tls else []
+        mounts += ["--volume", volume] if volume else []
         docker(
             "run", "--detach", "--name", name, "--network", network, "--network-alias", name, *mounts,
             "--env", f"{family.variables}_ROOT_PASSWORD=superuser", family.server,

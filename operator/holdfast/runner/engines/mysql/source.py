@@ -23,6 +23,7 @@ from holdfast.runner.engines.mysql import (
     needs,
     replacing,
     restore,
+    room,
     scripts,
     server,
     target_needs,
@@ -133,8 +134,9 @@ class MySQL:
             )
 
     def require_needs(self, manifest: Manifest) -> None:
-        """See engine.Source. What the restore's user may set of the empty database itself is set."""
+        """See engine.Source. What the restore's user may set of the empty database itself is set. Raises DiskFull."""
         self._dumped = manifest.database.name
+        self.warnings += room.require(self._target, manifest, self._context.stop)
         self.warnings += target_needs.require(self._target, manifest.needs or [], self._context.stop)
 
     def restore(

@@ -26,7 +26,7 @@ def write(place: Place, stream: Iterator[bytes], size: int, whose: str, progress
     unfinished = temporary(file, whose)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        _require_room(place, file.parent, size)
+        require_room(place, size)
         try:
             _fill(unfinished, stream, progress)
             _name(place, unfinished)
@@ -46,8 +46,15 @@ def write(place: Place, stream: Iterator[bytes], size: int, whose: str, progress
         raise
 
 
-def _require_room(place: Place, folder: Path, size: int) -> None:
-    disk = os.statvfs(folder)
+def require_room(place: Place, size: int) -> None:
+    """See that a file of `size` bytes fits onto the claim. Raises DiskFull, FileAccessDenied."""
+    folder = place.file.parent
+    try:
+        while not folder.exists():  # a restore makes it
+            folder = folder.parent
+        disk = os.statvfs(folder)
+    except PermissionError as error:
+        raise place.denied() from error
     free = disk.f_bavail * disk.f_frsize
     if free < size:
         raise HoldfastError(

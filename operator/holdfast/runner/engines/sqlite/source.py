@@ -78,7 +78,8 @@ class SQLite:
         self.place.require_absent()
 
     def require_needs(self, manifest: Manifest) -> None:
-        """See engine.Source: a file holds all that it needs."""
+        """See engine.Source: a file holds all that it needs, but for the room."""
+        restore.require_room(self.place, manifest.artifact.uncompressed_bytes)
 
     def restore(
         self,
