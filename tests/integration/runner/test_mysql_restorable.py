@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from tests.integration.runner.mysql_server import MARIADB, MYSQL, RESTORER_SECRET, MySQLServer, literal
+from tests.integration.runner.mysql_server import MARIADB, MYSQL, RESTORER, RESTORER_SECRET, MySQLServer, literal
 from tests.integration.runner.test_mysql_contents import backed_up as backed_up_whole
 from tests.integration.runner.test_mysql_contents import created
 from tests.integration.runner.test_mysql_round_trip import backed_up, restored
@@ -89,6 +89,57 @@ def test_a_database_like_sakila_comes_back_beside_the_original_with_the_same_sch
     server.let_dump("sakila beside")
     again, _ = backed_up_whole(world, server, "sakila beside")
     assert again.schema_sha256 == world.manifest(task).schema_sha256
+    assert result.report is not None
+    assert result.report.restore is not None
+    unread = [warning for warning in result.report.warnings if "were not compared" in warning]
+    if server.family is MYSQL:  # its restore's user may not read the code of other definers
+        assert unread[0].startswith("its procedures and functions were not compared with the dump: ")
+        assert "schema" not in result.report.restore.compared
+    else:
+        assert unread == []
+        assert "schema" in result.report.restore.compared
+
+
+WORDY = """
+create table `Checks` (a varchar(10) check (a in ('a', 'b') and a like '%'), b int default (1 + 2),
+  c varchar(20) as (concat(a, 'ü')) stored, d timestamp default current_timestamp on update current_timestamp,
+  e varchar(5) character set latin1, f enum('x', 'y;') default 'x', key part (a(3)));
+insert into `Checks` (a, b) values ('a', 1);
+create view cases as select a, case when b > 1 and not (b = 3) then 'x' else 'y' end as k, a between 'a' and 'b' as z,
+  b div 2 as q, date_add(d, interval 1 day) as t from `Checks`
+  where a in (select a from `Checks`) or a collate utf8mb4_bin = 'c' group by a, b, d having count(*) > 0 limit 5;
+create view counted as with recursive n as (select 1 as i union all select i + 1 from n where i < 5)
+  select n.i, c.a from n join `Checks` c on c.b = n.i left join `Checks` d on d.a = c.a;
+create view ranked as select row_number() over (partition by a order by b) as r, json_extract('{"a": 1}', '$.a') as j,
+  cast(b as char(10) character set utf8mb4) as ch, a regexp '^x' as rx, _latin1'abc' as l from `Checks`;
+create event soon on schedule every 1 day do delete from `Checks` where b = 0;
+"""
+
+
+def test_what_a_restored_database_is_made_of_is_compared_with_the_dump(world: World, server: MySQLServer) -> None:
+    task = server.backup(world, created(server, "wordy", WORDY))
+    backed_up(world, server, task)
+    result = restored(world, server, task, "wordy beside")
+    assert result.exit_code == 0, result.log
+    assert result.report is not None
+    assert result.report.restore is not None
+    assert result.report.restore.compared == ["rows", "views", "schema"]
+    assert result.report.warnings == []
+
+
+def test_what_the_server_defines_in_other_words_is_named(world: World, mysql: MySQLServer) -> None:
+    script = "create table keyed (i int primary key); create table bare (i int);"
+    task = mysql.backup(world, created(mysql, "without keys", script))
+    backed_up(world, mysql, task)
+    with globally(mysql, sql_generate_invisible_primary_key=1):
+        result = restored(world, mysql, task, "with keys")
+    assert result.exit_code == 0, result.log
+    assert result.report is not None
+    assert result.report.restore is not None
+    assert result.report.restore.compared == ["rows"]
+    assert result.report.warnings == [
+        "the server defines these in other words than the dump, so compare them with the original: table `bare`"
+    ]
 
 
 def test_a_restore_by_a_user_who_may_not_name_a_definer_is_refused_before_it_begins(
@@ -155,3 +206,31 @@ def test_a_foreign_key_upon_a_key_that_is_not_unique_comes_back(world: World, se
     result = restored(world, server, task, "unkeyed back")
     assert result.exit_code == 0, result.log
     assert differences(server.fingerprint("unkeyed"), server.fingerprint("unkeyed back")) == []
+
+
+@pytest.mark.matrix
+def test_a_disk_of_mariadbs_that_is_surely_too_small_is_told_before_anything_is_fetched(world: World) -> None:
+    server = MySQLServer(world.network, f"{world.network}-mariadb-disk", MARIADB, volume="/var/lib/mysql")
+    try:
+        task = server.backup(world, created(server, "grown", "create table t (i int); insert into t values (1);"))
+        backed_up(world, server, task)
+        manifest = world.manifest(task)
+        huge = {
+            "artifact": manifest.artifact.model_copy(update={"size_bytes": 1 << 60}),
+            "database": manifest.database.model_copy(update={"size_bytes": 1 << 60}),
+        }
+        key, bigger = f"{task.key_prefix}manifest.json", manifest.model_copy(update=huge).to_json()
+        world.store.client.put_object(Bucket="backups", Key=key, Body=bigger)
+
+        unknown = restored(world, server, task, "grown beside")
+        server.sql("install soname 'disks'")
+        unseen = restored(world, server, task, "grown beside too")
+        server.grant("FILE ON *.*", RESTORER)
+        refused = restored(world, server, task, "grown beside as well")
+
+        for result in (unknown, unseen):  # it goes on, to what else is wrong
+            assert result.failure.reason != "DiskFull", result.log
+        assert_failed(refused, 2, "DiskFull", "available, and the restored database needs more than 1153 PB")
+        assert server.sql("show tables", "grown beside as well") == ""
+    finally:
+        server.remove()

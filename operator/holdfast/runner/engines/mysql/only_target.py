@@ -9,19 +9,22 @@ that names another database, a statement among rows) is refused. What the *bodie
 views name is the application's own and stays as it is: how far that reaches, the rights of the restore's user say.
 """
 
+import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, MutableMapping
 from itertools import pairwise
 
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.engines.mysql.grants import quoted
-from holdfast.runner.engines.mysql.script import Script
+from holdfast.runner.engines.mysql.script import Script, worded
 from holdfast.runner.engines.mysql.tokens import NAME, plain, tokens
 from holdfast.runner.pod.text import one_line
 
 Token = tuple[int, bytes]
 Edit = tuple[int, int, bytes]
 """From where to where, and what stands there instead."""
+Definitions = MutableMapping[str, bytes]
+"""What makes the schema, each by its kind and name, with a hash of its definition."""
 
 _HEAD = 120  # tokens; more than the longest head of a statement has
 _IS_NAME = re.compile(NAME)
@@ -47,6 +50,13 @@ _FORMS = (
 _ALLOWED = re.compile(rb"|".join(_FORMS), re.IGNORECASE)
 _VIEW = re.compile(rb"CREATE [^(]*?VIEW ", re.IGNORECASE)
 _EVENT = re.compile(rb"CREATE " + _DEFINED + rb"EVENT (" + NAME + rb")", re.IGNORECASE)
+_DEFINES = re.compile(
+    rb"CREATE (?:\w+=[^ `]+ |DEFINER=" + NAME + rb"@" + NAME + rb" |SQL SECURITY \w+ |JSON RELATIONAL DUALITY )*"
+    rb"(TABLE|VIEW|TRIGGER|(?:AGGREGATE )?FUNCTION|PROCEDURE|EVENT|PACKAGE BODY|PACKAGE|SEQUENCE|LIBRARY) (" + _TYPED
+    + rb")",
+    re.IGNORECASE,
+)  # fmt: skip
+_DROPS = re.compile(rb"DROP (?:TABLE|VIEW) IF EXISTS (" + NAME + rb")\Z", re.IGNORECASE)
 _WIDE = {b"GLOBAL", b"@@GLOBAL", b"PERSIST", b"@@PERSIST", b"PERSIST_ONLY", b"@@PERSIST_ONLY"}
 _MODE = {b"SQL_MODE", b"@@SQL_MODE"}
 # Said at the start, before and after a routine, and at the end: what lies between is read as these have it.
@@ -61,13 +71,16 @@ _VALUES = bytes(set(range(256)) - set(b'";`/#*\\@'))  # all but what no value ha
 class OnlyTarget(Script):
     """See Script; what is read is passed on."""
 
-    def __init__(self, source: str, target: str, asleep: set[str] | None = None) -> None:
+    def __init__(
+        self, source: str, target: str, asleep: set[str] | None = None, defined: Definitions | None = None
+    ) -> None:
         """`source` is the database that was dumped, `target` the one that is restored into.
 
-        `asleep` gets the names of events, which are then made so that they do not run yet.
+        `asleep` gets the names of events, which are then made so that they do not run yet; `defined` what is made.
         """
         super().__init__()
         self._asleep = asleep
+        self.defined: Definitions = {} if defined is None else defined
         self._source, self._target = quoted(source).encode(), quoted(target).encode()
         self._waiting = b""  # what was taken and is not passed on yet
         self._taken = self._passed = 0  # bytes
@@ -141,14 +154,26 @@ class OnlyTarget(Script):
         mode = self._sql_mode  # that this statement is read in
         end = super()._other(buffer, at)
         if end is not None and self._read != self._anything:
-            place = self._taken - len(buffer) + at
-            edits = self._judged(buffer[at : end - len(self._delimiter)], mode)
+            place, statement = self._taken - len(buffer) + at, buffer[at : end - len(self._delimiter)]
+            found = tokens(statement, mode)
+            edits = self._judged(statement, found)
+            self._define(_edited(statement, edits), found)
             self._edits += [(place + start, place + stop, text) for start, stop, text in edits]
         return end
 
-    def _judged(self, statement: bytes, mode: bytes) -> list[Edit]:
+    def _define(self, statement: bytes, found: list[Token]) -> None:
+        """Take note of what a statement makes. Of a view, the tools make a stand-in first, and drop it."""
+        head = plain([text for _, text in found[:_HEAD]])
+        if dropped := _DROPS.match(head):
+            for kind in ("table", "view"):
+                self.defined.pop(_named(kind, dropped[1]), None)
+        if made := _DEFINES.match(head):
+            kind = made[1].decode().lower()
+            said = worded(statement) if kind == "table" else statement
+            self.defined[_named(kind, made[2])] = hashlib.blake2b(said.strip(), digest_size=16).digest()
+
+    def _judged(self, statement: bytes, found: list[Token]) -> list[Edit]:
         """Return what must stand where in a statement. Raises RestoreFailed where it is none of the tools'."""
-        found = tokens(statement, mode)
         texts = [text for _, text in found]
         head = plain(texts[:_HEAD])
         if head and (not _ALLOWED.match(head) or b"\\" in texts):
@@ -200,6 +225,19 @@ class OnlyTarget(Script):
                 yield at, at + len(text), self._target
 
 
+def _edited(statement: bytes, edits: Iterable[Edit]) -> bytes:
+    """Return what is passed on of a statement."""
+    parts, at = [], 0
+    for start, end, text in edits:
+        parts += [statement[at:start], text]
+        at = end
+    return b"".join([*parts, statement[at:]])
+
+
+def _named(kind: str, name: bytes) -> str:
+    return f"{kind} {name.decode(errors='backslashreplace')}"
+
+
 def _shown(text: bytes) -> str:
     return repr(one_line(text[:80].decode(errors="replace"), 60))
 
@@ -213,9 +251,18 @@ def _refused(what: str) -> HoldfastError:
     )
 
 
-def for_target(stream: Iterable[bytes], source: str, target: str, asleep: set[str] | None = None) -> Iterator[bytes]:
-    """Pass a script on to the target. Raises RestoreFailed where it says anything of another database."""
-    script = OnlyTarget(source, target, asleep)
+def for_target(
+    stream: Iterable[bytes],
+    source: str,
+    target: str,
+    asleep: set[str] | None = None,
+    defined: Definitions | None = None,
+) -> Iterator[bytes]:
+    """Pass a script on to the target; `defined` gets what it makes.
+
+    Raises RestoreFailed where it says anything of another database.
+    """
+    script = OnlyTarget(source, target, asleep, defined)
     for chunk in stream:
         yield script.pass_on(chunk)
     yield script.end()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from holdfast.runner.engines.mysql.connection import Target
 from holdfast.runner.engines.mysql.dumps import MAX_PACKET
 from holdfast.runner.engines.mysql.errors import explained
-from holdfast.runner.engines.mysql.only_target import for_target
+from holdfast.runner.engines.mysql.only_target import Definitions, for_target
 from holdfast.runner.engines.tool_errors import feed_tool
 from holdfast.runner.pod.context import Context
 from holdfast.runner.pod.progress import Progress
@@ -25,10 +25,11 @@ def feed(
     context: Context,
     progress: Progress,
     asleep: set[str] | None = None,
+    defined: Definitions | None = None,
 ) -> None:
     """Restore the stream of a dump of the database `source`, with what its session sets.
 
-    Each statement stands for itself: ended early, a part of it stays. `asleep`: see only_target.py.
+    Each statement stands for itself: ended early, a part of it stays. `asleep` and `defined`: see only_target.py.
     """
     flavour = target.flavour
     command = [
@@ -40,4 +41,5 @@ def feed(
         f"--database={target.database}",
     ]
     with explained():
-        feed_tool(command, for_target(stream, source, target.database, asleep), context.stop, progress)
+        script = for_target(stream, source, target.database, asleep, defined)
+        feed_tool(command, script, context.stop, progress)

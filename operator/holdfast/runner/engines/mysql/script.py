@@ -123,7 +123,7 @@ class Script(Lexer):
         table = _TABLE.match(said)
         if table:
             self._tables.setdefault(table[1], 0)
-            said = _CHARACTER_SET.sub(rb"\1", _NEXT_NUMBER.sub(rb"\1", said))
+            said = worded(said)
         said = _DATABASE.sub(b"ALTER DATABASE", said)
         if not _NO_SCHEMA.match(said):
             self._schema.update(said)
@@ -149,6 +149,11 @@ class Script(Lexer):
             return reached
         self._read = self._statements if not self._within else self._anything
         return end + 1
+
+
+def worded(table: bytes) -> bytes:
+    """Return a table's definition without what may be said of it in two ways, or changes with its rows."""
+    return _CHARACTER_SET.sub(rb"\1", _NEXT_NUMBER.sub(rb"\1", table))
 
 
 def _text(name: bytes) -> str:

@@ -15,6 +15,7 @@ from holdfast.runner.engines import landing, tools
 from holdfast.runner.engines.mysql import (
     arrived,
     connection,
+    definitions,
     driver,
     dumps,
     grants,
@@ -31,6 +32,7 @@ from holdfast.runner.engines.mysql import (
 )
 from holdfast.runner.engines.mysql.connection import Target
 from holdfast.runner.engines.mysql.flavour import ALL_ROWS, numbers
+from holdfast.runner.engines.mysql.only_target import Definitions
 from holdfast.runner.engines.mysql.schemas import Schema
 from holdfast.runner.engines.mysql.server import Server
 from holdfast.runner.engines.protocol import Came, Landing, Look, Overrides, Ready, Switched
@@ -58,6 +60,7 @@ class MySQL:
         self._as_bytes = False
         self._asleep: set[str] | None = None
         self._dumped = said.database
+        self._defined: Definitions = {}
         self._live = self._target.database
         self.warnings = list(said.warnings)
 
@@ -149,7 +152,9 @@ class MySQL:
         """See engine.Source."""
         session = target_session.lifted(self._target, self._context.stop)
         with landing.told_of_a_part(task, self):
-            restore.feed(stream, self._target, self._dumped, session, self._context, progress, self._asleep)
+            restore.feed(
+                stream, self._target, self._dumped, session, self._context, progress, self._asleep, self._defined
+            )
 
     def require_served(self, task: RestoreTask, manifest: Manifest) -> None:  # noqa: ARG002
         """See engine.Source. Of a script, only all of it can be restored."""
@@ -161,9 +166,12 @@ class MySQL:
 
     def came(self, manifest: Manifest, task: RestoreTask) -> Came:  # noqa: ARG002
         """See engine.Source."""
-        tool = self._target.flavour.client
-        said = f"{tool} {version(tool)}"
-        return arrived.look(self._target, manifest, self._context.stop, said, self.warnings)
+        tool, dump, stop = self._target.flavour.client, self._target.flavour.dump, self._context.stop
+        came = arrived.look(self._target, manifest, stop, f"{tool} {version(tool)}", self.warnings)
+        versions = f"{dump} {version(dump)}", came.server_version or ""
+        seen = definitions.compared(self._target, manifest, self._defined, versions, stop)
+        self.warnings += seen.warnings
+        return replace(came, faults=[*came.faults, *seen.faults], looked_at=[*came.looked_at, *seen.looked_at])
 
     def require_scripts(self) -> None:
         """See engine.Source. Raises AuthenticationFailed of a user whom the client logs in, and the driver cannot."""
