@@ -64,8 +64,8 @@ class RestoreOptions(SpecModel):
     )
     identity_secret_name: ObjectName | None = Field(
         None,
-        description="Name of a Secret in this namespace with the age identity that decrypts the backup. Default: "
-        "age-identity, if the backup is encrypted.",
+        description="Name of a Secret in this namespace with the age identity that decrypts the backup. Required for "
+        "an encrypted backup of source.bucket. Default for other sources: age-identity, if the backup is encrypted.",
     )
 
 
