@@ -157,6 +157,35 @@ def test_a_policy_that_is_going_or_gone_lets_nothing_go_and_says_nothing_of_its_
     assert (asked.keeps(old), asked.verdict(old), asked.looks_for(old)) == (True, None, False)
 
 
+def a_plan(**changes: Any) -> plans.Planned:
+    """What is planned where twenty of forty backups are to go and ten may; `changes` of the policy."""
+    cluster, cache = (
+        a_cluster(Store(), {f"b{age:02d}": age + 10 for age in range(40)}, maxDeletionsPerSweep=10),
+        Cache(),
+    )
+    (policy,) = cluster.all(POLICIES)
+    policy["spec"] |= changes.pop("spec", {})
+    cache.put(POLICIES, policy | changes)
+    for body in cluster.all(BACKUPS):
+        cache.put(BACKUPS, body)
+    return plans.Plans(cache, settings(), lambda: NOW).of("shop", "orders")
+
+
+def test_what_is_left_of_an_approved_plan_is_approved_and_nothing_else_is():
+    (held,) = a_plan().plans
+    assert (held.held is not None, len(held.deletions), held.sweep) == (True, 20, ())
+    (approved,) = a_plan(status={"retention": {"approvedRest": held.hash}}).plans
+    assert approved.sweep == held.deletions
+    (other,) = a_plan(status={"retention": {"approvedRest": "0" * 12}}).plans
+    assert other.sweep == ()
+
+
+def test_a_policy_that_names_no_time_zone_plans_nothing():
+    nowhere = {"cron": "0 2 * * *", "timeZone": "Mars/Olympus"}
+    assert a_plan(spec={"schedule": nowhere}) == plans.NOTHING
+    assert a_plan(spec={"schedule": nowhere | {"timeZone": "Europe/Vienna"}}).plans
+
+
 def test_what_is_no_good_backup_has_nothing_to_say_and_is_not_looked_for():
     cluster, cache = a_cluster(Store(), {"a": 33, "b": 5, "c": 3, "d": 2, "e": 1}, mode="External"), Cache()
     failed = {"phase": "Failed", "failure": {"reason": "DumpFailed", "message": "m", "remedy": "r"}}

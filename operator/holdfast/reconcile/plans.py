@@ -144,4 +144,4 @@ def _approved(facts: Iterable[Fact], rules: Rules, policy: Resource, now: dateti
     """Plan; what is left of an approved plan after a page of it has been begun, is approved as well."""
     rest = word(mapping(policy.status.get("retention")).get("approvedRest"))
     found = plan(facts, rules, now, policy.approved)
-    return plan(facts, rules, now, rest) if found.held and found.hash == rest else found
+    return replace(found, held=None) if found.hash == rest else found
