@@ -119,18 +119,48 @@ def not_served(what: str) -> HoldfastError:
     )
 
 
+def malformed(what: str) -> HoldfastError:
+    """Make the error for a companion (contract/globals.py) that is not as any backup is written."""
+    return HoldfastError(
+        Reason.MANIFEST_CONFLICT,
+        f"the backup's list of roles, owners and grants has {what}, which Holdfast never writes; nothing was changed",
+        "this is not what was backed up: find out who else writes to this bucket, and restore another backup",
+    )
+
+
 def require_plain(task: RestoreTask) -> None:
+    """Refuse, by name, what asks for a part of the dump, or for roles, owners and grants. Raises InvalidTask."""
+    require_all_of_it(task)
+    require_nothing_given(task)
+
+
+def require_all_of_it(task: RestoreTask) -> None:
     """Refuse, by name, what asks for a part of the dump. Raises InvalidTask."""
     if task.content is not Content.ALL:
         raise not_served(f"content {task.content}")
     if task.tables:
         raise not_served("tables")
-    require_nothing_given(task)
+
+
+def require_all_given(task: RestoreTask) -> None:
+    """Refuse roles, owners and grants with what is only a part of a restore. Raises InvalidTask."""
+    partly = task.mode is RestoreMode.INTO or task.content is Content.DATA or task.tables
+    if partly and (task.globals is not GlobalsMode.NONE or task.owner is not None):
+        raise HoldfastError(
+            Reason.INVALID_TASK,
+            "globals and owner are of a whole restore into an empty or a new database",
+            "leave them out, or restore all of the backup in the mode Refuse or Replace; nothing was changed",
+        )
 
 
 def require_nothing_given(task: RestoreTask) -> None:
     """Refuse, by name, what asks for roles, owners and grants. Raises InvalidTask."""
     if task.globals is not GlobalsMode.NONE:
         raise not_served(f"globals {task.globals}")
+    require_no_owner(task)
+
+
+def require_no_owner(task: RestoreTask) -> None:
+    """Refuse, by name, what gives all of it to one role. Raises InvalidTask."""
     if task.owner is not None:
         raise not_served(f"owner {task.owner}")

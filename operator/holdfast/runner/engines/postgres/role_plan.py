@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from holdfast.contract.globals import GlobalGrant, GlobalMembership, GlobalObject, GlobalRole, Globals, GlobalSetting
-from holdfast.errors import HoldfastError, Reason
+from holdfast.runner.engines import landing
 from holdfast.runner.engines.postgres.owned import COLUMN, DEFAULT_KINDS
 from holdfast.runner.engines.postgres.statements import identifier, set_value
 from holdfast.runner.pod.text import one_line
@@ -89,7 +89,7 @@ def checked(found: Globals) -> Globals:
         *(f"a schema {_shown(each.of_schema)}" for each in found.defaults if not _is_name(each.of_schema or "-")),
     ]
     if bad:
-        raise _malformed(bad[0])
+        raise landing.malformed(bad[0])
     return found
 
 
@@ -256,11 +256,3 @@ def _privileges(found: Globals) -> Iterator[str]:
     for grant in _grants(found):
         yield from grant.privileges
         yield from grant.grantable
-
-
-def _malformed(what: str) -> HoldfastError:
-    return HoldfastError(
-        Reason.MANIFEST_CONFLICT,
-        f"the backup's list of roles, owners and grants has {what}, which Holdfast never writes; nothing was changed",
-        "this is not what was backed up: find out who else writes to this bucket, and restore another backup",
-    )

@@ -1,11 +1,11 @@
 """What of a restore's options each format can serve, and which clients may read a dump at all."""
 
 from holdfast.api.policy import Format
-from holdfast.api.restoring import Content, GlobalsMode, RestoreMode
+from holdfast.api.restoring import Content, RestoreMode
 from holdfast.contract.manifest import Manifest
 from holdfast.contract.task import RestoreTask
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner.engines import safe_releases, tools
+from holdfast.runner.engines import landing, safe_releases, tools
 from holdfast.runner.engines.postgres.names import parsed
 
 
@@ -26,13 +26,7 @@ def require(task: RestoreTask, manifest: Manifest) -> None:
             "conflict would leave a part of the dump in the target",
             "leave options.jobs out; nothing was changed",
         )
-    partly = task.mode is RestoreMode.INTO or task.content is Content.DATA or task.tables
-    if partly and (task.globals is not GlobalsMode.NONE or task.owner is not None):
-        raise HoldfastError(
-            Reason.INVALID_TASK,
-            "globals and owner are of a whole restore into an empty or a new database",
-            "leave them out, or restore all of the backup in the mode Refuse or Replace; nothing was changed",
-        )
+    landing.require_all_given(task)
     known = {table.name for table in manifest.tables or []}
     unknown = [
         name for name in task.tables if parsed(name) is None or (manifest.tables is not None and name not in known)
