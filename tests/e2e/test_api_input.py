@@ -216,6 +216,10 @@ WRONG_POLICIES = {
         SQLITE | {"dump/format": "custom"},
         "spec.dump.format: the only format of engine sqlite is its own file: leave format out",
     ),
+    "roles of sqlite": (
+        SQLITE | {"dump": {"globals": True}},
+        "spec.dump.globals: globals is not for engine sqlite: leave it out",
+    ),
     "sqlite's format for a server": (
         {"dump/format": "sqlite"},
         "spec.dump.format: format sqlite is only for engine sqlite: use sql, custom or directory",
@@ -247,10 +251,6 @@ WRONG_POLICIES = {
     "custom with mysql": (
         {"database/engine": "mysql", "dump": {"format": "custom"}},
         "spec.dump.format: only postgresql has the formats custom and directory: use sql",
-    ),
-    "roles of mysql": (
-        {"database/engine": "mysql", "dump": {"globals": True}},
-        "spec.dump.globals: globals is only for engine postgresql: leave it out",
     ),
     "two authorities of a server": (
         {"database/connection/tls": {"mode": "verify-full", "caSecretName": "ca", "caConfigMapName": "ca"}},

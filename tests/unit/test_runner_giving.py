@@ -20,6 +20,7 @@ from holdfast.contract.globals import (
 from holdfast.contract.task import RestoreTask
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.engines import landing
+from holdfast.runner.engines.mysql.source import MySQL
 from holdfast.runner.engines.postgres import owned, owners, right_statements, role_plan, served, server
 from holdfast.runner.engines.postgres.owned import Found
 from holdfast.runner.engines.postgres.role_plan import There
@@ -254,6 +255,15 @@ def test_a_part_of_a_backup_takes_no_owners_and_grants(asked, partly):
     manifest = type("Manifest", (), {"artifact": type("Artifact", (), {"format": "custom"}), "tables": None})
     with pytest.raises(HoldfastError, match="of a whole restore"):
         served.require(a_task(**asked, **partly), manifest)
+
+
+def test_mysql_and_mariadb_give_accounts_and_grants_of_a_whole_restore_and_nothing_an_owner():
+    database = MySQL.__new__(MySQL)  # it asks nothing of its database for that
+    database.require_served(a_task(globals=GlobalsMode.REQUIRE), None)
+    with pytest.raises(HoldfastError, match="does not support owner shop"):
+        database.require_served(a_task(owner="shop"), None)
+    with pytest.raises(HoldfastError, match="of a whole restore"):
+        database.require_served(a_task(globals=GlobalsMode.REQUIRE, mode=RestoreMode.INTO), None)
 
 
 class Answers:

@@ -17,11 +17,12 @@ from tests.builders import NOW
 from holdfast.api.database import Database, Engine, TLSMode
 from holdfast.api.policy import Dump
 from holdfast.api.restoring import RestoreMode
+from holdfast.contract.globals import Globals
 from holdfast.contract.task import RestoreTask
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.artifact.compress import Plain
 from holdfast.runner.artifact.stream import Sink
-from holdfast.runner.engines.mysql import errors, grants, history, restore, source, target_session
+from holdfast.runner.engines.mysql import accounts, errors, grants, history, restore, source, target_session
 from holdfast.runner.engines.mysql import server as servers
 from holdfast.runner.engines.mysql.connection import Target, resolve
 from holdfast.runner.engines.mysql.dumps import StreamedDump, arguments
@@ -587,12 +588,13 @@ def a_server(**changes):
 
 @pytest.fixture
 def validated(places, monkeypatch):
-    def run(**changes):
+    def run(*, read=(None, []), wanted=None, **changes):
         monkeypatch.setattr(servers, "inspect", lambda *_: a_server(**changes))
+        monkeypatch.setattr(accounts, "read", lambda *_: read)
         monkeypatch.setattr(source, "version", lambda _name: "9.7.4-2")
         put(places.database_secret, username="u", password="p")
         found = source.MySQL(a_database(), Context(places, Stop(), Log(), "pod", NOW), source.Overrides())
-        return found, found.validate()
+        return found, found.validate(with_globals=wanted)
 
     return run
 
@@ -601,6 +603,15 @@ def test_a_valid_database_is_ready_without_a_warning(validated):
     found, ready = validated()
     assert found.warnings == []
     assert (ready.server_version, ready.server_major, ready.tool_version) == ("MySQL 9.7.4-2", 9, "mysqldump 9.7.4-2")
+
+
+def test_accounts_and_grants_are_read_unless_the_policy_leaves_them_out(validated):
+    beside = Globals(version=1, engine="mysql", database="shop")
+    for wanted in (None, True):
+        found, ready = validated(read=(beside, ["of accounts"]), wanted=wanted)
+        assert (ready.globals, found.warnings) == (beside, ["of accounts"])
+    found, ready = validated(read=(beside, ["of accounts"]), wanted=False)
+    assert (ready.globals, found.warnings) == (None, [])
 
 
 def test_a_server_of_a_newer_major_version_is_refused_naming_its_image(validated):

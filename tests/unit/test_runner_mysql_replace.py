@@ -14,6 +14,7 @@ from holdfast.runner.engines.mysql.code import Change, Definition
 from holdfast.runner.engines.mysql.connection import Target
 from holdfast.runner.engines.mysql.exchange import Exchange
 from holdfast.runner.engines.mysql.flavour import FLAVOURS
+from holdfast.runner.engines.mysql.routine_rights import Carried
 from holdfast.runner.engines.mysql.schemas import KEPT, Schema
 from holdfast.runner.engines.protocol import Switched
 from holdfast.runner.pod.stop import Stop
@@ -37,6 +38,7 @@ def definitions(*creates):
 OLD = (
     "CREATE FUNCTION `f`() RETURN 1",
     "CREATE PROCEDURE `gone`() SELECT 1",
+    "CREATE PROCEDURE `p`() SELECT 1",
     "CREATE VIEW `v` AS select `f`() from `a`",
     "CREATE VIEW `became_a_table` AS select 1",
     "CREATE TRIGGER `t` BEFORE INSERT ON `b` FOR EACH ROW SET @x = 1",
@@ -45,6 +47,7 @@ OLD = (
 )
 NEW = (
     "CREATE FUNCTION `f`() RETURN 1",
+    "CREATE PROCEDURE `p`() SELECT 2",
     "CREATE VIEW `v` AS select `f`() + 1 from `w`",
     "CREATE VIEW `w` AS select 1 from `a`",
     "CREATE TRIGGER `t` BEFORE INSERT ON `b` FOR EACH ROW SET @x = 2",
@@ -60,11 +63,11 @@ class KilledError(BaseException):
 class Database:
     tables: dict[str, str] = field(default_factory=dict)  # each with what it holds
     code: dict[tuple[str, str], Definition] = field(default_factory=dict)
+    rights: set[str] = field(default_factory=set)  # on routines, as a server shows them: they go when one is dropped
 
     def shown(self):
-        return {name: held for name, held in self.tables.items() if not name.startswith("holdfast_")}, set(
-            self.code.values()
-        )
+        tables = {name: held for name, held in self.tables.items() if not name.startswith("holdfast_")}
+        return tables, set(self.code.values()), self.rights
 
 
 @dataclass
@@ -89,12 +92,26 @@ class Server:
             self.rename(re.findall(rf"{_NAME}\.{_NAME} TO {_NAME}\.{_NAME}", said))
         elif dropped := re.match(rf"DROP (.+) IF EXISTS {_NAME}$", said):
             here.code.pop(dropped.groups(), None)
+            here.rights -= {each for each in here.rights if f"{dropped[1]} `orders`.`{dropped[2]}`" in each}
+        elif said.startswith(("GRANT ", "REVOKE ")):
+            self.granted(said)
         elif said.startswith("CREATE "):
             made = a_definition(said)
             assert made.of not in here.code or "OR REPLACE" in said, f"{made.of} is there"
             assert made.kind != "VIEW" or made.name not in here.tables
             here.code[made.of] = made
         return [["at", "1.5"]] if "'at'" in said else []
+
+    def granted(self, said):
+        live = self.databases["orders"]
+        right = said.replace("REVOKE", "GRANT").replace(" FROM ", " TO ")
+        assert routine_of(right) in live.code or said != right, "it does not exist"
+        if said == right:
+            live.rights.add(right)
+        elif right in live.rights:
+            live.rights.remove(right)
+        else:
+            raise HoldfastError(Reason.RESTORE_FAILED, "ERROR 1403 (42000): There is no such grant", "no")
 
     def rename(self, pairs):
         for schema, name, to, new in pairs:
@@ -156,21 +173,52 @@ class Fake:
         return code.unpacked(self.here.tables[table])
 
 
+def execute(routine):
+    return f"GRANT EXECUTE ON {routine} TO `app`@`%`"
+
+
+def routine_of(right):
+    return re.match(r"GRANT EXECUTE ON (\w+) `orders`\.`(\w+)`", right).groups()
+
+
+def carried(schema):
+    return Carried([code.granting(each, "\t".join(routine_of(each))) for each in sorted(schema.here.rights)])
+
+
+@pytest.fixture(autouse=True)
+def rights_on_routines(monkeypatch):
+    monkeypatch.setattr(exchange.routine_rights, "read", carried)
+
+
+RIGHTS = {execute("FUNCTION `orders`.`f`"), execute("PROCEDURE `orders`.`p`"), execute("PROCEDURE `orders`.`gone`")}
+
+
 def a_server():
     old = {"a": "old a", "b": "old b", "gone": "old"}
     new = {"a": "new a", "b": "new b", "became_a_table": "new"}
     return Server({
-        "orders": Database(old, {each.of: each for each in definitions(*OLD)}),
+        "orders": Database(old, {each.of: each for each in definitions(*OLD)}, set(RIGHTS)),
         "orders_restoring": Database(new, {each.of: each for each in definitions(*NEW)}),
     })  # fmt: skip
 
 
+GIVEN = execute("FUNCTION `orders`.`f`").replace("app", "reader")
+
+REVOKED = GIVEN.replace("GRANT", "REVOKE").replace(" TO ", " FROM ")
+
+
 def an_exchange(server, incoming="orders_restoring", outgoing="orders_before"):
     target = Fake(server, "orders")
-    return Exchange(target, target.beside(incoming), target.beside(outgoing))
+    return Exchange(
+        target, target.beside(incoming), target.beside(outgoing), following=[code.granting(GIVEN, gone_by=REVOKED)]
+    )
 
 
-BEFORE, AFTER = a_server().databases["orders"].shown(), a_server().databases["orders_restoring"].shown()
+BEFORE = a_server().databases["orders"].shown()
+AFTER = (
+    *a_server().databases["orders_restoring"].shown()[:2],
+    {GIVEN, execute("FUNCTION `orders`.`f`"), execute("PROCEDURE `orders`.`p`")},
+)
 
 
 def test_all_of_it_takes_the_targets_place_and_the_old_tables_stay():
@@ -185,7 +233,7 @@ def test_all_of_it_takes_the_targets_place_and_the_old_tables_stay():
 def test_what_is_the_same_is_not_touched_so_that_its_grants_stay():
     server = a_server()
     an_exchange(server).make()
-    assert not [each for each in server.said if "FUNCTION `f`" in each]
+    assert not [each for each in server.said if re.match(r"(CREATE|DROP) FUNCTION", each)]
 
 
 def test_a_table_with_triggers_has_its_name_only_once_it_has_them():
@@ -202,11 +250,11 @@ def test_it_is_put_back_whole():
     server = a_server()
     an_exchange(server).make()
     an_exchange(server, "orders_before", "orders_undone").make()
-    assert server.databases["orders"].shown() == BEFORE
+    assert server.databases["orders"].shown() == (*BEFORE[:2], {*RIGHTS, GIVEN}), "on what stays, they stay"
     assert server.databases.keys() == {"orders", "orders_undone"}
 
 
-STATEMENTS = 28  # that a replacement takes here
+STATEMENTS = 35  # that a replacement takes here
 
 
 def test_each_statement_is_tried():
@@ -331,8 +379,8 @@ def test_a_view_comes_after_those_that_it_reads_whatever_their_names():
 
 
 def test_a_package_goes_with_its_body_and_triggers_of_a_table_together():
-    there = definitions("CREATE PACKAGE `p` AS 1", "CREATE PACKAGE BODY `p` AS 2", *OLD[4:6])
-    wanted = definitions("CREATE PACKAGE `p` AS 3", "CREATE PACKAGE BODY `p` AS 2", OLD[5])
+    there = definitions("CREATE PACKAGE `p` AS 1", "CREATE PACKAGE BODY `p` AS 2", *OLD[5:7])
+    wanted = definitions("CREATE PACKAGE `p` AS 3", "CREATE PACKAGE BODY `p` AS 2", OLD[6])
     change = Change.within(there, wanted)
     assert [each.of for each in change.wanted] == [("PACKAGE", "p"), ("PACKAGE BODY", "p"), ("TRIGGER", "u")]
 

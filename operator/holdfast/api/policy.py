@@ -129,9 +129,9 @@ class Dump(SpecModel):
     )
     globals: bool | None = Field(
         None,
-        description="Whether to back up, beside the dump, the roles that the database refers to (without passwords), "
-        "and the owners and grants of its objects. Only for engine postgresql. Default: true for postgresql, if the "
-        "backup's user may read them.",
+        description="Whether to back up, beside the dump, the roles or accounts that the database refers to (without "
+        "passwords), and the owners and grants of its objects. Not for engine sqlite. Default: true, except for "
+        "sqlite; if the backup's user may not read them, a warning says so.",
     )
 
 
@@ -261,8 +261,8 @@ class BackupPolicySpec(SpecModel):
             ),
             Rule(
                 "!has(self.dump) || !has(self.dump.globals) || !self.dump.globals || !has(self.database.engine) || "
-                "self.database.engine == 'postgresql'",
-                "globals is only for engine postgresql: leave it out",
+                "self.database.engine != 'sqlite'",
+                "globals is not for engine sqlite: leave it out",
                 field=".dump.globals",
             ),
             Rule(

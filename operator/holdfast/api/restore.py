@@ -35,10 +35,10 @@ class RestoreOptions(SpecModel):
     )
     globals: GlobalsMode = Field(
         GlobalsMode.NONE,
-        description="Whether to restore the roles, owners and grants in the backup: None, IfMissing (create the "
-        "roles that are missing, without password and login; restore owners and grants as far as the target's user "
-        "has the right; warn about the rest) or Require (the restore fails, before anything is switched, unless it "
-        "can restore all of them). Only for postgresql. Default: None.",
+        description="Whether to restore the roles (MySQL and MariaDB: accounts), owners and grants in the backup: "
+        "None, IfMissing (create those that are missing, without password and login; restore owners and grants as far "
+        "as the target's user has the right; warn about the rest) or Require (the restore fails, before anything is "
+        "switched, unless it can restore all of them). Not for sqlite. Default: None.",
     )
     owner: str | None = Field(
         None,
@@ -47,7 +47,8 @@ class RestoreOptions(SpecModel):
         pattern=r"^[^\x00]+$",
         json_schema_extra=says("must not contain a NUL character"),
         description="Role that will own all restored objects, whoever owned them before. The role must exist, or "
-        "globals must create it. Only for postgresql. Default: as globals says, else the user who restores.",
+        "globals must create it. Only for postgresql: elsewhere nothing has an owner. Default: as globals says, else "
+        "the user who restores.",
     )
     tables: list[Annotated[str, Field(min_length=1, max_length=256)]] | None = Field(
         None,

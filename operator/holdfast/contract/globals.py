@@ -27,7 +27,9 @@ class GlobalSetting(StatusModel):
 class GlobalRole(StatusModel):
     """A role that the database refers to. Its password is never read."""
 
-    name: str = Field(description="Name of the role.")
+    name: str = Field(
+        description="Name of the role. MySQL and MariaDB: user@host of the account; a role of MariaDB ends in @."
+    )
     login: bool = Field(False, description="Whether the role could log in.")
     inherit: bool = Field(True, description="Whether the role inherits the privileges of roles that it is a member of.")
     superuser: bool = Field(False, description="Whether the role is a superuser. A restore never creates one.")
@@ -45,6 +47,12 @@ class GlobalRole(StatusModel):
         alias="bypassRLS",
         description=("Whether the role bypasses row-level security. A restore never gives this right."),
     )
+    server_privileges: list[str] = Field(
+        [],
+        fail_fast=True,
+        description="Privileges on the whole server, as far as the backup's user may see them. A restore never gives "
+        "them. MySQL and MariaDB only.",
+    )
     connection_limit: int = Field(-1, description="How many sessions the role may have at once. -1 means no limit.")
     settings: list[GlobalSetting] = Field(
         [], fail_fast=True, description="Settings of the role in all databases (ALTER ROLE … SET)."
@@ -61,6 +69,9 @@ class GlobalMembership(StatusModel):
         None, description="Whether the member inherits the privileges. Absent if the member's own inherit decides."
     )
     set_role: bool | None = Field(None, description="Whether the member may SET ROLE. Absent if it may.")
+    default: bool = Field(
+        False, description="Whether the role is active when the member logs in (SET DEFAULT ROLE). MySQL only."
+    )
 
 
 class GlobalGrant(StatusModel):
@@ -77,14 +88,24 @@ class GlobalGrant(StatusModel):
 
 
 class GlobalObject(StatusModel):
-    """An object of the database, addressed as pg_identify_object_as_address does."""
+    """An object of the database. PostgreSQL: addressed as pg_identify_object_as_address does."""
 
-    kind: str = Field(description="Kind of the object, e.g. table, function, schema, table column.")
-    names: list[str] = Field(fail_fast=True, description="Its names, e.g. schema and table.")
+    kind: str = Field(
+        description="Kind of the object, e.g. table, function, schema, table column. MySQL and MariaDB: table, view, "
+        "sequence, column, procedure, function, package, package body, library, trigger, event."
+    )
+    names: list[str] = Field(
+        fail_fast=True,
+        description="Its names, e.g. schema and table. MySQL and MariaDB: without the database, e.g. table and column.",
+    )
     arguments: list[str] = Field(
         [], fail_fast=True, description=("Types of the arguments, if the object is a function.")
     )
-    owner: str | None = Field(None, description="Owner. Absent if something else decides who owns it.")
+    owner: str | None = Field(
+        None,
+        description="Owner. Absent if something else decides who owns it. MySQL and MariaDB: the definer of a view, "
+        "routine, trigger or event.",
+    )
     grants: list[GlobalGrant] | None = Field(
         None,
         fail_fast=True,

@@ -20,6 +20,7 @@ from holdfast.runner.engines.mysql.tokens import NOTHING, tokens
 from holdfast.runner.pod.stop import Stop
 
 TRIGGER, EVENT, VIEW, PACKAGE = "TRIGGER", "EVENT", "VIEW", "PACKAGE"
+RIGHT = "RIGHT"  # no object: a GRANT, which goes the same way, since rights upon a routine go when it is dropped
 _DEFINER = re.compile(r"^CREATE [^(]*?DEFINER ?= ?`((?:[^`]|``)*)`@`((?:[^`]|``)*)`")
 _COLUMN = {VIEW: 1, EVENT: 3}  # of SHOW CREATE's answer; 2 of all others
 _LIST = """
@@ -71,6 +72,8 @@ class Definition:
 
     def made(self, *, instead: bool = False) -> list[str]:
         """Return the statements that make it; `instead`: a view in the place of what is there."""
+        if self.kind == RIGHT:
+            return [self.create]
         settings = [f"sql_mode = '{self.sql_mode}'", f"character_set_client = {self.client}"]
         settings.append(f"collation_connection = {self.collation}")
         settings += [f"time_zone = '{self.time_zone}'"] if self.time_zone else []
@@ -79,7 +82,15 @@ class Definition:
 
     def dropped(self) -> str:
         """Return the statement that drops it."""
-        return f"DROP {self.kind} IF EXISTS {quoted(self.name)}"
+        return self.name if self.kind == RIGHT else f"DROP {self.kind} IF EXISTS {quoted(self.name)}"
+
+
+def granting(statement: str, on: str = "", gone_by: str = "") -> Definition:
+    """Return what gives a right, `on` a routine where it says so (kind and name, with a tab between).
+
+    `gone_by` is the statement that takes it again.
+    """
+    return Definition(RIGHT, gone_by or statement, on, "", "", "", "", statement)
 
 
 def read(target: Target, stop: Stop) -> list[Definition]:
@@ -132,8 +143,8 @@ class Change:
 
     @classmethod
     def within(cls, there: Iterable[Definition], wanted: Iterable[Definition]) -> Self:
-        """Leave out what is there as it is wanted."""
-        have, want = list(there), list(wanted)
+        """Leave out what is there as it is wanted; rights are given in any case."""
+        have, want = [each for each in there if each.kind != RIGHT], list(wanted)
         differ = set(have) ^ set(want)
         together = {each.together for each in differ if each.together}
 
@@ -146,7 +157,7 @@ class Change:
         """Return what makes it so. A routine or view that is the same is not touched: its grants would go with it."""
         views = {each.name for each in self.wanted if each.kind == VIEW}
         gone = [each.dropped() for each in self.there if each.kind != VIEW or each.name not in views]
-        order = {VIEW: 1, TRIGGER: 2, EVENT: 3}
+        order = {VIEW: 1, TRIGGER: 2, EVENT: 3, RIGHT: 4}
         wanted = sorted(upon_each_other(self.wanted), key=lambda each: order.get(each.kind, 0))
         return [*gone, *(said for each in wanted for said in each.made(instead=each.kind == VIEW))]
 

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
 from holdfast.errors import HoldfastError, Reason
+from holdfast.runner.engines.mysql import routine_rights
 from holdfast.runner.engines.mysql.code import EVENT, TRIGGER, VIEW, Change, Definition, awake, renamed, upon
 from holdfast.runner.engines.mysql.errors import number
 from holdfast.runner.engines.mysql.grants import quoted
@@ -22,6 +23,7 @@ LOCK_SECONDS = 2  # that one try waits: as long, others wait behind it
 TRIES = 10
 PAUSE = 1.0  # seconds between two tries
 _LOCKED = 1205
+_NO_SUCH_GRANT = (1141, 1147, 1403)
 _NOW = "select 'at', cast(unix_timestamp(sysdate(6)) as char)"
 _SWITCHING = "switching"
 
@@ -36,6 +38,8 @@ class Exchange:
     asleep: Collection[str] = ()
     """Events of what comes in that were put to sleep, and are to wake in their place."""
     warnings: list[str] = field(default_factory=list)
+    following: Collection[Definition] = ()
+    """Rights that are given in their place."""
 
     def done(self) -> bool:
         """Tell whether an earlier Pod came past the switch, and bring that to its end; what one only began is undone.
@@ -77,6 +81,7 @@ class Exchange:
         except HoldfastError:
             if KEPT in after.outgoing.tables():
                 after.back(comes)
+                after.withdraw()
             after.undo(goes)
             after.outgoing.drop()
             raise
@@ -91,18 +96,22 @@ class Exchange:
         target, incoming, outgoing = (
             replace(each, stop=Stop()) for each in (self.target, self.incoming, self.outgoing)
         )
-        return Exchange(target, incoming, outgoing, self.asleep, self.warnings)
+        return Exchange(target, incoming, outgoing, self.asleep, self.warnings, self.following)
 
     def _kept(self) -> tuple[list[Definition], list[Definition]]:
         """Have the definitions of both sides in tables; return them."""
         goes = self.target.code()
+        carried = routine_rights.read(self.target)
         self.outgoing.make(*self.target.charset())
-        self.outgoing.pack(PENDING, goes)
+        self.outgoing.pack(PENDING, [*goes, *carried.given])
         if KEPT not in self.incoming.tables():
             found = self.incoming.code()
-            self.incoming.pack(KEPT, [self._in_place(each) for each in found])
+            comes = [self._in_place(each) for each in found]
+            self.incoming.pack(KEPT, [*comes, *carried.of(comes), *self.following])
             self.incoming.run([each.dropped() for each in found if each.kind in (TRIGGER, EVENT)], "dropping triggers")
-        return goes, self.incoming.unpack(KEPT)
+        comes = self.incoming.unpack(KEPT)
+        self.warnings.extend(carried.lost(goes, comes))
+        return [*goes, *carried.given], comes
 
     def _in_place(self, found: Definition) -> Definition:
         if found.kind == EVENT and found.name in self.asleep:
@@ -195,6 +204,15 @@ class Exchange:
         self.target.run(
             [*(each.dropped() for each in live), f"RENAME TABLE {', '.join(swaps)}"], "swapping back", whole=True
         )
+
+    def withdraw(self) -> None:
+        """Take rights back that were given in the place of what comes in; some were not given yet."""
+        for each in self.following:
+            try:
+                self.target.run([each.dropped()], "taking back rights", whole=True)
+            except HoldfastError as error:
+                if number(error.message) not in _NO_SUCH_GRANT:
+                    self.warnings.append(one_line(f"a right could not be taken back: {error.message}", 400))
 
     def undo(self, goes: list[Definition]) -> None:
         """Give the target what it had besides its tables, where that was dropped already."""

@@ -24,7 +24,7 @@ def missing(grants: Sequence[str], database: str, engine: Engine, server: tuple[
     """
     on_database = rights(grants, database)
     lacking = [] if ALL in on_database else [right for right in NEEDED if right not in on_database]
-    name = quoted(re.sub(r"([_%\\])", r"\\\1", database))  # in a GRANT, the name of a database is a pattern
+    name = pattern(database)
     needed = [f"{', '.join(lacking)} ON {name}.*"] if lacking else []
     if engine is Engine.MYSQL:
         seen, wanted = {"SHOW_ROUTINE", "SELECT", ALL} & rights(grants), "SHOW_ROUTINE ON *.*"
@@ -47,9 +47,29 @@ def rights(grants: Iterable[str], database: str = "", table: str = "") -> set[st
     return held - taken
 
 
+def lines(rows: Iterable[Sequence[str]]) -> list[str]:
+    """Return those of an answer's rows that are SHOW GRANTS'."""
+    return [row[0] for row in rows if row[0].startswith(("GRANT ", "REVOKE "))]
+
+
 def quoted(name: str) -> str:
     """Quote an identifier."""
     return "`" + name.replace("`", "``") + "`"
+
+
+def pattern(database: str) -> str:
+    """Quote a database's name as a GRANT on all of it takes it, where it is a pattern."""
+    return quoted(re.sub(r"([_%\\])", r"\\\1", database))
+
+
+def may_pass_on(grants: Iterable[str], database: str) -> bool:
+    """Whether the user may give others what he may himself on a whole database."""
+    for grant in grants:
+        found = _LINE.match(grant)
+        whole = found is not None and found[1] == "GRANT" and found[4] == "*"
+        if found and whole and _covers(found[3], found[4], database, "") and grant.endswith(" WITH GRANT OPTION"):
+            return True
+    return False
 
 
 def _covers(database: str, table: str, wanted: str, wanted_table: str) -> bool:

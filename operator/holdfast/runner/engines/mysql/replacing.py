@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from holdfast.contract.task import Beside
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.engines.mysql import target_needs, target_rights
+from holdfast.runner.engines.mysql.code import Definition
 from holdfast.runner.engines.mysql.exchange import Exchange
 from holdfast.runner.engines.mysql.schemas import KEPT, PENDING, Schema
 from holdfast.runner.engines.protocol import Switched
@@ -43,13 +44,15 @@ class Replacing:
 
     def __post_init__(self) -> None:
         self._asleep: set[str] = set()
+        self._following: list[Definition] = []
 
     @property
     def _exchange(self) -> Exchange:
         target = self.source.schema
         names = self.names
         old = target.beside(names.old)
-        return Exchange(target, target.beside(names.fresh), old, self._asleep, self.source.warnings)
+        fresh, warnings = target.beside(names.fresh), self.source.warnings
+        return Exchange(target, fresh, old, self._asleep, warnings, self._following)
 
     def done(self) -> Switched | None:
         """See Landing. Raises TargetNotReady, and the connection's errors: it is the first that is asked."""
@@ -70,7 +73,7 @@ class Replacing:
         try:
             exchange.incoming.make(*target.charset())
             there = [each.definer for each in target.code()]
-            fresh = self.source.at(exchange.incoming.target, self._asleep)
+            fresh = self.source.at(exchange.incoming.target, self._asleep, self._following)
             target_needs.require_definers(fresh.schema.target, [name for name in there if name], target.stop)
             yield fresh
         except BaseException:

@@ -14,7 +14,7 @@ from holdfast.api.database import TLSMode
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.artifact.stream import BUFFER
 from holdfast.runner.engines import again, migrations
-from holdfast.runner.engines.mysql import charsets, needs
+from holdfast.runner.engines.mysql import charsets, grants, needs
 from holdfast.runner.engines.mysql.connection import Target
 from holdfast.runner.engines.mysql.errors import classify, connection_error
 from holdfast.runner.engines.mysql.flavour import FLAVOURS
@@ -116,7 +116,7 @@ def inspect(target: Target, stop: Stop) -> Server:
         database_size=next(int(row[1]) for row in rows if row[0] == "size"),
         not_transactional=[(row[1], row[2]) for row in rows if row[0] == "table"],
         inexact=[(row[1], row[2]) for row in rows if row[0] == "inexact"],
-        grants=[row[0] for row in rows if row[0].startswith(("GRANT ", "REVOKE "))],
+        grants=grants.lines(rows),
         histories=[(row[1], row[2], row[3]) for row in rows if row[0] == "history"],
         select_limit=next(int(row[1]) for row in rows if row[0] == "limit"),
         holey=[(row[1], row[2]) for row in rows if row[0] == "holey"],

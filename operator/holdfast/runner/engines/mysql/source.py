@@ -13,11 +13,13 @@ from holdfast.contract.task import Beside, RestoreTask
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.engines import landing, tools
 from holdfast.runner.engines.mysql import (
+    accounts,
     arrived,
     connection,
     definitions,
     driver,
     dumps,
+    giving,
     grants,
     history,
     looking,
@@ -30,6 +32,7 @@ from holdfast.runner.engines.mysql import (
     target_needs,
     target_session,
 )
+from holdfast.runner.engines.mysql.code import Definition
 from holdfast.runner.engines.mysql.connection import Target
 from holdfast.runner.engines.mysql.flavour import ALL_ROWS, numbers
 from holdfast.runner.engines.mysql.only_target import Definitions
@@ -59,6 +62,7 @@ class MySQL:
         context.log.mask.tell(said.host)
         self._as_bytes = False
         self._asleep: set[str] | None = None
+        self._following: list[Definition] = []
         self._dumped = said.database
         self._defined: Definitions = {}
         self._live = self._target.database
@@ -72,17 +76,16 @@ class MySQL:
         """The database, as it is replaced."""
         return Schema(self._target, self._context.stop)
 
-    def at(self, target: Target, asleep: set[str]) -> "MySQL":
-        """Return another database of the server, whose warnings are this one's. Its events are put to sleep."""
+    def at(self, target: Target, asleep: set[str], following: list[Definition]) -> "MySQL":
+        """Return another database of the server, whose warnings are this one's. Its events are put to sleep.
+
+        `following` gets the rights that are to be given when it takes this one's place.
+        """
         other = copy(self)
-        other.target_is(target, asleep)
+        vars(other).update(_target=target, _asleep=asleep, _following=following)
         return other
 
-    def target_is(self, target: Target, asleep: set[str]) -> None:
-        """See `at`."""
-        self._target, self._asleep = target, asleep
-
-    def validate(self, *, with_globals: bool | None = None) -> Ready:  # noqa: ARG002 - none are read yet
+    def validate(self, *, with_globals: bool | None = None) -> Ready:
         """See engine.Source. Raises ToolTooOld where the server's major version is newer than the tool's."""
         flavour = self._target.flavour
         found = server.inspect(self._target, self._context.stop)
@@ -96,6 +99,8 @@ class MySQL:
         self.warnings += warnings
         histories, warnings = history.read(self._target, found.histories, self._context.stop)
         self.warnings += warnings
+        beside, warnings = accounts.read(self._target, self._context.stop) if with_globals is not False else (None, [])
+        self.warnings += warnings
         return Ready(
             host=self._target.host,
             database=self._target.database,
@@ -106,6 +111,7 @@ class MySQL:
             tool_version=f"{flavour.dump} {tool_version}",
             migrations=histories,
             needs=needed,
+            globals=beside,
         )
 
     def dumping(self, dump: Dump, ready: Ready, scratch_bytes: int | None) -> dumps.StreamedDump:  # noqa: ARG002
@@ -157,8 +163,10 @@ class MySQL:
             )
 
     def require_served(self, task: RestoreTask, manifest: Manifest) -> None:  # noqa: ARG002
-        """See engine.Source. Of a script, only all of it can be restored."""
-        landing.require_plain(task)
+        """See engine.Source. Of a script, only all of it can be restored; nothing in it has an owner."""
+        landing.require_all_of_it(task)
+        landing.require_all_given(task)
+        landing.require_no_owner(task)
 
     def make(self, manifest: Manifest) -> None:
         """See engine.Source. It gets the character set and collation of the one that was dumped."""
@@ -186,9 +194,12 @@ class MySQL:
     def _password(self) -> str:
         return connection.password(self._database, self._context.places)
 
-    def giving(self, task: RestoreTask, found: Globals | None) -> landing.NothingGiven:  # noqa: ARG002 - refused before
+    def giving(self, task: RestoreTask, found: Globals | None) -> landing.NothingGiven | giving.Giving:
         """See engine.Source."""
-        return landing.NothingGiven()
+        if found is None:
+            return landing.NothingGiven()
+        stop, following = self._context.stop, self._following
+        return giving.Giving(self._target, self._live, task.globals, found, following, self.warnings, stop)
 
     def beside(self, names: Beside, manifest: Manifest) -> Landing:  # noqa: ARG002
         """See engine.Source."""

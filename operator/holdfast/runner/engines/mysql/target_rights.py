@@ -11,15 +11,15 @@ NEEDED = (
     *("ALTER", "ALTER ROUTINE", "CREATE", "CREATE ROUTINE", "CREATE VIEW", "DELETE", "DROP", "EVENT", "EXECUTE"),
     *("INDEX", "INSERT", "LOCK TABLES", "REFERENCES", "SELECT", "SHOW VIEW", "TRIGGER", "UPDATE"),
 )
+_WHO = "select 'who', version(), current_user()"
+_HELD = ["set session sql_mode = ''", "show grants"]
 
 
 def require(target: Schema, names: list[str]) -> None:
     """Raise TargetNotReady, with the statements that grant what is missing."""
-    rows = target.run(
-        ["select 'who', version(), current_user()", "set session sql_mode = ''", "show grants"], "asking for its rights"
-    )
+    rows = target.run([_WHO, *_HELD], "asking for its rights")
     version, user = next((row[1], row[2]) for row in rows if row[0] == "who")
-    said = [row[0] for row in rows if row[0].startswith(("GRANT ", "REVOKE "))]
+    said = grants.lines(rows)
     everywhere = [target.name, *names]
     lacking = [f"ALL ON {_pattern(target.name, each)}" for each in everywhere if not _holds(said, each)]
     engine = target.target.flavour.engine
@@ -33,6 +33,11 @@ def require(target: Schema, names: list[str]) -> None:
             f"on {' and '.join(map(repr, names))}, which the restore creates beside it",
             " ".join(f"GRANT {each} TO {whom};" for each in needed),
         )
+
+
+def may_pass_on(target: Schema) -> bool:
+    """Whether the user may give others rights on the whole database."""
+    return grants.may_pass_on(grants.lines(target.run(_HELD, "asking for its rights")), target.name)
 
 
 def _holds(said: list[str], database: str) -> bool:

@@ -1,0 +1,311 @@
+"""Gives a restored database the accounts and rights that it is to have: in which order, and what stops it.
+
+Accounts, and their rights on the whole database, are given before the dump is fed: its definers need them. Rights on
+tables and routines are given once these are there and were compared. A server keeps rights by name, and a restore that
+replaces a database has it under another name until the switch: what was given under that name is taken back, and given
+under the live one as a part of the switch (exchange.py), so that it comes with the tables or not at all.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from holdfast.api.restoring import GlobalsMode
+from holdfast.contract.globals import GlobalGrant, GlobalObject, Globals
+from holdfast.contract.manifest import Manifest
+from holdfast.contract.needs import NeedKind
+from holdfast.errors import HoldfastError, Reason
+from holdfast.runner.engines.mysql import account_plan, accounts, grants, session, target_needs
+from holdfast.runner.engines.mysql import right_statements as rights
+from holdfast.runner.engines.mysql.account_plan import Plan, There
+from holdfast.runner.engines.mysql.account_rows import Found
+from holdfast.runner.engines.mysql.accounts import UnreadableError
+from holdfast.runner.engines.mysql.code import Definition, granting
+from holdfast.runner.engines.mysql.connection import Target
+from holdfast.runner.engines.mysql.right_statements import COLUMN, lacking
+from holdfast.runner.pod.stop import Stop
+from holdfast.runner.pod.text import one_line
+from holdfast.sentences import few, shorten
+
+_NAMED = 5
+_PLAINLY = "set session sql_mode = ''"  # a GRANT to nobody makes no account, and says so
+
+
+@dataclass
+class Giving:
+    """See engine.Giving."""
+
+    target: Target  # what is restored into
+    live: str  # its name once it is in its place
+    mode: GlobalsMode
+    found: Globals  # the backup's
+    following: list[Definition]  # gets what is to be run as a part of the switch
+    warnings: list[str]
+    stop: Stop
+    _there: There | None = None  # None: nothing is given
+    _held: dict[str | None, GlobalGrant] = field(default_factory=dict)  # on the whole target, before any was given
+    _exact: frozenset[str | None] = frozenset()  # of these, those for this very database
+    _plan: Plan = field(default_factory=Plan)
+    _made: set[str] = field(default_factory=set)
+    _given: list[GlobalGrant] = field(default_factory=list)  # on the whole of the target
+
+    def require(self, manifest: Manifest) -> Manifest:
+        """See engine.Giving. Raises ManifestConflict, TargetNotReady."""
+        account_plan.checked(self.found, self.target.flavour.engine)
+        user, said = self._asked()
+        names = sorted({self.target.database, self.live})
+        lack = [
+            f"the user may not give others rights on {name!r}" for name in names if not grants.may_pass_on(said, name)
+        ]
+        try:
+            seen = self._look()
+        except (UnreadableError, ValueError) as error:
+            lack.append(str(error))
+        else:
+            self._there = There(self.target.flavour.engine, user, seen.accounts, seen.memberships)
+            self._held, self._exact = {grant.to: grant for grant in seen.globals.grants or []}, seen.exact
+            self._plan = account_plan.plan(self.found, self._there)
+        if self.mode is GlobalsMode.REQUIRE and (lack or self._plan.left_out):
+            raise self._not_ready([*lack, *self._plan.left_out], "nothing was changed", user)
+        if lack:
+            self._there, self._plan = None, Plan()
+        self._tell("accounts and grants are left out", lack)
+        self._tell("of accounts and roles is left out", self._plan.left_out)
+        return _without(manifest, {name for step in self._plan.steps for name in step.makes})
+
+    @contextmanager
+    def made(self) -> Iterator[None]:
+        """See engine.Giving. Raises TargetNotReady, and then what was made is gone again."""
+        if self._there is None:
+            yield
+            return
+        try:
+            self._before(self._there)
+            yield
+        finally:
+            self._take_back(self._there)
+
+    def finish(self) -> list[str]:
+        """See engine.Giving. Raises RestoreFailed, RestoreDiffers. What is not there at all is left out."""
+        if self._there is None:
+            return []
+        seen = self._look()
+        there = [each for each in self.found.objects if _is_there(each, seen)]
+        held = {(each.kind, *each.names): each.grants for each in seen.globals.objects}
+        wanted = [(each, lacking(self._to(each.grants), held.get((each.kind, *each.names)))) for each in there]
+        failed, given = self._on_objects(wanted)
+        try:
+            if self.mode is GlobalsMode.REQUIRE:
+                self._require_given(failed)
+                self._require_same(there)
+        finally:
+            if self._beside:
+                self._run(
+                    [run for each, to in given for run in rights.off_object(each, to, self.target.database)], Stop()
+                )
+        self._tell("grants could not be given", failed)
+        if self._beside:
+            self._follow(given)
+        return ["grants"] if self.mode is GlobalsMode.REQUIRE else []
+
+    @property
+    def _beside(self) -> bool:
+        return self.target.database != self.live
+
+    def _before(self, there: There) -> None:
+        """Make the accounts and roles, and give the rights on the whole database."""
+        makers = [step for step in self._plan.steps if step.makes]
+        failed = []
+        for step, why in zip(makers, self._run([step.run for step in makers]), strict=True):
+            failed += [f"{step.what}: {why}"] if why else []
+            self._made |= set() if why else set(step.makes)
+        exists = there.accounts | self._made
+        steps = [(step.what, step.run) for step in self._plan.steps if not step.makes and exists >= set(step.needs)]
+        wanted = [self._whole(grant) for grant in lacking(self._to(self.found.grants), self._held.values())]
+        runs = zip(wanted, rights.on_database(wanted, self.target.database), strict=True)
+        self._given = wanted
+        steps += [(f"rights of {grant.to or 'everybody'} on the database", run) for grant, run in runs]
+        answers = zip(steps, self._run([run for _, run in steps]), strict=True)
+        failed += [f"{what}: {why}" for (what, _), why in answers if why]
+        if failed and self.mode is GlobalsMode.REQUIRE:
+            self._undo()
+            raise self._not_ready(failed, "what was made for it is removed again", there.user)
+        self._tell("accounts and grants could not be given", failed)
+        definers = {each.owner for each in self.found.objects if each.owner} & self._made
+        try:
+            target_needs.require_definers(self.target, sorted(definers), self.stop)
+        except HoldfastError:
+            self._undo()
+            raise
+        if names := [name for name in self._plan.cannot_log_in if name in self._made]:
+            self.warnings.append(
+                one_line(
+                    f"accounts were made locked, and no password fits them: {few(names, _NAMED)}; ALTER USER … "
+                    "IDENTIFIED BY … ACCOUNT UNLOCK for each that an application uses",
+                    600,
+                )
+            )
+
+    def _whole(self, grant: GlobalGrant) -> GlobalGrant:
+        """Add what the account may do by a pattern: the server goes by the most exact of its grants alone."""
+        held = self._held.get(grant.to)
+        if held is None or grant.to in self._exact:
+            return grant
+        return GlobalGrant(
+            to=grant.to,
+            privileges=sorted({*grant.privileges, *held.privileges}),
+            grantable=sorted({*grant.grantable, *held.grantable}),
+        )
+
+    def _undo(self) -> None:
+        """Remove what was made in vain: rights of accounts that were there, and the accounts that were not."""
+        runs = [
+            run
+            for grant in self._given
+            if grant.to not in self._made
+            for run in rights.off_database(grant, self.target.database)
+        ]
+        runs += [account_plan.unmade(name) for name in sorted(self._made)]
+        self._tell("what was made could not be removed", [why for why in self._run(runs, Stop()) if why])
+        self._made.clear()
+        self._plan.lent.clear()
+
+    def _take_back(self, there: There) -> None:
+        """End what was given for the restore alone, also after an error: what fails then is told."""
+        runs = account_plan.given_back([role for role in self._plan.lent if role in self._made], there.user)
+        if self._beside:
+            given = [*self._given, *self._to(self.found.grants)]  # an earlier Pod gave some as well
+            runs += [run for grant in given for run in rights.off_database(grant, self.target.database)]
+        try:
+            said = self._run(list(dict.fromkeys(runs)), Stop())
+            failed = [why for why in said if why and "(1141)" not in why]  # there is no such grant
+        except HoldfastError as error:
+            failed = [error.message]
+        self._tell("what was given for the restore alone could not be taken back", failed)
+
+    def _on_objects(
+        self, wanted: Iterable[tuple[GlobalObject, list[GlobalGrant]]]
+    ) -> tuple[list[str], list[tuple[GlobalObject, list[GlobalGrant]]]]:
+        """Give rights on tables and routines; return what failed, and what was given."""
+        asked = [(each, grant) for each, to in wanted for grant in to]
+        runs = [rights.on_object(each, [grant], self.target.database)[0] for each, grant in asked]
+        answers = list(zip(asked, self._run(runs), strict=True))
+        failed = [
+            f"rights of {grant.to or 'everybody'} on {_words(each)}: {why}" for (each, grant), why in answers if why
+        ]
+        return failed, [(each, [grant]) for (each, grant), why in answers if not why]
+
+    def _follow(self, given: Iterable[tuple[GlobalObject, list[GlobalGrant]]]) -> None:
+        """Have the switch give the same under the live name, as far as it is not held there.
+
+        The live database as a whole keeps the rights that it has; those who are made have none there yet.
+        """
+        live = accounts.look(replace(self.target, database=self.live), self.stop).globals
+        held = {(each.kind, *each.names): each.grants for each in live.objects}
+        whole = [grant for grant in self._to(self.found.grants) if grant.to in self._made]
+        for grant in rights.one_by_one(whole):
+            runs, back = rights.on_database([grant], self.live), rights.off_database(grant, self.live)
+            self.following.append(granting(runs[0], gone_by=back[0]))
+        for each, to in given:
+            for grant in rights.one_by_one(lacking(to, held.get((each.kind, *each.names)))):
+                runs, back = rights.on_object(each, [grant], self.live), rights.off_object(each, [grant], self.live)
+                self.following.append(granting(runs[0], gone_by=back[0]))
+
+    def _to(self, given: Iterable[GlobalGrant] | None) -> list[GlobalGrant]:
+        """Leave out the rights of those who are not there."""
+        exist = self._exist()
+        return [grant for grant in given or () if grant.to is None or grant.to in exist]
+
+    def _exist(self) -> frozenset[str]:
+        return (self._there.accounts if self._there else frozenset()) | self._made
+
+    def _look(self) -> Found:
+        return accounts.look(self.target, self.stop)
+
+    def _asked(self) -> tuple[str, list[str]]:
+        """Return who restores, and his rights."""
+        rows = session.run(
+            self.target, ["select 'who', current_user()", _PLAINLY, "show grants"], self.stop, "asking for its rights"
+        )
+        return next(row[1] for row in rows if row[0] == "who"), grants.lines(rows)
+
+    def _run(self, statements: Sequence[str], stop: Stop | None = None) -> list[str | None]:
+        """Run each, with no database chosen: what is restored into may be gone by then."""
+        if not statements:
+            return []
+        nowhere = replace(self.target, database="")
+        return session.each(nowhere, [_PLAINLY, *statements], stop or self.stop, "giving accounts and grants")[1:]
+
+    def _require_given(self, failed: Sequence[str]) -> None:
+        if failed:
+            raise HoldfastError(
+                Reason.RESTORE_FAILED,
+                one_line(f"{self.target}: grants could not be given: {few(failed, _NAMED, '; ')}", 1500),
+                "give the user who restores the right that the message names, or restore with options.globals "
+                "IfMissing; nothing was switched",
+            )
+
+    def _require_same(self, objects: Iterable[GlobalObject]) -> None:
+        now = self._look().globals
+        held = {(each.kind, *each.names): each for each in now.objects}
+        differ = [
+            f"{grant.to or 'everybody'} lacks rights on the database"
+            for grant in lacking(self.found.grants, now.grants)
+        ]
+        for each in objects:
+            there = held.get((each.kind, *each.names), GlobalObject(kind=each.kind, names=each.names))
+            differ += [
+                f"{grant.to or 'everybody'} lacks rights on {_words(each)}"
+                for grant in lacking(each.grants, there.grants)
+            ]
+            if each.owner is not None and each.owner != there.owner:
+                differ.append(f"the definer of {_words(each)} is {there.owner} instead of {each.owner}")
+        if differ:
+            raise HoldfastError(
+                Reason.RESTORE_DIFFERS,
+                f"{self.target} differs from the backup: {few(differ, 3, '; ')}",
+                "find out what changes accounts or grants on the target's server, or restore with options.globals "
+                "IfMissing",
+                differences=[one_line(each, 200) for each in differ[:16]],
+            )
+
+    def _not_ready(self, lack: Sequence[str], state: str, user: str) -> HoldfastError:
+        names = dict.fromkeys([self.target.database, self.live])
+        mends = [
+            f"GRANT ALL ON {grants.pattern(name)}.* TO {self.target.grantee(user)} WITH GRANT OPTION" for name in names
+        ]
+        run = shorten(one_line("; ".join([*self._plan.remedies, *mends]), 1500), 900)
+        return HoldfastError(
+            Reason.TARGET_NOT_READY,
+            one_line(
+                f"{self.target} cannot get the requested accounts and grants: "
+                f"{few([shorten(each, 400) for each in lack], _NAMED, '; ')}; {state}",
+                1800,
+            ),
+            f"as an administrator, as far as it is needed: {run}; then restore again, or leave out what cannot be "
+            "given with options.globals IfMissing; docs/how-to/back-up-mysql.md has the rights of the restore's user",
+        )
+
+    def _tell(self, what: str, items: Sequence[str]) -> None:
+        if items:
+            self.warnings.append(
+                one_line(f"{what}: {few([one_line(each, 300) for each in items], _NAMED, '; ')}", 1000)
+            )
+
+
+def _is_there(each: GlobalObject, seen: Found) -> bool:
+    if each.kind == COLUMN:
+        return any((kind, each.names[0]) in seen.there for kind in ("table", "view", "sequence"))
+    return (each.kind, each.names[0]) in seen.there
+
+
+def _words(each: GlobalObject) -> str:
+    return one_line(f"{each.kind} {'.'.join(each.names)}", 150)
+
+
+def _without(manifest: Manifest, made: set[str]) -> Manifest:
+    """Leave out of what is needed the accounts that are made."""
+    if manifest.needs is None:
+        return manifest
+    needs = [need for need in manifest.needs if not (need.is_of(NeedKind.ACCOUNT) and need.name in made)]
+    return manifest.model_copy(update={"needs": needs})
