@@ -3,7 +3,7 @@
 import hashlib
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,15 +53,18 @@ class Family:
     """What shows all routines of a database, and views that call them."""
     definers: str
     """What lets a user make objects of other users."""
+    accounts: tuple[str, ...]
+    """What shows which accounts and roles there are, besides what both families have."""
 
 
 MYSQL = Family(
     "mysql", "holdfast-runner-mysql:9", "holdfast-test-mysql:9", "mysql", "mysqldump", "MYSQL",
     ("SHOW_ROUTINE ON *.*",), "SET_ANY_DEFINER, ALLOW_NONEXISTENT_DEFINER, SYSTEM_USER ON *.*",
+    ("SELECT ON mysql.role_edges", "SELECT ON mysql.default_roles", "SELECT (account_locked) ON mysql.user"),
 )  # fmt: skip
 MARIADB = Family(
     "mariadb", "holdfast-runner-mariadb:11", "holdfast-test-mariadb:11", "mariadb", "mariadb-dump", "MARIADB",
-    ("SHOW CREATE ROUTINE ON {}.*", "EXECUTE ON {}.*"), "SET USER ON *.*",
+    ("SHOW CREATE ROUTINE ON {}.*", "EXECUTE ON {}.*"), "SET USER ON *.*", ("SELECT ON mysql.roles_mapping",),
 )  # fmt: skip
 
 
@@ -137,6 +140,34 @@ class MySQLServer:
         for user in (RESTORER, OWNER):  # definers need what they had where the dump comes from
             self.grant(f"ALL ON {pattern(database)}.*", user)
         self.grant(self.family.definers, RESTORER)
+
+    def let_see_accounts(self, user: str) -> None:
+        """Likewise: what a backup of accounts and grants needs."""
+        tables = ("db", "tables_priv", "columns_priv", "procs_priv")
+        users = "SELECT (Host, User, Super_priv, Process_priv, File_priv, Create_user_priv) ON mysql.user"
+        self.grant_each([*(f"SELECT ON mysql.{table}" for table in tables), users, *self.family.accounts], user)
+
+    def let_give(self, database: str) -> None:
+        """Likewise: what a restore of accounts and grants needs."""
+        self.let_see_accounts(RESTORER)
+        names = (pattern(database), pattern(database + "_")[:-1] + "%`")
+        to = f"{literal(RESTORER)}@'%'"
+        self.sql("".join(f"grant all on {name}.* to {to} with grant option;" for name in names))
+        roles = ["ROLE_ADMIN, SHOW_ROUTINE ON *.*"] if self.family.engine == "mysql" else []
+        self.grant_each(["CREATE USER ON *.*", *roles], RESTORER)
+
+    def grant_each(self, rights: Iterable[str], user: str) -> None:
+        self.sql("".join(f"grant {each} to {literal(user)}@'%';" for each in rights))
+
+    def logs_in(self, user: str, password: str) -> bool:
+        """Tell whether a password is the user's."""
+        done = subprocess.run(
+            ["docker", "exec", self.name, self.family.client, "--no-defaults", "--host=127.0.0.1", f"--user={user}",
+             f"--password={password}", WITHOUT_TLS, "--execute=select 1"],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0 or "Access denied" in done.stderr, done.stderr
+        return done.returncode == 0
 
     def create(self, database: str) -> None:
         self.sql(f"create database {identifier(database)}")
