@@ -242,7 +242,7 @@ class Giving:
                 Reason.RESTORE_FAILED,
                 one_line(f"{self.target}: grants could not be given: {few(failed, _NAMED, '; ')}", 1500),
                 "give the user who restores the right that the message names, or restore with options.globals "
-                "IfMissing; nothing was switched",
+                "IfMissing",
             )
 
     def _require_same(self, objects: Iterable[GlobalObject]) -> None:
