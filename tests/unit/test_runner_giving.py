@@ -78,6 +78,14 @@ def test_a_role_that_is_named_and_not_described_is_missing():
     assert plan.left_out == ["the role nobody does not exist"]
 
 
+def test_a_role_of_the_servers_own_kind_that_it_does_not_have_is_never_made_and_told():
+    plan = planned(some_globals(roles=[GlobalRole(name="pg_newer")]), "shop")
+    assert plan.steps == []
+    assert plan.left_out == [
+        "the role pg_newer does not exist, and only the server itself makes one whose name begins with pg_"
+    ]
+
+
 @pytest.mark.parametrize(
     ("setting", "given"),
     [
@@ -86,6 +94,8 @@ def test_a_role_that_is_named_and_not_described_is_missing():
         ("log_statement", False),
         ("session_preload_libraries", False),
         ("plperl.on_plperlu_init", False),
+        ("pltcl.start_proc", False),
+        ("PLTclU.start_proc", False),
     ],
 )
 def test_a_setting_that_not_every_user_may_set_is_left_out(setting, given):

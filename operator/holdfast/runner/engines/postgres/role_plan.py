@@ -16,7 +16,7 @@ from holdfast.runner.engines.postgres.owned import COLUMN, DEFAULT_KINDS
 from holdfast.runner.engines.postgres.statements import identifier, set_value
 from holdfast.runner.pod.text import one_line
 
-_CODE = ("plperl.", "pltcl.")  # what begins settings that hold code, which the server would run
+_CODE = ("plperl.", "pltcl.", "pltclu.")  # what begins settings that hold or name code, which the server would run
 _PRIVILEGES = frozenset(
     {
         "SELECT",
@@ -141,7 +141,11 @@ def plan(found: Globals, there: There) -> Plan:
                 "gives"
             )
             made.remedies.append(f"CREATE ROLE {identifier(role.name)}")
-        elif not role.name.startswith("pg_"):
+        elif role.name.startswith("pg_"):
+            made.left_out.append(
+                f"the role {role.name} does not exist, and only the server itself makes one whose name begins with pg_"
+            )
+        else:
             makes[role.name] = role
     exists = there.roles | set(makes)
     listed = {role.name for role in found.roles}
