@@ -178,3 +178,12 @@ async def test_what_cannot_be_read_fails_it_with_a_remedy_for_just_that(spec: di
     assert status["failure"]["reason"] == Reason.INVALID_SPEC
     assert status["failure"]["message"].startswith(says)
     assert status["failure"]["remedy"].startswith(remedy)
+
+
+async def test_what_a_restore_warns_of_is_told_of_one_that_failed_too():
+    failed = a_failure(Reason.RESTORE_FAILED).model_copy(update={"kind": "restore", "warnings": ["still a member"]})
+    world = World(**REPLACE)
+    await world.backed_up()
+    world.runner.tells = failed
+    status = await world.until_the_end()
+    assert (status["phase"], status["warnings"]) == ("Failed", ["still a member"])

@@ -22,8 +22,10 @@ from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.engines import landing
 from holdfast.runner.engines.mysql.source import MySQL
 from holdfast.runner.engines.postgres import owned, owners, right_statements, role_plan, served, server
+from holdfast.runner.engines.postgres.giving import Giving, Wanted
 from holdfast.runner.engines.postgres.owned import Found
 from holdfast.runner.engines.postgres.role_plan import There
+from holdfast.runner.pod.result import UncleanError
 from holdfast.runner.pod.stop import Stop
 
 
@@ -348,3 +350,29 @@ def test_a_right_that_was_only_lent_and_cannot_be_taken_back_is_told(monkeypatch
         'GRANT CREATE ON SCHEMA "sales" TO "shop"', 'ALTER TABLE sales.orders OWNER TO "shop"',
         'REVOKE CREATE ON SCHEMA "sales" FROM "shop"',
     ]  # fmt: skip
+
+
+LEFT = "this user is still a member of reader: ERROR: no connection"
+
+
+def giving_of(monkeypatch, left):
+    giving = Giving(None, Wanted(), None, None, None, [])
+    monkeypatch.setattr(giving, "_make", lambda: ["reader"])
+    monkeypatch.setattr(giving, "_give_back", lambda lent: [left] if lent == ["reader"] and left else [])
+    return giving
+
+
+@pytest.mark.parametrize("left", [LEFT, None], ids=["something stays", "all is taken back"])
+def test_what_could_not_be_taken_back_is_told_whether_the_restore_failed_or_not(monkeypatch, left):
+    giving = giving_of(monkeypatch, left)
+    with giving.made():
+        pass
+    assert giving._warnings == ([left] if left else [])
+
+    giving, error = giving_of(monkeypatch, left), HoldfastError(Reason.RESTORE_FAILED, "no", "mend it")
+    with pytest.raises(UncleanError if left else HoldfastError) as caught, giving.made():
+        raise error
+    if left:
+        assert (caught.value.error, caught.value.leftover, caught.value.clean) == (error, left, True)
+    else:
+        assert caught.value is error

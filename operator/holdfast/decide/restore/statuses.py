@@ -167,6 +167,7 @@ def failed(restore: RestoreView, failure: Failure, report: Report | None, now: d
             "duration_seconds": None if seconds is None else round(seconds, 1),
             "duration": None if seconds is None else units.duration_for_people(seconds),
             "differences": (told.differences or None) if told else None,
+            "warnings": (report.warnings[:_MOST_WARNINGS] or None) if report else None,
         }
     )
 

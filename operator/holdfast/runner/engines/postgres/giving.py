@@ -23,6 +23,7 @@ from holdfast.runner.engines.postgres.role_plan import Plan, Step, There
 from holdfast.runner.engines.postgres.statements import RESTORING_USER, in_one
 from holdfast.runner.engines.postgres.target import limits
 from holdfast.runner.pod.context import Context
+from holdfast.runner.pod.result import UncleanError
 from holdfast.runner.pod.stop import Stop
 from holdfast.runner.pod.text import one_line
 from holdfast.sentences import few, shorten
@@ -94,12 +95,18 @@ class Giving:
 
     @contextmanager
     def made(self) -> Iterator[None]:
-        """See engine.Giving."""
-        lent = self._make()
+        """See engine.Giving. Where it ends by an error, and not all could be taken back, both are told."""
+        lent, left = self._make(), list[str]()
         try:
-            yield
-        finally:
-            self._give_back(lent)
+            try:
+                yield
+            finally:
+                left = self._give_back(lent)
+        except HoldfastError as error:
+            if left:
+                raise UncleanError(error, left[0], clean=True) from error  # of the bucket
+            raise
+        self._warnings += left
 
     def finish(self) -> list[str]:
         """See engine.Giving. Raises RestoreFailed, RestoreDiffers."""
@@ -143,19 +150,19 @@ class Giving:
             )
         return [role for role in self._plan.lent if role in made]
 
-    def _give_back(self, lent: Sequence[str]) -> None:
-        """End the memberships that were for the restore alone, also after an error: what fails then is told."""
+    def _give_back(self, lent: Sequence[str]) -> list[str]:
+        """End the memberships that were for the restore alone, also after an error; return what failed, in words."""
         import psycopg  # late: see server.connect
 
         if not lent or self._there is None:
-            return
+            return []
         try:
             with self._beside.asked(Stop()) as connection, connection.transaction():
                 runs = role_plan.given_back(lent, self._there)
                 failed = [why for run in runs if (why := done(connection, [run]))]
         except (HoldfastError, psycopg.Error) as error:
             failed = [one_line(str(error), 150)]
-        self._tell(f"this user is still a member of {few(lent, NAMED)}", failed)
+        return _listed(f"this user is still a member of {few(lent, NAMED)}", failed)
 
     @contextmanager
     def _connected(self, doing: str) -> "Iterator[Connection[tuple[Any, ...]]]":
@@ -200,9 +207,7 @@ class Giving:
         return f"{first}{rights}then restore again, or leave out what cannot be given with options.globals IfMissing"
 
     def _tell(self, what: str, items: Sequence[str]) -> None:
-        if items:
-            said = few([one_line(each, 200) for each in items], NAMED, "; ")
-            self._warnings.append(one_line(f"{what}: {said}", 1000))
+        self._warnings += _listed(what, items)
 
     def _require_same(self, differ: Sequence[str]) -> None:
         if differ:
@@ -214,6 +219,12 @@ class Giving:
                 "restore with options.globals IfMissing",
                 differences=told[:16],
             )
+
+
+def _listed(what: str, items: Sequence[str]) -> list[str]:
+    """Return one sentence of all of them, if there are any."""
+    said = few([one_line(each, 200) for each in items], NAMED, "; ")
+    return [one_line(f"{what}: {said}", 1000)] if items else []
 
 
 def _there(connection: "Connection[tuple[Any, ...]]") -> There:
