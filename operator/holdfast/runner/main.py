@@ -5,7 +5,6 @@ A report is written in every case, also for faults of our own.
 
 import argparse
 import os
-import resource
 import sys
 import threading
 import time
@@ -42,6 +41,7 @@ from holdfast.runner.pod import confinement
 from holdfast.runner.pod.context import Context, Places
 from holdfast.runner.pod.log import Log
 from holdfast.runner.pod.masking import Mask
+from holdfast.runner.pod.memory import PEAK
 from holdfast.runner.pod.result import Result
 from holdfast.runner.pod.stop import Stop
 from holdfast.runner.supervise import End, supervise
@@ -160,12 +160,6 @@ def _snapshots_work(
             return delete.run(task, context, method.Snapshots())
 
 
-def _peak_memory() -> int:
-    """Return the most memory that this process held, plus the most that one of its tools did, bytes."""
-    peaks = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return sum(peaks) * 1024  # Linux counts in KiB
-
-
 def _end(kind: str, ended: End, log: Log, places: Places, started: datetime, begun: float) -> int:
     """Write the report and the last line of the log; return the exit code."""
     now, failure, result = clock.now(), ended.failure, ended.result or Result()
@@ -189,7 +183,7 @@ def _end(kind: str, ended: End, log: Log, places: Places, started: datetime, beg
         warnings=warnings,
     ).reworded(log.mask.hide)
     told = report.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"version", "kind"})
-    log.line("ended", **told, peakMemoryBytes=_peak_memory())
+    log.line("ended", **told, peakMemoryBytes=PEAK.total())
     try:
         places.termination_log.write_bytes(report.to_bytes())
     except OSError as error:

@@ -16,6 +16,7 @@ from holdfast.contract.paths import GRACE_SECONDS
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner import signals
 from holdfast.runner.pod.context import Context
+from holdfast.runner.pod.memory import PEAK
 from holdfast.runner.pod.result import Result, UncleanError
 
 LOOK_SECONDS = 0.5  # that a signal may wait for its answer
@@ -62,6 +63,7 @@ def _next(news: "SimpleQueue[End | HoldfastError]", seconds: float) -> "End | Ho
         try:
             return news.get(timeout=max(0.0, min(LOOK_SECONDS, give_up - time.monotonic())))
         except Empty:
+            PEAK.look()
             if time.monotonic() >= give_up:
                 raise
 
