@@ -204,6 +204,10 @@ class Source(Protocol):
         """Feed the dump, decompressed, into the database; in one transaction where engine and format have such."""
         ...
 
+    def stages(self, task: RestoreTask, artifact: ManifestArtifact) -> bool:
+        """Tell whether `restore` takes the stream to its end before any of it reaches a tool or the database."""
+        ...
+
     def make(self, manifest: Manifest) -> None:
         """Make the database, as the dump needs it, where the server does not have it. Raises HoldfastError."""
         ...

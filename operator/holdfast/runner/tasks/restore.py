@@ -8,6 +8,7 @@ A dump is untrusted until its SHA-256 is the manifest's: it is read through once
 While it streams a second time it is hashed again, and its last chunk is held back until the sum is right: a tool
 that works in one transaction never commits something else. (Not all do: MySQL commits as it goes, and the BEGIN and
 COMMIT that pg_dump writes around large objects end psql's own transaction.)
+What is laid out in the scratch volume waits there for its end, and for the sum: that is read once.
 """
 
 import hashlib
@@ -20,7 +21,7 @@ from holdfast.contract.globals import Globals
 from holdfast.contract.manifest import Manifest, ManifestArtifact
 from holdfast.contract.report import RestoreReport, ScriptReport
 from holdfast.contract.task import Pinned, RestoreTask
-from holdfast.errors import HoldfastError, Reason
+from holdfast.errors import ExitCode, HoldfastError, Reason
 from holdfast.naming import IDENTITY_SECRET, MANIFEST_NAME
 from holdfast.runner.artifact import encryption
 from holdfast.runner.artifact.compress import decompressed
@@ -94,15 +95,25 @@ def _globals(task: RestoreTask, opened: Store, manifest: Manifest, clear: Clear)
 
 
 def _feed(task: RestoreTask, opened: Store, manifest: Manifest, target: Source, clear: Clear, context: Context) -> None:
-    """Read the artifact through once, then feed it into the database."""
+    """Feed the artifact into the database; before that, read it through, where it does not wait for its end anyway.
+
+    A sum that differs explains whatever else was found wrong, so it is told first.
+    """
     artifact = manifest.artifact
     with Progress(context.log, "checking", artifact.uncompressed_bytes) as progress:
-        for _ in _trusted(opened, artifact, context, progress):
-            pass
-        progress.phase = RESTORING
+        if not target.stages(task, artifact):
+            for _ in _trusted(opened, artifact, context, progress):
+                pass
+            progress.phase = RESTORING
         stored = _trusted(opened, artifact, context, progress)
         stream = _no_more(decompressed(Algorithm(artifact.compression), clear(stored)), artifact)
-        target.restore(task, artifact, stream, progress)
+        try:
+            target.restore(task, artifact, stream, progress)
+        except HoldfastError as error:
+            if error is not context.stop.error and error.exit_code is ExitCode.VERIFICATION:
+                for _ in stored:
+                    pass
+            raise
 
 
 def _result(

@@ -162,6 +162,10 @@ class MySQL:
                 stream, self._target, self._dumped, session, self._context, progress, self._asleep, self._defined
             )
 
+    def stages(self, task: RestoreTask, artifact: ManifestArtifact) -> bool:  # noqa: ARG002
+        """See engine.Source."""
+        return False
+
     def require_served(self, task: RestoreTask, manifest: Manifest) -> None:  # noqa: ARG002
         """See engine.Source. Of a script, only all of it can be restored; nothing in it has an owner."""
         landing.require_all_of_it(task)

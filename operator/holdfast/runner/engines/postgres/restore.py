@@ -58,21 +58,25 @@ def feed(
     and the like still to come.
     """
     where = f"--dbname={target.conninfo()}"
-    match Format(artifact.format):
-        case Format.SQL:
-            script = chain([restricted()], without_commands(stream, given.schemas))
-            feed_tool([*PSQL, where], script, context.stop, progress, given.environment(target))
-        case Format.CUSTOM if task.jobs == 1:
-            listing = entries.Listing(context.stop)
-            listed = listing.of(stream)
-            only = entries.of_tables(task.tables, listing.again)
-            use = entries.chosen(listed, given.schemas, context.places.run / LIST_FILE, only)
-            command = [*PG_RESTORE, ONE, *PARTS[task.content], *use, where]
-            feed_tool(command, listing.whole(stream), context.stop, progress, given.environment(target))
-        case Format.CUSTOM | Format.DIRECTORY:
-            sessions = ONE if task.mode is RestoreMode.INTO else f"--jobs={task.jobs}"
-            command = [*PG_RESTORE, sessions, *PARTS[task.content], where]
-            _restore_staged(task, artifact, stream, command, given, target, context)
+    if stages(task, artifact):
+        sessions = ONE if task.mode is RestoreMode.INTO else f"--jobs={task.jobs}"
+        command = [*PG_RESTORE, sessions, *PARTS[task.content], where]
+        _restore_staged(task, artifact, stream, command, given, target, context, progress)
+    elif artifact.format == Format.SQL:
+        script = chain([restricted()], without_commands(stream, given.schemas))
+        feed_tool([*PSQL, where], script, context.stop, progress, given.environment(target))
+    else:
+        listing = entries.Listing(context.stop)
+        listed = listing.of(stream)
+        only = entries.of_tables(task.tables, listing.again)
+        use = entries.chosen(listed, given.schemas, context.places.run / LIST_FILE, only)
+        command = [*PG_RESTORE, ONE, *PARTS[task.content], *use, where]
+        feed_tool(command, listing.whole(stream), context.stop, progress, given.environment(target))
+
+
+def stages(task: RestoreTask, artifact: ManifestArtifact) -> bool:
+    """Tell whether the dump is laid out in the scratch volume, whole, before a tool sees any of it."""
+    return artifact.format == Format.DIRECTORY or (artifact.format == Format.CUSTOM and task.jobs > 1)
 
 
 def restricted() -> bytes:
@@ -91,14 +95,19 @@ def _restore_staged(
     given: Given,
     target: Target,
     context: Context,
+    progress: Progress,
 ) -> None:
-    """Restore from the scratch volume, where each of several sessions finds its place by itself."""
+    """Restore from the scratch volume, where each of several sessions finds its place by itself.
+
+    Of the stream, which is not known to be the backup's before its end, no tool sees anything until then.
+    """
     instead = ", or leave options.jobs out" if artifact.format == Format.CUSTOM else ""
     Room(context.places.scratch, task.scratch_bytes, instead).require(artifact.uncompressed_bytes)
     folder = context.places.scratch / ARCHIVE_FOLDER
     with ExitStack() as stack:
         stack.enter_context(removed_after(folder))
         archive = staging.stage(Format(artifact.format), stream, folder)
+        progress.phase = RESTORING
         listing = entries.of_archive(archive, context.stop)
         only = entries.of_tables(task.tables, partial(entries.of_archive, archive, context.stop))
         listed = entries.chosen(listing, given.schemas, context.places.run / LIST_FILE, only)

@@ -120,6 +120,10 @@ class Postgres:
         """See engine.Source."""
         restore.feed(task, artifact, stream, self._target, self._given, self._context, progress)
 
+    def stages(self, task: RestoreTask, artifact: ManifestArtifact) -> bool:
+        """See engine.Source."""
+        return restore.stages(task, artifact)
+
     def require_served(self, task: RestoreTask, manifest: Manifest) -> None:
         """See engine.Source. Raises ToolTooOld of a client that a hostile dump gets the better of."""
         served.require(task, manifest)

@@ -91,6 +91,10 @@ class SQLite:
         """See engine.Source."""
         restore.write(self.place, stream, artifact.uncompressed_bytes, self.whose, progress)
 
+    def stages(self, task: RestoreTask, artifact: ManifestArtifact) -> bool:  # noqa: ARG002
+        """See engine.Source."""
+        return False
+
     def require_served(self, task: RestoreTask, manifest: Manifest) -> None:  # noqa: ARG002
         """See engine.Source. Of a file, only all of it can be restored, and nothing be added to another."""
         landing.require_plain(task)
