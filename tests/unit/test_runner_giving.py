@@ -2,6 +2,7 @@
 
 from contextlib import nullcontext
 from itertools import chain
+from types import SimpleNamespace
 
 import pytest
 from tests.builders import a_policy
@@ -21,6 +22,7 @@ from holdfast.contract.task import RestoreTask
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.engines import landing
 from holdfast.runner.engines.mysql.source import MySQL
+from holdfast.runner.engines.postgres import giving as gives
 from holdfast.runner.engines.postgres import owned, owners, right_statements, role_plan, served, server
 from holdfast.runner.engines.postgres.giving import Giving, Wanted
 from holdfast.runner.engines.postgres.owned import Found
@@ -376,3 +378,22 @@ def test_what_could_not_be_taken_back_is_told_whether_the_restore_failed_or_not(
         assert (caught.value.error, caught.value.leftover, caught.value.clean) == (error, left, True)
     else:
         assert caught.value is error
+
+
+@pytest.mark.parametrize(
+    ("roles", "fails"),
+    [pytest.param(["heir"], False, id="is still there"), pytest.param([], True, id="was dropped since")],
+)
+def test_who_is_to_own_everything_has_to_be_there_to_the_end(monkeypatch, roles, fails):
+    nothing = SimpleNamespace(objects=list, rights=list, database=lambda *_: [])
+    monkeypatch.setattr(gives, "_there", lambda _connection: there(*roles))
+    monkeypatch.setattr(gives, "Owners", lambda *_: nothing)
+    monkeypatch.setattr(Giving, "_connected", lambda *_: nullcontext())
+    target = SimpleNamespace(database="orders")
+    given = Giving(target, Wanted(owner="heir"), SimpleNamespace(stop=Stop()), None, None, [])
+    if not fails:
+        assert given.finish() == []
+        return
+    with pytest.raises(HoldfastError, match="the role heir, which should own everything, is gone") as caught:
+        given.finish()
+    assert caught.value.reason is Reason.RESTORE_FAILED

@@ -220,6 +220,8 @@ REMEDIES = {
     'ERROR:  invalid byte sequence for encoding "UTF8": 0xe9': "encoding",
     "FATAL:  terminating connection due to administrator command": "restore again",
     "ERROR:  canceling statement due to lock timeout": "then restore again",
+    "FATAL:  remaining connection slots are reserved for roles with the SUPERUSER attribute": "raise max_connections",
+    "FATAL:  sorry, too many clients already": "raise max_connections",
     'FATAL:  too many connections for role "shop"': "ALTER ROLE … (or ALTER DATABASE …) CONNECTION LIMIT",
     "ERROR:  cannot execute CREATE TABLE in a read-only transaction": "read-only",
 }  # fmt: skip

@@ -50,3 +50,16 @@ def test_what_is_no_file_of_a_dump_is_refused(tmp_path, hostile):
         staging._unpack(archive, tmp_path / "dump")
     assert caught.value.reason is Reason.ARCHIVE_UNREADABLE
     assert [path.name for path in tmp_path.rglob("*")] == ["dump", "1.dat"]
+
+
+@pytest.mark.parametrize(("form", "instead"), [("directory", False), ("custom", True)])
+def test_a_scratch_volume_that_fills_up_is_told_and_how_to_do_without_it(tmp_path, monkeypatch, form, instead):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(staging, "unpack", full)
+    monkeypatch.setattr(staging.Path, "open", full)
+    with pytest.raises(HoldfastError, match="scratch volume: No space left on device") as caught:
+        staging.stage(staging.Format(form), iter([b"x"]), tmp_path / "dump")
+    assert caught.value.reason is Reason.DISK_FULL
+    assert ("leave options.jobs out" in caught.value.remedy) == instead

@@ -142,15 +142,15 @@ class Handler(BaseHTTPRequestHandler):
         time.sleep(HANG)
         self._reset()
 
-    def _break(self, body: bytes, _rule: Rule) -> None:
-        """Break off in the middle of the answer."""
+    def _break(self, body: bytes, rule: Rule) -> None:
+        """Break off `after` so many bytes of the answer (below zero: so many before its end), else in its middle."""
         status, headers, data = self._upstream(body)
         self.send_response(status)
         for key, value in headers:
             if key.lower() in ("content-length", "content-type", "etag", "content-range"):
                 self.send_header(key, value)
         self.end_headers()
-        self.wfile.write(data[: len(data) // 2])
+        self.wfile.write(data[: rule.get("after", len(data) // 2)])
         self.wfile.flush()
         self.close_connection = True
 

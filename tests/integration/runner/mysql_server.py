@@ -169,6 +169,14 @@ class MySQLServer:
         assert done.returncode == 0 or "Access denied" in done.stderr, done.stderr
         return done.returncode == 0
 
+    def let_replace(self, database: str) -> None:
+        """Likewise, for mode Replace: also what is beside it, under names that begin with its own."""
+        self.let_restore(database)
+        for user in (RESTORER, OWNER):
+            self.grant(f"ALL ON {pattern(database + '_')[:-1]}%`.*", user)
+        if self.family.engine == "mysql":
+            self.grant("SHOW_ROUTINE ON *.*", RESTORER)
+
     def create(self, database: str) -> None:
         self.sql(f"create database {identifier(database)}")
 
@@ -182,6 +190,13 @@ class MySQLServer:
         self.sql((STACK / "sample_of_both.sql").read_text(), database)
         self.sql((STACK / f"sample_{self.family.engine}.sql").read_text(), database)
         self.let_dump(database)
+
+    def schemas(self, like: str) -> list[str]:
+        """Return the databases whose names begin so."""
+        rows = self.sql(
+            f"select schema_name from information_schema.schemata where schema_name like '{like}%' order by 1"
+        )
+        return rows.split()
 
     def database(self, name: str, **connection: Any) -> Database:
         """Say where a database of this server is, as a policy does."""

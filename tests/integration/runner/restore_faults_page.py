@@ -3,13 +3,14 @@
 from itertools import groupby
 from pathlib import Path
 
-from tests.integration.runner.restore_faults import FAULTS, WHOLE, Fault
+from tests.integration.runner.restore_faults import FAULTS
+from tests.integration.runner.restore_scene import WHOLE, Fault
 
 PAGE = Path("docs/reference/restore-faults.md")
-STAGES = ("validating", "checking", "restoring", "comparing", "switching")
+STAGES = ("validating", "checking", "restoring", "comparing", "giving", "switching")
 
 HEAD = """\
-<!-- Generated from tests/integration/runner/restore_faults.py; do not edit: run `make generate`. -->
+<!-- Generated from restore_faults.py in tests/integration/runner; do not edit: run `make generate`. -->
 # Faults of a restore
 
 What comes of a restore when something breaks: each fault is injected into the real runner's image, with a real
@@ -25,10 +26,12 @@ it; no secret and no identity in log and report, nor in arguments and environmen
   it as well, and says how to drop it.
 - **Whole**: the content is the backup's. In mode Replace it has the properties that the target had, and what was there
   before is beside it, whole as well.
+- **Filled in part**: several sessions restore without one transaction for all of them, so of a restore into an empty
+  target that breaks off, a part stays. A report says so, and what to do first. In mode Replace it never comes to this.
 - **The next Pod** follows where the Job makes another, or you create the restore again. It brings the restore to its
   end (whole), finds that this is done (found), or says why not. In mode Refuse the dump is in the target before it is
-  compared: whoever ends the Pod in that moment leaves a target that is whole, but that nobody has compared; a report
-  says so.
+  compared and before its owner is given: whoever ends the Pod in that moment leaves a target that is whole, but that
+  nobody has compared, or that still belongs to who restored it; a report says so.
 
 The reasons are explained in [Failures](failures.md); the faults of a backup are on [a page of their own](faults.md).
 137 is a container that was killed, which leaves no report.
@@ -40,7 +43,7 @@ ELSEWHERE = """
 
 | What | Where, in tests/integration/runner |
 |---|---|
-| A download that breaks off goes on from there | test_broken_downloads.py |
+| A download that breaks off goes on from there, and not for ever | test_broken_downloads.py |
 | Rows that differ from the manifest: `RestoreDiffers`, nothing is switched | test_replace.py |
 | An application that connects again and again, and keeps a table locked, during the switch | test_replace.py |
 | Rights that are lacking are told before anything is done | test_replace.py, test_needs.py |

@@ -1,6 +1,14 @@
 r"""What somebody put into the bucket in a dump's place, and what must come of its restore: for a test and a page."""
 
+import gzip
+import hashlib
+import json
 from dataclasses import dataclass
+
+from tests.integration.runner.servers import BUCKET
+from tests.integration.runner.world import World
+
+from holdfast.contract.task import BackupTask
 
 LEAK = "\\! cat /etc/holdfast/*/* > /scratch/broken-out\n"
 HEAD = "--\n-- PostgreSQL database dump\n--\n\nCREATE TABLE public.t (i integer);\n"
@@ -45,3 +53,17 @@ RETURNS = (
     Return("a manifest of a million lists within another", "", 5, "ManifestConflict", "larger than",
            manifest=b"[" * 1_000_000),
 )  # fmt: skip
+
+
+def put_in_its_place(world: World, task: BackupTask, script: str) -> None:
+    """Replace artifact and manifest so that they fit each other, and say nothing of an encryption."""
+    artifact, data = world.manifest(task).artifact, gzip.compress(script.encode())
+    world.store.client.put_object(Bucket=BUCKET, Key=artifact.key, Body=data)
+    key = f"{task.key_prefix}manifest.json"
+    said = json.loads(world.store.read(key))
+    said["artifact"].pop("encryption", None)
+    said["artifact"].pop("storeChecksum", None)
+    said["artifact"] |= {
+        "sizeBytes": len(data), "uncompressedBytes": len(script.encode()), "sha256": hashlib.sha256(data).hexdigest(),
+    }  # fmt: skip
+    world.store.client.put_object(Bucket=BUCKET, Key=key, Body=json.dumps(said).encode())

@@ -2,12 +2,12 @@
 
 import csv
 import secrets
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
+import psycopg
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 from tests.integration.runner.containers import docker, pause, published_port, remove, unpause, wait_for
@@ -19,34 +19,49 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 USER = "holdfast"
+SUPERUSERS = "superuser"
 BUCKET = "backups"
 # What a shell, a URL, a pgpass file, Kubernetes and a naive template would each trip over.
 PASSWORD = r"""p:w\d "quoted" 'single' $HOME $$ $(HOME) & % ü€ #?/@ """ + secrets.token_hex(4)
 
 
 class Postgres:
-    """One server; its superuser is reached from within, without a password."""
+    """One server; its superuser is reached from within, without a password, and from here with one."""
 
     def __init__(
-        self, network: str, name: str, version: str = "17", tls: Path | None = None, options: Sequence[str] = ()
-    ) -> None:
-        """`options` are further ones of `docker run`."""
+        self, network: str, name: str, version: str = "17", tls: Path | None = None, options: Sequence[str] = (),
+        settings: Sequence[str] = (),
+    ) -> None:  # fmt: skip
+        """`options` are further ones of `docker run`, `settings` of the server."""
         self.name = name
+        self._asking: psycopg.Connection[tuple[Any, ...]] | None = None
         mounts = ["--volume", f"{tls}:/tls:ro"] if tls else []
         docker(
             "run", "--detach", "--name", name, "--network", network, "--network-alias", name, *mounts, *options,
-            "--env", "POSTGRES_PASSWORD=superuser", f"holdfast-test-postgres:{version}",
+            "--publish", "127.0.0.1::5432",
+            "--env", f"POSTGRES_PASSWORD={SUPERUSERS}", f"holdfast-test-postgres:{version}",
             "postgres", "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_wal_size=4GB",
+            *(part for setting in settings for part in ("-c", setting)),
         )  # fmt: skip
         wait_for(self.answers, f"PostgreSQL in {name}")
         self.sql("postgres", f"create role {USER} login createdb password {literal(PASSWORD)}")
 
     def answers(self) -> bool:
-        done = subprocess.run(
-            ["docker", "exec", self.name, "psql", "-h", "127.0.0.1", "-U", "nobody", "-w", "postgres"],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        return "no password supplied" in done.stderr  # TCP opens only when initdb and all else is done
+        """Tell whether it is up: TCP opens only when initdb and all else is done."""
+        try:
+            self.ask("select 1")
+        except (psycopg.OperationalError, AssertionError):  # there is nobody, or no port of it
+            return False
+        return True
+
+    def ask(self, query: str) -> list[tuple[Any, ...]]:
+        """Ask as the superuser from here, where a test asks again and again: by a connection that stays."""
+        if self._asking is None or self._asking.closed:
+            self._asking = psycopg.connect(
+                host="127.0.0.1", port=published_port(self.name, 5432), user="postgres", password=SUPERUSERS,
+                dbname="postgres", application_name="asks", autocommit=True, connect_timeout=5,
+            )  # fmt: skip
+        return self._asking.execute(query.encode()).fetchall()
 
     def shell(self, script: str) -> str:
         """Run a shell script in its container."""
@@ -72,9 +87,14 @@ class Postgres:
         self.create(database)
         self.sql(database, f"\\set scale {scale}\nbegin;\n{SAMPLE_SQL.read_text()}\ncommit;\n", USER)
 
-    def fingerprint(self, database: str) -> Fingerprint:
-        """Return what is in a database, by name, hashed."""
-        lines = self.sql(database, FINGERPRINT_SQL.read_text()).splitlines()
+    def fingerprint(self, database: str, first: str = "", more: str = "") -> Fingerprint:
+        """Return what is in a database, by name, hashed.
+
+        `first` runs before in the database `postgres`, and may make this one; `more` answers further rows.
+        """
+        connect = f"\\connect {identifier(database)} postgres\n" if first else ""
+        script = f"{first}{connect}{FINGERPRINT_SQL.read_text()}{more}"
+        lines = self.sql("postgres" if first else database, script).splitlines()
         return {name: (int(count), digest) for name, count, digest in csv.reader(lines)}
 
     def pause(self) -> None:
@@ -85,6 +105,8 @@ class Postgres:
         unpause(self.name)
 
     def remove(self) -> None:
+        if self._asking is not None:
+            self._asking.close()
         remove(self.name)
 
 

@@ -1,38 +1,21 @@
 r"""What somebody put into the bucket in a dump's place does not run: not `\!`, not out of an encrypted one's folder."""
 
-import gzip
-import hashlib
-import json
 from collections.abc import Callable
 
 import pyrage
 import pytest
 from tests.integration.runner.faults import stand_in
 from tests.integration.runner.mysql_server import RESTORER_SECRET, MySQLServer
-from tests.integration.runner.returns import HEAD, RETURNS, Return
+from tests.integration.runner.returns import HEAD, RETURNS, Return, put_in_its_place
 from tests.integration.runner.servers import BUCKET
 from tests.integration.runner.world import World, assert_failed
 
 from holdfast.contract.manifest import ManifestArtifact
-from holdfast.contract.task import BackupTask, Pinned
+from holdfast.contract.task import Pinned
 
 ALICE = pyrage.x25519.Identity.generate()
 TABLES = "select count(*) from pg_class where relnamespace = 'public'::regnamespace"
 IDENTITY = {"key.txt": f"{ALICE}\n"}
-
-
-def put_in_its_place(world: World, task: BackupTask, script: str) -> None:
-    """Replace artifact and manifest so that they fit each other, and say nothing of an encryption."""
-    artifact, data = world.manifest(task).artifact, gzip.compress(script.encode())
-    world.store.client.put_object(Bucket=BUCKET, Key=artifact.key, Body=data)
-    key = f"{task.key_prefix}manifest.json"
-    said = json.loads(world.store.read(key))
-    said["artifact"].pop("encryption", None)
-    said["artifact"].pop("storeChecksum", None)
-    said["artifact"] |= {
-        "sizeBytes": len(data), "uncompressedBytes": len(script.encode()), "sha256": hashlib.sha256(data).hexdigest(),
-    }  # fmt: skip
-    world.store.client.put_object(Bucket=BUCKET, Key=key, Body=json.dumps(said).encode())
 
 
 def pinned(artifact: ManifestArtifact) -> Pinned:

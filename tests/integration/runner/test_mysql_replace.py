@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from tests.integration.runner.containers import docker, wait_for
+from tests.integration.runner.mysql_faults import NOISE
 from tests.integration.runner.mysql_server import (
-    OWNER,
     RESTORER,
     RESTORER_SECRET,
     MySQLServer,
@@ -16,7 +16,6 @@ from tests.integration.runner.mysql_server import (
 )
 from tests.integration.runner.pod import Pod
 from tests.integration.runner.test_mysql_round_trip import backed_up
-from tests.integration.runner.test_verify import alter
 from tests.integration.runner.world import World, assert_failed, assert_no_secret
 from tests.stack.fingerprint import differences
 
@@ -50,11 +49,7 @@ class Target:
 
     def let_replace(self) -> None:
         """Grant what docs/how-to/back-up-mysql.md says."""
-        self.server.let_restore(self.name)
-        for user in (RESTORER, OWNER):
-            self.server.grant(f"ALL ON {pattern(self.name + '_')[:-1]}%`.*", user)
-        if self.server.family.engine == "mysql":
-            self.server.grant("SHOW_ROUTINE ON *.*", RESTORER)
+        self.server.let_replace(self.name)
 
     def pod(self, task: Any) -> Pod:
         return self.world.pod(task, image=self.server.family.runner, database_secret=RESTORER_SECRET)
@@ -71,10 +66,7 @@ class Target:
         return self.pod(DropTask(names=list(names), database=self.task.database, restore=IDENTITY, deadline_seconds=60))
 
     def schemas(self) -> list[str]:
-        rows = self.server.sql(
-            f"select schema_name from information_schema.schemata where schema_name like '{self.name}%' order by 1"
-        )
-        return rows.split()
+        return self.server.schemas(self.name)
 
     def assert_as_before(self) -> None:
         assert differences(self.before, self.server.fingerprint(self.name)) == []
@@ -82,11 +74,21 @@ class Target:
 
 
 @pytest.fixture
-def target(world: World, server: MySQLServer) -> Iterator[Target]:
-    made = Target(world, server)
+def target(world: World, server: MySQLServer, request: pytest.FixtureRequest) -> Iterator[Target]:
+    phase = request.node.callspec.params.get("phase")
+    made = Target(world, server, NOISE if phase == "restoring" else "")
     yield made
     for name in made.schemas():
         server.drop(name)
+
+
+def reaches(target: Target, pod: Pod, phase: str) -> None:
+    """Wait for a phase; for the restoring itself until the rows of its biggest table are on their way."""
+    if phase != "restoring":
+        pod.wait_for_phase(phase)
+        return
+    question = f"select 1 from information_schema.tables where table_schema = '{target.names.fresh}' and "
+    wait_for(lambda: target.server.sql(f"{question} table_name = 'noise'"), "the table whose rows take a while")
 
 
 def test_it_is_replaced_found_put_back_and_removed(target: Target) -> None:
@@ -134,7 +136,7 @@ def test_a_client_that_keeps_a_lock_is_told_and_all_stays(target: Target) -> Non
 @pytest.mark.matrix
 def test_an_artifact_with_a_flipped_bit_leaves_the_target_as_it_was(target: Target) -> None:
     target.let_replace()
-    alter(target.world, target.task)
+    target.world.alter(target.task)
     assert_failed(target.restore().run(), 5, "ChecksumMismatch")
     target.assert_as_before()
 
@@ -144,7 +146,7 @@ def test_an_artifact_with_a_flipped_bit_leaves_the_target_as_it_was(target: Targ
 def test_killed_the_next_pod_brings_it_to_the_end(target: Target, phase: str) -> None:
     target.let_replace()
     pod = target.restore().start()
-    pod.wait_for_phase(phase)
+    reaches(target, pod, phase)
     pod.kill()
     pod.result()
     result = target.restore().run()
@@ -160,7 +162,7 @@ def test_its_server_gone_the_target_is_as_before_until_the_switch_and_the_next_p
 ) -> None:
     target.let_replace()
     pod = target.restore().start()
-    pod.wait_for_line(lambda line: line.get("phase") == phase, f"phase {phase}")
+    reaches(target, pod, phase)
     docker("kill", target.server.name)
     try:
         ended = pod.result()

@@ -3,35 +3,26 @@
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
 from tests.integration.runner.containers import docker
-from tests.integration.runner.pod import Result
+from tests.integration.runner.replacing import (
+    MADE,
+    assert_untouched,
+    backed_up,
+    came,
+    databases,
+    properties,
+    replacing,
+)
 from tests.integration.runner.servers import PASSWORD, USER, identifier, literal
-from tests.integration.runner.world import World, assert_failed, assert_no_secret
+from tests.integration.runner.world import World, assert_failed
 from tests.stack.fingerprint import differences
 
-from holdfast.contract.report import RestoreReport
-from holdfast.contract.task import BackupTask, Beside, DropTask, RestoreIdentity, RestoreTask, SwapBackTask
+from holdfast.contract.task import DropTask, SwapBackTask
 
 FORMS = ["sql", "custom", "directory"]
-MADE = """
-create table orders (id int generated always as identity primary key, what text);
-insert into orders (what) select 'order ' || n from generate_series(1, 1000) n;
-create table "Odd ""one"" (2)" (id serial primary key, kept bytea);
-insert into "Odd ""one"" (2)" (kept) values ('\\x00ff');
-create view seen as select count(*) from orders;
-"""
 CHANGED = 'drop table "Odd ""one"" (2)"; delete from orders where id > 10; create table later (i int);'
-# Everything that a database has besides its content, by the names that it has it under.
-PROPERTIES = """
-select pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datcollate, datctype, spcname, datconnlimit, datacl,
-  shobj_description(d.oid, 'pg_database'),
-  (select array_agg(row(setrole::regrole, setconfig) order by setrole) from pg_db_role_setting
-   where setdatabase = d.oid)
-from pg_database d join pg_tablespace t on t.oid = dattablespace where datname = {}
-"""
 LIKENESS = """
 alter database {name} connection limit 17;
 revoke all on database {name} from public;
@@ -41,43 +32,6 @@ alter database {name} set default_statistics_target = 50;
 alter role {user} in database {name} set work_mem = '9MB';
 comment on database {name} is 'the shop''s';
 """
-
-
-def replacing(world: World, of: BackupTask, database: str, **changes: Any) -> RestoreTask:
-    names = Beside(fresh=f"{database} fresh", old=f"{database} before")
-    asks = RestoreIdentity(uid="u-1", namespace="shop", name="r")
-    return world.restore(of, database, **({"mode": "Replace", "beside": names, "restore": asks} | changes))
-
-
-def databases(world: World, like: str) -> set[str]:
-    rows = world.db.sql("postgres", f"select datname from pg_database where datname like {literal(like + '%')}")
-    return set(rows.splitlines())
-
-
-def properties(world: World, database: str) -> str:
-    return world.db.sql("postgres", PROPERTIES.format(literal(database)))
-
-
-def came(result: Result) -> RestoreReport:
-    assert result.exit_code == 0, result.log
-    assert result.report is not None
-    assert result.report.restore is not None
-    assert_no_secret(result)
-    return result.report.restore
-
-
-def backed_up(world: World, database: str, form: str, made: str = MADE) -> BackupTask:
-    world.db.create(database)
-    world.db.sql(database, made, USER)
-    task = world.backup(database, form)
-    world.assert_backed_up(task, world.pod(task).run())
-    return task
-
-
-def assert_untouched(world: World, database: str, before: Any) -> None:
-    """The target is as it was, and nothing is beside it."""
-    assert databases(world, database) == {database}
-    assert (properties(world, database), world.db.fingerprint(database)) == before
 
 
 @pytest.mark.parametrize(
@@ -181,11 +135,8 @@ def test_an_artifact_that_was_changed_leaves_the_target_as_it_was(world: World) 
     task = backed_up(world, "flipped", "custom")
     world.db.sql("flipped", CHANGED, USER)
     before = properties(world, "flipped"), world.db.fingerprint("flipped")
-    artifact = world.manifest(task).artifact
-    other = bytearray(world.store.read(artifact.key))
-    other[len(other) // 2] ^= 1
-    world.store.client.put_object(Bucket="backups", Key=artifact.key, Body=bytes(other))
-    assert_failed(world.pod(replacing(world, task, "flipped")).run(), 5, "ChecksumMismatch", artifact.sha256)
+    world.alter(task)
+    assert_failed(world.pod(replacing(world, task, "flipped")).run(), 5, "ChecksumMismatch")
     assert_untouched(world, "flipped", before)
 
 

@@ -8,19 +8,22 @@ from dataclasses import replace
 import pyrage
 import pytest
 from tests.integration.runner.fault_servers import FaultyStore
-from tests.integration.runner.restore_faults import (
+from tests.integration.runner.restore_faults import FAULTS
+from tests.integration.runner.restore_scene import (
+    CONNECTIONS,
     DISKS,
-    FAULTS,
     FRESH,
+    HEIR,
     ORIGIN,
+    PART,
     WHOLE,
     Fault,
     Run,
     Scene,
     Target,
-    state,
+    look,
 )
-from tests.integration.runner.servers import USER, Postgres, literal
+from tests.integration.runner.servers import USER, Postgres
 from tests.integration.runner.world import World, assert_failed, secrets_in
 from tests.stack.fingerprint import Fingerprint, differences
 
@@ -31,7 +34,9 @@ IDENTITY = pyrage.x25519.Identity.generate()
 
 @pytest.fixture(scope="module")
 def mortal(world: World) -> Iterator[World]:
-    server = Postgres(world.network, f"{world.network}-restored")
+    settings = [f"max_connections={CONNECTIONS}"]
+    server = Postgres(world.network, f"{world.network}-restored", settings=settings)
+    server.sql("postgres", f"create role {HEIR}; grant {HEIR} to {USER}")
     yield replace(world, db=server, watched=True)
     server.remove()
 
@@ -103,7 +108,8 @@ def assert_told(fault: Fault, run: Run) -> None:
     for text in (run.processes, result.processes, result.log, result.inspected):
         assert not re.search("AGE-SECRET-KEY-1[A-Z0-9]", text)
     if fault.code == 0:
-        assert_whole(run, result.exit_code, result.log)
+        assert result.exit_code == 0, result.log
+        assert fault.says in result.log
         return
     if not fault.reason:
         assert (result.exit_code, result.report) == (fault.code, None), result.log
@@ -116,28 +122,21 @@ def assert_told(fault: Fault, run: Run) -> None:
     assert (named and "DROP DATABASE" in failure.remedy) == (fault.left == FRESH), failure
 
 
-def assert_whole(run: Run, code: int, log: str) -> None:
-    assert code == 0, log
-
-
-def beside(target: Target) -> set[str]:
-    """The databases that are there besides the target."""
-    sql = f"select datname from pg_database where datname like {literal(target.name + ' %')}"
-    return set(target.world.db.sql("postgres", sql).splitlines())
-
-
-def assert_target(target: Target, origin: Fingerprint, is_whole: bool, left: set[str]) -> None:
-    """It is as before, or whole with what was there before beside it."""
+def assert_target(target: Target, origin: Fingerprint, how: str, left: set[str]) -> None:
+    """It is as before, or whole with what was there before beside it, or filled in part."""
     made_way = target.task.beside.old if target.task.beside is not None else ""
-    there, content = state(target.world, target.name)
-    assert there == target.before[0]
-    if is_whole:
-        assert differences(origin, content) == []
+    now = look(target.world, target.name)
+    assert now.properties == target.before.properties
+    if how == WHOLE:
+        assert differences(origin, now.content) == []
         if made_way:
-            assert differences(target.before[1], target.world.db.fingerprint(made_way)) == []
+            assert differences(target.before.content, target.world.db.fingerprint(made_way)) == []
+    elif how == PART:
+        assert differences(origin, now.content) != []
+        assert differences(target.before.content, now.content) != []
     else:
-        assert differences(target.before[1], content) == []
-    assert beside(target) == left | ({made_way} if is_whole and made_way else set())
+        assert differences(target.before.content, now.content) == []
+    assert now.beside == left | ({made_way} if how == WHOLE and made_way else set())
 
 
 def assert_next(fault: Fault, run: Run, origin: Fingerprint) -> None:
@@ -151,7 +150,7 @@ def assert_next(fault: Fault, run: Run, origin: Fingerprint) -> None:
         assert result.report.restore.found == (fault.next == "found")
     else:
         assert result.failure.reason == fault.next
-    assert_target(run.target, origin, True, set())
+    assert_target(run.target, origin, WHOLE if fault.next in (WHOLE, "found") else fault.target, set())
 
 
 @pytest.mark.parametrize(
@@ -164,14 +163,13 @@ def test_a_fault_leaves_the_target_as_before_or_whole_and_says_which(
     run = fault.act(scene)
     assert_told(fault, run)
     fresh = run.target.task.beside.fresh if run.target.task.beside is not None else ""
-    is_whole = fault.target == WHOLE
-    assert_target(run.target, origin, is_whole, {fresh} if fault.left == FRESH else set())
+    assert_target(run.target, origin, fault.target, {fresh} if fault.left == FRESH else set())
     if fault.next:
         assert_next(fault, run, origin)
     told = f"exit {run.result.exit_code}, {fault.reason or 'no report'}" if fault.code else "restored in spite of it"
     record_property("came of it:", f"{told}; the target is {fault.target}; beside it: {fault.left}")
     if (
-        not (is_whole or fault.next or fault.left == FRESH)
+        not (fault.target == WHOLE or fault.next or fault.left == FRESH)
         and run.target.world is scene.world
         and "empty" not in fault.what
     ):

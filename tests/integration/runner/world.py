@@ -96,6 +96,13 @@ class World:
     def manifest(self, task: BackupTask) -> Manifest:
         return Manifest.model_validate_json(self.store.read(f"{task.key_prefix}manifest.json"))
 
+    def alter(self, task: BackupTask) -> None:
+        """Flip a bit in the middle of the artifact."""
+        key = self.manifest(task).artifact.key
+        data = bytearray(self.store.read(key))
+        data[len(data) // 2] ^= 1
+        self.store.client.put_object(Bucket=BUCKET, Key=key, Body=bytes(data))
+
     def assert_backed_up(self, task: BackupTask, result: Result) -> None:
         """There is one manifest and the one artifact it names, as the report says, and nothing half-done."""
         assert result.exit_code == 0, result.log

@@ -32,8 +32,11 @@ TOO_MANY = (
     "end connections that are idle, or raise the limit that the message names: as an administrator, ALTER ROLE … (or "
     "ALTER DATABASE …) CONNECTION LIMIT n, where -1 is no limit"
 )
+NO_CONNECTION = "raise max_connections, or end idle connections: the server has no connection left"
 _REMEDIES = (
     ("too many connections for", TOO_MANY),
+    ("too many clients", NO_CONNECTION),
+    ("remaining connection slots", NO_CONNECTION),
     ("permission denied for large object", LARGE_OBJECTS),
     ("unrecognized configuration parameter", NEWER_CLIENT),
     ("unsupported version", NEWER_CLIENT),

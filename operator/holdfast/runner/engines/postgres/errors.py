@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.engines.postgres.connection import Target
-from holdfast.runner.engines.tool_errors import TOO_MANY
+from holdfast.runner.engines.tool_errors import NO_CONNECTION, TOO_MANY
 from holdfast.runner.pod.text import one_line
 
 
@@ -100,7 +100,7 @@ CASES = (
         r"too many (clients|connections)|remaining connection slots",
         Reason.CONNECTION_FAILED,
         True,
-        "raise max_connections, or end idle connections: the server has no connection left",
+        NO_CONNECTION,
     ),
     Case(
         r"server closed the connection unexpectedly",

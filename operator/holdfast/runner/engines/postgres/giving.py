@@ -122,6 +122,8 @@ class Giving:
             not_owned = owners.objects()
             failed = [*not_owned, *owners.rights()]
             failed += [] if self._replaced else owners.database(self._target.database, there.roles)
+            if wanted.owner and wanted.owner not in there.roles:  # somebody dropped it since require
+                not_owned = failed = [f"the role {wanted.owner}, which should own everything, is gone", *failed]
             if failed and (wanted.strict or (wanted.owner and not_owned)):
                 raise _not_given(failed, self._target)
             self._tell("owners and rights could not be given", failed)

@@ -14,19 +14,20 @@ from holdfast.runner.engines.postgres.dumps import ARCHIVE_FOLDER
 
 def stage(form: Format, stream: Iterator[bytes], folder: Path) -> Path:
     """Write the dump into the folder, and return what pg_restore is to read. Raises ArchiveUnreadable, DiskFull."""
-    if form is Format.DIRECTORY:
-        unpack(stream, folder)
-        return folder
-    folder.mkdir()
-    archive = folder / "archive"
     try:
+        if form is Format.DIRECTORY:
+            unpack(stream, folder)
+            return folder
+        folder.mkdir()
+        archive = folder / "archive"
         with archive.open("xb") as file:
             file.writelines(stream)
     except OSError as error:
+        instead = "" if form is Format.DIRECTORY else ", or leave options.jobs out, which needs no scratch volume"
         raise HoldfastError(
             Reason.DISK_FULL,
-            f"the archive cannot be written to the scratch volume: {error.strerror}",
-            "free the disk of the Pod's node, or leave options.jobs out, which needs no scratch volume",
+            f"the dump cannot be written to the scratch volume: {error.strerror}",
+            f"free the disk of the Pod's node{instead}, then restore again; nothing was restored",
         ) from error
     return archive
 
