@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from tests.cluster import api
 from tests.cluster.settings import from_environment
+from tests.integration.runner.certificates import certificate
 from tests.integration.runner.containers import docker, remove
-from tests.integration.runner.mysql_server import MARIADB, MYSQL, MySQLServer
+from tests.integration.runner.mysql_server import MARIADB, MYSQL, Family, MySQLServer
 from tests.integration.runner.servers import Postgres, Store
 from tests.integration.runner.world import World
 
@@ -98,6 +99,28 @@ def mysql(network: str) -> Iterator[MySQLServer]:
 def mariadb(network: str) -> Iterator[MySQLServer]:
     """MariaDB, likewise."""
     yield from a_server(MySQLServer(network, f"{network}-mariadb", MARIADB))
+
+
+@pytest.fixture(scope="session")
+def mysql_elsewhere(world: World) -> Iterator[MySQLServer]:
+    """Another server, with a certificate, and nothing in it."""
+    yield from a_secure_server(world, MYSQL)
+
+
+@pytest.fixture(scope="session")
+def mariadb_elsewhere(world: World) -> Iterator[MySQLServer]:
+    """Likewise."""
+    yield from a_secure_server(world, MARIADB)
+
+
+def a_secure_server(world: World, family: Family) -> Iterator[MySQLServer]:
+    name = f"{world.network}-{family.engine}-tls"
+    folder = world.folder / name
+    folder.mkdir()
+    certificate(folder, name)
+    server = MySQLServer(world.network, name, family, tls=folder)
+    yield server
+    server.remove()
 
 
 @pytest.fixture(params=["mysql", "mariadb"])

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from tests import yaml_text
 from tests.integration.runner.mysql_server import MySQLServer
+from tests.integration.runner.pod import Result
+from tests.integration.runner.replacing import assert_untouched, backed_up, came, properties, replacing
 from tests.integration.runner.servers import USER
 from tests.integration.runner.test_mysql_replace import Target
-from tests.integration.runner.test_replace import assert_untouched, backed_up, came, properties, replacing
-from tests.integration.runner.test_sqlite import Claim, claim  # noqa: F401 - the fixture
+from tests.integration.runner.test_sqlite import NAMES, Claim, claim  # noqa: F401 - the fixture
 from tests.integration.runner.world import World, assert_failed
 
-from holdfast.api.restoring import RestoreMode
-from holdfast.contract.task import BackupTask, Beside, Script
+from holdfast.contract.task import BackupTask, Script
 
 MADE = """
 create table customers (id int generated always as identity primary key, name text, email text unique);
@@ -170,32 +170,29 @@ def test_mysql_and_mariadb_switch_nothing_after_an_error(target: Target, sql: st
 @pytest.mark.parametrize("journal", ["delete", pytest.param("wal", marks=pytest.mark.matrix)])
 def test_an_sqlite_file_is_masked_before_it_takes_its_place(world: World, claim: Claim, journal: str) -> None:  # noqa: F811
     claim.make(journal)
-    with closing(sqlite3.connect(claim.file)) as database, database:
-        database.execute("insert into orders values (1, 'ada@shop.example')")
+    claim.sql("insert into orders values (1, 'ada@shop.example')")
     task = claim.backup()
     assert claim.pod(task).run().exit_code == 0
-    with closing(sqlite3.connect(claim.file)) as database, database:
-        database.execute("update orders set words = 'of staging'")
-    names = Beside(fresh="data/app.db_restoring_1", old="data/app.db_before_1")
-    asks = {"database": task.database, "scratch_bytes": None, "mode": RestoreMode.REPLACE, "beside": names,
-            "after_restore": SCRIPT}  # fmt: skip
-    restore = world.restore(task, "unused").model_copy(update=asks)
+    claim.sql("update orders set words = 'of staging'")
 
-    failed = claim.pod(restore, after_restore={SCRIPT.key: "delete from orders; COMMIT; .shell id"}).run()
+    failed = masked(claim, task, "delete from orders; COMMIT; .shell id")
     assert_failed(
         failed, 7, "AfterRestoreFailed", "statement 2: the SQL runs in one transaction", "nothing was switched"
     )
     assert words(claim.file) == [("of staging",)]
 
     sql = "update orders set words = n || '@example.invalid'; select * from orders;"
-    done = claim.pod(restore, after_restore={SCRIPT.key: sql}).run()
-    assert done.exit_code == 0, done.log
-    assert done.report is not None
-    assert done.report.restore is not None
-    assert done.report.restore.script is not None
-    assert done.report.restore.script.statements == 2
+    report = came(masked(claim, task, sql))
+    assert report.script is not None
+    assert report.script.statements == 2
     assert words(claim.file) == [("1@example.invalid",)]
-    assert words(claim.folder / names.old) == [("of staging",)]
+    assert words(claim.folder / NAMES.old) == [("of staging",)]
+
+
+def masked(of: Claim, task: BackupTask, sql: str) -> Result:
+    """Replace the file with the backup, masked by that."""
+    restore = of.task_to_replace(task).model_copy(update={"after_restore": SCRIPT})
+    return of.pod(restore, after_restore={SCRIPT.key: sql}).run()
 
 
 def words(file: Path) -> list[Any]:

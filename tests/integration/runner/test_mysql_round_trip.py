@@ -1,22 +1,30 @@
 """A dump of MySQL and of MariaDB comes back whole: by Holdfast's restore, and by the engine's own client alone."""
 
 import gzip
-import itertools
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
-import pyrage
 import pytest
 from tests.integration.runner.mysql_server import RESTORER_SECRET, MySQLServer, identifier
 from tests.integration.runner.pod import Result
+from tests.integration.runner.replacing import came
+from tests.integration.runner.ways_back import (
+    BESIDE,
+    ELSEWHERE,
+    REPLACED,
+    TARGETS,
+    Way,
+    cases,
+    each_value,
+    product,
+)
 from tests.integration.runner.world import World, assert_failed
 from tests.stack.fingerprint import differences
 
-from holdfast.contract.task import BackupTask
+from holdfast.api.restoring import RestoreMode
+from holdfast.contract.task import BackupTask, Beside
 
-IDENTITY = pyrage.x25519.Identity.generate()
-RECIPIENTS = [str(IDENTITY.to_public())]
-IDENTITY_FILE = {"key.txt": str(IDENTITY)}
+FORM = "sql"
 
 
 def backed_up(world: World, server: MySQLServer, task: BackupTask) -> Result:
@@ -29,7 +37,7 @@ def restored(world: World, server: MySQLServer, task: BackupTask, target: str, *
     """Restore with no more rights than the docs name."""
     server.create(target)
     server.let_restore(target)
-    work = world.restore(task, target).model_copy(update={"database": task.database})
+    work = world.restore(task, target).model_copy(update={"database": server.database("shop")})
     arguments = [f"--target-database={target}"]
     fields = {"image": server.family.runner, "arguments": arguments, "database_secret": RESTORER_SECRET}
     return world.pod(work, **(fields | pod)).run()
@@ -54,28 +62,59 @@ def test_a_backup_restores_with_equal_content(world: World, server: MySQLServer)
     assert differences(server.fingerprint("shop"), server.fingerprint("by its own client")) == []
 
 
-def product() -> Iterator[Any]:
-    """Give every compression, plain and encrypted; what a run has time for is encrypted zstd."""
-    for algorithm, encrypted in itertools.product(("gzip", "zstd", "none"), (False, True)):
-        if (algorithm, encrypted) != ("gzip", False):  # which all other tests are
-            everyday = (algorithm, encrypted) == ("zstd", True)
-            yield pytest.param(
-                algorithm, encrypted, id=f"{algorithm}, {'age' if encrypted else 'plain'}",
-                marks=[] if everyday else [pytest.mark.matrix],
-            )  # fmt: skip
+@pytest.fixture
+def elsewhere(server: MySQLServer, request: pytest.FixtureRequest) -> MySQLServer:
+    """Another server of that engine."""
+    found: MySQLServer = request.getfixturevalue(f"{server.family.engine}_elsewhere")
+    return found
 
 
-@pytest.mark.parametrize(("algorithm", "encrypted"), list(product()))
-def test_each_compression_plain_and_encrypted_comes_back(
-    world: World, server: MySQLServer, algorithm: str, encrypted: bool
-) -> None:
-    task = world.backup(algorithm=algorithm, recipients=RECIPIENTS if encrypted else ())
-    task = task.model_copy(update={"database": server.database("shop")})
-    backed_up(world, server, task)
-    target = f"back {algorithm} {encrypted}"
-    result = restored(world, server, task, target, age_identity=IDENTITY_FILE if encrypted else None)
-    assert result.exit_code == 0, result.log
-    assert differences(server.fingerprint("shop"), server.fingerprint(target)) == []
+@pytest.fixture(scope="module")
+def stored(world: World) -> Callable[[MySQLServer, Way], BackupTask]:
+    """Back the sample up, once for all targets."""
+    there: dict[tuple[str, str, bool], BackupTask] = {}
+
+    def of(server: MySQLServer, way: Way) -> BackupTask:
+        key = (server.name, way.algorithm, way.encrypted)
+        if key not in there:
+            task = world.backup(algorithm=way.algorithm, recipients=way.recipients)
+            there[key] = task.model_copy(update={"database": server.database("shop")})
+            backed_up(world, server, there[key])
+        return there[key]
+
+    return of
+
+
+PLAINEST = Way(FORM, "gzip", False, BESIDE)  # which the test above is, and most others
+
+
+@pytest.mark.parametrize("way", cases([way for way in product([FORM]) if way != PLAINEST], each_value(FORM)))
+def test_each_compression_plain_and_encrypted_comes_back_to_each_target(
+    world: World, server: MySQLServer, elsewhere: MySQLServer, stored: Callable[[MySQLServer, Way], BackupTask],
+    way: Way,
+) -> None:  # fmt: skip
+    task, before = stored(server, way), server.fingerprint("shop")
+    there = elsewhere if way.target == ELSEWHERE else server
+    name = f"back_{way.algorithm}_{way.encrypted}_{TARGETS.index(way.target)}"
+    if way.target == REPLACED:
+        there.create(name)
+        there.sql("create table live as select 1 as one", name)
+        live = there.fingerprint(name)
+        names = Beside(fresh=f"{name}_fresh", old=f"{name}_old")
+        there.let_replace(name)
+        fields = {"database": there.database(name), "mode": RestoreMode.REPLACE, "beside": names}
+        work = world.restore(task, name).model_copy(update=fields)
+        pod = world.pod(work, image=there.family.runner, database_secret=RESTORER_SECRET, age_identity=way.identity)
+        result = pod.run()
+    else:
+        result = restored(world, there, task, name, age_identity=way.identity)
+    report = came(result)
+    assert differences(before, there.fingerprint(name)) == []
+    if way.target == REPLACED:
+        assert report.replaced == names.old
+        assert live.items() <= there.fingerprint(names.old).items()  # which has a table of Holdfast's own, too
+    for database in there.schemas(name):
+        there.drop(database)
 
 
 @pytest.mark.matrix

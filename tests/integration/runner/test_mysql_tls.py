@@ -24,16 +24,9 @@ def prepared(server: MySQLServer) -> MySQLServer:
     return server
 
 
-@pytest.fixture(scope="module", params=[pytest.param(MYSQL, id="mysql"), pytest.param(MARIADB, id="mariadb")])
-def secure(world: World, request: pytest.FixtureRequest) -> Iterator[MySQLServer]:
-    family: Family = request.param
-    name = f"{world.network}-{family.engine}-tls"
-    folder = world.folder / name
-    folder.mkdir()
-    certificate(folder, name)
-    server = MySQLServer(world.network, name, family, tls=folder)
-    yield prepared(server)
-    server.remove()
+@pytest.fixture(scope="module", params=["mysql", "mariadb"])
+def secure(request: pytest.FixtureRequest) -> MySQLServer:
+    return prepared(request.getfixturevalue(f"{request.param}_elsewhere"))
 
 
 @pytest.fixture(scope="module", params=[pytest.param(MYSQL, id="mysql"), ALSO_FOR_MARIADB])

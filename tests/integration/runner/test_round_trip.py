@@ -2,16 +2,27 @@
 
 import gzip
 import hashlib
-import itertools
 import json
 from collections.abc import Callable, Iterator
-from typing import Any
+from dataclasses import replace
 
 import pyrage
 import pytest
 from backports import zstd
 from tests.integration.runner.pod import Pod
-from tests.integration.runner.servers import USER
+from tests.integration.runner.replacing import MADE, came, databases, replacing
+from tests.integration.runner.servers import USER, Postgres, identifier
+from tests.integration.runner.ways_back import (
+    ELSEWHERE,
+    IDENTITY,
+    OTHER,
+    RECIPIENTS,
+    REPLACED,
+    Way,
+    cases,
+    each_pair,
+    product,
+)
 from tests.integration.runner.world import World, assert_failed
 from tests.stack.fingerprint import differences
 
@@ -29,42 +40,60 @@ ALGORITHMS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "zstd": (".zst", zstd.decompress),
     "none": ("", bytes),
 }
-IDENTITY, OTHER = pyrage.x25519.Identity.generate(), pyrage.x25519.Identity.generate()
-RECIPIENTS = [str(OTHER.to_public()), str(IDENTITY.to_public())]
-IDENTITY_FILE = {"key.txt": f"# public key: {RECIPIENTS[1]}\n{IDENTITY}\n"}
 
 
-def product() -> Iterator[Any]:
-    """Give every format with every algorithm, plain and encrypted; each pair of the three is in the everyday cut."""
-    for (row, form), (column, algorithm) in itertools.product(enumerate(FORMS), enumerate(ALGORITHMS)):
-        for encrypted in (False, True):
-            everyday = encrypted == bool((row + column) % 2)
-            yield pytest.param(
-                form, algorithm, encrypted, id=f"{form}, {algorithm}, {'age' if encrypted else 'plain'}",
-                marks=[] if everyday else [pytest.mark.matrix],
-            )  # fmt: skip
+@pytest.fixture(scope="module")
+def elsewhere(world: World) -> Iterator[World]:
+    """Another server."""
+    server = Postgres(world.network, f"{world.network}-elsewhere")
+    yield replace(world, db=server)
+    server.remove()
 
 
-@pytest.mark.parametrize(("form", "algorithm", "encrypted"), list(product()))
-def test_a_backup_restores_with_equal_content(world: World, form: str, algorithm: str, encrypted: bool) -> None:
-    task = world.backup(form=form, algorithm=algorithm, recipients=RECIPIENTS if encrypted else ())
-    pod = world.pod(task)
-    result = pod.run()
+@pytest.fixture(scope="module")
+def stored(world: World) -> Callable[[Way], BackupTask]:
+    """Back the sample up, once for all targets."""
+    there: dict[tuple[str, str, bool], BackupTask] = {}
 
-    world.assert_backed_up(task, result)
-    assert_stored(world, pod, task, encrypted)
+    def of(way: Way) -> BackupTask:
+        key = (way.form, way.algorithm, way.encrypted)
+        if key not in there:
+            task = world.backup(form=way.form, algorithm=way.algorithm, recipients=way.recipients)
+            pod = world.pod(task)
+            world.assert_backed_up(task, pod.run())
+            assert_stored(world, pod, task, way.encrypted)
+            there[key] = task
+        return there[key]
 
-    target = f"back {form} {algorithm} {encrypted}"
-    world.db.create(target)
-    restored = world.pod(
-        world.restore(task, "shop"), arguments=[f"--target-database={target}"],
-        age_identity=IDENTITY_FILE if encrypted else None,
-    ).run()  # fmt: skip
-    assert restored.exit_code == 0, restored.log
-    assert restored.report is not None
-    assert f"into database '{target}'" in (restored.report.message or "")
-    assert str(IDENTITY) not in restored.log + restored.inspected
-    assert differences(world.db.fingerprint("shop"), world.db.fingerprint(target)) == []
+    return of
+
+
+@pytest.mark.parametrize("way", cases(product([*FORMS]), each_pair([*FORMS])))
+def test_a_backup_comes_back_with_equal_content(
+    world: World, elsewhere: World, stored: Callable[[Way], BackupTask], way: Way
+) -> None:
+    task, name = stored(way), f"back {way}"
+    there = elsewhere if way.target == ELSEWHERE else world
+    there.db.create(name)
+    if way.target == REPLACED:
+        there.db.sql(name, MADE, USER)
+        before = there.db.fingerprint(name)
+        asked, arguments = replacing(there, task, name), []
+    else:
+        asked, arguments = there.restore(task, "shop"), [f"--target-database={name}"]
+
+    result = there.pod(asked, arguments=arguments, age_identity=way.identity).run()
+
+    report = came(result)
+    assert result.report is not None
+    assert f"into database {name!r}" in (result.report.message or "")
+    assert str(IDENTITY) not in result.log + result.inspected
+    assert differences(world.db.fingerprint("shop"), there.db.fingerprint(name)) == []
+    if way.target == REPLACED:
+        assert report.replaced is not None
+        assert differences(before, there.db.fingerprint(report.replaced)) == []
+    for database in databases(there, name):
+        there.db.sql("postgres", f"drop database {identifier(database)}")
 
 
 def assert_stored(world: World, pod: Pod, task: BackupTask, encrypted: bool) -> None:
@@ -151,9 +180,7 @@ def test_an_artifact_that_changed_is_not_found_to_be_the_backup(world: World) ->
     task = world.backup()
     world.assert_backed_up(task, world.pod(task).run())
     artifact = world.manifest(task).artifact
-    other = bytearray(world.store.read(artifact.key))
-    other[len(other) // 2] ^= 1
-    world.store.client.put_object(Bucket="backups", Key=artifact.key, Body=bytes(other))
+    world.alter(task)
     assert_failed(world.pod(task).run(), 5, "ChecksumMismatch", artifact.key)
     world.db.create("from changed")
     result = world.pod(world.restore(task, "from changed")).run()

@@ -14,21 +14,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pyrage
 import pytest
 from tests.integration.runner.containers import docker, remove, wait_for
 from tests.integration.runner.pod import Pod, Result
+from tests.integration.runner.replacing import came
+from tests.integration.runner.ways_back import ELSEWHERE, REPLACED, Way, cases, each_value, product
 from tests.integration.runner.world import World, assert_failed
 
 from holdfast.api.database import Database
 from holdfast.api.policy import Dump
+from holdfast.api.restoring import RestoreMode
 from holdfast.api.storage import Age, Encryption
-from holdfast.contract.task import BackupTask
+from holdfast.contract.task import BackupTask, Beside, RestoreTask
 
 IMAGE = "holdfast-runner-sqlite:3"
-IDENTITY = pyrage.x25519.Identity.generate()
 OWNER = "4711:4712"  # not the runner's own user
 PATH = "data/app.db"
+NAMES = Beside(fresh=f"{PATH}_restoring_1", old=f"{PATH}_before_1")
 SCHEMA = """
     create table noise (i integer primary key, words blob);
     create table orders (n integer primary key, words text);
@@ -133,19 +135,33 @@ class Claim:
         )
         return self.pod(restore, arguments=["--target-claim=", f"--target-path={path}"], **changes).run()
 
+    def task_to_replace(self, task: BackupTask) -> RestoreTask:
+        """Restore it in the place of the file, which stays as NAMES.old."""
+        fields = {"database": task.database, "scratch_bytes": None, "mode": RestoreMode.REPLACE, "beside": NAMES}
+        return self.world.restore(task, "unused").model_copy(update=fields)
+
+    def sql(self, script: str) -> None:
+        """Change the file, as its application does."""
+        with closing(sqlite3.connect(self.file, isolation_level=None)) as database:
+            database.executescript(script)
+
 
 @pytest.fixture
 def claim(world: World) -> Iterator[Claim]:
-    folder = world.folder / f"claim-{len(list(world.folder.glob('claim-*')))}"
+    result = Claim(world, a_folder(world.folder / f"claim-{len(list(world.folder.glob('claim-*')))}"))
+    yield result
+    remove(*result.containers)
+    shutil.rmtree(result.folder)
+
+
+def a_folder(folder: Path) -> Path:
+    """Make a claim's folder, as its application has it."""
     (folder / "data").mkdir(parents=True)
     uid, gid = map(int, OWNER.split(":"))
     for path in (folder, folder / "data"):
         os.chown(path, uid, gid)
         path.chmod(0o750)
-    result = Claim(world, folder)
-    yield result
-    remove(*result.containers)
-    shutil.rmtree(folder)
+    return folder
 
 
 def orders_in(file: Path) -> list[int]:
@@ -195,33 +211,38 @@ def test_a_backup_beside_a_steady_writer_has_every_row_of_one_moment_and_comes_b
     assert after > before, "the writer has written meanwhile"
 
 
-ARTIFACTS = [(algorithm, encrypted) for algorithm in ("gzip", "zstd", "none") for encrypted in (False, True)]
-
-
-@pytest.mark.parametrize(
-    ("algorithm", "encrypted"),
-    [
-        pytest.param(
-            algorithm, encrypted, id=f"{algorithm}, {'age' if encrypted else 'plain'}",
-            marks=[] if (algorithm, encrypted) == ("zstd", True) else [pytest.mark.matrix],
-        )
-        for algorithm, encrypted in ARTIFACTS
-    ],
-)  # fmt: skip
-def test_each_compression_plain_and_encrypted_comes_back_with_every_byte(
-    world: World, claim: Claim, algorithm: str, encrypted: bool
+@pytest.mark.parametrize("way", cases(product(["sqlite"]), each_value("sqlite")))
+def test_each_compression_plain_and_encrypted_comes_back_to_each_target_with_every_byte(
+    world: World, claim: Claim, way: Way
 ) -> None:
     claim.make("delete", 500)
-    compression = {"format": "sqlite", "compression": {"algorithm": algorithm}}
-    recipients = Encryption(age=Age(recipients=[str(IDENTITY.to_public())])) if encrypted else None
-    task = claim.backup(dump=Dump.model_validate(compression), encryption=recipients)
+    dump = {"format": "sqlite", "compression": {"algorithm": way.algorithm}}
+    recipients = Encryption(age=Age(recipients=way.recipients)) if way.encrypted else None
+    task = claim.backup(dump=Dump.model_validate(dump), encryption=recipients)
     world.assert_backed_up(task, claim.pod(task).run())
     counts = {table.name: table.rows for table in world.manifest(task).tables or []}
     assert counts == {"noise": 500, "orders": 0, "items": 0, "total": 1}
+    before = content(claim.file)
 
-    restored = claim.restored(task, "again.db", age_identity={"key.txt": str(IDENTITY)} if encrypted else None)
-    assert restored.exit_code == 0, restored.log
-    assert content(claim.folder / "again.db") == content(claim.file)
+    if way.target == REPLACED:
+        claim.sql("delete from noise; insert into orders values (1, 'later')")
+        later = content(claim.file)
+        result = claim.pod(claim.task_to_replace(task), age_identity=way.identity).run()
+        there = claim.file
+    else:
+        target = another(claim) if way.target == ELSEWHERE else claim
+        result = target.restored(task, "again.db", age_identity=way.identity)
+        there = target.folder / "again.db"
+    report = came(result)
+    assert content(there) == before
+    if way.target == REPLACED:
+        assert report.replaced is not None
+        assert content(claim.folder / report.replaced) == later
+
+
+def another(claim: Claim) -> Claim:
+    """Make another claim, within the folder of the first, which removes it."""
+    return Claim(claim.world, a_folder(claim.folder / "of-another-claim"))
 
 
 def content(file: Path) -> str:
@@ -481,9 +502,7 @@ def test_a_changed_artifact_is_not_restored_and_leaves_nothing(world: World, cla
     task = claim.backup()
     world.assert_backed_up(task, claim.pod(task).run())
     artifact = world.manifest(task).artifact
-    other = bytearray(world.store.read(artifact.key))
-    other[len(other) // 2] ^= 1
-    world.store.client.put_object(Bucket="backups", Key=artifact.key, Body=bytes(other))
+    world.alter(task)
     assert_failed(claim.restored(task, "new.db"), 5, "ChecksumMismatch", artifact.sha256)
     assert claim.beside() == [PATH]
 

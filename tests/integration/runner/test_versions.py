@@ -1,10 +1,12 @@
 """Each client against each server: the same version and older servers are backed up, newer ones refused."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from tests.integration.runner.containers import docker
+from tests.integration.runner.replacing import came
 from tests.integration.runner.world import World, assert_failed
 from tests.stack.fingerprint import differences
 
@@ -55,6 +57,22 @@ def test_a_server_is_backed_up_by_its_own_client_and_by_newer_ones_and_comes_bac
         return
     assert restored.exit_code == 0, restored.log
     assert differences(origin.db.fingerprint("shop"), target.db.fingerprint(name)) == []
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("form", FORMS)
+def test_a_database_goes_up_from_major_to_major_each_dumped_by_its_own_client_and_is_the_same_in_the_end(
+    servers: Servers, form: str
+) -> None:
+    before, name = servers(MAJORS[0]).db.fingerprint("shop"), "shop"
+    for older, newer in itertools.pairwise(MAJORS):
+        origin, target = servers(older), servers(newer)
+        task = origin.backup(name, form)
+        origin.assert_backed_up(task, origin.pod(task, image=image(older)).run())
+        name = f"up to {newer} {form}"
+        target.db.create(name)
+        came(target.pod(target.restore(task, name), image=image(newer)).run())
+        assert differences(before, target.db.fingerprint(name)) == []
 
 
 @pytest.mark.parametrize(
