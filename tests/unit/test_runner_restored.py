@@ -160,7 +160,7 @@ def test_what_is_restored_by_several_sessions_may_leave_a_part(tmp_path, monkeyp
     artifact = ManifestArtifact.model_construct(format=form, uncompressed_bytes=1)
     target = feeding.Target("db", "5432", "u", "orders", "prefer", tmp_path / "pgpass")
     with pytest.raises(HoldfastError, match="the server is gone") as caught:
-        feeding.feed(task, artifact, iter([]), target, feeding.Given(), context, None)
+        feeding.feed(task, artifact, iter([]), target, feeding.Given(), context, SimpleNamespace())
     assert ("a part of the dump may be in database 'orders'" in caught.value.message) == says
     assert ("drop the target database and create it again" in caught.value.remedy) == says
 

@@ -217,10 +217,10 @@ def scratch(size: str, mode: str, *, filled: bool, **changes: Any) -> Act:
 
     def act(scene: Scene) -> Run:
         target = made(scene, mode, **changes)
-        with scene.store.behaving({"at": "fetch", "do": "pass", "hold": filled, "times": 1, "skip": 1}):
+        with scene.store.behaving({"at": "fetch", "do": "pass", "hold": filled, "times": 1}):
             pod = scene.pod(target, scratch=size).start()
             if filled:
-                until(pod, lambda: bool(scene.store.waits()), "the second reading")
+                until(pod, lambda: bool(scene.store.waits()), "a dump that is laid out")
                 pod.exec("head -c 100M /dev/zero > /scratch/of-another || true")
                 scene.store.release()
             return Run(target, pod.result(), scene.pod(target).run)

@@ -128,11 +128,11 @@ def of_several_sessions() -> Iterator[Fault]:
                 "RestoreFailed", in_part, **there,
             )  # fmt: skip
             yield Fault(
-                "restoring", f"{how}: the scratch volume is too small", mode,
+                "checking", f"{how}: the scratch volume is too small", mode,
                 scratch("1m", mode, filled=False, **sessions), 2, "ScratchTooSmall", "scratch volume", next=WHOLE,
             )  # fmt: skip
             yield Fault(
-                "restoring", f"{how}: somebody fills the scratch volume", mode,
+                "checking", f"{how}: somebody fills the scratch volume", mode,
                 scratch("16m", mode, filled=True, **sessions), 2, "DiskFull", "scratch volume", next=WHOLE,
             )  # fmt: skip
 
