@@ -226,7 +226,7 @@ class DatabaseRestoreStatus(StatusModel):
         description="The YAML of a DatabaseRestore that undoes this one. Apply it to get the replaced database back.",
     )
     warnings: list[Reported] | None = Field(
-        None, max_length=64, description="What you should know about this restore although it succeeded."
+        None, max_length=64, description="What you should know about this restore, whether it succeeded or not."
     )
     failure: Failure | None = Field(
         None,
