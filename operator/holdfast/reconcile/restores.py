@@ -22,9 +22,9 @@ def ahead(cache: Cache, resource: Resource, status: DatabaseRestoreStatus) -> st
     if status.resolved is None or status.job_name is not None or status.safety_backup is not None:
         return None
     into = _into(resource)
-    others = [each for each in _all(cache) if each.uid != resource.uid and _in_line(each) and _into(each) == into]
+    others = [each for each in _all(cache) if _in_line(each) and _into(each) == into]
     begun = [each for each in others if _has_its_turn(each)]
-    earlier = [each for each in others if (each.created, each.namespace, each.name) < _order(resource)]
+    earlier = [each for each in others if _order(each) < _order(resource)]
     first = min(begun or earlier, key=_order, default=None)
     if first is None:
         return None
