@@ -127,3 +127,91 @@ def test_into_the_database_of_a_policy_goes(there: list[dict[str, Any]], first: 
     for each in there:
         world.restore(**{"seconds_ago": 60} | each)
     assert restores.into_policy(world.cache, Resource.of(body)) == first
+
+
+UNDOES = {"source": {"replacedBy": {"name": "mine"}}}
+UNDONE: dict[str, tuple[dict[str, Any], bool]] = {
+    "one that puts back what it replaced": ({**UNDOES}, True),
+    "none that has ended": (UNDOES | {"status": {"phase": "Succeeded"}}, False),
+    "none of another namespace": (UNDOES | {"namespace": "other"}, False),
+    "none that puts back what another one replaced": ({"source": {"replacedBy": {"name": "another"}}}, False),
+    "none that restores a backup": ({}, False),
+}
+
+
+@pytest.mark.parametrize(("other", "undone"), UNDONE.values(), ids=UNDONE.keys())
+def test_a_restore_is_undone_by(other: dict[str, Any], undone: bool):
+    world = a_world()
+    world.restore(**{"name": "back", "seconds_ago": 1} | other)
+    assert restores.undone(world.cache, "shop", "mine") is undone
+
+
+WAITING: dict[str, tuple[dict[str, Any], bool]] = {
+    "one that waits for its turn": ({"status": QUEUED}, True),
+    "none that has its turn": ({"status": RUNNING}, False),
+    "none that has ended": ({"status": QUEUED | {"phase": "Failed"}}, False),
+    "none into another database": ({"status": {"phase": "Queued", "resolved": OTHER}}, False),
+    "none of which it is not fixed yet": ({}, False),
+    "the one whose work it undoes": ({"name": "undone", "status": RUNNING | {"phase": "Succeeded"}}, True),
+    "none of that name in another namespace": ({"name": "undone", "namespace": "other"}, False),
+}
+
+
+@pytest.mark.parametrize("fixed", [True, False], ids=["fixed", "not fixed yet"])
+@pytest.mark.parametrize(("other", "woken"), WAITING.values(), ids=WAITING.keys())
+def test_when_a_restore_has_ended_looks_again(other: dict[str, Any], woken: bool, fixed: bool):
+    world = World()
+    world.restore("mine", 60, QUEUED if fixed else {}, source={"replacedBy": {"name": "undone"}})
+    world.restore(**{"name": "other", "seconds_ago": 1} | other)
+    resource = world.cache.restores.get("shop", "mine")
+    assert resource is not None
+    undoes = other.get("name") == "undone"
+    assert bool(list(restores.waiting_for(world.cache, resource))) is (woken and (fixed or undoes))
+
+
+AFTER: dict[str, tuple[dict[str, Any], bool]] = {
+    "one that names it": ({"source": {"backupRef": {"name": "b"}}}, True),
+    "one that names its policy": ({"source": {"policyRef": {"name": "orders"}}}, True),
+    "one whose target it is taken of": ({"status": QUEUED | {"safetyBackup": {"name": "b"}}}, True),
+    "none that names another": ({"source": {"backupRef": {"name": "c"}}}, False),
+    "none that names another policy": ({"source": {"policyRef": {"name": "more"}}}, False),
+    "none that names a folder": ({"source": {"bucket": {}}}, False),
+    "none that is fixed": ({"source": {"backupRef": {"name": "b"}}, "status": QUEUED}, False),
+    "none of another namespace": ({"source": {"backupRef": {"name": "b"}}, "namespace": "other"}, False),
+    "none that has ended": ({"source": {"backupRef": {"name": "b"}}, "status": {"phase": "Failed"}}, False),
+}
+
+
+@pytest.mark.parametrize(("other", "woken"), AFTER.values(), ids=AFTER.keys())
+def test_when_a_backup_has_ended_goes_on(other: dict[str, Any], woken: bool):
+    world = World()
+    world.restore(**{"name": "it", "seconds_ago": 1} | other)
+    assert list(restores.of_backup(world.cache, "shop", "b", "orders")) == (["it"] if woken else [])
+
+
+def test_a_backup_without_a_policy_lets_none_go_on_that_names_no_policy():
+    world = World()
+    world.restore("it", 1, source={"bucket": {}})
+    assert list(restores.of_backup(world.cache, "shop", "b", None)) == []
+    assert list(restores.of_backup(world.cache, "shop", "b", "")) == []
+
+
+POLICIES_OF: dict[str, tuple[dict[str, Any], bool, bool]] = {  # and whether it is of the database, and of production
+    "one of it": ({}, True, True),
+    "one of it that is of no production": ({"environment": "dev"}, True, False),
+    "one of another database": ({"database": OTHER["database"]}, False, True),
+    "one that is being deleted": ({"deletionTimestamp": STARTED}, False, False),
+    "one of another namespace": ({"namespace": "other"}, False, False),
+}
+
+
+@pytest.mark.parametrize(("changes", "of_it", "of_production"), POLICIES_OF.values(), ids=POLICIES_OF.keys())
+def test_the_policies_of_a_database_are_those_of_its_namespace(changes: Any, of_it: bool, of_production: bool):
+    cache = Cache()
+    meta = {"namespace": "shop", "name": "orders", "uid": "p", "resourceVersion": "1", "creationTimestamp": STARTED}
+    spec = policy_dict(environment="production")
+    meta |= {key: value for key, value in changes.items() if key in ("namespace", "deletionTimestamp")}
+    spec |= {key: value for key, value in changes.items() if key not in ("namespace", "deletionTimestamp")}
+    cache.put(POLICIES, {"metadata": meta, "spec": spec})
+    assert [each.name for each in restores.policies_of(cache, "shop", ORDERS["database"])] == ["orders"] * of_it
+    assert [name for name, _ in restores.of_production(cache, "shop")] == ["orders"] * of_production
