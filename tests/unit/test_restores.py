@@ -74,7 +74,11 @@ def test_ahead_of_a_restore_is(others: list[tuple[str, float, Any]], first: str 
     assert a_world(*others).ahead() == first
 
 
-@pytest.mark.parametrize("known", [{"resolved": None}, {"job_name": "j"}, {"safety_backup": object()}], ids=str)
+@pytest.mark.parametrize(
+    "known",
+    [{"resolved": None}, {"job_name": "j"}, {"safety_backup": object()}],
+    ids=["not fixed", "with its Job", "after its safety backup"],
+)
 def test_nobody_is_ahead_of_one_that_has_its_turn_or_is_not_fixed_yet(known: dict[str, Any]):
     assert a_world(("a", 61, QUEUED)).ahead(**known) is None
     assert a_world(("a", 61, {}), mine={}).ahead(**known) is None

@@ -1,6 +1,5 @@
 """Which backup takes the database back to before a migration, and which restore does it: worked out from the cache."""
 
-from holdfast import clock
 from holdfast.api.restore_status import Phase
 from holdfast.api.restoring import RestoreMode
 from holdfast.decide.migrations import MigrationJob
@@ -11,10 +10,14 @@ from holdfast.untrusted import word
 
 def way_back(cache: Cache, job: MigrationJob) -> WayBack | None:
     """Return the good backup that was taken for a Job; the first, where somebody has asked for another one since."""
-    taken = [each for each in cache.backups_for(job) if each.policy_name == job.policy and each.completed_at]
-    good = [each for each in taken if each.good and not each.deleting]
-    first = min(good, key=lambda each: (each.completed_at or clock.EPOCH, each.name), default=None)
-    return WayBack(first.name, first.released, any(each.rolled_back for each in taken)) if first else None
+    taken = [each for each in cache.backups_for(job) if each.policy_name == job.policy]
+    good = [
+        (each.completed_at, each.name, each) for each in taken if each.good and not each.deleting and each.completed_at
+    ]
+    if not good:
+        return None
+    _, name, first = min(good)
+    return WayBack(name, first.released, any(each.rolled_back for each in taken))
 
 
 def rollback(cache: Cache, job: MigrationJob, back: WayBack | None) -> Rollback | None:
