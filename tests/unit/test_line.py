@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from holdfast import clock, naming
 from holdfast.decide.backup import queue
 from holdfast.decide.backup.queue import Held, Ticket, Turn, next_up
-from holdfast.decide.servers import server_of
+from holdfast.decide.servers import database_of, server_of
 from holdfast.reconcile.backups import Backup
 from holdfast.reconcile.line import Line
 from holdfast.settings import Queue
@@ -454,3 +454,11 @@ def test_who_has_begun_is_passed_over_and_counted_once() -> None:
     limits = Queue(max_running=3, max_running_per_server=2)
     assert [each.name for each in next_up(heads, {"a": 1}, 1, limits, {tickets[0]})] == ["b", "c"]
     assert [each.name for each in next_up(heads, {"b": 2}, 2, limits)] == ["a"]
+
+
+def test_a_file_is_known_by_its_claim_and_its_path_where_that_is_one() -> None:
+    def at(path: str) -> tuple[str, str]:
+        return database_of("shop", {"database": {"engine": "sqlite", "volume": {"claimName": "data", "path": path}}})
+
+    assert at("a" * 512) == ("claim shop/data", "a" * 512)  # as long as the API server takes one
+    assert at("a" * 513) == ("claim shop/data", "")

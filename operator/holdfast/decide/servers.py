@@ -9,6 +9,7 @@ from holdfast.untrusted import mapping, number, word
 
 _PORTS = {engine.value: engine.default_port for engine in Engine if engine is not Engine.SQLITE}
 _LOCAL = ".cluster.local"
+_MAX_PATH = 512  # characters of a file's path, as the API server takes one
 
 
 def server_of(namespace: str, policy: Mapping[str, Any]) -> str:
@@ -39,5 +40,5 @@ def _host(namespace: str, host: str) -> str:
 def database_of(namespace: str, policy: Mapping[str, Any]) -> tuple[str, str]:
     """Return the server and the database on it; of a file, its claim and its path."""
     database = mapping(policy.get("database"))
-    path = word(mapping(database.get("volume")).get("path"), 1024)
+    path = word(mapping(database.get("volume")).get("path"), _MAX_PATH)
     return server_of(namespace, policy), path or word(database.get("name"))
