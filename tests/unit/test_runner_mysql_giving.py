@@ -117,12 +117,28 @@ def test_beside_the_target_it_is_all_taken_back_and_given_in_the_switch(server):
         r"REVOKE INSERT ON `orders\_new`.* FROM `bob`@`%`",
     ]
     assert [each.create for each in restore.following] == [
-        "GRANT SELECT ON `orders`.* TO `app`@`%`",  # who was not there; bob keeps what he has
+        "GRANT SELECT ON `orders`.* TO `app`@`%`",
+        "GRANT INSERT ON `orders`.* TO `bob`@`%`",
         "GRANT UPDATE ON TABLE `orders`.`t` TO `app`@`%`",
     ]
     assert [each.dropped() for each in restore.following] == [
-        "REVOKE SELECT ON `orders`.* FROM `app`@`%`", "REVOKE UPDATE ON TABLE `orders`.`t` FROM `app`@`%`",
+        "REVOKE SELECT ON `orders`.* FROM `app`@`%`",
+        "REVOKE INSERT ON `orders`.* FROM `bob`@`%`",
+        "REVOKE UPDATE ON TABLE `orders`.`t` FROM `app`@`%`",
+    ]
+
+
+def test_what_the_live_name_has_by_then_is_not_given_in_the_switch(server, monkeypatch):
+    fresh, live = Server(), Server()
+    held(live)
+    live.grants = [GlobalGrant(to="bob@%", privileges=["DELETE"])]
+    monkeypatch.setattr(accounts, "look", lambda t, s: (live if t.database == "orders" else fresh).look(t, s))
+    restore = Given(GlobalsMode.IF_MISSING, name="orders_new")
+    restore.run()
+    assert [each.create for each in restore.following] == [
+        "GRANT SELECT ON `orders`.* TO `app`@`%`", "GRANT DELETE, INSERT ON `orders`.* TO `bob`@`%`",
     ]  # fmt: skip
+    assert server.said != []
 
 
 def test_after_an_error_what_was_given_beside_the_target_is_taken_back_as_well(server):

@@ -139,6 +139,7 @@ drop procedure count_them;
 create definer = clerk@'%' procedure count_them() select 'another';
 grant execute on procedure {name}.count_them to {odd};
 revoke select on {name}.open_orders from reader;
+revoke insert on {pattern}.* from clerk@'%';
 grant delete on {name}.orders to clerk@'10.%';
 """
 NAMES = Beside(fresh=f"{DATABASE}_restoring_1", old=f"{DATABASE}_before_1")
@@ -186,7 +187,7 @@ def test_accounts_and_grants_come_back_and_hold_for_what_replaces_the_database(s
     assert told(shop.seen()) == told(before)
 
     live = identifier(DATABASE)
-    shop.server.sql(LATER.format(name=live, odd=written(ODD, "%")), DATABASE)
+    shop.server.sql(LATER.format(name=live, pattern=pattern(DATABASE), odd=written(ODD, "%")), DATABASE)
     replaced = shop.restore(task, mode="Replace", beside=NAMES, create=False)
 
     assert replaced.exit_code == 0, replaced.log

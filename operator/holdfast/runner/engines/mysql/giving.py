@@ -43,8 +43,7 @@ class Giving:
     warnings: list[str]
     stop: Stop
     _there: There | None = None  # None: nothing is given
-    _held: dict[str | None, GlobalGrant] = field(default_factory=dict)  # on the whole target, before any was given
-    _exact: frozenset[str | None] = frozenset()  # of these, those for this very database
+    _seen: Found | None = None  # what the target had before
     _plan: Plan = field(default_factory=Plan)
     _made: set[str] = field(default_factory=set)
     _given: list[GlobalGrant] = field(default_factory=list)  # on the whole of the target
@@ -63,7 +62,7 @@ class Giving:
             lack.append(str(error))
         else:
             self._there = There(self.target.flavour.engine, user, seen.accounts, seen.memberships)
-            self._held, self._exact = {grant.to: grant for grant in seen.globals.grants or []}, seen.exact
+            self._seen = seen
             self._plan = account_plan.plan(self.found, self._there)
         if self.mode is GlobalsMode.REQUIRE and (lack or self._plan.left_out):
             raise self._not_ready([*lack, *self._plan.left_out], "nothing was changed", user)
@@ -76,11 +75,11 @@ class Giving:
     @contextmanager
     def made(self) -> Iterator[None]:
         """See engine.Giving. Raises TargetNotReady, and then what was made is gone again."""
-        if self._there is None:
+        if self._there is None or self._seen is None:
             yield
             return
         try:
-            self._before(self._there)
+            self._before(self._there, self._seen)
             yield
         finally:
             self._take_back(self._there)
@@ -112,7 +111,7 @@ class Giving:
     def _beside(self) -> bool:
         return self.target.database != self.live
 
-    def _before(self, there: There) -> None:
+    def _before(self, there: There, seen: Found) -> None:
         """Make the accounts and roles, and give the rights on the whole database."""
         makers = [step for step in self._plan.steps if step.makes]
         failed = []
@@ -121,7 +120,7 @@ class Giving:
             self._made |= set() if why else set(step.makes)
         exists = there.accounts | self._made
         steps = [(step.what, step.run) for step in self._plan.steps if not step.makes and exists >= set(step.needs)]
-        wanted = [self._whole(grant) for grant in lacking(self._to(self.found.grants), self._held.values())]
+        wanted = self._lacking_on_all(seen)
         runs = zip(wanted, rights.on_database(wanted, self.target.database), strict=True)
         self._given = wanted
         steps += [(f"rights of {grant.to or 'everybody'} on the database", run) for grant, run in runs]
@@ -145,17 +144,6 @@ class Giving:
                     600,
                 )
             )
-
-    def _whole(self, grant: GlobalGrant) -> GlobalGrant:
-        """Add what the account may do by a pattern: the server goes by the most exact of its grants alone."""
-        held = self._held.get(grant.to)
-        if held is None or grant.to in self._exact:
-            return grant
-        return GlobalGrant(
-            to=grant.to,
-            privileges=sorted({*grant.privileges, *held.privileges}),
-            grantable=sorted({*grant.grantable, *held.grantable}),
-        )
 
     def _undo(self) -> None:
         """Remove what was made in vain: rights of accounts that were there, and the accounts that were not."""
@@ -196,20 +184,34 @@ class Giving:
         return failed, [(each, [grant]) for (each, grant), why in answers if not why]
 
     def _follow(self, given: Iterable[tuple[GlobalObject, list[GlobalGrant]]]) -> None:
-        """Have the switch give the same under the live name, as far as it is not held there.
-
-        The live database as a whole keeps the rights that it has; those who are made have none there yet.
-        """
-        live = accounts.look(replace(self.target, database=self.live), self.stop).globals
-        held = {(each.kind, *each.names): each.grants for each in live.objects}
-        whole = [grant for grant in self._to(self.found.grants) if grant.to in self._made]
-        for grant in rights.one_by_one(whole):
+        """Have the switch give the same under the live name, as far as it is not held there."""
+        live = accounts.look(replace(self.target, database=self.live), self.stop)
+        for grant in rights.one_by_one(self._lacking_on_all(live)):
             runs, back = rights.on_database([grant], self.live), rights.off_database(grant, self.live)
             self.following.append(granting(runs[0], gone_by=back[0]))
+        held = {(each.kind, *each.names): each.grants for each in live.globals.objects}
         for each, to in given:
             for grant in rights.one_by_one(lacking(to, held.get((each.kind, *each.names)))):
                 runs, back = rights.on_object(each, [grant], self.live), rights.off_object(each, [grant], self.live)
                 self.following.append(granting(runs[0], gone_by=back[0]))
+
+    def _lacking_on_all(self, seen: Found) -> list[GlobalGrant]:
+        """Return which rights on a whole database are to be given.
+
+        With them goes what the account may do by a pattern: the server goes by the most exact of its grants alone.
+        """
+        held = {grant.to: grant for grant in seen.globals.grants or []}
+        lack = lacking(self._to(self.found.grants), held.values())
+        return [
+            GlobalGrant(
+                to=grant.to,
+                privileges=sorted({*grant.privileges, *held[grant.to].privileges}),
+                grantable=sorted({*grant.grantable, *held[grant.to].grantable}),
+            )
+            if grant.to in held and grant.to not in seen.exact
+            else grant
+            for grant in lack
+        ]
 
     def _to(self, given: Iterable[GlobalGrant] | None) -> list[GlobalGrant]:
         """Leave out the rights of those who are not there."""
