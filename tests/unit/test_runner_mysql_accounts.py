@@ -6,10 +6,19 @@ from tests.unit.test_runner_mysql_replace import TARGET, definitions
 from holdfast.api.database import Engine
 from holdfast.contract.globals import VERSION, GlobalGrant, GlobalMembership, GlobalObject, GlobalRole, Globals
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner.engines.mysql import account_plan, account_rows, accounts, grants, right_statements, server
+from holdfast.runner.engines.mysql import (
+    account_plan,
+    account_rows,
+    accounts,
+    grants,
+    right_statements,
+    routine_rights,
+    server,
+)
 from holdfast.runner.engines.mysql.account_plan import There
 from holdfast.runner.engines.mysql.account_rows import Reading
 from holdfast.runner.engines.mysql.routine_rights import Carried
+from holdfast.runner.engines.mysql.schemas import Schema
 from holdfast.runner.pod.stop import Stop
 
 MYSQL, MARIADB = Engine.MYSQL, Engine.MARIADB
@@ -461,3 +470,30 @@ def test_routines_that_are_made_anew_and_whose_rights_are_not_carried_are_named(
     assert said == "rights on procedure p, created again, are not restored: because"
     assert Carried(why_not="because").lost(old, old) == []
     assert Carried().lost(old, new) == []
+
+
+@pytest.mark.parametrize(
+    ("held", "given", "told"),
+    [
+        (["GRANT ALL PRIVILEGES ON `orders`.* TO `r`@`%` WITH GRANT OPTION"], 2, False),
+        (["GRANT EXECUTE, ALTER ROUTINE ON `orders`.* TO `r`@`%` WITH GRANT OPTION"], 1, True),
+        (["GRANT ALL PRIVILEGES ON `orders`.* TO `r`@`%`"], 0, True),
+    ],
+    ids=["all of them", "those that he has", "none"],
+)
+def test_rights_on_routines_are_carried_as_far_as_the_user_may_give_them(monkeypatch, held, given, told):
+    rows = [on("procedure", "app", "%", "p", "Execute"), on("function", "app", "%", "f", "Show Create Routine")]
+    monkeypatch.setattr(server, "look", lambda *_: rows)
+    monkeypatch.setattr(Schema, "run", lambda *_: [[each] for each in held])
+    found = routine_rights.read(Schema(TARGET, Stop()))
+    assert (len(found.given), found.why_not is not None) == (given, told)
+    if given == 2:
+        procedure = definitions("CREATE PROCEDURE `p`() SELECT 1")
+        assert [each.create for each in found.of(procedure)] == ["GRANT EXECUTE ON PROCEDURE `orders`.`p` TO `app`@`%`"]
+
+
+def test_where_they_cannot_be_read_none_are_carried_and_that_is_told(monkeypatch):
+    monkeypatch.setattr(server, "look", lambda *_: (_ for _ in ()).throw(ValueError("ERROR 1142")))
+    found = routine_rights.read(Schema(TARGET, Stop()))
+    assert found.given == []
+    assert "mysql.procs_priv" in (found.why_not or "")

@@ -141,6 +141,46 @@ def test_what_the_live_name_has_by_then_is_not_given_in_the_switch(server, monke
     assert server.said != []
 
 
+LESS = [
+    r"GRANT SELECT, UPDATE ON `orders`.* TO `r`@`%` WITH GRANT OPTION",
+    r"GRANT ALL PRIVILEGES ON `orders\_%`.* TO `r`@`%` WITH GRANT OPTION",
+]
+
+
+def test_what_the_user_may_not_give_under_the_live_name_does_not_stop_the_switch(server):
+    server.rights = LESS
+    restore = Given(GlobalsMode.IF_MISSING, name="orders_new")
+    restore.run()
+    assert [each.create for each in restore.following] == [
+        "GRANT SELECT ON `orders`.* TO `app`@`%`", "GRANT UPDATE ON TABLE `orders`.`t` TO `app`@`%`",
+    ]  # fmt: skip
+    assert restore.warnings[-1] == (
+        "the user has no right on the live database to run: GRANT INSERT ON `orders`.* TO `bob`@`%`"
+    )
+
+
+def test_what_the_user_may_not_give_under_the_live_name_fails_require(server, monkeypatch):
+    fresh, live = Server(), Server()
+    fresh.accounts, live.accounts = {"app@%", "bob@%"}, {"app@%", "bob@%"}
+    held(fresh)
+    monkeypatch.setattr(accounts, "look", lambda t, s: (live if t.database == "orders" else fresh).look(t, s))
+    server.rights = LESS
+    with pytest.raises(HoldfastError, match=r"GRANT INSERT ON `orders`\.\* TO `bob`@`%`") as caught:
+        Given(name="orders_new").run()
+    assert caught.value.reason is Reason.RESTORE_FAILED
+
+
+def test_accounts_that_cannot_be_read_any_more_end_the_restore(server, monkeypatch):
+    restore = Given()
+    server.accounts |= {"app@%"}
+    held(server)
+    restore.giving.require(SimpleNamespace(needs=None))
+    monkeypatch.setattr(accounts, "look", lambda *_: (_ for _ in ()).throw(ValueError("ERROR 2013")))
+    with pytest.raises(HoldfastError, match="cannot be read any more: ERROR 2013") as caught:
+        restore.giving.finish()
+    assert caught.value.reason is Reason.RESTORE_FAILED
+
+
 def test_after_an_error_what_was_given_beside_the_target_is_taken_back_as_well(server):
     giving = Given(name="orders_new").giving
     giving.require(SimpleNamespace(needs=None))

@@ -44,6 +44,7 @@ class Giving:
     stop: Stop
     _there: There | None = None  # None: nothing is given
     _seen: Found | None = None  # what the target had before
+    _mine: set[str] = field(default_factory=set)  # the user's rights under the live name
     _plan: Plan = field(default_factory=Plan)
     _made: set[str] = field(default_factory=set)
     _given: list[GlobalGrant] = field(default_factory=list)  # on the whole of the target
@@ -52,12 +53,13 @@ class Giving:
         """See engine.Giving. Raises ManifestConflict, TargetNotReady."""
         account_plan.checked(self.found, self.target.flavour.engine)
         user, said = self._asked()
+        self._mine = grants.rights(said, self.live)
         names = sorted({self.target.database, self.live})
         lack = [
             f"the user may not give others rights on {name!r}" for name in names if not grants.may_pass_on(said, name)
         ]
         try:
-            seen = self._look()
+            seen = accounts.look(self.target, self.stop)
         except (UnreadableError, ValueError) as error:
             lack.append(str(error))
         else:
@@ -88,7 +90,7 @@ class Giving:
         """See engine.Giving. Raises RestoreFailed, RestoreDiffers. What is not there at all is left out."""
         if self._there is None:
             return []
-        seen = self._look()
+        seen = self._look(self.target)
         there = [each for each in self.found.objects if _is_there(each, seen)]
         held = {(each.kind, *each.names): each.grants for each in seen.globals.objects}
         wanted = [(each, lacking(self._to(each.grants), held.get((each.kind, *each.names)))) for each in there]
@@ -120,7 +122,7 @@ class Giving:
             self._made |= set() if why else set(step.makes)
         exists = there.accounts | self._made
         steps = [(step.what, step.run) for step in self._plan.steps if not step.makes and exists >= set(step.needs)]
-        wanted = self._lacking_on_all(seen)
+        wanted = rights.lacking_on_all(self._to(self.found.grants), seen.globals.grants, seen.exact)
         runs = zip(wanted, rights.on_database(wanted, self.target.database), strict=True)
         self._given = wanted
         steps += [(f"rights of {grant.to or 'everybody'} on the database", run) for grant, run in runs]
@@ -179,39 +181,34 @@ class Giving:
         runs = [rights.on_object(each, [grant], self.target.database)[0] for each, grant in asked]
         answers = list(zip(asked, self._run(runs), strict=True))
         failed = [
-            f"rights of {grant.to or 'everybody'} on {_words(each)}: {why}" for (each, grant), why in answers if why
+            f"rights of {grant.to or 'everybody'} on {rights.words(each)}: {why}"
+            for (each, grant), why in answers
+            if why
         ]
         return failed, [(each, [grant]) for (each, grant), why in answers if not why]
 
     def _follow(self, given: Iterable[tuple[GlobalObject, list[GlobalGrant]]]) -> None:
-        """Have the switch give the same under the live name, as far as it is not held there."""
-        live = accounts.look(replace(self.target, database=self.live), self.stop)
-        for grant in rights.one_by_one(self._lacking_on_all(live)):
-            runs, back = rights.on_database([grant], self.live), rights.off_database(grant, self.live)
-            self.following.append(granting(runs[0], gone_by=back[0]))
+        """Have the switch give the same under the live name, as far as it is not held there, and this user may."""
+        live = self._look(replace(self.target, database=self.live))
         held = {(each.kind, *each.names): each.grants for each in live.globals.objects}
-        for each, to in given:
-            for grant in rights.one_by_one(lacking(to, held.get((each.kind, *each.names)))):
-                runs, back = rights.on_object(each, [grant], self.live), rights.off_object(each, [grant], self.live)
-                self.following.append(granting(runs[0], gone_by=back[0]))
-
-    def _lacking_on_all(self, seen: Found) -> list[GlobalGrant]:
-        """Return which rights on a whole database are to be given.
-
-        With them goes what the account may do by a pattern: the server goes by the most exact of its grants alone.
-        """
-        held = {grant.to: grant for grant in seen.globals.grants or []}
-        lack = lacking(self._to(self.found.grants), held.values())
-        return [
-            GlobalGrant(
-                to=grant.to,
-                privileges=sorted({*grant.privileges, *held[grant.to].privileges}),
-                grantable=sorted({*grant.grantable, *held[grant.to].grantable}),
-            )
-            if grant.to in held and grant.to not in seen.exact
-            else grant
-            for grant in lack
+        whole = rights.lacking_on_all(self._to(self.found.grants), live.globals.grants, live.exact)
+        wanted = [
+            (grant, rights.on_database([grant], self.live), rights.off_database(grant, self.live))
+            for grant in rights.one_by_one(whole)
+        ] + [
+            (grant, rights.on_object(each, [grant], self.live), rights.off_object(each, [grant], self.live))
+            for each, to in given
+            for grant in rights.one_by_one(lacking(to, held.get((each.kind, *each.names))))
         ]
+        refused = [run for grant, (run,), _ in wanted if not self._may(grant)]
+        if self.mode is GlobalsMode.REQUIRE:
+            self._require_given(refused)
+        self._tell("the user has no right on the live database to run", refused)
+        self.following += [granting(run, gone_by=back) for grant, (run,), (back,) in wanted if self._may(grant)]
+
+    def _may(self, grant: GlobalGrant) -> bool:
+        """Whether this user has under the live name what is to be given there: a switch is to fail of no such thing."""
+        return grants.ALL in self._mine or self._mine >= set(rights.named_rights(grant))
 
     def _to(self, given: Iterable[GlobalGrant] | None) -> list[GlobalGrant]:
         """Leave out the rights of those who are not there."""
@@ -221,8 +218,16 @@ class Giving:
     def _exist(self) -> frozenset[str]:
         return (self._there.accounts if self._there else frozenset()) | self._made
 
-    def _look(self) -> Found:
-        return accounts.look(self.target, self.stop)
+    def _look(self, target: Target) -> Found:
+        """Ask once more. Raises RestoreFailed."""
+        try:
+            return accounts.look(target, self.stop)
+        except (UnreadableError, ValueError) as error:
+            raise HoldfastError(
+                Reason.RESTORE_FAILED,
+                one_line(f"the accounts and grants of {target} cannot be read any more: {error}", 800),
+                "find out what has changed on the target's server since the restore began, then restore again",
+            ) from error
 
     def _asked(self) -> tuple[str, list[str]]:
         """Return who restores, and his rights."""
@@ -248,20 +253,7 @@ class Giving:
             )
 
     def _require_same(self, objects: Iterable[GlobalObject]) -> None:
-        now = self._look().globals
-        held = {(each.kind, *each.names): each for each in now.objects}
-        differ = [
-            f"{grant.to or 'everybody'} lacks rights on the database"
-            for grant in lacking(self.found.grants, now.grants)
-        ]
-        for each in objects:
-            there = held.get((each.kind, *each.names), GlobalObject(kind=each.kind, names=each.names))
-            differ += [
-                f"{grant.to or 'everybody'} lacks rights on {_words(each)}"
-                for grant in lacking(each.grants, there.grants)
-            ]
-            if each.owner is not None and each.owner != there.owner:
-                differ.append(f"the definer of {_words(each)} is {there.owner} instead of {each.owner}")
+        differ = rights.differences(self.found.grants, objects, self._look(self.target).globals)
         if differ:
             raise HoldfastError(
                 Reason.RESTORE_DIFFERS,
@@ -299,10 +291,6 @@ def _is_there(each: GlobalObject, seen: Found) -> bool:
     if each.kind == COLUMN:
         return any((kind, each.names[0]) in seen.there for kind in ("table", "view", "sequence"))
     return (each.kind, each.names[0]) in seen.there
-
-
-def _words(each: GlobalObject) -> str:
-    return one_line(f"{each.kind} {'.'.join(each.names)}", 150)
 
 
 def _without(manifest: Manifest, made: set[str]) -> Manifest:

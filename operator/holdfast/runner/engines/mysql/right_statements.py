@@ -1,10 +1,11 @@
 """The statements that give and take rights on a database and on what is in it, and which rights are lacking. Pure."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from holdfast.contract.globals import GlobalGrant, GlobalObject
+from holdfast.contract.globals import GlobalGrant, GlobalObject, Globals
 from holdfast.runner.engines.mysql.account_names import written
 from holdfast.runner.engines.mysql.grants import pattern, quoted
+from holdfast.runner.pod.text import one_line
 
 DATABASE, COLUMN = "database", "column"
 _READS = {"SELECT", "INSERT", "UPDATE", "REFERENCES"}
@@ -30,7 +31,7 @@ def on_database(grants: Iterable[GlobalGrant], database: str) -> list[str]:
 def off_database(grant: GlobalGrant, database: str) -> list[str]:
     """Return the statements that take these rights on a database as a whole."""
     where = f"{pattern(database)}.*"
-    rights = _named_rights(grant)
+    rights = named_rights(grant)
     plain = [f"REVOKE {', '.join(rights)} ON {where} FROM {_whom(grant)}"] if rights else []
     return [*plain, *([f"REVOKE GRANT OPTION ON {where} FROM {_whom(grant)}"] if grant.grantable else [])]
 
@@ -44,7 +45,7 @@ def off_object(each: GlobalObject, grants: Iterable[GlobalGrant], database: str)
     """Return the statements that take these rights again."""
     said = []
     for grant in grants:
-        rights = _named_rights(grant)
+        rights = named_rights(grant)
         listed = _listed(rights, _column(each))
         said += [f"REVOKE {listed} ON {_named(each, database)} FROM {_whom(grant)}"] if rights else []
         said += [f"REVOKE GRANT OPTION ON {_named(each, database)} FROM {_whom(grant)}"] if grant.grantable else []
@@ -67,21 +68,63 @@ def lacking(wanted: Iterable[GlobalGrant] | None, held: Iterable[GlobalGrant] | 
     return lack
 
 
+def lacking_on_all(
+    wanted: Iterable[GlobalGrant], held: Iterable[GlobalGrant] | None, exact: Collection[str | None]
+) -> list[GlobalGrant]:
+    """Return which rights on a whole database are to be given; `exact` are those who have some on this very one.
+
+    With them goes what an account may do by a pattern: the server goes by the most exact of its grants alone.
+    """
+    has = {grant.to: grant for grant in held or ()}
+    return [
+        GlobalGrant(
+            to=grant.to,
+            privileges=sorted({*grant.privileges, *has[grant.to].privileges}),
+            grantable=sorted({*grant.grantable, *has[grant.to].grantable}),
+        )
+        if grant.to in has and grant.to not in exact
+        else grant
+        for grant in lacking(wanted, has.values())
+    ]
+
+
+def differences(on_all: Iterable[GlobalGrant] | None, objects: Iterable[GlobalObject], now: Globals) -> list[str]:
+    """Say, by name, who lacks what he is to have, and what has another definer."""
+    held = {(each.kind, *each.names): each for each in now.objects}
+    differ = [f"{_called(grant)} lacks rights on the database" for grant in lacking(on_all, now.grants)]
+    for each in objects:
+        there = held.get((each.kind, *each.names), GlobalObject(kind=each.kind, names=each.names))
+        differ += [f"{_called(grant)} lacks rights on {words(each)}" for grant in lacking(each.grants, there.grants)]
+        if each.owner is not None and each.owner != there.owner:
+            differ.append(f"the definer of {words(each)} is {there.owner} instead of {each.owner}")
+    return differ
+
+
+def words(each: GlobalObject) -> str:
+    """Name an object for people."""
+    return one_line(f"{each.kind} {'.'.join(each.names)}", 150)
+
+
+def _called(grant: GlobalGrant) -> str:
+    return grant.to or "everybody"
+
+
 def one_by_one(grants: Iterable[GlobalGrant]) -> Iterator[GlobalGrant]:
     """Give the same as grants each of which one statement takes back."""
     for grant in grants:
-        if held := _named_rights(grant):
+        if held := named_rights(grant):
             yield GlobalGrant(to=grant.to, privileges=held)
         if grant.grantable:
             yield GlobalGrant(to=grant.to, grantable=["USAGE"])
 
 
-def _named_rights(grant: GlobalGrant) -> list[str]:
+def named_rights(grant: GlobalGrant) -> list[str]:
+    """Return the rights that a grant names, whether or not they may be passed on."""
     return [each for each in (*grant.privileges, *grant.grantable) if each != "USAGE"]
 
 
 def _given(grant: GlobalGrant, on: str, column: str | None = None) -> str:
-    rights = _named_rights(grant) or ["USAGE"]
+    rights = named_rights(grant) or ["USAGE"]
     return f"GRANT {_listed(rights, column)} ON {on} TO {_whom(grant)}{' WITH GRANT OPTION' if grant.grantable else ''}"
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from holdfast.runner.engines.mysql import accounts, right_statements, target_rights
 from holdfast.runner.engines.mysql.code import EVENT, TRIGGER, VIEW, Change, Definition, granting
-from holdfast.runner.engines.mysql.grants import pattern
+from holdfast.runner.engines.mysql.grants import ALL, pattern
 from holdfast.runner.engines.mysql.schemas import Schema
 from holdfast.runner.pod.text import one_line
 from holdfast.sentences import few
@@ -41,12 +41,13 @@ def read(schema: Schema) -> Carried:
     found = accounts.given_on_routines(schema.target, schema.stop)
     if found is None:
         return Carried(why_not="the user who restores may not read mysql.procs_priv (GRANT SELECT)")
-    if found and not target_rights.may_pass_on(schema):
-        return Carried(why_not=f"the user needs GRANT ALL ON {pattern(schema.name)}.* … WITH GRANT OPTION")
-    return Carried(
-        [
-            granting(run, f"{each.kind.upper()}\t{each.names[0]}")
-            for each in found
-            for run in right_statements.on_object(each, each.grants or [], schema.name)
-        ]
-    )
+    may = target_rights.passed_on(schema) if found else set()
+    every = [(each, grant) for each in found for grant in each.grants or ()]
+    can = [(each, grant) for each, grant in every if ALL in may or may >= set(right_statements.named_rights(grant))]
+    given = [
+        granting(run, f"{each.kind.upper()}\t{each.names[0]}")
+        for each, grant in can
+        for run in right_statements.on_object(each, [grant], schema.name)
+    ]
+    lacking = f"the user needs GRANT ALL ON {pattern(schema.name)}.* … WITH GRANT OPTION"
+    return Carried(given, None if len(can) == len(every) else lacking)

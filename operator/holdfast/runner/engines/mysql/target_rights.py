@@ -35,9 +35,10 @@ def require(target: Schema, names: list[str]) -> None:
         )
 
 
-def may_pass_on(target: Schema) -> bool:
-    """Whether the user may give others rights on the whole database."""
-    return grants.may_pass_on(grants.lines(target.run(_HELD, "asking for its rights")), target.name)
+def passed_on(target: Schema) -> set[str]:
+    """Return the rights on the whole database that the user may give others."""
+    said = grants.lines(target.run(_HELD, "asking for its rights"))
+    return grants.rights(said, target.name) if grants.may_pass_on(said, target.name) else set()
 
 
 def _holds(said: list[str], database: str) -> bool:
