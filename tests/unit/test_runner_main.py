@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import queue
 import resource
 import signal
 import subprocess
@@ -20,7 +21,7 @@ from holdfast import clock
 from holdfast.contract import report as reports
 from holdfast.contract import task as tasks
 from holdfast.contract.paths import GRACE_SECONDS, POD_UID_VARIABLE, TASK_VARIABLE
-from holdfast.contract.report import DeleteReport, FailureReport, Verification
+from holdfast.contract.report import DeleteReport, FailureReport, ImpactReport, RestoreReport, Verification
 from holdfast.contract.task import CleanupTask
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner import main as runner
@@ -95,7 +96,8 @@ def test_the_servers_version_goes_into_the_report_of_a_failure_that_another_imag
 WHOLE = Result(
     backup=a_success().backup,
     verification=Verification(integrity_check="passed", file_readable="end mark seen", verified_at=NOW),
-    deletion=DeleteReport(deleted=[0]), message="done", warnings=["of the task"],
+    deletion=DeleteReport(deleted=[0]), restore=RestoreReport(rows=7), impact=ImpactReport(present=True),
+    message="done", warnings=["of the task"],
 )  # fmt: skip
 
 
@@ -111,20 +113,25 @@ def test_the_report_says_all_that_the_work_came_to_and_the_log_as_much(places, l
     assert (code, report.kind, report.outcome, report.started_at) == (0, "verify", "Succeeded", NOW)
     assert (report.backup, report.verification, report.deletion) == (WHOLE.backup, WHOLE.verification, WHOLE.deletion)
     assert (report.message, report.warnings, report.clean) == ("done", ["of the task", "of its end"], True)
-    assert report.failure is None
+    assert (report.restore, report.impact, report.failure) == (WHOLE.restore, WHOLE.impact, None)
     assert 0 <= (clock.now() - report.completed_at).total_seconds() < ENOUGH
     assert 0 <= report.duration_seconds < ENOUGH
     assert line.keys() >= {"event", "outcome", "startedAt", "durationSeconds", "backup", "verification", "deletion"}
     assert line.keys() & {"version", "kind", "failure"} == set()
-    assert None not in line.values()
+    assert line["restore"] == {"rows": 7, "compared": [], "found": False}  # what is not known is not told
 
 
 def test_a_failure_is_reported_whole(places, log):
-    failure = HoldfastError(Reason.TOOL_TOO_OLD, "too old", "add the image", server_major=18)
+    failure = HoldfastError(Reason.TOOL_TOO_OLD, "too old", "add the image", server_major=18, differences=["a", "b"])
     code, report, _ = ended(places, log, "backup", runner.End(failure=failure))
     assert (code, report.outcome, report.warnings, report.backup) == (4, "Failed", [], None)
     assert report.failure == FailureReport(
-        reason="ToolTooOld", exit_code=4, message="too old", remedy="add the image", server_major=18
+        reason="ToolTooOld",
+        exit_code=4,
+        message="too old",
+        remedy="add the image",
+        server_major=18,
+        differences=["a", "b"],
     )
 
 
@@ -254,14 +261,17 @@ def test_work_that_tells_the_stop_itself_says_what_it_had_to_leave(context):
     assert runner.supervise(work, context, 0.05).failure.message.endswith("; half of it stays")
 
 
+@pytest.mark.parametrize(
+    "broke", [BrokenPipeError(), HoldfastError(Reason.DUMP_FAILED, "m", "r")], ids=["a pipe", "a dump"]
+)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
-def test_a_signal_ends_the_work_and_is_the_failure_whatever_broke_because_of_it(context, number):
+def test_a_signal_ends_the_work_and_is_the_failure_whatever_broke_because_of_it(context, number, broke):
     def work():
         os.kill(os.getpid(), number)
         try:
             context.stop.wait(30)
         except HoldfastError:
-            raise BrokenPipeError from None
+            raise broke from None
 
     ended = runner.supervise(work, context, 30)
     assert ended.failure.reason is Reason.INTERRUPTED
@@ -328,6 +338,45 @@ def test_work_that_does_not_end_is_left_behind_and_called_unclean(context, monke
     ended = runner.supervise(work, context, 0.05)
     hanging.set()
     assert (ended.failure.reason, ended.clean) == (Reason.DEADLINE_EXCEEDED, False)
+
+
+def test_work_that_takes_longer_than_a_look_is_waited_for(context, monkeypatch):
+    monkeypatch.setattr(supervise, "LOOK_SECONDS", 0.01)
+    long = threading.Event()
+    timer = threading.Timer(0.1, long.set)
+
+    def work():
+        timer.start()
+        long.wait()
+        return Result(message="done")
+
+    assert runner.supervise(work, context, 60) == runner.End(result=Result(message="done"))
+
+
+@pytest.mark.parametrize(
+    ("step", "seconds", "waits"),
+    [
+        pytest.param(0.0, 1.2, [0.5, 0.5, 0.2], id="in short waits"),
+        pytest.param(0.15, 0.1, [0.0], id="at once where the time is over by then"),
+    ],
+)
+def test_news_are_waited_for_until_the_time_is_over(monkeypatch, step, seconds, waits):
+    now, waited = [100.0], []
+
+    def monotonic():
+        now[0] += step
+        return now[0]
+
+    class Silence:
+        def get(self, timeout):
+            waited.append(timeout)
+            now[0] += timeout
+            raise queue.Empty
+
+    monkeypatch.setattr(supervise, "time", SimpleNamespace(monotonic=monotonic))
+    with pytest.raises(queue.Empty):
+        supervise._next(Silence(), seconds)
+    assert waited == pytest.approx(waits)
 
 
 def test_work_that_finished_in_spite_of_a_stop_is_finished(context):
