@@ -133,12 +133,16 @@ class FakeApi(FakeObjects):
         begins_with_all = "sendInitialEvents" in request.query
         if begins_with_all and not self.streams:
             raise Refused("sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled", 422)
+        if begins_with_all and request.query.get("resourceVersionMatch") != "NotOlderThan":
+            raise Refused("resourceVersionMatch: Required value: sendInitialEvents requires NotOlderThan", 422)
         queue: asyncio.Queue[bytes] = asyncio.Queue()
         self._watchers.append((kind.plural, queue))
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
         try:
-            for line in self._all_lines(await self._found(request, kind, namespace)) if begins_with_all else ():
+            marked = request.query.get("allowWatchBookmarks") == "true"
+            found = await self._found(request, kind, namespace) if begins_with_all else []
+            for line in self._all_lines(found, marked) if begins_with_all else ():
                 await response.write(line)
                 if not line:
                     return response
@@ -148,13 +152,16 @@ class FakeApi(FakeObjects):
             self._watchers.remove((kind.plural, queue))
         return response
 
-    def _all_lines(self, found: list[Body]) -> Iterator[bytes]:
-        """What there is, and the mark that it was all; the empty line where the stream is cut before."""
+    def _all_lines(self, found: list[Body], marked: bool) -> Iterator[bytes]:
+        """What there is, and the mark, if asked for, that it was all; the empty line where the stream is cut before."""
         cut, self.cut_after = (self.cut_after, None) if found else (None, self.cut_after)
         for body in found[:cut]:
             yield json.dumps({"type": "ADDED", "object": body}).encode() + b"\n"
         meta = {"resourceVersion": str(next(self._numbers)), "annotations": {"k8s.io/initial-events-end": "true"}}
-        yield b"" if cut else json.dumps({"type": "BOOKMARK", "object": {"metadata": meta}}).encode() + b"\n"
+        if cut:
+            yield b""
+        elif marked:
+            yield json.dumps({"type": "BOOKMARK", "object": {"metadata": meta}}).encode() + b"\n"
 
     def end_watches(self) -> None:
         """Close every stream, as a server does that ends."""
