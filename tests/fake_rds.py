@@ -34,7 +34,7 @@ class FakeRDS:
         self.says: dict[str, Callable[[Answer], Answer | str | None]] = {}  # an answer, or an error's code
         self.states: list[str] = []  # of a snapshot, look by look; then it is available
         self._clients: dict[str, Any] = {}
-        self._given: dict[str, Answer] = {}
+        self.given: dict[str, Answer] = {}
 
     def instance(self, name: str, **facts: Any) -> None:
         self.instances[name] = {
@@ -43,11 +43,11 @@ class FakeRDS:
             "VpcSecurityGroups": [{"VpcSecurityGroupId": "sg-0a1b2c3d", "Status": "active"}], "StorageEncrypted": False,
         } | facts  # fmt: skip
 
-    def connect(self, instance: RDSInstance, region: str, _: Places) -> Rds:
+    def connect(self, instance: RDSInstance, region: str, _: Places, *, restores: bool = False) -> Rds:
         """Stand for `holdfast.runner.rds.client.connect`."""
         if region not in self._clients:
             self._clients[region] = self._client(region)
-        return Rds(instance, region, self._clients[region])
+        return Rds(instance, region, self._clients[region], restores=restores)
 
     def operations(self, *kinds: str) -> list[str]:
         return [operation for _, operation in self.calls if operation.startswith(kinds or ("",))]
@@ -58,18 +58,16 @@ class FakeRDS:
             aws_secret_access_key="test",
         )  # fmt: skip
         events = client.meta.events
-        events.register(
-            "provide-client-params.rds", lambda params, model, **_: self._given.update({model.name: params})
-        )
+        events.register("provide-client-params.rds", lambda params, model, **_: self.given.update({model.name: params}))
         # instead of the request: copies to another region are signed beforehand, and only then sent
         events.register("before-call.rds", lambda model, **_: self._answered(region, model.name))
         return client
 
     def _remember(self, operation: str, parameters: Answer) -> None:
-        self._given[operation] = parameters
+        self.given[operation] = parameters
 
     def _answered(self, region: str, operation: str) -> tuple[_Http, Answer]:
-        asked = self._given[operation]
+        asked = self.given[operation]
         self.calls.append((region, operation))
         special = self.says[operation](asked) if operation in self.says else None
         answer = special if special is not None else getattr(self, f"_{operation}")(region, asked)

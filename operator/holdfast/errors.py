@@ -54,6 +54,7 @@ class Reason(StrEnum):
     AFTER_RESTORE_INVALID = "AfterRestoreInvalid"
     INSTANCE_ALREADY_EXISTS = "InstanceAlreadyExists"
     MASKING_MISSING = "MaskingMissing"
+    WRONG_TARGET = "WrongTarget"
     # disk
     SCRATCH_TOO_SMALL = "ScratchTooSmall"
     DISK_FULL = "DiskFull"
@@ -157,6 +158,7 @@ EXIT_CODES: dict[Reason, ExitCode] = {
     Reason.AFTER_RESTORE_INVALID: ExitCode.CONFIGURATION,
     Reason.INSTANCE_ALREADY_EXISTS: ExitCode.CONFIGURATION,
     Reason.MASKING_MISSING: ExitCode.CONFIGURATION,
+    Reason.WRONG_TARGET: ExitCode.CONFIGURATION,
     Reason.SCRATCH_TOO_SMALL: ExitCode.DISK_SPACE,
     Reason.DISK_FULL: ExitCode.DISK_SPACE,
     Reason.HOST_NOT_FOUND: ExitCode.DATABASE,

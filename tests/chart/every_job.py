@@ -121,7 +121,8 @@ def of_restores(namespace: str, chart: Settings) -> Iterator[tuple[str, Job]]:
     """Yield the Jobs of DatabaseRestores: the restore itself, the way back, and what removes what was replaced."""
     owner = jobs.Owner(naming.RESTORE_KIND, namespace, "orders-back", UID, None)
     source = Chosen(uid=UID, backup_id="backup-20261122-084500", because="it was named")
-    yield "restore, aws-rds", of_a_snapshot(owner, source, chart)
+    yield "restore, aws-rds", of_a_snapshot(owner, source, chart, "arn")
+    yield "restore, aws-rds from a bucket", of_a_snapshot(owner, Chosen(because="it was named"), chart, None)
     for name, policy in (
         (RESTORES, a_policy(dump={"format": "directory"}, job=PLACED, **ENCRYPTED)),
         ("restore, sqlite", a_sqlite_policy(job=PLACED)),
@@ -144,12 +145,12 @@ def of_restores(namespace: str, chart: Settings) -> Iterator[tuple[str, Job]]:
         yield f"{name}: drop", restore_jobs.drop_job("orders-back-drop", there, ["b"])
 
 
-def of_a_snapshot(owner: jobs.Owner, source: Chosen, chart: Settings) -> Job:
-    """Build the Job that makes a new instance of RDS."""
+def of_a_snapshot(owner: jobs.Owner, source: Chosen, chart: Settings, arn: str | None) -> Job:
+    """Build the Job that makes a new instance of RDS; without the ARN, from what the bucket alone knows."""
     resolved = resolve(an_rds_policy(secretName="aws"), chart)
     fixed = ResolvedRestore(
         s3=resolved.storage.s3, folder="shop/orders/x/", database=resolved.database, mode=RestoreMode.REFUSE,
-        rds=RDSTarget(identifier="new"), snapshot_arn="arn", job=resolved.job,
+        rds=RDSTarget(identifier="new"), snapshot_arn=arn, job=resolved.job,
     )  # fmt: skip
     _, image = image_of(resolved, chart)
     runner = jobs.Runner(image, chart.image_pull_policy, chart.proxy, chart.own_user)

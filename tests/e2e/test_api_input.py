@@ -719,6 +719,8 @@ BUCKET = {"s3": {"bucket": "backups"}, "folder": "eu-1/shop/orders/backup-202611
 INTO = {"database": POLICY_SPEC["database"]}
 MASKED = {"sqlConfigMapName": "mask"}
 NEW = {"identifier": "orders-restored"}
+ALL_OF_NEW = NEW | {"region": "eu-central-1", "instanceClass": "db.t4g.medium", "subnetGroup": "shop",
+                    "securityGroups": ["sg-0a1b2c3d"]}  # fmt: skip
 RESTORES_ONCE = "a DatabaseRestore runs once, so only confirm may change in its spec; create another DatabaseRestore"
 
 WRONG_RESTORES = {
@@ -832,6 +834,32 @@ WRONG_RESTORES = {
         {"target": {"rds": {**NEW, "parameterGroup": "a b"}}},
         "spec.target.rds.parameterGroup: must be the name of a parameter group: letters, digits, '.' and '-'",
     ),
+    "a region that is none": (
+        {"target": {"rds": {**NEW, "region": "Frankfurt"}}},
+        "spec.target.rds.region: must be the name of an AWS region: eu-central-1",
+    ),
+    "keys of no Secret": (
+        {"target": {"rds": {**NEW, "secretKeys": {"accessKeyID": "id"}}}},
+        "spec.target.rds.secretKeys: secretKeys has no effect without secretName",
+    ),
+    "an endpoint of RDS with a password": (
+        {"target": {"rds": {**NEW, "endpoint": "https://me:secret@rds.example.com"}}},
+        "spec.target.rds.endpoint: must be a URL of host, port and path, without credentials: https://rds.example.com",
+    ),
+    "a kind that the backup says": (
+        {"target": {"rds": {**NEW, "kind": "cluster"}}},
+        "spec.target.rds.kind: kind has no effect without source.bucket, since a DatabaseBackup says it itself: leave",
+    ),
+    **{
+        f"a snapshot in a bucket without {field}": (
+            {"source": {"bucket": BUCKET}, "target": {"rds": {k: v for k, v in ALL_OF_NEW.items() if k != field}}},
+            (
+                "spec.target.rds: Required value: a manifest in a bucket is not asked what to make: set region, "
+                "instanceClass, subnetGroup and securityGroups"
+            ),
+        )
+        for field in ("region", "instanceClass", "subnetGroup", "securityGroups")
+    },
     "a tag of AWS's own": (
         {"target": {"rds": {**NEW, "tags": {"aws:a": "b"}}}},
         "spec.target.rds.tags: a tag's key has at most 128 letters, digits, spaces and _.:/=+@-, and begins neither",
@@ -954,6 +982,10 @@ GOOD = {
             }
         }
     ),
+    "restore of a snapshot in a bucket": a_restore(
+        {"source": {"bucket": BUCKET}, "target": {"rds": {**ALL_OF_NEW, "kind": "cluster", "secretName": "aws"}}}
+    ),
+    "restore of a copy": a_restore({"target": {"rds": {**ALL_OF_NEW, "region": "eu-west-1"}}}),
     "restore that is masked": a_restore({"afterRestore": {**MASKED, "key": "mask_2.sql"}}),
     "restore that need not be masked": a_restore({"maskingWaived": "the data are made up"}),
     "longest name of a policy": a_policy(name=NAME_40),

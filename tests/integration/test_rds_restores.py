@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.aws import REGION
+from tests.aws import AWS, BUCKET, ELSEWHERE, REGION
 from tests.integration.test_rds_snapshots import (  # noqa: F401 - fixtures
     QUICK,
     Backup,
     account,
     backup,
     cluster,
+    copied,
     one_session_that_does_not_wait,
 )
 
@@ -117,8 +118,8 @@ def test_an_aurora_cluster_comes_back_with_a_first_instance(many: Restore):
 
 def test_it_is_waited_for_until_it_is_available_with_a_line_for_each_look(one: Restore):
     one.of.aws.proxy.behave(
-        {"action": "DescribeDBInstances", "times": 2, "skip": 2, "set": {"DBInstanceStatus": "creating"}},
-        {"action": "DescribeDBInstances", "times": 1, "skip": 2, "set": {"DBInstanceStatus": "backing-up"}},
+        {"action": "DescribeDBInstances", "times": 2, "skip": 1, "set": {"DBInstanceStatus": "creating"}},
+        {"action": "DescribeDBInstances", "times": 1, "skip": 1, "set": {"DBInstanceStatus": "backing-up"}},
     )
     one.run()
     looks = [line["status"] for line in one.of.lines("progress") if line["phase"] == "restoring"]
@@ -146,6 +147,67 @@ def test_a_pod_that_is_killed_at_any_call_leaves_one_instance_which_the_next_pod
     assert report.instance is not None
     assert report.instance.identifier == one.name
     assert one.tags(one.made())["holdfast.dev/restore-uid"] == one.uid
+
+
+@pytest.mark.parametrize("action", ["RestoreDBClusterFromSnapshot", "CreateDBInstance"])
+def test_a_pod_that_is_killed_while_it_asks_for_a_cluster_is_followed_by_one_that_finds_what_it_asked_for(
+    many: Restore, action: str
+):
+    many.of.aws.proxy.behave({"action": action, "lose": True})
+    with pytest.raises(HoldfastError):
+        many.run()
+    many.of.aws.proxy.behave()
+
+    report = many.run()
+
+    assert report.instance is not None
+    found = many.of.aws.rds.describe_db_clusters(DBClusterIdentifier=many.name)["DBClusters"]
+    assert [each["DBInstanceIdentifier"] for each in found[0]["DBClusterMembers"]] == [f"{many.name}-1"]
+
+
+def test_where_the_first_instances_name_is_taken_no_cluster_is_made(many: Restore):
+    many.of.aws.instance(DBInstanceIdentifier=f"{many.name}-1")
+    error = many.fails()
+    assert (error.reason, f"{many.name}-1 already exists" in error.message) == (Reason.INSTANCE_ALREADY_EXISTS, True)
+    assert "RestoreDBClusterFromSnapshot" not in many.of.aws.proxy.calls
+
+
+def test_a_copy_comes_back_in_its_own_region(copied: Backup):  # noqa: F811
+    one = Restore(copied)
+    there = copied.instance.model_copy(update={"region": ELSEWHERE})
+    report = one.run(instance=there, snapshot_arn=one.arn.replace(REGION, ELSEWHERE))
+
+    assert report.instance is not None
+    assert f":{ELSEWHERE}:" in report.instance.arn
+    found = copied.aws.elsewhere.describe_db_instances(DBInstanceIdentifier=one.name)["DBInstances"]
+    assert one.tags(found[0])["holdfast.dev/restore-uid"] == one.uid
+    assert one.name not in one.names()
+
+
+ALONE: dict[str, Any] = {"backup_uid": None, "snapshot_arn": None}  # what a task knows that was made from a bucket
+
+
+@pytest.mark.parametrize("kind", ["one", "many"])
+def test_the_bucket_alone_is_enough_where_the_snapshots_tags_name_the_folder(kind: str, request: pytest.FixtureRequest):
+    restored: Restore = request.getfixturevalue(kind)
+    report = restored.run(**ALONE)
+    assert report.backup_id == restored.of.identity.backup_id
+    assert report.instance is not None
+    assert report.instance.identifier == restored.name
+
+
+def test_a_manifest_that_names_another_backups_snapshot_restores_nothing(one: Restore, account: AWS, tmp_path: Path):  # noqa: F811
+    another = Backup(account, tmp_path)
+    account.instance(DBInstanceIdentifier=another.source)
+    another.run()
+    account.s3.put_object(Bucket=BUCKET, Key=f"{one.of.prefix}manifest.json", Body=json.dumps(another.manifest()))
+    account.proxy.calls.clear()
+
+    error = one.fails(**ALONE)
+
+    assert error.reason is Reason.MANIFEST_CONFLICT
+    assert f"is of shop/{another.source}/{another.identity.backup_id}, as its tags say" in error.message
+    assert {call for call in account.proxy.calls if not call.startswith("Describe")} == set()
 
 
 def test_a_second_pod_makes_nothing_again(one: Restore):
@@ -215,7 +277,7 @@ def test_what_aws_refuses_is_told_by_reason_and_makes_nothing(one: Restore, code
 
 def test_one_that_will_not_become_available_is_told_and_stays(one: Restore):
     one.of.aws.proxy.behave(
-        {"action": "DescribeDBInstances", "skip": 2, "set": {"DBInstanceStatus": "incompatible-parameters"}}
+        {"action": "DescribeDBInstances", "skip": 1, "set": {"DBInstanceStatus": "incompatible-parameters"}}
     )
     error = one.fails()
     assert error.reason is Reason.RESTORE_FAILED

@@ -66,7 +66,7 @@ class Backup:
     def __post_init__(self) -> None:
         self.source = f"orders-{self.uid[:8]}"
         self.identity = BackupIdentity(
-            uid=self.uid, namespace="shop", name="orders-1", policy="orders", backup_id=ID, environment="production",
+            uid=self.uid, namespace="shop", name="orders-1", policy=self.source, backup_id=ID, environment="production",
             retention_days=90, reason="release 2.0",
         )  # fmt: skip
         self.name = naming.snapshot_name(ID, self.uid)
@@ -214,7 +214,7 @@ def test_a_snapshot_is_available_tagged_and_named_in_a_manifest(backup: Backup):
         "holdfast.dev/namespace": "shop",
         "holdfast.dev/backup": "orders-1",
         "holdfast.dev/backup-id": ID,
-        "holdfast.dev/policy": "orders",
+        "holdfast.dev/policy": backup.source,
     }
     told, written = done.backup.snapshot, backup.manifest()
     assert (told.arn, told.engine, told.allocated_bytes) == (snapshot["DBSnapshotArn"], "postgres", 20 << 30)

@@ -1,16 +1,32 @@
 """A database instance or cluster of Amazon RDS, of which AWS itself takes a snapshot."""
 
 from enum import StrEnum
+from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
 from holdfast.api.base import ObjectName, Rule, SpecModel, rules, says
 from holdfast.api.storage import S3SecretKeys
 
-_REGION = r"^[a-z]{2,}(-[a-z]+)+-[0-9]+$"
-# No character that means something to a shell: `status.restore` has it in a command.
+# No character that means something to a shell: the commands that restore a snapshot have it.
 SAFE_ENDPOINT = r"^https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/%-]*)?$"
-_REGION_SAYS = says("must be the name of an AWS region: eu-central-1")
+
+Region = Annotated[
+    str,
+    Field(
+        max_length=32,
+        pattern=r"^[a-z]{2,}(-[a-z]+)+-[0-9]+$",
+        json_schema_extra=says("must be the name of an AWS region: eu-central-1"),
+    ),
+]
+EndpointURL = Annotated[
+    str,
+    Field(
+        max_length=512,
+        pattern=SAFE_ENDPOINT,
+        json_schema_extra=says("must be a URL of host, port and path, without credentials: https://rds.example.com"),
+    ),
+]
 
 
 class InstanceKind(StrEnum):
@@ -23,12 +39,7 @@ class InstanceKind(StrEnum):
 class SnapshotCopy(SpecModel):
     """A second copy of the snapshot, in another region."""
 
-    region: str = Field(
-        max_length=32,
-        pattern=_REGION,
-        json_schema_extra=_REGION_SAYS,
-        description="AWS region to copy the finished snapshot to, e.g. eu-west-1.",
-    )
+    region: Region = Field(description="AWS region to copy the finished snapshot to, e.g. eu-west-1.")
     kms_key_id: str | None = Field(
         None,
         alias="kmsKeyID",
@@ -73,12 +84,7 @@ class RDSInstance(SpecModel):
         description="What to take a snapshot of: instance or cluster. Use cluster for Aurora and for Multi-AZ DB "
         "clusters: RDS takes a snapshot of the whole cluster. Default: instance.",
     )
-    region: str = Field(
-        max_length=32,
-        pattern=_REGION,
-        json_schema_extra=_REGION_SAYS,
-        description="AWS region of the instance or cluster, e.g. eu-central-1.",
-    )
+    region: Region = Field(description="AWS region of the instance or cluster, e.g. eu-central-1.")
     copy_to: SnapshotCopy | None = Field(
         None,
         description="Also copy the snapshot to another region. The backup succeeds when snapshot and copy are "
@@ -93,11 +99,8 @@ class RDSInstance(SpecModel):
         None,
         description="Names of the keys in the Secret. Default: accessKeyID, secretAccessKey and sessionToken.",
     )
-    endpoint: str | None = Field(
+    endpoint: EndpointURL | None = Field(
         None,
-        max_length=512,
-        pattern=SAFE_ENDPOINT,
-        json_schema_extra=says("must be a URL of host, port and path, without credentials: https://rds.example.com"),
         description="URL of the RDS API, used for all regions, instead of AWS's public one: a VPC endpoint, or a "
         "stand-in for tests. Default: AWS's public endpoints.",
     )

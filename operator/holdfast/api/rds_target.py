@@ -5,8 +5,11 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, ConfigDict, Field
 
 from holdfast.api.aws import Word
-from holdfast.api.base import Rule, SpecModel, StatusModel, rules, says
+from holdfast.api.base import ObjectName, Rule, SpecModel, StatusModel, rules, says
+from holdfast.api.rds import EndpointURL, InstanceKind, Region
+from holdfast.api.storage import S3SecretKeys
 
+MAX_IDENTIFIER = 61
 _WORD = r"^{}$"
 _TAG_KEY = r"^[A-Za-z0-9_.:/=+@-][A-Za-z0-9 _.:/=+@-]{0,127}$"
 
@@ -21,7 +24,10 @@ _SecurityGroup = Annotated[
 
 
 class RDSTarget(SpecModel):
-    """A new instance or cluster. What is left out is as it was with the one that the snapshot was taken of."""
+    """A new instance or cluster. What is left out is as it was with the one that the snapshot was taken of.
+
+    A manifest in a bucket may be anybody's: it says which snapshot, and nothing of what costs money or opens a network.
+    """
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -31,13 +37,18 @@ class RDSTarget(SpecModel):
                 "a tag's key has at most 128 letters, digits, spaces and _.:/=+@-, and begins neither with aws: nor "
                 "with holdfast.dev/",
                 field=".tags",
-            )
+            ),
+            Rule(
+                "!has(self.secretKeys) || has(self.secretName)",
+                "secretKeys has no effect without secretName",
+                field=".secretKeys",
+            ),
         )
     )
 
     identifier: str = Field(
         min_length=1,
-        max_length=61,
+        max_length=MAX_IDENTIFIER,
         pattern=r"^[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)*$",
         json_schema_extra=says(
             "must be the identifier of an RDS instance or cluster: letters, digits and single '-', a letter first"
@@ -45,26 +56,37 @@ class RDSTarget(SpecModel):
         description="Identifier of the new instance or cluster. If one of that name exists, the restore fails and "
         "leaves it alone. At most 61 characters: the first instance of an Aurora cluster gets -1 behind it.",
     )
+    region: Region | None = Field(
+        None,
+        description="AWS region in which to make it: that of the snapshot, or that of its copy. For the copy's region, "
+        "set subnetGroup and securityGroups too: those of the source exist only in its own region. Default: the region "
+        "of the snapshot. Required with source.bucket.",
+    )
+    kind: InstanceKind | None = Field(
+        None,
+        description="What the snapshot was taken of: instance or cluster. Only with source.bucket; a DatabaseBackup "
+        "says it itself. Default: instance.",
+    )
     instance_class: str | None = Field(
         None,
         max_length=64,
         pattern=_WORD.format(Word.CLASS.value),
         json_schema_extra=says("must be a class of RDS: db.t4g.medium"),
         description="Class, e.g. db.t4g.medium. Required for an Aurora cluster, whose snapshot does not have one: one "
-        "instance of this class is made in it. Default: that of the source.",
+        "instance of this class is made in it. Required with source.bucket. Default: that of the source.",
     )
     subnet_group: str | None = Field(
         None,
         max_length=255,
         pattern=_WORD.format(Word.SUBNET_GROUP.value),
         json_schema_extra=says("must be the name of a DB subnet group"),
-        description="DB subnet group. Default: that of the source.",
+        description="DB subnet group. Required with source.bucket. Default: that of the source.",
     )
     security_groups: list[_SecurityGroup] | None = Field(
         None,
         min_length=1,
         max_length=16,
-        description="VPC security groups, e.g. sg-0a1b2c3d. Default: those of the source.",
+        description="VPC security groups, e.g. sg-0a1b2c3d. Required with source.bucket. Default: those of the source.",
     )
     parameter_group: str | None = Field(
         None,
@@ -76,6 +98,20 @@ class RDSTarget(SpecModel):
     )
     tags: dict[str, Annotated[str, Field(max_length=256)]] | None = Field(
         None, max_length=16, description="Tags of what is made, beside those that Holdfast knows it by. Default: none."
+    )
+    secret_name: ObjectName | None = Field(
+        None,
+        description="Name of a Secret in this namespace with AWS credentials that may restore. Default: that of the "
+        "backup; with source.bucket, and if the backup has none, the identity of the Job's ServiceAccount.",
+    )
+    secret_keys: S3SecretKeys | None = Field(
+        None,
+        description="Names of the keys in the Secret. Default: accessKeyID, secretAccessKey and sessionToken.",
+    )
+    endpoint: EndpointURL | None = Field(
+        None,
+        description="URL of the RDS API instead of AWS's public one. Default: that of the backup; with source.bucket, "
+        "AWS's public endpoint.",
     )
 
 

@@ -85,6 +85,8 @@ _IMMUTABLE = Rule(
 
 
 _PUT_BACK = "!has(self.source.replacedBy)"
+_SNAPSHOT_IN_BUCKET = "(has(self.source.bucket) && has(self.target) && has(self.target.rds))"
+_NOT_BELIEVED = ("region", "instanceClass", "subnetGroup", "securityGroups")  # what costs money or opens a network
 
 
 class DatabaseRestoreSpec(SpecModel):
@@ -95,9 +97,22 @@ class DatabaseRestoreSpec(SpecModel):
             _IMMUTABLE,
             Rule(
                 "!has(self.source.bucket) || (has(self.target) && (has(self.target.database) || "
-                "has(self.target.policyRef)))",
-                "a backup in a bucket does not say how to reach a database: set target.database or target.policyRef",
+                "has(self.target.policyRef) || has(self.target.rds)))",
+                "a backup in a bucket does not say how to reach a database: set target.database or target.policyRef; "
+                "for a snapshot of RDS, target.rds",
                 field=".target",
+            ),
+            Rule(
+                f"!{_SNAPSHOT_IN_BUCKET} || ({' && '.join(f'has(self.target.rds.{each})' for each in _NOT_BELIEVED)})",
+                f"a manifest in a bucket is not asked what to make: set {', '.join(_NOT_BELIEVED[:-1])} and "
+                f"{_NOT_BELIEVED[-1]}",
+                field=".target.rds",
+                reason="FieldValueRequired",
+            ),
+            Rule(
+                f"!has(self.target) || !has(self.target.rds) || !has(self.target.rds.kind) || {_SNAPSHOT_IN_BUCKET}",
+                "kind has no effect without source.bucket, since a DatabaseBackup says it itself: leave it out",
+                field=".target.rds.kind",
             ),
             *left_out(
                 "!has(self.target) || !has(self.target.rds)",

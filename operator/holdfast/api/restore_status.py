@@ -83,11 +83,15 @@ class ResolvedRestore(StatusModel):
         description="What the DatabaseBackup's status says about the artifact. Absent if there is no DatabaseBackup.",
     )
     server_major: int | None = Field(None, ge=0, description="Major version of the server that was dumped.")
-    database: Database = Field(description="The target.")
-    rds: RDSTarget | None = Field(
-        None, description="The instance or cluster that is made. Then database says what the snapshot was taken of."
+    database: Database = Field(
+        description="The target. Of a snapshot: what is made, and with which Secret and endpoint RDS is asked."
     )
-    snapshot_arn: str | None = Field(None, max_length=512, description="The snapshot that it is made from.")
+    rds: RDSTarget | None = Field(None, description="The instance or cluster that is made.")
+    snapshot_arn: str | None = Field(
+        None,
+        max_length=512,
+        description="The snapshot that it is made from. Absent if only the manifest in the bucket says it.",
+    )
     create: bool = Field(False, description="Whether Holdfast creates the database if the server does not have it.")
     environment: Environment | None = Field(
         None, description="What the target is for. Absent if nothing says so; then it does not count as production."

@@ -277,10 +277,14 @@ class SnapshotRestoreTask(AnyTask):
     """Have RDS make a new instance or cluster from a snapshot, and wait until it is available."""
 
     kind: Literal["rds-restore"] = "rds-restore"
-    backup_uid: str
+    backup_uid: str | None = Field(None, description="None: whichever backup's manifest is in the folder.")
     restore: RestoreIdentity
-    instance: RDSInstance = Field(description="What the snapshot was taken of, and who may ask.")
-    snapshot_arn: str = Field(description="What the resource remembers: the manifest must say the same.")
+    instance: RDSInstance = Field(description="What is made: its kind and region, and who may ask.")
+    snapshot_arn: str | None = Field(
+        None,
+        description="What the resource remembers: the manifest must say the same. None in a task that was made from "
+        "the bucket alone: then the snapshot's tags must name this folder.",
+    )
     target: RDSTarget = Field(description="What is made.")
     never_unmasked_of: list[str] = Field([], max_length=8)
 

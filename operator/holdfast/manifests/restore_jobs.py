@@ -137,10 +137,10 @@ def _task(owner: Owner, source: Chosen, resolved: ResolvedRestore, seconds: int)
 
 def _of_snapshot(owner: Owner, source: Chosen, resolved: ResolvedRestore, seconds: int) -> SnapshotRestoreTask:
     return SnapshotRestoreTask(
-        backup_uid=there(source.uid, "source.uid"),
+        backup_uid=source.uid,
         restore=_identity(owner),
         instance=resolved.database.snapshotted(),
-        snapshot_arn=there(resolved.snapshot_arn, "resolved.snapshotArn"),
+        snapshot_arn=resolved.snapshot_arn,
         target=there(resolved.rds, "resolved.rds"),
         never_unmasked_of=list(resolved.never_unmasked_of),
         s3=there(resolved.s3, "resolved.s3"),

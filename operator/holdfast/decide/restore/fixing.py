@@ -1,21 +1,18 @@
 """What a restore is fixed to be before anything runs: its source, its target and its Job, with every default. Pure."""
 
-import re
-from dataclasses import dataclass
-
 from holdfast import naming
 from holdfast.api.begun import Begun
 from holdfast.api.database import Database
-from holdfast.api.policy import Environment, Method
-from holdfast.api.release import ReleaseBefore
+from holdfast.api.policy import Method
 from holdfast.api.restore import DatabaseRestoreSpec, RestoreOptions
 from holdfast.api.restore_status import Artifact, Chosen, ResolvedRestore
-from holdfast.api.restoring import Content, RestoreMode
-from holdfast.api.storage import S3Storage, Storage
+from holdfast.api.restoring import RestoreMode
+from holdfast.api.storage import Storage
 from holdfast.decide.resolve import resolve
-from holdfast.decide.restore import masking, snapshots
+from holdfast.decide.restore import masking, snapshots, stored
 from holdfast.decide.restore.observation import Former, Observation
 from holdfast.decide.restore.source import Choice
+from holdfast.decide.restore.stored import Fixed, Stored
 from holdfast.decide.restore.target import (
     MOST_SERVER,
     Target,
@@ -31,27 +28,6 @@ from holdfast.settings import Settings
 
 KEEP_HOURS = 24
 MOST_FILE = 200  # bytes of a file's name: ext4 takes 255
-_BACKUP_ID = re.compile(r"[a-z0-9]([-a-z0-9]{0,126}[a-z0-9])?")
-
-
-@dataclass(frozen=True)
-class Fixed:
-    """What stands in the status from then on."""
-
-    source: Chosen
-    target: str
-    resolved: ResolvedRestore
-
-
-@dataclass(frozen=True)
-class _Stored:
-    """Where a backup lies, and what is known of it."""
-
-    s3: S3Storage
-    folder: str
-    artifact: Artifact | None
-    server_major: int | None
-    environment: Environment | None  # of the database that was backed up
 
 
 def of_backup(o: Observation, choice: Choice, begun: Begun, settings: Settings) -> Fixed:
@@ -59,7 +35,7 @@ def of_backup(o: Observation, choice: Choice, begun: Begun, settings: Settings) 
     source = begun.resolved
     spec = o.restore.spec
     if source.method is Method.AWS_RDS:
-        return _of_snapshot(o, choice, begun)
+        return snapshots.of_backup(spec, choice, begun)
     if spec.target is not None and spec.target.rds is not None:
         raise refused(
             f"DatabaseBackup {choice.name} is a dump, and target.rds is for a snapshot of RDS",
@@ -71,74 +47,23 @@ def of_backup(o: Observation, choice: Choice, begun: Begun, settings: Settings) 
             f"the backup has engine {source.database.engine}, but the target has {target.database.engine}",
             "restore into a database of the same engine",
         )
-    stored = _Stored(
-        source.storage.s3, begun.key_prefix, _artifact(begun), begun.status.server_major, source.environment
-    )
+    where = Stored(source.storage.s3, begun.key_prefix, _artifact(begun), begun.status.server_major, source.environment)
     identity = naming.IDENTITY_SECRET if source.storage.encryption is not None else None
-    resolved = _resolved(o, spec, stored, target, identity)
-    return Fixed(_chosen(choice, begun), in_words(target.database), resolved)
-
-
-def _chosen(choice: Choice, begun: Begun) -> Chosen:
-    return Chosen(
-        backup=choice.name,
-        uid=begun.uid,
-        backup_id=begun.backup_id,
-        location=begun.location,
-        completed_at=begun.status.completed_at,
-        because=choice.because,
-        release=_release(begun),
-    )
-
-
-def _of_snapshot(o: Observation, choice: Choice, begun: Begun) -> Fixed:
-    """Fix which instance or cluster is made from a snapshot. Raises HoldfastError."""
-    spec, source = o.restore.spec, begun.resolved
-    asked = spec.target.rds if spec.target else None
-    if spec.target is None or asked is None:
-        raise refused(
-            f"DatabaseBackup {choice.name} is a snapshot of RDS, from which a new instance or cluster is made",
-            "set target.rds.identifier to the name of the new one",
-        )
-    if given := next((field for field in ("mode", "options", "afterRestore") if field in spec.to_dict()), None):
-        raise refused(f"a snapshot of RDS is restored as a whole, and {given} has no meaning for it", "leave it out")
-    wanted, arn = snapshots.filled(choice.name, begun, asked)
-    instance = source.database.snapshotted()
-    said = [(environment, who) for environment, who in (
-        (spec.target.environment, "spec.target"), (source.environment, "the backup"),
-    ) if environment]  # fmt: skip
-    environment, who = said[0]
-    resolved = ResolvedRestore(
-        s3=source.storage.s3,
-        folder=begun.key_prefix,
-        database=source.database,
-        rds=wanted,
-        snapshot_arn=arn,
-        mode=RestoreMode.REFUSE,
-        job=job_of(spec, source.job),
-        environment=environment,
-        environment_because=f"{who} says that the target is of {environment}",
-        source_environment=source.environment,
-        never_unmasked_of=masking.never_unmasked(spec, environment, Content.ALL),
-    )
-    return Fixed(_chosen(choice, begun), snapshots.in_words(instance.kind, wanted, instance.region), resolved)
+    resolved = _resolved(o, spec, where, target, identity)
+    return Fixed(stored.of_backup(choice, begun), in_words(target.database), resolved)
 
 
 def of_bucket(o: Observation, settings: Settings) -> Fixed:
     """Fix the restore of what lies in a bucket. Raises HoldfastError."""
     bucket = o.restore.spec.source.bucket
     assert bucket is not None
+    asked = o.restore.spec.target.rds if o.restore.spec.target else None
+    if asked is not None:
+        return snapshots.of_bucket(o.restore.spec, bucket, asked, settings)
     target = target_of(o, None, settings)
     storage = resolve(synthetic(target.database, Storage(s3=bucket.s3), None), settings).storage
-    folder = bucket.folder.rstrip("/") + "/"
-    last = folder.rstrip("/").rpartition("/")[2]
-    chosen = Chosen(
-        backup_id=last if _BACKUP_ID.fullmatch(last) else None,
-        location=f"s3://{storage.s3.bucket}/{folder}",
-        because="the resource names this folder",
-    )
-    resolved = _resolved(o, o.restore.spec, _Stored(storage.s3, folder, None, None, None), target, None)
-    return Fixed(chosen, in_words(target.database), resolved)
+    resolved = _resolved(o, o.restore.spec, stored.in_bucket(storage, bucket), target, None)
+    return Fixed(stored.of_folder(storage, bucket), in_words(target.database), resolved)
 
 
 def of_former(o: Observation, former: Former) -> Fixed:
@@ -193,7 +118,7 @@ def _keep(spec: DatabaseRestoreSpec) -> int:
 def _resolved(
     o: Observation,
     spec: DatabaseRestoreSpec,
-    stored: _Stored,
+    where: Stored,
     target: Target,
     identity: str | None,
 ) -> ResolvedRestore:
@@ -201,10 +126,10 @@ def _resolved(
     options, mode = spec.options or RestoreOptions(), spec.mode or RestoreMode.REFUSE
     fresh, old = names(database, o.restore.name, o.restore.uid) if mode is RestoreMode.REPLACE else (None, None)
     return ResolvedRestore(
-        s3=stored.s3,
-        folder=stored.folder,
-        artifact=stored.artifact,
-        server_major=stored.server_major,
+        s3=where.s3,
+        folder=where.folder,
+        artifact=where.artifact,
+        server_major=where.server_major,
         database=database,
         create=bool(spec.target and spec.target.create),
         mode=mode,
@@ -220,7 +145,7 @@ def _resolved(
         job=target.job,
         environment=target.environment,
         environment_because=target.because,
-        source_environment=stored.environment,
+        source_environment=where.environment,
         never_unmasked_of=masking.never_unmasked(spec, target.environment, options.content),
         after_restore=spec.after_restore,
         safety_storage=safety_storage(target),
@@ -234,14 +159,6 @@ def names(database: Database, restore: str, uid: str) -> tuple[str, str]:
     folder, slash, name = database.volume.path.rpartition("/")
     fresh, old = naming.beside(name, restore, uid, MOST_FILE)
     return folder + slash + fresh, folder + slash + old
-
-
-def _release(begun: Begun) -> ReleaseBefore | None:
-    """Take over before which release it was taken; what has become of that one's migration is not the restore's."""
-    noted = begun.status.release
-    if noted is None:
-        return None
-    return ReleaseBefore(job_name=noted.job_name, job_uid=noted.job_uid, images=noted.images, revision=noted.revision)
 
 
 def _artifact(begun: Begun) -> Artifact:

@@ -19,7 +19,8 @@ def wrong(
         return f"it is about another task, {report.kind}"
     if not started - CLOCKS <= report.completed_at <= now + CLOCKS:
         return "the Job ended before the restore began, or in the future"
-    if resolved.kept is None and source.uid is not None and result.backup_id != source.backup_id:
+    known = source.uid is not None or (resolved.rds is not None and source.backup_id is not None)
+    if resolved.kept is None and known and result.backup_id != source.backup_id:
         return f"it is about another backup, {result.backup_id}"
     if resolved.rds is not None and (strange := _of_another(result, resolved, resolved.rds)) is not None:
         return strange
@@ -33,12 +34,12 @@ def wrong(
 
 
 def _of_another(result: RestoreReport, resolved: ResolvedRestore, wanted: RDSTarget) -> str | None:
-    made, source = result.instance, resolved.database.snapshotted()
+    made, asked = result.instance, resolved.database.snapshotted()
     if made is None:
         return "it names no instance that was made"
     arn, kind = made.arn.split(":"), {"db": "instance", "cluster": "cluster"}
     told = (made.kind, made.identifier.lower(), kind.get(arn[5]), arn[3], arn[6].lower())
     name = wanted.identifier.lower()
-    if told != (source.kind.value, name, source.kind.value, source.region, name):
+    if told != (asked.kind.value, name, asked.kind.value, asked.region, name):
         return f"it is about another instance, {made.arn}"
     return None

@@ -1,7 +1,7 @@
 """What to do about a restore that failed: in the words of a restore, and with what is in its target now. Pure."""
 
 from holdfast.api.backup import Failure
-from holdfast.api.restore_status import Phase
+from holdfast.api.restore_status import Phase, ResolvedRestore
 from holdfast.api.restoring import RestoreMode
 from holdfast.contract.report import Report
 from holdfast.decide import ownership
@@ -20,13 +20,23 @@ _TARGETS = {
 def of_restore(o: Observation, failure: Failure, report: Report | None) -> Failure:
     """Return the failure with a remedy that fits a restore; saying it twice changes nothing."""
     remedy = for_restores(failure.remedy, _ANOTHER)
-    first = _TARGETS.get(o.restore.status.resolved.mode) if o.restore.status.resolved else None
+    first = _first(o.restore.status.resolved)
     if first is not None and first not in remedy and _may_be_half_done(o, report):
         safety = o.restore.status.safety_backup
         saved = f" (DatabaseBackup {safety.name} has it as it was)" if safety and safety.name else ""
         then = "" if _ANOTHER in remedy else f"; then {_ANOTHER}"
         remedy = f"{first}{saved}; {remedy}{then}"
     return failure.model_copy(update={"remedy": remedy})
+
+
+def _first(resolved: ResolvedRestore | None) -> str | None:
+    """Say what to do first about a target that may be half done; None where it is as before."""
+    if resolved is None:
+        return None
+    if resolved.rds is not None:
+        name = resolved.rds.identifier
+        return f"look for {name} in RDS first: it may still be made, so wait for it and use it, or delete it"
+    return _TARGETS.get(resolved.mode)
 
 
 def _may_be_half_done(o: Observation, report: Report | None) -> bool:

@@ -16,8 +16,8 @@ from holdfast.api.masking import AfterRestored
 from holdfast.api.release import ReleaseBefore
 from holdfast.api.restore_status import DatabaseRestoreStatus, Phase, Removal, Replaced, ResolvedRestore
 from holdfast.contract.report import Report, RestoreReport
-from holdfast.decide.restore.fixing import Fixed
 from holdfast.decide.restore.observation import RestoreView
+from holdfast.decide.restore.stored import Fixed
 from holdfast.sentences import explain, shorten
 
 Status = DatabaseRestoreStatus

@@ -32,8 +32,8 @@ from holdfast.decide.restore import (
     statuses,
     undo,
 )
-from holdfast.decide.restore.fixing import Fixed
 from holdfast.decide.restore.observation import RESTORE, Decision, Observation
+from holdfast.decide.restore.stored import Fixed
 from holdfast.decide.restore.waits import wait
 from holdfast.errors import HoldfastError, Reason
 from holdfast.settings import Settings

@@ -24,6 +24,9 @@ MOST_MARKS = 650_000  # of `,`, `[` and `{`: three for each table. What a parser
 MOST_BESIDE = MOST_BYTES + (1 << 20)  # bytes of the object with roles and grants: what encryption adds is less
 LARGEST = 1 << 64  # no size and no count of rows is larger
 NOT_OURS = "find out who else writes to this bucket, and restore another backup"
+_OTHER_METHOD = (
+    "to restore a snapshot, set target.rds in another DatabaseRestore; to restore a dump, name a database there"
+)
 _TOO_MUCH = f"this is not what Holdfast wrote: {NOT_OURS}"
 
 _HEX = re.compile(r"[0-9a-f]{64}")
@@ -38,12 +41,26 @@ def parsed(data: bytes, key: str, model: type[M]) -> M:
     """Parse a manifest. Raises ManifestConflict, and takes neither time nor memory beyond what an honest one does."""
     if not is_readable(data):
         raise conflict(key, f"is larger than the manifest of 200,000 tables ({len(data)} bytes or more)", _TOO_MUCH)
+    document = None
     try:
         # not pydantic's own parser: on an error, it copies the whole document once for each field
-        return model.model_validate(pydantic_core.from_json(data, cache_strings="none"), extra="ignore")
+        document = pydantic_core.from_json(data, cache_strings="none")
+        return model.model_validate(document, extra="ignore")
     except (ValidationError, ValueError):
+        if (other := _of_other_method(document, model)) is not None:
+            wants = "a dump" if model is Manifest else "a snapshot of RDS"
+            raise conflict(key, f"is the manifest of {other}, and not of {wants}", _OTHER_METHOD) from None
         remedy = f"if a newer release of Holdfast wrote it, use that release's runner image; if not, {NOT_OURS}"
         raise conflict(key, "is not a manifest that this release can read", remedy) from None
+
+
+def _of_other_method(document: object, model: type[M]) -> str | None:
+    """Say of what a document is the manifest, by its own word, where that is the other method's; else None."""
+    if not isinstance(document, dict):
+        return None
+    if document.get("method") == "aws-rds":
+        return "a snapshot of RDS" if model is Manifest else None
+    return "a dump" if "artifact" in document and model is SnapshotManifest else None
 
 
 def fitting(manifest: Manifest) -> tuple[Manifest, list[str]]:

@@ -15,8 +15,9 @@ from holdfast.errors import HoldfastError, Reason
 Answer = Mapping[str, Any]
 MAX_GROUPS = 64  # of security groups; AWS allows far fewer
 _REMEDY = (
-    "check database.instance.endpoint: it may belong to somebody else, or offer another API; nothing of the answer "
-    "was used. If AWS itself answers there, use a newer release of Holdfast, or report this"
+    "check database.instance.endpoint, or of a restore target.rds.endpoint: it may belong to somebody else, or offer "
+    "another API; nothing of the answer was used. If AWS itself answers there, use a newer release of Holdfast, or "
+    "report this"
 )
 
 

@@ -87,10 +87,18 @@ class Taken:
 
 
 class Rds:
-    """One instance or cluster, seen in one region."""
+    """One instance or cluster, seen in one region: to take a snapshot of it, or to make it from one."""
 
-    def __init__(self, instance: RDSInstance, region: str, client: Any) -> None:  # noqa: ANN401 - made at run time
+    def __init__(
+        self,
+        instance: RDSInstance,
+        region: str,
+        client: Any,  # noqa: ANN401 - made at run time
+        *,
+        restores: bool = False,
+    ) -> None:
         self.region = region
+        self._restores = restores
         self.instance = instance
         self._client = client
         self.words = _WORDS[instance.kind]
@@ -166,9 +174,9 @@ class Rds:
         except ClientError as error:
             if code_of(error) in expected:
                 raise Said(code_of(error)) from error
-            raise rds_error(error, operation, self.instance, self.region) from error
+            raise rds_error(error, operation, self.instance, self.region, restores=self._restores) from error
         except BotoCoreError as error:
-            raise rds_error(error, operation, self.instance, self.region) from error
+            raise rds_error(error, operation, self.instance, self.region, restores=self._restores) from error
         except (ResponseParserError, ValueError, OverflowError) as error:  # botocore could not read it
             raise unreadable(self.who, operation, error) from error
         return answer
@@ -212,8 +220,8 @@ class Said(Exception):  # noqa: N818 - an answer that was expected, not an error
         self.code = code
 
 
-def connect(instance: RDSInstance, region: str, places: Places) -> Rds:
-    """Make the client; nothing is sent yet. Raises SecretMissing, SecretKeyMissing, SnapshotFailed.
+def connect(instance: RDSInstance, region: str, places: Places, *, restores: bool = False) -> Rds:
+    """Make the client; nothing is sent yet. Raises SecretMissing, SecretKeyMissing, SnapshotFailed or RestoreFailed.
 
     The timeouts bound what a stop has to wait for; what is throttled is tried again by botocore, with backoff, and
     then by the task.
@@ -226,9 +234,10 @@ def connect(instance: RDSInstance, region: str, places: Places) -> Rds:
             aws_access_key_id=keys.identifier, aws_secret_access_key=keys.secret, aws_session_token=keys.token,
         )  # fmt: skip
     except (BotoCoreError, ValueError) as error:
+        reason, field = Reason.SNAPSHOT_FAILED, "database.instance"
+        if restores:
+            reason, field = Reason.RESTORE_FAILED, "target.rds"
         raise HoldfastError(
-            Reason.SNAPSHOT_FAILED,
-            f"the settings of database.instance cannot be used: {error}",
-            "check database.instance.endpoint and region",
+            reason, f"the settings of {field} cannot be used: {error}", f"check {field}.endpoint and region"
         ) from error
-    return Rds(instance, region, client)
+    return Rds(instance, region, client, restores=restores)

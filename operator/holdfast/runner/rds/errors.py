@@ -17,7 +17,6 @@ _DENIED = {
 }  # fmt: skip
 _THROTTLED = {"RequestLimitExceeded", "Throttling", "ThrottlingException", "TooManyRequestsException"}
 _UNAVAILABLE = {"InternalError", "InternalFailure", "RequestTimeout", "ServiceUnavailable"}
-_RESTORING = ("RestoreDB", "CreateDBInstance")  # what a restore alone asks for
 _OTHERS = {
     "DBClusterNotFound": Reason.INSTANCE_NOT_FOUND,
     "DBInstanceNotFound": Reason.INSTANCE_NOT_FOUND,
@@ -63,6 +62,24 @@ _REMEDIES = {
 }
 
 
+# Where what is asked about is to be made, and not to be backed up.
+_OF_RESTORES = {
+    Reason.SNAPSHOT_FAILED: Reason.RESTORE_FAILED,
+    Reason.INSTANCE_NOT_FOUND: Reason.RESTORE_FAILED,
+    Reason.INSTANCE_NOT_AVAILABLE: Reason.RESTORE_FAILED,
+}
+_REMEDIES_OF_RESTORES = _REMEDIES | {
+    Reason.RDS_THROTTLED: (
+        "run fewer restores and backups at once, or ask AWS for a higher limit: AWS limits how many requests this "
+        "account may send"
+    ),
+    Reason.KMS_KEY_REFUSED: (
+        "check the key that encrypts the snapshot: it must be enabled, and the Job's identity needs kms:CreateGrant, "
+        "kms:Decrypt and kms:DescribeKey on it"
+    ),
+}
+
+
 def code_of(error: ClientError) -> str:
     """Return AWS's code, e.g. DBSnapshotNotFound, without a `Fault` at its end; of another's, no more than a code's."""
     return one_line(str(error.response.get("Error", {}).get("Code", "")), 100).removesuffix("Fault")
@@ -81,25 +98,29 @@ def classify(code: str, status: int) -> Reason:
     return Reason.SNAPSHOT_FAILED
 
 
-def rds_error(error: BotoCoreError | ClientError, operation: str, instance: RDSInstance, region: str) -> HoldfastError:
+def rds_error(
+    error: BotoCoreError | ClientError, operation: str, instance: RDSInstance, region: str, *, restores: bool
+) -> HoldfastError:
     """Make the error that a person is told: which action, on what, and what AWS said."""
     about = f"{instance.kind} {instance.identifier} in {region}"
+    remedies = _REMEDIES_OF_RESTORES if restores else _REMEDIES
     if isinstance(error, ClientError):
         action = _action(error.operation_name)
         said = one_line(str(error.response.get("Error", {}).get("Message", "")), 300)
         reason = classify(code_of(error), int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)))
-        restores = operation.startswith(_RESTORING)
-        reason = Reason.RESTORE_FAILED if restores and reason is Reason.SNAPSHOT_FAILED else reason
+        reason = _OF_RESTORES.get(reason, reason) if restores else reason
         page = f"docs/how-to/{'restore' if restores else 'snapshot'}-rds.md"
-        remedy = _REMEDIES.get(reason) or f"allow the Job's identity to call {action}; {page} has the whole IAM policy"
+        remedy = remedies.get(reason) or f"allow the Job's identity to call {action}; {page} has the whole IAM policy"
         return HoldfastError(reason, f"{about}: {action} failed: {code_of(error)}: {said}", remedy)
     said = one_line(str(error), 300)
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
-        remedy = "set database.instance.secretName, or job.serviceAccountName to a ServiceAccount with an IAM role"
+        field = "target.rds.secretName" if restores else "database.instance.secretName"
+        remedy = f"set {field}, or job.serviceAccountName to a ServiceAccount with an IAM role"
         return HoldfastError(Reason.RDS_ACCESS_DENIED, f"{about}: {_action(operation)} failed: {said}", remedy)
     passes = isinstance(error, BotoConnectionError | HTTPClientError)
-    reason = Reason.RDS_UNAVAILABLE if passes else Reason.SNAPSHOT_FAILED
-    return HoldfastError(reason, f"{about}: {_action(operation)} failed: {said}", _REMEDIES[reason])
+    failed = Reason.RESTORE_FAILED if restores else Reason.SNAPSHOT_FAILED
+    reason = Reason.RDS_UNAVAILABLE if passes else failed
+    return HoldfastError(reason, f"{about}: {_action(operation)} failed: {said}", remedies[reason])
 
 
 def _action(operation: str) -> str:

@@ -16,18 +16,19 @@ from holdfast.contract.report import RestoreReport
 from holdfast.contract.snapshot import SnapshotManifest
 from holdfast.contract.task import SnapshotRestoreTask
 from holdfast.errors import HoldfastError, Reason
-from holdfast.naming import MANIFEST_NAME
-from holdfast.runner.bucket import manifests, store
-from holdfast.runner.bucket.environments import require_masked
 from holdfast.runner.pod.context import Context
 from holdfast.runner.pod.result import Result
-from holdfast.runner.rds import targets
+from holdfast.runner.rds import source, targets
 from holdfast.runner.rds.client import Rds, connect
-from holdfast.runner.rds.snapshots import Pace, patiently, present
+from holdfast.runner.rds.snapshots import Pace, patiently
 from holdfast.runner.rds.targets import Target
 from holdfast.runner.rds.task import BUSY, READY
 
-ON_ITS_WAY = (*BUSY, "configuring-iam-database-auth", "delete-precheck", "migrating", "preparing-data-migration")
+# An instance leaves these by itself, too, while it is made.
+ON_ITS_WAY = (*BUSY, "configuring-iam-database-auth", "migrating", "preparing-data-migration")
+# It answers while RDS still fetches blocks of the snapshot, which may take days.
+USABLE = (*READY, "storage-initialization")
+_ANOTHER = "create another DatabaseRestore"
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class _Work:
     def about(self, identifier: str, kind: InstanceKind) -> Rds:
         """Return RDS, asked about what is to be made."""
         instance = self.task.instance.model_copy(update={"identifier": identifier, "kind": kind})
-        return connect(instance, self.task.instance.region, self.context.places)
+        return connect(instance, instance.region, self.context.places, restores=True)
 
     @property
     def tags(self) -> dict[str, str]:
@@ -59,67 +60,60 @@ def run(task: SnapshotRestoreTask, context: Context, pace: Pace | None = None) -
     """Have it made, or find that an earlier Pod has. Raises HoldfastError."""
     context.log.line("step", phase="validating")
     work = _Work(task, context, pace or Pace())
-    manifest = _manifest(work)
-    said, kind, name = manifest.snapshot, task.instance.kind, task.target.identifier
+    manifest, lies = source.read(task, context)
+    kind, name = task.instance.kind, task.target.identifier
     made = work.about(name, kind)
-    tags = work.tags
+    member = work.about(f"{name}-1", InstanceKind.INSTANCE)
 
     def ask() -> bool:
-        snapshot = said.arn.rpartition(":")[2]
-        return targets.restore(made, snapshot, said.engine, said.engine_version, task.target, tags)
+        taken = source.taken(task, manifest, lies, context, work.pace)
+        if kind is InstanceKind.CLUSTER and targets.is_aurora(taken.engine):
+            _require_free(work, member)  # before there is a cluster that costs money and has no instance
+        return targets.restore(made, taken, task.target, work.tags)
 
-    if patiently(context, work.pace, lambda: targets.look(made)) is None:
-        source = connect(task.instance, task.instance.region, context.places)
-        present(source, said.arn.rpartition(":")[2], task.backup_uid, context, work.pace)
     found = _made(work, made, ask)
-    if kind is InstanceKind.CLUSTER and targets.is_aurora(said.engine):
-        member = work.about(f"{name}-1", InstanceKind.INSTANCE)
-        _made(work, member, lambda: targets.add_member(member, name, said.engine, task.target, tags))
-    return _result(manifest, work, made, found)
+    if kind is InstanceKind.CLUSTER and targets.is_aurora(found.engine):
+        _made(work, member, lambda: targets.add_member(member, name, found.engine, task.target, work.tags))
+    return _result(manifest, lies.arn, work, made, found)
 
 
-def _manifest(work: _Work) -> SnapshotManifest:
-    """Read the manifest, which must be of this backup and of the snapshot that the cluster remembers."""
-    task = work.task
-    opened = store.connect(task.s3, work.context.places)
-    manifest = manifests.read(opened, task.key_prefix, task.backup_uid, SnapshotManifest)
-    if manifest is None:
-        raise store.not_found(opened, task.key_prefix + MANIFEST_NAME)
-    said = manifest.snapshot
-    if (said.arn, said.kind, said.region) != (task.snapshot_arn, task.instance.kind.value, task.instance.region):
-        raise HoldfastError(
-            Reason.MANIFEST_CONFLICT,
-            f"the manifest names the {said.kind} snapshot {said.arn}, and the DatabaseBackup {task.snapshot_arn}",
-            "find out who else writes to this bucket; nothing was restored",
-        )
-    require_masked(task.never_unmasked_of, manifest.backup.environment)
-    return manifest
+def _require_free(work: _Work, rds: Rds) -> None:
+    """Raise InstanceAlreadyExists where somebody else has one of that name."""
+    found = patiently(work.context, work.pace, lambda: targets.look(rds))
+    if found is not None:
+        _require_ours(work, rds, found)
 
 
 def _made(work: _Work, rds: Rds, ask: Callable[[], bool]) -> Target:
     """Ask for it unless it is there, and wait until it is available. Raises InstanceAlreadyExists, RestoreFailed."""
     context, pace, instance = work.context, work.pace, rds.instance
     context.log.line("step", phase="restoring", instance=instance.identifier)
-    seen = False
-    until = time.monotonic() + pace.patience  # AWS may not show at once what it has just begun
+    seen, give_up = False, None
     while True:
         found = patiently(context, pace, lambda: targets.look(rds))
         if found is None:
-            if seen or time.monotonic() >= until:
-                raise _failed(rds, "is gone: somebody deleted it", "restore again")
+            if seen:
+                raise _failed(rds, "is gone: somebody deleted it", f"find out in CloudTrail who did, then {_ANOTHER}")
+            if give_up is not None and time.monotonic() >= give_up:
+                raise _failed(
+                    rds,
+                    "was asked for, and RDS does not show it",
+                    f"look for {instance.identifier} in the console, and delete it if it is there; then {_ANOTHER}",
+                )
             patiently(context, pace, ask)
+            give_up = give_up or time.monotonic() + pace.patience  # AWS may not show at once what it has just begun
             context.log.line("asked", instance=instance.identifier, region=rds.region)
         else:
             _require_ours(work, rds, found)
             seen = True
             context.log.line("progress", phase="restoring", status=found.status, instance=instance.identifier)
-            if found.status in READY:
+            if found.status in USABLE:
                 return found
             if found.status not in ON_ITS_WAY:
                 raise _failed(
                     rds,
                     f"is {found.status}, so it will not become available by itself; it was left as it is",
-                    f"read the events of {instance.identifier} in RDS, delete it, then restore again",
+                    f"read the events of {instance.identifier} in RDS, delete it, then {_ANOTHER}",
                 )
         context.stop.wait(pace.next())
 
@@ -132,7 +126,7 @@ def _require_ours(work: _Work, rds: Rds, found: Target) -> None:
         Reason.INSTANCE_ALREADY_EXISTS,
         f"{rds.instance.kind} {rds.instance.identifier} already exists in {rds.region}, and its tags do not name this "
         "restore; it was left alone",
-        "set target.rds.identifier to a name that is free, and create another DatabaseRestore",
+        f"set target.rds.identifier to a name that is free, and {_ANOTHER}",
     )
 
 
@@ -141,11 +135,11 @@ def _failed(rds: Rds, what: str, remedy: str) -> HoldfastError:
     return HoldfastError(Reason.RESTORE_FAILED, f"{instance.kind} {instance.identifier} in {rds.region} {what}", remedy)
 
 
-def _result(manifest: SnapshotManifest, work: _Work, made: Rds, found: Target) -> Result:
+def _result(manifest: SnapshotManifest, snapshot: str, work: _Work, made: Rds, found: Target) -> Result:
     """Look once more, since the address comes late; tell what was made."""
     now = patiently(work.context, work.pace, lambda: targets.look(made)) or found
     if now.address is None or not now.port:
-        raise _failed(made, "is available, but RDS names no address of it", "read its events in RDS")
+        raise _failed(made, "is available, but RDS names no address of it", "read its events in RDS: it stays")
     if now.engine != manifest.snapshot.engine:
         raise HoldfastError(
             Reason.RESTORE_DIFFERS,
@@ -162,5 +156,5 @@ def _result(manifest: SnapshotManifest, work: _Work, made: Rds, found: Target) -
         compared=["state", "engine"],
         server_version=f"{now.engine} {now.engine_version}",
     )
-    said = f"{told.kind} {told.identifier} was made from {manifest.snapshot.arn}, at {told.address}:{told.port}"
+    said = f"{told.kind} {told.identifier} was made from {snapshot}, at {told.address}:{told.port}"
     return Result(message=said, restore=report)

@@ -83,14 +83,16 @@ def wait_until_available(rds: Rds, identifier: str, phase: str, context: Context
         context.stop.wait(pace.next())
 
 
-def present(rds: Rds, identifier: str, uid: str, context: Context, pace: Pace) -> Taken:
+def present(
+    rds: Rds, identifier: str, uid: str, context: Context, pace: Pace, then: str = "create another backup"
+) -> Taken:
     """Ask RDS about a snapshot that a manifest names. Raises BackupNotFound unless it is ours, and available."""
     taken = patiently(context, pace, lambda: rds.find(identifier))
     if taken is None or not is_of(taken, uid) or taken.status != AVAILABLE:
         raise HoldfastError(
             Reason.BACKUP_NOT_FOUND,
             f"snapshot {identifier} in {rds.region}, which the manifest names, does not exist or is not available",
-            "find out in CloudTrail who deleted the snapshot, then create another backup",
+            f"find out in CloudTrail who deleted the snapshot, then {then}",
         )
     return taken
 

@@ -11,7 +11,9 @@ from holdfast.api.rds import InstanceKind
 from holdfast.api.rds_target import RDSTarget
 from holdfast.errors import HoldfastError, Reason
 from holdfast.runner.rds.answers import Answer, Reading
-from holdfast.runner.rds.client import Rds, Said, listed
+from holdfast.runner.rds.client import Rds, Said, Taken, listed
+
+_PRIVATE: dict[str, object] = {"PubliclyAccessible": False}
 
 
 @dataclass(frozen=True)
@@ -67,21 +69,25 @@ def _endpoint(rds: Rds, found: Reading) -> tuple[str | None, int | None]:
     return within.word_if_any("Address", Word.ADDRESS), within.number("Port", 65535)
 
 
-def restore(rds: Rds, snapshot: str, engine: str, version: str, wanted: RDSTarget, tags: Mapping[str, str]) -> bool:
-    """Ask for it from the snapshot; False where one of that name exists. Raises BackupNotFound, and what AWS says."""
+def restore(rds: Rds, taken: Taken, wanted: RDSTarget, tags: Mapping[str, str]) -> bool:
+    """Ask for it from the snapshot; False where one of that name exists. Raises BackupNotFound, and what AWS says.
+
+    It gets no public address: by itself, RDS gives it one wherever its subnets have an internet gateway.
+    """
     words = rds.words
     parameters: Answer
     if rds.instance.kind is InstanceKind.CLUSTER:
         operation = "RestoreDBClusterFromSnapshot"
         parameters = {
-            "SnapshotIdentifier": snapshot, "Engine": engine, "EngineVersion": version,
+            "SnapshotIdentifier": taken.identifier, "Engine": taken.engine, "EngineVersion": taken.engine_version,
             **_given(DBClusterParameterGroupName=wanted.parameter_group),
-            **({} if is_aurora(engine) else _given(DBClusterInstanceClass=wanted.instance_class)),
+            **({} if is_aurora(taken.engine) else _given(DBClusterInstanceClass=wanted.instance_class) | _PRIVATE),
         }  # fmt: skip
     else:
         operation = "RestoreDBInstanceFromDBSnapshot"
         parameters = {
-            "DBSnapshotIdentifier": snapshot,
+            "DBSnapshotIdentifier": taken.identifier,
+            **_PRIVATE,
             **_given(DBInstanceClass=wanted.instance_class, DBParameterGroupName=wanted.parameter_group),
         }
     parameters = {
@@ -97,7 +103,7 @@ def restore(rds: Rds, snapshot: str, engine: str, version: str, wanted: RDSTarge
             return False
         raise HoldfastError(
             Reason.BACKUP_NOT_FOUND,
-            f"snapshot {snapshot} in {rds.region}, which the manifest names, does not exist any more",
+            f"snapshot {taken.identifier} in {rds.region}, which the manifest names, does not exist any more",
             "find out in CloudTrail who deleted the snapshot, then restore another backup",
         ) from said
     return True
@@ -107,7 +113,7 @@ def add_member(rds: Rds, cluster: str, engine: str, wanted: RDSTarget, tags: Map
     """Ask for the first instance of an Aurora cluster; False where one of that name exists."""
     parameters = {
         "DBInstanceIdentifier": rds.instance.identifier, "DBClusterIdentifier": cluster, "Engine": engine,
-        **_given(DBInstanceClass=wanted.instance_class), "Tags": listed({**(wanted.tags or {}), **tags}),
+        **_given(DBInstanceClass=wanted.instance_class), **_PRIVATE, "Tags": listed({**(wanted.tags or {}), **tags}),
     }  # fmt: skip
     try:
         rds.call("CreateDBInstance", parameters, "DBInstanceAlreadyExists")
@@ -121,5 +127,5 @@ def is_aurora(engine: str) -> bool:
     return engine.startswith("aurora")
 
 
-def _given(**words: str | None) -> dict[str, str]:
+def _given(**words: str | None) -> dict[str, object]:
     return {name: word for name, word in words.items() if word is not None}
