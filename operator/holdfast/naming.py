@@ -147,6 +147,16 @@ def restore_name(backup: str) -> str:
     return f"{_shortened(backup, MAX_NAME - 8)}-restore"
 
 
+def restored_instance(source: str, identifier: str, most: int) -> str:
+    """Name the instance of RDS that a backup's status proposes: `orders-20261122-084500`, of its time in UTC.
+
+    A backup's id holds its time; where another stands there, a hash of it follows. `source` is as RDS takes it.
+    """
+    found = re.match(r"backup-([0-9]{8}-[0-9]{6})(?![0-9])", identifier, re.ASCII)
+    tail = found[1] if found else hashlib.sha256(identifier.encode()).hexdigest()[:10]
+    return f"{source[: most - len(tail) - 1].rstrip('-')}-{tail}"
+
+
 def undo_name(restore: str) -> str:
     """Name the DatabaseRestore that undoes another one."""
     return f"{_shortened(restore, MAX_NAME - 5)}-undo"

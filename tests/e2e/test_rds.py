@@ -1,12 +1,14 @@
 """Snapshots by RDS on the cluster: the whole way with a stand-in for AWS, waiting and failures included."""
 
-import subprocess
+import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from tests import stack
-from tests.e2e.test_restore import restore
+from tests import stack, yaml_text
+from tests.e2e.test_restore import ROOT, restore
 from tests.e2e.world import World, backup, until
+from tests.stack.kubectl import Manifest
 from tests.stack.moto import RDS, SECRET, moto, rds_client
 from tests.stack.postgres import secret
 
@@ -27,12 +29,12 @@ def rds(world: World) -> Iterator[RDS]:
         yield client
 
 
-def a_snapshot_of(world: World, rds: RDS, name: str) -> None:
+def a_snapshot_of(world: World, rds: RDS, name: str, **facts: Any) -> None:
     """Ask for a backup of an instance of the same name."""
     rds.instance(name)
     instance = {
         "identifier": name, "region": "eu-central-1", "endpoint": f"http://aws.{world.servers}.svc:5000",
-        "secretName": SECRET,
+        "secretName": SECRET, **facts,
     }  # fmt: skip
     changes = {
         "method": "aws-rds",
@@ -59,9 +61,6 @@ def test_a_snapshot_is_waited_for_recorded_and_told(world: World, rds: RDS):
     assert world.manifest(status["location"])["snapshot"]["arn"] == snapshot["DBSnapshotArn"]
     assert len(world.keys(status["location"])) == 1
     assert status["expires"] > status["completedAt"][:10]
-    # and what to paste is a script that a shell reads
-    assert subprocess.run(["bash", "-n", "-c", status["restore"]], check=False, timeout=10).returncode == 0
-    assert "aws rds restore-db-instance-from-db-snapshot" in status["restore"]
     # and RDS is asked again, until somebody deletes it
     again = world.verify(world.backups, "rds-whole", "1")
     assert (again["phase"], again["verificationRun"]["state"]) == ("Succeeded", "Passed")
@@ -71,29 +70,59 @@ def test_a_snapshot_is_waited_for_recorded_and_told(world: World, rds: RDS):
     assert (gone["phase"], gone["failure"]["reason"]) == ("Failed", "BackupNotFound")
 
 
-def test_a_snapshot_comes_back_as_a_new_instance_whose_address_stands_in_the_status(world: World, rds: RDS):
-    # Given a good snapshot
+def from_the_page(world: World, kind: str, location: str, name: str) -> Manifest:
+    """The resource of the how-to that restores from a bucket, or from a copy, told where this account is."""
+    page = (ROOT / "docs/how-to/restore-rds.md").read_text()
+    blocks = [yaml_text.load(block) for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
+    [body] = [block for block in blocks if block["metadata"]["name"] == kind]
+    body["metadata"]["namespace"], spec = world.backups, body["spec"]
+    spec["target"]["rds"] |= {
+        "identifier": name,
+        "secretName": SECRET,
+        "endpoint": f"http://aws.{world.servers}.svc:5000",
+    }
+    if "bucket" in spec["source"]:
+        spec["source"]["bucket"] = {
+            "s3": world.policy(world.backups, name, {})["spec"]["storage"]["s3"],
+            "folder": location.removeprefix("s3://").partition("/")[2],
+        }
+        spec["target"]["environment"], spec["job"] = "staging", {}
+    else:
+        spec["source"] = {"policyRef": {"name": "rds-back"}}
+    return body
+
+
+def test_a_snapshot_comes_back_as_its_status_shows_from_its_copy_and_from_the_bucket_alone(world: World, rds: RDS):
+    # Given a good snapshot with a copy in another region
     rds.behave()
-    a_snapshot_of(world, rds, "rds-back")
-    assert world.finished(world.backups, "rds-back", 120)["phase"] == "Succeeded"
+    a_snapshot_of(world, rds, "rds-back", copyTo={"region": "eu-west-1"})
+    taken = world.finished(world.backups, "rds-back", 120)
+    assert taken["phase"] == "Succeeded", taken
 
-    # When it is restored
-    into = {"rds": {"identifier": "rds-new", "tags": {"team": "data"}}}
-    world.apply(restore(world, "rds-again", {"policyRef": {"name": "rds-back"}}, target=into))
-    status = world.restored(world.backups, "rds-again")
+    # When what its status shows is applied as it stands, and again under another name;
+    # and the how-to's own resources for the copy and for the bucket
+    shown = yaml_text.load(taken["restore"])
+    name = shown["spec"]["target"]["rds"]["identifier"]
+    over = restore(world, "rds-over", shown["spec"]["source"], target=shown["spec"]["target"])
+    far = from_the_page(world, "orders-far-away", taken["location"], "rds-far")
+    lone = from_the_page(world, "orders-from-the-bucket", taken["location"], "rds-lone")
+    world.apply(shown)
+    world.apply(over, far, lone)
+    done = {each["metadata"]["name"]: world.restored(world.backups, each["metadata"]["name"])
+            for each in (shown, over, far, lone)}  # fmt: skip
 
-    # Then a new instance is there, and the status says where
-    assert status["phase"] == "Succeeded", status
-    [made] = rds.client.describe_db_instances(DBInstanceIdentifier="rds-new")["DBInstances"]
-    assert (status["instance"]["address"], status["instance"]["arn"]) == (
-        made["Endpoint"]["Address"], made["DBInstanceArn"],
-    )  # fmt: skip
-    assert status["target"] == "RDS instance rds-new in eu-central-1"
-
-    # And another restore of that name is refused, and leaves it as it is
-    world.apply(restore(world, "rds-over", {"policyRef": {"name": "rds-back"}}, target=into))
-    over = world.restored(world.backups, "rds-over")
-    assert (over["phase"], over["failure"]["reason"]) == ("Failed", "InstanceAlreadyExists")
+    # Then new instances are there, and the status says where
+    wanted = {shown["metadata"]["name"]: (name, "eu-central-1"), far["metadata"]["name"]: ("rds-far", "eu-west-1"),
+              lone["metadata"]["name"]: ("rds-lone", "eu-central-1")}  # fmt: skip
+    for restored, (identifier, region) in wanted.items():
+        status = done[restored]
+        assert (status["phase"], status["target"]) == ("Succeeded", f"RDS instance {identifier} in {region}"), status
+        assert status["instance"]["arn"].split(":")[3::3] == [region, identifier]
+    [made] = rds.client.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"]
+    assert done[shown["metadata"]["name"]]["instance"]["address"] == made["Endpoint"]["Address"]
+    # and the one whose name was taken by then has left it alone
+    refused = done["rds-over"]
+    assert (refused["phase"], refused["failure"]["reason"]) == ("Failed", "InstanceAlreadyExists")
 
 
 def test_a_full_quota_is_a_failure_with_its_remedy(world: World, rds: RDS):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.builders import NOW, UID, a_begun_backup
+from tests.unit.test_rds import COPIED, begun
 
 from holdfast import clock
 from holdfast.api.backup import Phase
@@ -22,9 +23,14 @@ def a_document(**changes: Any) -> dict[str, Any]:
     return {**body, "status": backup.status.to_dict(), **changes}
 
 
-def run(monkeypatch: pytest.MonkeyPatch, text: str) -> int:
+def a_snapshot() -> dict[str, Any]:
+    backup = begun(phase=Phase.SUCCEEDED, snapshot=COPIED)
+    return a_document(status=backup.status.to_dict())
+
+
+def run(monkeypatch: pytest.MonkeyPatch, text: str, *arguments: str) -> int:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
-    return paste.main(["--image", IMAGE])
+    return paste.main(list(arguments or ("--image", IMAGE)))
 
 
 def test_what_kubectl_prints_becomes_what_is_pasted(monkeypatch, capsys):
@@ -34,6 +40,29 @@ def test_what_kubectl_prints_becomes_what_is_pasted(monkeypatch, capsys):
     assert IMAGE in said.out
     assert "kubectl -n shop" in said.out
     assert said.err == ""
+
+
+@pytest.mark.parametrize("region", ["eu-central-1", "eu-west-1"])
+def test_of_a_snapshot_it_is_commands_for_aws_in_the_region_that_is_asked_for(monkeypatch, capsys, region):
+    assert run(monkeypatch, json.dumps(a_snapshot()), "--region", region) == 0
+    said = capsys.readouterr()
+    assert f"aws rds restore-db-instance-from-db-snapshot --region {region} " in said.out
+    assert said.err == ""
+
+
+@pytest.mark.parametrize(
+    ("document", "arguments", "says"),
+    [
+        pytest.param(a_snapshot(), ("--region", "us-east-1"), "in eu-central-1, and a copy in eu-west-1", id="no copy"),
+        pytest.param(a_document(), ("--region", "eu-west-1"), "is a dump", id="the region of a dump"),
+        pytest.param(a_document(), ("--image=x", "--region=eu-west-1"), "is a dump", id="both"),
+    ],
+)
+def test_what_does_not_fit_how_it_was_taken_is_refused(monkeypatch, capsys, document, arguments, says):
+    assert run(monkeypatch, json.dumps(document), *arguments) == 1
+    said = capsys.readouterr()
+    assert says in said.err
+    assert said.out == ""
 
 
 @pytest.mark.parametrize(

@@ -184,6 +184,8 @@ def parameters(command):
     name = next(each for each in model.operation_names if botocore.xform_name(each, "-") == words[2])
     shape = model.operation_model(name).input_shape
     known = {f"--{botocore.xform_name(member, '-')}": member for member in shape.members}
+    assert options.pop("--no-publicly-accessible") == []
+    assert "PubliclyAccessible" in shape.members
     found = {known[option]: value for option, value in options.items() if option not in ("--region", "--endpoint-url")}
     assert set(shape.required_members) <= set(found)
     return name, {member: value if len(value) > 1 else value[0] for member, value in found.items()}
@@ -213,8 +215,37 @@ def test_a_cluster_is_restored_with_an_instance_in_it(instance_class, calls):
         "backup-1", CLUSTER.model_copy(update={"instance_class": instance_class}), None
     )
     commands = ("aws" + text.partition("\naws")[2]).split(" &&\n")
-    assert [parameters(command)[0] for command in commands if " wait " not in command] == calls
+    # Aurora's cluster is storage alone: whether it is reached from outside is its instance's matter
+    private = [command for command in commands if "--no-publicly-accessible" in command]
+    assert [parameters(command)[0] for command in private] == calls[-1:]
+    assert [command.split()[2] for command in commands if " wait " not in command] == [
+        botocore.xform_name(call, "-") for call in calls
+    ]
     assert sum(" wait db-cluster-available " in command for command in commands) == 1
+
+
+COPIED = SNAPSHOT.model_copy(
+    update={
+        "copy_in": SnapshotInRegion(arn=SNAPSHOT.arn.replace("central", "west"), region="eu-west-1", kms_key_id=None)
+    }
+)
+
+
+def test_a_copy_is_restored_in_its_own_region_and_into_a_network_of_that_region(tmp_path):
+    text = restore_snapshot.restore_command("backup-1", COPIED, None, elsewhere=True)
+    assert "eu-central-1" not in text
+    network = {"SUBNET_GROUP": "west group", "SECURITY_GROUPS": "sg-7 sg-8"}
+    done = Room(tmp_path).paste(text, variables={"NEW_INSTANCE": "new"} | network)
+    assert (done.code, done.strangers) == (0, [])
+    made = done.calls[0]
+    assert made[made.index("--region") + 1] == "eu-west-1"
+    assert made[made.index("--db-subnet-group-name") + 1] == "west group"
+    assert made[made.index("--vpc-security-group-ids") + 1 :][:2] == ["sg-7", "sg-8"]
+    for missing in network:
+        (tmp_path / missing).mkdir()
+        done = Room(tmp_path / missing).paste(text, variables={"NEW_INSTANCE": "new"} | network | {missing: ""})
+        assert f"{missing}: set it to" in done.said
+        assert done.calls == []
 
 
 def test_the_paste_does_nothing_before_a_name_is_given(tmp_path):

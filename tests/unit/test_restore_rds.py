@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+import yaml
 from tests.builders import NOW, a_failure, ago, policy_dict
 from tests.restoring import World
 
@@ -11,7 +12,7 @@ from holdfast.contract.report import BackupReport, Report, RestoreReport
 from holdfast.contract.snapshot import Snapshot, SnapshotInRegion
 from holdfast.contract.task import RestoreTask, SnapshotRestoreTask, SnapshotTask, Task
 from holdfast.errors import Reason
-from holdfast.kube.kinds import JOBS, POLICIES
+from holdfast.kube.kinds import BACKUPS, JOBS, POLICIES
 
 NEW = {"identifier": "Orders-Restored"}
 INTO = {"source": {"backupRef": {"name": "first"}}, "target": {"rds": NEW}}
@@ -206,6 +207,18 @@ async def test_a_snapshot_of_production_is_asked_about(environment: str | None, 
     status = await world.status()
     assert status["phase"] == "AwaitingConfirmation"
     assert '"confirm":"Orders-Restored"' in status["message"]
+
+
+async def test_what_a_backups_status_shows_restores_it_when_it_is_applied():
+    world = await a_snapshot()
+    shown = yaml.safe_load((await world.cluster.get(BACKUPS, "shop", "first"))["status"]["restore"])
+    name = shown["spec"]["target"]["rds"]["identifier"]
+    world.made = MADE | {"identifier": name, "arn": MADE["arn"].replace("orders-restored", name)}
+    world.put(shown["metadata"]["name"], **shown["spec"])
+
+    status = await world.until_the_end("first-restore")
+
+    assert (status["phase"], status["target"]) == ("Succeeded", "RDS instance orders-20261122-084500 in eu-central-1")
 
 
 WEST = {"region": "eu-west-1", "subnetGroup": "west", "securityGroups": ["sg-7"]}

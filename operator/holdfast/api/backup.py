@@ -458,8 +458,8 @@ class DatabaseBackupStatus(StatusModel):
     restore: str | None = Field(
         None,
         max_length=MAX_COMMANDS,
-        description="How to restore this backup: the YAML of a DatabaseRestore to apply. For a snapshot: commands to "
-        "paste into a shell.",
+        description="How to restore this backup: the YAML of a DatabaseRestore to apply. Its comments say what you may "
+        "change, and what you must set first.",
     )
     resolved: BackupPolicySpec | None = Field(
         None,

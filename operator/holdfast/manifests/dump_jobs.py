@@ -77,4 +77,4 @@ class DumpJobs:
 
     def way_back(self) -> str:
         """Write the resource that restores it."""
-        return restore_resource.resource(self.owner, self.begun.backup_id)
+        return restore_resource.of_dump(self.owner, self.begun.backup_id)

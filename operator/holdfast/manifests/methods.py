@@ -51,7 +51,7 @@ class Method(Protocol):
         """Say which backups to delete from the store that this one is in, and which are to stay there."""
 
     def way_back(self) -> str:
-        """Write what gets it back: a resource to apply, or commands to paste into a shell."""
+        """Write what gets it back: a DatabaseRestore to apply."""
 
 
 METHODS: Mapping[policy.Method, Callable[[Owner, Begun], Method]] = {

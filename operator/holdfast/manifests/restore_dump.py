@@ -1,4 +1,4 @@
-"""What `status.restore` says of a dump: shell commands that restore the backup when they are pasted, as they stand.
+"""What restores a dump where there is no operator: shell commands, to paste as they stand (process/paste.py).
 
 They make a Job of the runner that fetches the artifact, compares its checksum, and feeds it into an empty database;
 then they follow that Job to its end (restore_script.py). The Job's manifest is JSON in an unquoted here-document,

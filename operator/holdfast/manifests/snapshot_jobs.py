@@ -14,7 +14,7 @@ from holdfast.contract.task import (
     SnapshotTask,
     SnapshotVerifyTask,
 )
-from holdfast.manifests import restore_snapshot, tasks
+from holdfast.manifests import restore_resource, tasks
 from holdfast.manifests.jobs import Owner
 
 
@@ -75,6 +75,5 @@ class SnapshotJobs:
         )
 
     def way_back(self) -> str:
-        """Write commands of AWS's own client."""
-        instance = self.begun.resolved.database.instance
-        return restore_snapshot.restore_command(self.begun.backup_id, self.begun.status.snapshot, instance)
+        """Write a DatabaseRestore to apply."""
+        return restore_resource.of_snapshot(self.owner, self.begun)
