@@ -13,6 +13,7 @@ from tests.unit.test_runner_rds import (  # noqa: F401 - the fixture
     PREFIX,
     QUICK,
     S3,
+    TAGS,
     THERE,
     UID,
     Pod,
@@ -275,6 +276,83 @@ def test_a_manifest_that_somebody_changed_makes_rds_do_nothing(
     assert error.reason is reason
     assert says in error.message
     assert aws.operations("Restore", "Create") == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "known"),
+    [
+        pytest.param({}, {"snapshot_arn": ARN + "x"}, id="another ARN than the resource remembers"),
+        pytest.param({"kind": "cluster"}, {}, id="another kind"),
+        pytest.param({"region": THERE}, {}, id="nothing in the region of the resource"),
+    ],
+)
+def test_a_manifest_that_is_not_as_the_resource_remembers_makes_rds_do_nothing(
+    pod: Pod,  # noqa: F811
+    aws: FakeRDS,
+    changes: Any,
+    known: Any,
+):
+    rewritten(pod, **changes)
+    error = fails(pod, **known)
+    assert error.reason is Reason.MANIFEST_CONFLICT
+    assert error.message.endswith(f"and the DatabaseBackup {known.get('snapshot_arn', ARN)}")
+    assert aws.calls == []
+
+
+def test_a_snapshot_of_a_cluster_is_named_as_rds_names_those(pod: Pod, aws: FakeRDS):  # noqa: F811
+    arn = ARN.replace(":snapshot:", ":cluster-snapshot:")
+    rewritten(pod, kind="cluster", arn=arn)
+    aws.says["DescribeDBClusters"] = lambda _: "DBClusterNotFound"
+    aws.says["DescribeDBClusterSnapshots"] = lambda _: "DBClusterSnapshotNotFound"
+    cluster = RDSInstance(identifier="new", kind="cluster", region=HERE)
+    error = fails(pod, instance=cluster, snapshot_arn=arn)
+    assert error.reason is Reason.BACKUP_NOT_FOUND  # so it has got as far as asking for it
+    assert error.remedy.endswith("then restore another backup")
+
+
+def test_a_snapshot_that_the_resource_remembers_needs_no_folder_in_its_tags(pod: Pod, aws: FakeRDS):  # noqa: F811
+    aws.snapshots[HERE, NAME]["TagList"] = TAGS
+    assert run(pod).restore.instance.identifier == "new"
+
+
+def test_a_folder_without_a_manifest_is_no_backup(pod: Pod, aws: FakeRDS):  # noqa: F811
+    del pod.s3.objects[MANIFEST]
+    error = fails(pod, **ALONE)
+    assert (error.reason, MANIFEST in error.message) == (Reason.BACKUP_NOT_FOUND, True)
+    assert aws.calls == []
+
+
+def test_the_environment_in_the_manifest_is_asked_for(pod: Pod, aws: FakeRDS):  # noqa: F811
+    assert fails(pod, **ALONE, never_unmasked_of=["production"]).reason is Reason.MASKING_MISSING
+    assert aws.calls == []
+
+
+def test_a_right_to_look_at_snapshots_that_is_missing_is_told_with_the_page_of_restores(
+    pod: Pod,  # noqa: F811
+    aws: FakeRDS,
+):
+    aws.says["DescribeDBSnapshots"] = lambda _: "AccessDenied"
+    assert "rds:DescribeDBSnapshots; docs/how-to/restore-rds.md" in fails(pod).remedy
+
+
+@pytest.mark.parametrize("missing", [["namespace"], ["policy"], ["policy", "backup"], ["backup-id"]], ids=str)
+def test_a_snapshot_without_one_of_the_tags_is_of_no_folder(
+    pod: Pod,  # noqa: F811
+    aws: FakeRDS,
+    missing: list[str],
+):
+    kept, gone = aws.snapshots[HERE, NAME], [f"holdfast.dev/{name}" for name in missing]
+    kept["TagList"] = [tag for tag in kept["TagList"] if tag["Key"] not in gone]
+    error = fails(pod, **ALONE)
+    assert (error.reason, "as its tags say" in error.message) == (Reason.MANIFEST_CONFLICT, True)
+    assert aws.operations("Restore") == []
+
+
+def test_a_backup_without_a_policy_lies_in_a_folder_of_its_own_name(pod: Pod, aws: FakeRDS):  # noqa: F811
+    kept = aws.snapshots[HERE, NAME]
+    kept["TagList"] = [tag for tag in kept["TagList"] if tag["Key"] != "holdfast.dev/policy"]
+    pod.s3.objects[f"shop/orders-1/{ID}/manifest.json"] = pod.s3.objects[MANIFEST]
+    assert run(pod, **ALONE, key_prefix=f"shop/orders-1/{ID}/").restore.instance.identifier == "new"
 
 
 @pytest.mark.parametrize("namespace", ["payroll", ""])
