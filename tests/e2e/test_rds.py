@@ -95,6 +95,8 @@ def from_the_page(world: World, kind: str, location: str, name: str) -> Manifest
 def test_a_snapshot_comes_back_as_its_status_shows_from_its_copy_and_from_the_bucket_alone(world: World, rds: RDS):
     # Given a good snapshot with a copy in another region
     rds.behave()
+    for region in ("eu-central-1", "eu-west-1"):
+        rds.subnet_group(region, "shop")  # as the how-to has it
     a_snapshot_of(world, rds, "rds-back", copyTo={"region": "eu-west-1"})
     taken = world.finished(world.backups, "rds-back", 120)
     assert taken["phase"] == "Succeeded", taken

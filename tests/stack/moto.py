@@ -43,11 +43,21 @@ class RDS:
     """The account, seen from this machine."""
 
     def __init__(self, url: str) -> None:
+        self.url = url
+        self.client: Any = self._client("rds", "eu-central-1")
+
+    def _client(self, service: str, region: str) -> Any:
         import botocore.session
 
-        self.url = url
-        self.client: Any = botocore.session.Session().create_client(
-            "rds", region_name="eu-central-1", endpoint_url=url, aws_access_key_id="test", aws_secret_access_key="test"
+        return botocore.session.Session().create_client(
+            service, region_name=region, endpoint_url=self.url, aws_access_key_id="test", aws_secret_access_key="test"
+        )
+
+    def subnet_group(self, region: str, name: str) -> None:
+        """Make one of the subnets that every account has."""
+        subnets = self._client("ec2", region).describe_subnets()["Subnets"]
+        self._client("rds", region).create_db_subnet_group(
+            DBSubnetGroupName=name, DBSubnetGroupDescription=name, SubnetIds=[each["SubnetId"] for each in subnets]
         )
 
     def behave(self, *rules: dict[str, Any]) -> None:

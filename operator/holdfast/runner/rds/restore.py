@@ -26,7 +26,7 @@ from holdfast.runner.rds.task import BUSY, READY
 
 # An instance leaves these by itself, too, while it is made.
 ON_ITS_WAY = (*BUSY, "configuring-iam-database-auth", "migrating", "preparing-data-migration")
-# It answers while RDS still fetches blocks of the snapshot, which may take days.
+# It answers while RDS still fetches blocks of the snapshot, which may take hours.
 USABLE = (*READY, "storage-initialization")
 _ANOTHER = "create another DatabaseRestore"
 
