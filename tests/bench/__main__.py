@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.bench import cluster, due, dump, lives, mysql, operator, planning, restore, sweep
+from tests.bench import cluster, due, dump, lives, mysql, operator, planning, restore, restore_mysql, sweep
 from tests.bench.figures import LATEST, Figure, show, write
 
 
@@ -20,6 +20,8 @@ PARTS = {
     "own": own,
     "memory": dump.memory,
     "restore": restore.measure,
+    "restore-mysql": restore_mysql.mysql,
+    "restore-mariadb": restore_mysql.mariadb,
     "switch": restore.switch,
     "cluster": cluster.measure,
     "plan": planning.measure,

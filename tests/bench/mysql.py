@@ -80,13 +80,13 @@ def own(_only: Sequence[str]) -> list[Figure]:
     """Measure the processor time of Holdfast's own process, for MySQL and for MariaDB."""
     figures: list[Figure] = []
     for family in (MYSQL, MARIADB):
-        with _filled(family) as (_, server, shell):
-            figures += shell.own(family.engine, _bare(server))
+        with filled(family) as (_, server, shell):
+            figures += shell.own(family.engine, bare_dump(server))
     return figures
 
 
 @contextmanager
-def _filled(family: Family) -> Iterator[tuple[World, MySQLServer, Shell]]:
+def filled(family: Family) -> Iterator[tuple[World, MySQLServer, Shell]]:
     """A server with the sample, and the tools beside it."""
     with a_world() as world:
         name = f"{world.network}-{family.engine}"
@@ -101,7 +101,7 @@ def _filled(family: Family) -> Iterator[tuple[World, MySQLServer, Shell]]:
 
 
 def _measure(family: Family, only: Sequence[str]) -> list[Figure]:
-    with _filled(family) as (world, server, shell):
+    with filled(family) as (world, server, shell):
         ours = Ours(world, family.dump)
         times = in_turn(_candidates(ours, shell, server), only)
     bare, *others = [name for name in times if "Holdfast" not in name] or [""]
@@ -125,7 +125,7 @@ def _fill(server: MySQLServer) -> None:
     wait_for(lambda: int(server.sql(_DIRTY.format(schema))) < 100, "the server to have written its pages", 180)
 
 
-def _bare(server: MySQLServer) -> str:
+def bare_dump(server: MySQLServer) -> str:
     """Return the dump tool's command, with the flags that our runner gives it; the connection is in the clear."""
     flavour = FLAVOURS[Engine(server.family.engine)]
     command = [
@@ -137,7 +137,7 @@ def _bare(server: MySQLServer) -> str:
 
 
 def _candidates(ours: Ours, shell: Shell, server: MySQLServer) -> dict[str, Callable[[], float]]:
-    aws, target, family, bare = shell.aws, shell.target, server.family, _bare(server)
+    aws, target, family, bare = shell.aws, shell.target, server.family, bare_dump(server)
 
     def holdfast(algorithm: str) -> Callable[[], float]:
         def task() -> BackupTask:

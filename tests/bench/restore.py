@@ -60,8 +60,7 @@ def _candidates(
             )
             # what is staged lies in memory here, which counts towards the container's limit
             done = world.pod(task, patience=DEADLINE, memory=f"{_SCRATCH + 1}g", scratch=f"{_SCRATCH}g").run()
-            _came(done)
-            peaks.append(next(int(line["peakMemoryBytes"]) for line in done.lines if line["event"] == "ended"))
+            peaks.append(restored(done))
             return seconds_of(done)
 
         return _into_a_new_one(world, once)
@@ -139,6 +138,12 @@ def _backed_up(world: World, task: BackupTask, **pod: Any) -> BackupTask:
 
 def _run(world: World, task: Task, **pod: Any) -> Result:
     return world.pod(task, patience=DEADLINE, memory="512m", **pod).run()
+
+
+def restored(result: Result) -> int:
+    """See that a restore has succeeded; return the peak of its memory, bytes."""
+    _came(result)
+    return next(int(line["peakMemoryBytes"]) for line in result.lines if line["event"] == "ended")
 
 
 def _came(result: Result) -> RestoreReport:
