@@ -51,7 +51,7 @@ def _measure(family: Family, only: Sequence[str]) -> list[Figure]:
 def _client(server: MySQLServer) -> str:
     flavour = FLAVOURS[Engine(server.family.engine)]
     command = [flavour.client, "--defaults-file=/tmp/restorer.cnf", f"--host={server.name}"]
-    return shlex.join([*command, *flavour.tls[TLSMode.DISABLE], "--default-character-set=utf8mb4"])
+    return shlex.join([*command, *flavour.tls[TLSMode.DISABLE], *flavour.connects, "--default-character-set=utf8mb4"])
 
 
 def _ours(world: World, server: MySQLServer, of: BackupTask, peaks: list[int]) -> float:
