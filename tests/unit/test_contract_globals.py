@@ -37,8 +37,12 @@ def test_a_right_of_which_nothing_is_said_is_given_to_everybody_as_it_is_and_not
 
 
 def test_only_what_does_not_go_without_saying_is_written():
-    there = Globals.model_validate(LEAST | {"roles": [{"name": "reader", "createDB": True, "bypassRLS": True}]})
-    assert json.loads(there.to_json())["roles"] == [{"name": "reader", "createDB": True, "bypassRLS": True}]
+    said = {
+        "roles": [{"name": "reader", "createDB": True, "bypassRLS": True}],
+        "defaults": [DEFAULTS | {"schema": "public"}, DEFAULTS],
+    }
+    there = Globals.model_validate(LEAST | said)
+    assert json.loads(there.to_json()) == LEAST | said
     assert Globals.parse(there.to_json()) == there
 
 

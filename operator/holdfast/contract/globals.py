@@ -144,5 +144,5 @@ class Globals(ManifestDocument):
 
     def to_json(self) -> bytes:
         """Write it for the bucket, without what goes without saying: there may be many thousand objects."""
-        said = self.model_dump_json(by_alias=True, exclude_none=True, exclude_defaults=True)
+        said = self.model_dump_json(by_alias=True, exclude_defaults=True)
         return texts.visible(said).encode()
