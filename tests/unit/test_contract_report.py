@@ -17,6 +17,7 @@ from holdfast.contract.report import (
     DeleteReport,
     EarlierReport,
     FailureReport,
+    ImpactReport,
     MigrationsReport,
     NotDeletedReport,
     Outcome,
@@ -215,8 +216,20 @@ def test_every_text_that_repeats_what_others_said_can_be_reworded_and_no_other()
 
 
 def test_a_text_that_is_not_there_is_not_made_up():
-    now = a_report(restore=RestoreReport(server_version="17.4")).reworded(lambda text: f"<{text}>")
-    assert (now.restore.server_version, now.restore.tool_version) == ("<17.4>", None)
+    for said, told in (
+        ({"server_version": "17.4"}, ("<17.4>", None)),
+        ({"tool_version": "17.5"}, (None, "<17.5>")),
+    ):
+        now = a_report(restore=RestoreReport(**said)).reworded(lambda text: f"<{text}>")
+        assert (now.restore.server_version, now.restore.tool_version) == told
+
+
+def test_of_differences_and_of_migrations_undone_a_report_has_so_many_and_no_more():
+    told = json.loads(a_report(failure=a_failure(), impact=ImpactReport(present=True)).to_bytes())
+    for part, field, most in (("failure", "differences", 16), ("impact", "undone", 8)):
+        for number in (most, most + 1):
+            body = told | {part: told[part] | {field: ["x"] * number}}
+            assert (report.parse(json.dumps(body)) is not None) is (number == most), part
 
 
 def test_why_backups_were_not_deleted_can_be_reworded_and_which_they_are_stays():

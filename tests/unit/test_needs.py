@@ -1,6 +1,9 @@
 """What a dump does not hold: bounded wherever it is kept, and told in sentences that say what to run first."""
 
+import json
+
 import pytest
+from pydantic import ValidationError
 from tests.builders import a_success
 from tests.unit.test_contract_report import a_report
 
@@ -93,6 +96,20 @@ def test_what_is_too_long_to_be_used_is_left_out_rather_than_cut(value, run):
     need = a_need(value=value, run=run)
     assert need.run is None
     assert need.value in (None, value[: needs.MAX_VALUE])
+
+
+def test_what_is_as_long_as_may_be_is_kept_and_a_longer_name_is_cut():
+    need = a_need(name="n" * 513, value="v" * 2048, run="r" * 8192)
+    assert (need.name, need.value, need.run) == ("n" * 512, "v" * 2048, "r" * 8192)
+    assert len(needs.sentence(need)) == 300
+
+
+def test_reading_needs_ends_at_the_first_that_is_wrong_however_many_there_are():
+    from tests.unit.test_contract_manifest import FIRST
+
+    with pytest.raises(ValidationError) as refused:
+        Manifest.model_validate(json.loads(FIRST) | {"needs": [7] * 1000})
+    assert refused.value.error_count() == 1
 
 
 def test_a_manifest_lists_a_bounded_number_and_says_so():

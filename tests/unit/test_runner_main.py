@@ -325,6 +325,7 @@ def test_no_other_error_of_the_system_is_called_a_full_disk(context, error):
 
 def test_the_report_goes_out_before_the_kubelet_kills():
     assert 0 < supervise.ENDING_SECONDS < GRACE_SECONDS
+    assert GRACE_SECONDS == 30  # as Kubernetes gives by itself: whoever drains a node counts on that
 
 
 def test_work_that_does_not_end_is_left_behind_and_called_unclean(context, monkeypatch):
