@@ -165,4 +165,4 @@ def remove_abandoned() -> None:
         for name in docker(kind, "ls", *options, "--format", column).split():
             found = re.match(r"holdfast-it-(\d+)(-|$)", name)
             if found and not Path(f"/proc/{found[1]}").exists():
-                docker(kind, "rm", *(["--force"] if kind == "container" else []), name)
+                docker(kind, "rm", *(["--force"] if kind == "container" else []), name, check=False)  # others do, too
