@@ -590,7 +590,7 @@ def a_server(**changes):
 def validated(places, monkeypatch):
     def run(*, read=(None, []), wanted=None, **changes):
         monkeypatch.setattr(servers, "inspect", lambda *_: a_server(**changes))
-        monkeypatch.setattr(accounts, "read", lambda *_: read)
+        monkeypatch.setattr(accounts, "read", lambda *_, asked_for: (read[0], [*read[1], *["asked for"] * asked_for]))
         monkeypatch.setattr(source, "version", lambda _name: "9.7.4-2")
         put(places.database_secret, username="u", password="p")
         found = source.MySQL(a_database(), Context(places, Stop(), Log(), "pod", NOW), source.Overrides())
@@ -607,9 +607,9 @@ def test_a_valid_database_is_ready_without_a_warning(validated):
 
 def test_accounts_and_grants_are_read_unless_the_policy_leaves_them_out(validated):
     beside = Globals(version=1, engine="mysql", database="shop")
-    for wanted in (None, True):
+    for wanted, more in ((None, []), (True, ["asked for"])):
         found, ready = validated(read=(beside, ["of accounts"]), wanted=wanted)
-        assert (ready.globals, found.warnings) == (beside, ["of accounts"])
+        assert (ready.globals, found.warnings) == (beside, ["of accounts", *more])
     found, ready = validated(read=(beside, ["of accounts"]), wanted=False)
     assert (ready.globals, found.warnings) == (None, [])
 

@@ -182,7 +182,7 @@ def answers(monkeypatch):
 
 def test_no_column_with_a_password_or_its_hash_is_ever_asked_for(answers):
     _, asked = answers
-    assert accounts.read(TARGET, Stop())[1] == []
+    assert accounts.read(TARGET, Stop(), asked_for=True)[1] == []
     assert "if(Super_priv = 'Y', 'SUPER', null)" in asked[1]
     assert "if(Grant_priv = 'Y', 'GRANT OPTION', null)" in asked[1]
     assert "account_locked" in asked[1]
@@ -190,11 +190,12 @@ def test_no_column_with_a_password_or_its_hash_is_ever_asked_for(answers):
     assert "*" not in asked[1]
 
 
-def test_what_the_user_may_not_read_is_a_warning_with_the_statement(answers):
+def test_what_the_user_may_not_read_is_a_warning_with_the_statement_where_it_was_asked_for(answers):
     columns, _ = answers
     del columns["procs_priv"]
     columns["user"].remove("Host")
-    found, (warning,) = accounts.read(TARGET, Stop())
+    assert accounts.read(TARGET, Stop(), asked_for=False) == (None, [])
+    found, (warning,) = accounts.read(TARGET, Stop(), asked_for=True)
     assert found is None
     assert warning.startswith("accounts and grants are not backed up: the user has no right to read mysql.procs_priv, ")
     assert "GRANT SELECT ON mysql.procs_priv TO the_user@`%`;" in warning
@@ -206,7 +207,7 @@ def test_what_the_server_does_not_answer_is_a_warning(monkeypatch):
         raise ValueError("ERROR 3024 (HY000): Query execution was interrupted")
 
     monkeypatch.setattr(server, "look", look)
-    assert accounts.read(TARGET, Stop())[1] == [
+    assert accounts.read(TARGET, Stop(), asked_for=False)[1] == [
         "accounts and grants are not backed up: ERROR 3024 (HY000): Query execution was interrupted"
     ]
     assert accounts.given_on_routines(TARGET, Stop()) is None

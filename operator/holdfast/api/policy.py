@@ -130,8 +130,8 @@ class Dump(SpecModel):
     globals: bool | None = Field(
         None,
         description="Whether to back up, beside the dump, the roles or accounts that the database refers to (without "
-        "passwords), and the owners and grants of its objects. Not for engine sqlite. Default: true, except for "
-        "sqlite; if the backup's user may not read them, a warning says so.",
+        "passwords), and the owners and grants of its objects. Not for engine sqlite. Default: wherever the "
+        "backup's user may read them. If true is set and the user may not, each backup has a warning.",
     )
 
 

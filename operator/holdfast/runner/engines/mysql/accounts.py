@@ -72,13 +72,22 @@ class UnreadableError(Exception):
     """What the user may not read, with the statement that mends it."""
 
 
-def read(target: Target, stop: Stop) -> tuple[Globals | None, list[str]]:
-    """Return what there is, or a warning why it is not known."""
+def read(target: Target, stop: Stop, *, asked_for: bool) -> tuple[Globals | None, list[str]]:
+    """Return what there is, or a warning why it is not known.
+
+    A user may have no right to read it: most have none. That is worth a warning only where the policy asks for it.
+    """
     try:
         found = look(target, stop)
-    except (UnreadableError, ValueError) as error:
-        return None, [one_line(f"accounts and grants are not backed up: {error}", 1000)]
+    except UnreadableError as error:
+        return None, [_not_backed_up(error)] if asked_for else []
+    except ValueError as error:
+        return None, [_not_backed_up(error)]
     return found.globals, found.warnings
+
+
+def _not_backed_up(error: Exception) -> str:
+    return one_line(f"accounts and grants are not backed up: {error}", 1000)
 
 
 def look(target: Target, stop: Stop) -> Found:

@@ -99,8 +99,10 @@ class MySQL:
         self.warnings += warnings
         histories, warnings = history.read(self._target, found.histories, self._context.stop)
         self.warnings += warnings
-        beside, warnings = accounts.read(self._target, self._context.stop) if with_globals is not False else (None, [])
-        self.warnings += warnings
+        beside = None
+        if with_globals is not False:
+            beside, warnings = accounts.read(self._target, self._context.stop, asked_for=with_globals is True)
+            self.warnings += warnings
         return Ready(
             host=self._target.host,
             database=self._target.database,
