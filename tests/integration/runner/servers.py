@@ -34,7 +34,7 @@ class Postgres:
     ) -> None:  # fmt: skip
         """`options` are further ones of `docker run`, `settings` of the server."""
         self.name = name
-        self._asking: psycopg.Connection[tuple[Any, ...]] | None = None
+        self._port = 0  # not known yet
         mounts = ["--volume", f"{tls}:/tls:ro"] if tls else []
         docker(
             "run", "--detach", "--name", name, "--network", network, "--network-alias", name, *mounts, *options,
@@ -55,13 +55,17 @@ class Postgres:
         return True
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
-        """Ask as the superuser from here, where a test asks again and again: by a connection that stays."""
-        if self._asking is None or self._asking.closed:
-            self._asking = psycopg.connect(
-                host="127.0.0.1", port=published_port(self.name, 5432), user="postgres", password=SUPERUSERS,
-                dbname="postgres", application_name="asks", autocommit=True, connect_timeout=5,
-            )  # fmt: skip
-        return self._asking.execute(query.encode()).fetchall()
+        """Ask as the superuser from here, where a test asks again and again: no docker exec for each question."""
+        try:
+            self._port = self._port or published_port(self.name, 5432)
+            with psycopg.connect(
+                host="127.0.0.1", port=self._port, user="postgres", password=SUPERUSERS, dbname="postgres",
+                application_name="asks", autocommit=True, connect_timeout=5,
+            ) as connection:  # fmt: skip
+                return connection.execute(query.encode()).fetchall()
+        except psycopg.OperationalError:
+            self._port = 0  # it gets another one when it is started again
+            raise
 
     def shell(self, script: str) -> str:
         """Run a shell script in its container."""
@@ -105,8 +109,6 @@ class Postgres:
         unpause(self.name)
 
     def remove(self) -> None:
-        if self._asking is not None:
-            self._asking.close()
         remove(self.name)
 
 
