@@ -62,6 +62,16 @@ def test_the_longest_text_of_the_worst_character_fits(character):
     assert report.parse(written.decode()) is not None
 
 
+def test_of_many_long_differences_the_first_are_told_and_none_where_there_is_no_room():
+    failure = a_failure().model_copy(update={"differences": ["table a: " + "x" * 391] * 16})
+    read = report.parse(a_report(failure=failure).to_bytes().decode())
+    assert [len(each) for each in read.failure.differences] == [300] * 5
+    worst = a_failure("\u202e" * 6000, "\u202e" * 6000)
+    failure = worst.model_copy(update={"differences": ["\u202e" * 2000] * 16})
+    read = report.parse(a_report(failure=failure).to_bytes().decode())
+    assert (read.failure.differences, 60 < len(read.failure.message) <= 120) == ([], True)
+
+
 def test_the_facts_of_a_backup_are_never_shortened():
     backup = BackupReport(
         backup_id="backup-20261122-084500", artifact_key="k" * 1024, size_bytes=1, uncompressed_bytes=2,
