@@ -1,0 +1,136 @@
+"""What a restore is fixed to be: into which database, under which names; and what cannot be is refused by name."""
+
+from typing import Any
+
+import pytest
+from tests.builders import NOW, a_policy, a_sqlite_policy, an_rds_policy, policy_dict, settings
+
+from holdfast.api.database import Database
+from holdfast.api.policy import BackupPolicySpec
+from holdfast.api.restore import DatabaseRestoreSpec
+from holdfast.api.restore_status import DatabaseRestoreStatus, Removal, Replaced, ResolvedRestore
+from holdfast.api.restoring import RestoreMode
+from holdfast.decide.resolve import resolve
+from holdfast.decide.restore import fixing
+from holdfast.decide.restore.fixing import names, of_former
+from holdfast.decide.restore.observation import Former, Observation, RestoreView
+from holdfast.decide.restore.target import in_words, target_of
+from holdfast.errors import HoldfastError, Reason
+
+UID = "uid-of-the-restore"
+POSTGRES = resolve(a_policy(), settings())
+FILE = resolve(a_sqlite_policy(), settings())
+
+
+def seen(target: dict[str, Any] | None = None, policy: BackupPolicySpec | None = None, **spec: Any) -> Observation:
+    body = {"source": {"backupRef": {"name": "first"}}} | ({"target": target} if target else {}) | spec
+    read = DatabaseRestoreSpec.model_validate(body)
+    view = RestoreView("shop", "back", UID, 1, NOW, False, read, DatabaseRestoreStatus())
+    return Observation(view, target_policy=policy)
+
+
+REFUSED: dict[str, tuple[Observation, BackupPolicySpec, Reason, str]] = {
+    "a policy that is not there": (
+        seen({"policyRef": {"name": "staging"}}), POSTGRES, Reason.SOURCE_NOT_FOUND,
+        "the target's BackupPolicy staging does not exist in this namespace",
+    ),
+    "a policy of an RDS instance": (
+        seen({"policyRef": {"name": "staging"}}, an_rds_policy()), POSTGRES, Reason.INVALID_SPEC,
+        "the target is an instance of RDS",
+    ),
+    "another name for a file": (
+        seen({"databaseName": "other"}), FILE, Reason.INVALID_SPEC,
+        "target.databaseName names a database on a server, and an SQLite database is a file",
+    ),
+    "a name of more than 63 bytes for PostgreSQL": (
+        seen({"databaseName": "ü" * 32}), POSTGRES, Reason.INVALID_SPEC,
+        "the name of a PostgreSQL database has at most 63 bytes",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("o", "source", "reason", "message"), REFUSED.values(), ids=REFUSED.keys())
+def test_as_target_is_refused(o: Observation, source: BackupPolicySpec, reason: Reason, message: str):
+    with pytest.raises(HoldfastError) as refused:
+        target_of(o, source, settings())
+    assert (refused.value.reason, refused.value.message) == (reason, message)
+    assert "create another DatabaseRestore" in refused.value.remedy
+
+
+def test_a_name_of_63_bytes_is_taken_and_all_else_stays():
+    target = target_of(seen({"databaseName": "ü" * 31 + "a"}), POSTGRES, settings())
+    assert target.database == POSTGRES.database.model_copy(update={"name": "ü" * 31 + "a"})
+    assert (target.job, target.storage) == (POSTGRES.job, POSTGRES.storage)
+
+
+def a_server(**connection: Any) -> Database:
+    return a_policy(database=policy_dict()["database"] | {"connection": {"secretName": "db"} | connection}).database
+
+
+@pytest.mark.parametrize(
+    ("database", "words"),
+    [
+        pytest.param(a_server(host="db"), "orders on db:5432", id="a server"),
+        pytest.param(a_server(host="db", port=6432), "orders on db:6432", id="a server with a port"),
+        pytest.param(a_server(), "orders on the server in Secret db", id="one that the Secret names"),
+        pytest.param(FILE.database, "data/app.db on claim app-data", id="a file"),
+    ],
+)
+def test_a_target_is_told_in_few_words(database: Database, words: str):
+    assert in_words(database) == words
+
+
+@pytest.mark.parametrize(
+    ("path", "folder"), [("orders.db", ""), ("data/shop/orders.db", "data/shop/")], ids=["at the root", "in a folder"]
+)
+def test_what_lies_beside_a_file_lies_in_its_folder(path: str, folder: str):
+    assert FILE.database.volume is not None
+    volume = FILE.database.volume.model_copy(update={"path": path})
+    fresh, old = names(FILE.database.model_copy(update={"volume": volume}), "back", UID)
+    assert (fresh.rpartition("/")[0], old.rpartition("/")[0]) == (folder.rstrip("/"), folder.rstrip("/"))
+    assert fresh.removeprefix(folder).startswith("orders.db_restoring_")
+    assert old.removeprefix(folder).startswith("orders.db_before_back_")
+
+
+def former(**changes: Any) -> Former:
+    """A restore that has replaced a database, which is kept."""
+    resolved = ResolvedRestore(database=POSTGRES.database, mode=RestoreMode.REPLACE, job=POSTGRES.job, keep_hours=24)
+    kept = names(POSTGRES.database, "first-restore", "uid-of-the-former")[1]
+    fields = {"resolved": resolved, "replaced": Replaced(name=kept, until=NOW), "target": "orders on db:5432"} | changes
+    return Former("uid-of-the-former", DatabaseRestoreStatus.model_construct(**{"removal": None} | fields))
+
+
+UNDOES = seen(source={"replacedBy": {"name": "first-restore"}}, mode="Replace")
+KEPT = names(POSTGRES.database, "first-restore", "uid-of-the-former")[1]
+NOT_UNDONE: dict[str, tuple[Former, str]] = {
+    "has replaced nothing": (former(replaced=None), "DatabaseRestore first-restore has replaced no database"),
+    "has never begun": (former(resolved=None), "DatabaseRestore first-restore has replaced no database"),
+    "is having what it replaced removed": (
+        former(removal=Removal(names=[KEPT], job_name="j", state="Running")),
+        "the database that DatabaseRestore first-restore replaced is no longer kept: Running",
+    ),
+    "has had it removed": (
+        former(removal=Removal(names=[KEPT], job_name="j", state="Done", message="removed it")),
+        "the database that DatabaseRestore first-restore replaced is no longer kept: removed it",
+    ),
+    "names somebody else's database": (
+        former(replaced=Replaced(name="payroll", until=NOW)),
+        "the status of DatabaseRestore first-restore names payroll, a name that it never gives",
+    ),
+}
+
+
+@pytest.mark.parametrize(("was", "message"), NOT_UNDONE.values(), ids=NOT_UNDONE.keys())
+def test_nothing_is_put_back_of_a_restore_that(was: Former, message: str):
+    with pytest.raises(HoldfastError) as refused:
+        of_former(UNDOES, was)
+    assert (refused.value.reason, refused.value.message) == (Reason.SOURCE_NOT_GOOD, message)
+
+
+def test_what_was_replaced_is_put_back_and_what_is_there_now_is_kept_under_a_name_of_this_restore():
+    left = Removal(names=["orders_restoring_x"], job_name="j", state="Done")
+    fixed = of_former(UNDOES, former(removal=left))
+    assert (fixed.resolved.kept, fixed.resolved.fresh) == (KEPT, None)
+    assert fixed.resolved.old == names(POSTGRES.database, "back", UID)[1]
+    assert (fixed.target, fixed.resolved.keep_hours) == ("orders on db:5432", fixing.KEEP_HOURS)
+    assert fixed.source.restore == "first-restore"
