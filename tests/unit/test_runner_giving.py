@@ -397,3 +397,14 @@ def test_who_is_to_own_everything_has_to_be_there_to_the_end(monkeypatch, roles,
     with pytest.raises(HoldfastError, match="the role heir, which should own everything, is gone") as caught:
         given.finish()
     assert caught.value.reason is Reason.RESTORE_FAILED
+
+
+def test_who_is_to_own_a_schema_is_lent_no_right_in_it_that_would_be_taken_back(monkeypatch):
+    schema = GlobalObject(kind="schema", names=["sales"], owner="shop")
+    found = Found(object=schema, owner="restorer", schema="sales", identity="sales")
+    monkeypatch.setattr(owned, "objects", lambda *_, **__: {owned.address(schema): found})
+    ran = []
+    monkeypatch.setattr(owners, "done", lambda _connection, run, _role=None: ran.extend(run))
+    roles = there("shop", "restorer", superuser=False)
+    owners.Owners(Open(), some_globals(objects=[schema]), None, roles, Stop()).objects()
+    assert ran == ['ALTER SCHEMA sales OWNER TO "shop"']

@@ -159,10 +159,13 @@ class Owners:
         return said.owner if said else None
 
     def _lend_schemas(self, batch: Sequence[tuple[Found, str]]) -> list[tuple[str, str]]:
-        """Let owners make things in the schemas of what they are to own, as the server asks; return whom, and where."""
+        """Let owners make things in the schemas of what they are to own, as the server asks; return whom, and where.
+
+        Who is to own a schema itself needs no such right, and would lose his own when it is taken back.
+        """
         wanted: dict[str, set[str]] = {}
         for each, owner in batch:
-            if each.schema is not None:
+            if each.schema is not None and each.object.kind != _SCHEMA:
                 wanted.setdefault(owner, set()).add(each.schema)
         lent = []
         for owner, schemas in wanted.items():
