@@ -7,6 +7,7 @@ one goes at once.
 from datetime import datetime
 
 from holdfast import naming
+from holdfast.api.backup import Failure
 from holdfast.api.begun import there
 from holdfast.api.job import LOG_SECONDS
 from holdfast.api.restore_status import DatabaseRestoreStatus, Phase
@@ -73,7 +74,7 @@ def _after(o: Observation, step: Step) -> Decision:
         case Do():
             return step
         case job_life.GivenUp(failure):
-            return _failed(o, explain(failure))
+            return _failed_for(o, failure)
         case job_life.Over(end):
             return _ended(o, end)
         case job_life.Unreported():
@@ -92,7 +93,10 @@ def _ended(o: Observation, end: End) -> Decision:
     if report is not None and report.outcome is Outcome.SUCCEEDED and report.kind == plausible.DROPS:
         said = report.message or "removed"
         return Write(statuses.removed(o.restore.status, said), Announcement(False, "ReplacedRemoved", said))
-    failure = end.failure or failures.failure_in(report)
+    return _failed_for(o, end.failure or failures.failure_in(report))
+
+
+def _failed_for(o: Observation, failure: Failure) -> Decision:
     remedy = for_restores(failure.remedy, "remove it by hand")
     return _failed(o, explain(failure.model_copy(update={"remedy": remedy})))
 
