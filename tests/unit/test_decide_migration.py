@@ -69,3 +69,15 @@ def test_the_restore_that_rolls_it_back_is_named_once_whatever_becomes_of_that()
     assert is_news(True, False, False, FAILED, True)
     assert not is_news(True, False, True, FAILED, True)
     assert followed(status, FAILED, None, KEEP, NOW + KEEP) == status
+
+
+def test_another_restore_of_that_job_changes_nothing_of_what_was_said():
+    status = followed(a_status(rollback="first"), FAILED, "second", KEEP, NOW)
+    assert status.release is not None
+    assert (status.release.rollback, status.release.released_at) == ("first", NOW)
+
+
+def test_a_job_that_somebody_has_suspended_again_is_not_called_released_by_its_rollback():
+    status = followed(a_status(), replace(FAILED, suspended=True), "first", KEEP, NOW)
+    assert status.release is not None
+    assert (status.release.rollback, status.release.released_at) == ("first", None)

@@ -385,3 +385,8 @@ def test_while_its_job_waits_it_is_said_for_what_and_when_it_is_looked_at_again(
     assert pending.due < ago(5) + timedelta(seconds=LET_GO)
     running = with_job(backup, the_job(), a_pod(phase="Running"))
     assert running.status.message == f"Holdfast deletes the backup's data: {WHY}"
+
+
+def test_what_is_pinned_keeps_its_data_whatever_was_written():
+    assert holding.policy_of(a_backup_with(DELETE, DELETE, pinned=True)) is RETAIN
+    assert holding.policy_of(a_backup_with(DELETE)) is DELETE

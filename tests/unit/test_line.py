@@ -462,3 +462,10 @@ def test_a_file_is_known_by_its_claim_and_its_path_where_that_is_one() -> None:
 
     assert at("a" * 512) == ("claim shop/data", "a" * 512)  # as long as the API server takes one
     assert at("a" * 513) == ("claim shop/data", "")
+
+
+@pytest.mark.parametrize(("most", "begin"), [(1, ["a"]), (2, ["a", "b"]), (3, ["a", "b", "c"])])
+def test_of_several_of_one_server_as_many_begin_as_may(most: int, begin: list[str]) -> None:
+    heads = [(Ticket(False, BEGIN, name, "shop"), "db") for name in ("a", "b", "c")]
+    found = next_up(heads, {}, 0, Queue(max_running=9, max_running_per_server=most))
+    assert [ticket.name for ticket in found] == begin

@@ -35,11 +35,11 @@ def followed(
     if not is_news(*known, job, rollback is not None):
         return status
     runs = job is not None and not job.suspended
-    changes: dict[str, datetime | str] = {}
+    changes: dict[str, datetime | str | None] = {}
     if release.released_at is None and runs:
         changes["released_at"] = now
     if job is None or job.complete:
         changes["kept_until"] = now + keep
-    if rollback is not None and release.rollback is None:
+    if release.rollback is None:
         changes["rollback"] = rollback
     return status.model_copy(update={"release": release.model_copy(update=changes)})
