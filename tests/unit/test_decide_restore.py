@@ -27,6 +27,7 @@ from holdfast.contract.report import Report, RestoreReport
 from holdfast.decide import failures, job_end, job_life
 from holdfast.decide.decision import Create, Delete, Do, Learn, Rest, What, Write
 from holdfast.decide.restore.observation import (
+    CHECK,
     REMOVAL,
     RESTORE,
     Candidate,
@@ -306,3 +307,22 @@ def test_a_removal_that_cannot_be_begun_waits_and_says_for_what():
 def test_a_removal_whose_job_is_being_deleted_rests_until_that_should_long_be_over():
     job = its_job(deleting=True)
     assert removal(job, a_pod(phase="Running")) == Rest(job.created + WORKS)
+
+
+@pytest.mark.parametrize(
+    ("job", "pods", "said"),
+    [
+        pytest.param(STRANGER, (), TAKEN.message, id="its Job's name is taken"),
+        pytest.param(its_job(failed="PodFailurePolicy"),
+                     (a_pod(exit_code=3, report=a_drop(kind="restore-check", outcome="Failed", failure=FAILED)),),
+                     "refused. What to do: wait", id="its report says why"),
+    ],
+)  # fmt: skip
+def test_a_look_at_the_target_that_failed_says_what_to_do_in_the_words_of_a_restore(job: JobView, pods: Any, said: str):
+    production = a_policy(environment="production")
+    looks = replace(a_fixed_restore(policy=production))
+    looks = replace(looks, status=the_decision(looks).status)
+    decision = with_job(looks, job, *pods, role=CHECK, asked=LISTED)
+    told = decision.status.impact
+    assert (told.state, said in told.message) == ("Failed", True)
+    assert told.message.endswith("create another DatabaseRestore")

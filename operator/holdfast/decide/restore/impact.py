@@ -19,7 +19,7 @@ from holdfast.decide import claims, failures, job_life
 from holdfast.decide.decision import Announcement, Do, Learn, What, Write
 from holdfast.decide.job_life import Step, Work
 from holdfast.decide.outcome import End
-from holdfast.decide.restore import statuses, waits
+from holdfast.decide.restore import remedies, statuses, waits
 from holdfast.decide.restore.observation import CHECK, Decision, Observation
 from holdfast.sentences import cut, explain, few, shorten
 
@@ -81,7 +81,7 @@ def _after(o: Observation, resolved: ResolvedRestore, impact: Impact, step: Step
         case Do():
             return step
         case job_life.GivenUp(failure):
-            return _failed(o, impact, explain(failure), now)
+            return _failed(o, impact, explain(remedies.reworded(failure)), now)
         case job_life.Over(end):
             return _ended(o, resolved, impact, end, now)
         case job_life.Unreported():
@@ -95,7 +95,8 @@ def _after(o: Observation, resolved: ResolvedRestore, impact: Impact, step: Step
 def _ended(o: Observation, resolved: ResolvedRestore, impact: Impact, end: End, now: datetime) -> Decision:
     report = end.report
     if report is None or report.impact is None or report.kind != CHECKS:
-        return _failed(o, impact, explain(end.failure or failures.failure_in(report)), now)
+        failure = end.failure or failures.failure_in(report)
+        return _failed(o, impact, explain(remedies.reworded(failure)), now)
     return Write(_with(o.restore.status, _found(o, resolved, impact, report, report.impact)))
 
 

@@ -17,6 +17,11 @@ _TARGETS = {
 }
 
 
+def reworded(failure: Failure) -> Failure:
+    """Return the failure of a restore's own Job in the words of a restore."""
+    return failure.model_copy(update={"remedy": for_restores(failure.remedy, _ANOTHER)})
+
+
 def of_restore(o: Observation, failure: Failure, report: Report | None) -> Failure:
     """Return the failure with a remedy that fits a restore; saying it twice changes nothing."""
     remedy = for_restores(failure.remedy, _ANOTHER)
