@@ -98,11 +98,10 @@ def _kept(backup: BackupView, asked: Removal, now: datetime) -> Status:
 def _stuck(backup: BackupView, asked: Removal, now: datetime) -> Status:
     """A part of it is gone: it is no backup any more, and its deletion is tried again."""
     member = asked.member
-    retained = member.result is Result.RETAINED and member.until is not None
-    if retained and member.until is not None:
-        sentence = (
-            f"Object Lock keeps the rest of the data until {clock.to_text(member.until)}; Holdfast deletes it then"
-        )
+    until = member.until if member.result is Result.RETAINED else None
+    retained = until is not None
+    if until is not None:
+        sentence = f"Object Lock keeps the rest of the data until {clock.to_text(until)}; Holdfast deletes it then"
     else:
         sentence = f"the data could not be deleted, and Holdfast tries again: {member.reason}: {member.message}"
     states: list[State] = [
