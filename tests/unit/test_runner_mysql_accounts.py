@@ -485,7 +485,8 @@ def test_routines_that_are_made_anew_and_whose_rights_are_not_carried_are_named(
 def test_rights_on_routines_are_carried_as_far_as_the_user_may_give_them(monkeypatch, held, given, told):
     rows = [on("procedure", "app", "%", "p", "Execute"), on("function", "app", "%", "f", "Show Create Routine")]
     monkeypatch.setattr(server, "look", lambda *_: rows)
-    monkeypatch.setattr(Schema, "run", lambda *_: [[each] for each in held])
+    who = ["who", "9.7.0", "r@%"]
+    monkeypatch.setattr(Schema, "run", lambda *_: [who, *([each] for each in held)])
     found = routine_rights.read(Schema(TARGET, Stop()))
     assert (len(found.given), found.why_not is not None) == (given, told)
     if given == 2:

@@ -41,8 +41,8 @@ class Server:
         sets = map(frozenset, (self.accounts, self.memberships, self.there, self.exact))
         return Found(held, *sets)
 
-    def run(self, _target, _statements, _stop, _doing):
-        return [["who", "restorer@%"], *([each] for each in self.rights)]
+    def run(self, _target, _statements, _stop, _doing, **_):
+        return [["who", "9.7.0", "restorer@%"], *([each] for each in self.rights)]
 
     def each(self, target, statements, _stop, _doing):
         assert (target.database, statements[0]) == ("", "set session sql_mode = ''")

@@ -29,6 +29,11 @@ EndpointURL = Annotated[
 ]
 
 
+KEYS_OF_A_SECRET = Rule(
+    "!has(self.secretKeys) || has(self.secretName)", "secretKeys has no effect without secretName", field=".secretKeys"
+)
+
+
 class InstanceKind(StrEnum):
     """What a snapshot is taken of."""
 
@@ -62,11 +67,7 @@ class RDSInstance(SpecModel):
                 "copyTo.region must differ from the instance's own region",
                 field=".copyTo.region",
             ),
-            Rule(
-                "!has(self.secretKeys) || has(self.secretName)",
-                "secretKeys has no effect without secretName",
-                field=".secretKeys",
-            ),
+            KEYS_OF_A_SECRET,
         )
     )
 

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 
 from holdfast.api.aws import Word
 from holdfast.api.base import ObjectName, Rule, SpecModel, StatusModel, rules, says
-from holdfast.api.rds import EndpointURL, InstanceKind, Region
+from holdfast.api.rds import KEYS_OF_A_SECRET, EndpointURL, InstanceKind, Region
 from holdfast.api.storage import S3SecretKeys
 
 MAX_IDENTIFIER = 61
@@ -38,11 +38,7 @@ class RDSTarget(SpecModel):
                 "with holdfast.dev/",
                 field=".tags",
             ),
-            Rule(
-                "!has(self.secretKeys) || has(self.secretName)",
-                "secretKeys has no effect without secretName",
-                field=".secretKeys",
-            ),
+            KEYS_OF_A_SECRET,
         )
     )
 

@@ -24,7 +24,7 @@ def reworded(failure: Failure) -> Failure:
 
 def of_restore(o: Observation, failure: Failure, report: Report | None) -> Failure:
     """Return the failure with a remedy that fits a restore; saying it twice changes nothing."""
-    remedy = for_restores(failure.remedy, _ANOTHER)
+    remedy = reworded(failure).remedy
     first = _first(o.restore.status.resolved)
     if first is not None and first not in remedy and _may_be_half_done(o, report):
         safety = o.restore.status.safety_backup

@@ -6,11 +6,12 @@ another host: the server would take it for whoever logs in by that name. Nobody 
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from holdfast.api.database import Engine
 from holdfast.contract.globals import GlobalGrant, GlobalMembership, GlobalObject, GlobalRole, Globals
 from holdfast.runner.engines import landing
+from holdfast.runner.engines.given import Plan
 from holdfast.runner.engines.mysql.account_names import is_account, is_object, is_systems, parts, written
 from holdfast.runner.engines.mysql.right_statements import COLUMN, DATABASE, PRIVILEGES
 from holdfast.runner.pod.text import one_line
@@ -44,17 +45,6 @@ class Step:
     needs: tuple[str, ...] = ()  # accounts without which it makes no sense
 
 
-@dataclass
-class Plan:
-    """What is to be done, and what is not."""
-
-    steps: list[Step] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)  # each in words
-    remedies: list[str] = field(default_factory=list)  # statements for an administrator
-    cannot_log_in: list[str] = field(default_factory=list)  # of the accounts that are made, those that could
-    lent: list[str] = field(default_factory=list)  # roles that the user has since it makes them (MariaDB)
-
-
 def checked(found: Globals, engine: Engine) -> Globals:
     """Return it, where all of it has the form that we write. Raises ManifestConflict."""
     bad = [
@@ -74,9 +64,9 @@ def checked(found: Globals, engine: Engine) -> Globals:
     return found
 
 
-def plan(found: Globals, there: There) -> Plan:
+def plan(found: Globals, there: There) -> Plan[Step]:
     """Say what is to be done before the dump is restored."""
-    made = Plan()
+    made = Plan[Step]()
     makes = [role for role in found.roles if role.name not in there.accounts and _is_made(role, there, made)]
     names = {role.name for role in makes}
     listed = {role.name for role in found.roles}
@@ -100,7 +90,7 @@ def given_back(lent: Iterable[str], user: str) -> list[str]:
     return [f"REVOKE {written(role)} FROM {written(user)}" for role in lent]
 
 
-def _is_made(role: GlobalRole, there: There, made: Plan) -> bool:
+def _is_made(role: GlobalRole, there: There, made: Plan[Step]) -> bool:
     user, host = parts(role.name)
     others = sorted(name for name in there.accounts if host and parts(name)[0] == user and parts(name)[1])
     if role.superuser:
@@ -122,7 +112,7 @@ def _is_made(role: GlobalRole, there: There, made: Plan) -> bool:
     return False
 
 
-def _creations(names: list[str], there: There, made: Plan) -> None:
+def _creations(names: list[str], there: There, made: Plan[Step]) -> None:
     """One statement makes all accounts: killed between two, the next Pod would find a name with another host."""
     accounts = [name for name in names if parts(name)[1]]
     if accounts:
@@ -140,7 +130,7 @@ def _created(names: list[str], engine: Engine) -> str:
     return f"CREATE USER {each} ACCOUNT LOCK"
 
 
-def _member(of: GlobalMembership, makes: set[str], there: There, made: Plan) -> None:
+def _member(of: GlobalMembership, makes: set[str], there: There, made: Plan[Step]) -> None:
     if (of.role, of.member) in there.memberships or of.member not in makes | there.accounts:
         return
     run = f"GRANT {written(of.role)} TO {written(of.member)}{' WITH ADMIN OPTION' if of.admin else ''}"
@@ -152,7 +142,7 @@ def _member(of: GlobalMembership, makes: set[str], there: There, made: Plan) -> 
         made.remedies.append(run)
 
 
-def _default_roles(found: Globals, makes: set[str], there: There, made: Plan) -> None:
+def _default_roles(found: Globals, makes: set[str], there: There, made: Plan[Step]) -> None:
     """Have the roles of accounts that are made be active when they log in, where the server has more than one such."""
     roles: dict[str, list[str]] = {}
     for of in found.memberships:

@@ -15,19 +15,21 @@ from holdfast.contract.globals import GlobalGrant, GlobalObject, Globals
 from holdfast.contract.manifest import Manifest
 from holdfast.contract.needs import NeedKind
 from holdfast.errors import HoldfastError, Reason
-from holdfast.runner.engines.mysql import account_plan, accounts, grants, session, target_needs
+from holdfast.runner.engines.given import NAMED, Plan, differs, listed, not_given
+from holdfast.runner.engines.mysql import account_plan, accounts, grants, session, target_needs, target_rights
 from holdfast.runner.engines.mysql import right_statements as rights
-from holdfast.runner.engines.mysql.account_plan import Plan, There
+from holdfast.runner.engines.mysql.account_plan import Step, There
 from holdfast.runner.engines.mysql.account_rows import Found
 from holdfast.runner.engines.mysql.accounts import UnreadableError
 from holdfast.runner.engines.mysql.code import Definition, granting
 from holdfast.runner.engines.mysql.connection import Target
-from holdfast.runner.engines.mysql.right_statements import COLUMN, lacking
+from holdfast.runner.engines.mysql.right_statements import COLUMN
+from holdfast.runner.engines.mysql.schemas import Schema
 from holdfast.runner.pod.stop import Stop
 from holdfast.runner.pod.text import one_line
 from holdfast.sentences import few, shorten
 
-_NAMED = 5
+_MOST = 300  # characters of an item that is told
 _PLAINLY = "set session sql_mode = ''"  # a GRANT to nobody makes no account, and says so
 
 
@@ -45,14 +47,14 @@ class Giving:
     _there: There | None = None  # None: nothing is given
     _seen: Found | None = None  # what the target had before
     _mine: set[str] = field(default_factory=set)  # the user's rights under the live name
-    _plan: Plan = field(default_factory=Plan)
+    _plan: Plan[Step] = field(default_factory=Plan[Step])
     _made: set[str] = field(default_factory=set)
     _given: list[GlobalGrant] = field(default_factory=list)  # on the whole of the target
 
     def require(self, manifest: Manifest) -> Manifest:
         """See engine.Giving. Raises ManifestConflict, TargetNotReady."""
         account_plan.checked(self.found, self.target.flavour.engine)
-        user, said = self._asked()
+        _, user, said = target_rights.held(Schema(self.target, self.stop))
         self._mine = grants.rights(said, self.live)
         names = sorted({self.target.database, self.live})
         lack = [
@@ -69,7 +71,7 @@ class Giving:
         if self.mode is GlobalsMode.REQUIRE and (lack or self._plan.left_out):
             raise self._not_ready([*lack, *self._plan.left_out], "nothing was changed", user)
         if lack:
-            self._there, self._plan = None, Plan()
+            self._there, self._plan = None, Plan[Step]()
         self._tell("accounts and grants are left out", lack)
         self._tell("of accounts and roles is left out", self._plan.left_out)
         return _without(manifest, {name for step in self._plan.steps for name in step.makes})
@@ -92,13 +94,14 @@ class Giving:
             return []
         seen = self._look(self.target)
         there = [each for each in self.found.objects if _is_there(each, seen)]
-        held = {(each.kind, *each.names): each.grants for each in seen.globals.objects}
-        wanted = [(each, lacking(self._to(each.grants), held.get((each.kind, *each.names)))) for each in there]
+        held = rights.by_name(seen.globals)
+        wanted = [(each, rights.lacking_on(each, self._to(each.grants), held)) for each in there]
         failed, given = self._on_objects(wanted)
         try:
             if self.mode is GlobalsMode.REQUIRE:
                 self._require_given(failed)
-                self._require_same(there)
+                if differ := rights.differences(self.found.grants, there, self._look(self.target).globals):
+                    raise differs(self.target, differ, "accounts or grants on the target's server")
         finally:
             if self._beside:
                 self._run(
@@ -141,7 +144,7 @@ class Giving:
         if names := [name for name in self._plan.cannot_log_in if name in self._made]:
             self.warnings.append(
                 one_line(
-                    f"accounts were made locked, and no password fits them: {few(names, _NAMED)}; ALTER USER … "
+                    f"accounts were made locked, and no password fits them: {few(names, NAMED)}; ALTER USER … "
                     "IDENTIFIED BY … ACCOUNT UNLOCK for each that an application uses",
                     600,
                 )
@@ -190,7 +193,7 @@ class Giving:
     def _follow(self, given: Iterable[tuple[GlobalObject, list[GlobalGrant]]]) -> None:
         """Have the switch give the same under the live name, as far as it is not held there, and this user may."""
         live = self._look(replace(self.target, database=self.live))
-        held = {(each.kind, *each.names): each.grants for each in live.globals.objects}
+        held = rights.by_name(live.globals)
         whole = rights.lacking_on_all(self._to(self.found.grants), live.globals.grants, live.exact)
         wanted = [
             (grant, rights.on_database([grant], self.live), rights.off_database(grant, self.live))
@@ -198,7 +201,7 @@ class Giving:
         ] + [
             (grant, rights.on_object(each, [grant], self.live), rights.off_object(each, [grant], self.live))
             for each, to in given
-            for grant in rights.one_by_one(lacking(to, held.get((each.kind, *each.names))))
+            for grant in rights.one_by_one(rights.lacking_on(each, to, held))
         ]
         refused = [run for grant, (run,), _ in wanted if not self._may(grant)]
         if self.mode is GlobalsMode.REQUIRE:
@@ -229,13 +232,6 @@ class Giving:
                 "find out what has changed on the target's server since the restore began, then restore again",
             ) from error
 
-    def _asked(self) -> tuple[str, list[str]]:
-        """Return who restores, and his rights."""
-        rows = session.run(
-            self.target, ["select 'who', current_user()", _PLAINLY, "show grants"], self.stop, "asking for its rights"
-        )
-        return next(row[1] for row in rows if row[0] == "who"), grants.lines(rows)
-
     def _run(self, statements: Sequence[str], stop: Stop | None = None) -> list[str | None]:
         """Run each, with no database chosen: what is restored into may be gone by then."""
         if not statements:
@@ -245,23 +241,7 @@ class Giving:
 
     def _require_given(self, failed: Sequence[str]) -> None:
         if failed:
-            raise HoldfastError(
-                Reason.RESTORE_FAILED,
-                one_line(f"{self.target}: grants could not be given: {few(failed, _NAMED, '; ')}", 1500),
-                "give the user who restores the right that the message names, or restore with options.globals "
-                "IfMissing",
-            )
-
-    def _require_same(self, objects: Iterable[GlobalObject]) -> None:
-        differ = rights.differences(self.found.grants, objects, self._look(self.target).globals)
-        if differ:
-            raise HoldfastError(
-                Reason.RESTORE_DIFFERS,
-                f"{self.target} differs from the backup: {few(differ, 3, '; ')}",
-                "find out what changes accounts or grants on the target's server, or restore with options.globals "
-                "IfMissing",
-                differences=[one_line(each, 200) for each in differ[:16]],
-            )
+            raise not_given(self.target, "grants", failed)
 
     def _not_ready(self, lack: Sequence[str], state: str, user: str) -> HoldfastError:
         names = dict.fromkeys([self.target.database, self.live])
@@ -273,7 +253,7 @@ class Giving:
             Reason.TARGET_NOT_READY,
             one_line(
                 f"{self.target} cannot get the requested accounts and grants: "
-                f"{few([shorten(each, 400) for each in lack], _NAMED, '; ')}; {state}",
+                f"{few([shorten(each, 400) for each in lack], NAMED, '; ')}; {state}",
                 1800,
             ),
             f"as an administrator, as far as it is needed: {run}; then restore again, or leave out what cannot be "
@@ -281,10 +261,7 @@ class Giving:
         )
 
     def _tell(self, what: str, items: Sequence[str]) -> None:
-        if items:
-            self.warnings.append(
-                one_line(f"{what}: {few([one_line(each, 300) for each in items], _NAMED, '; ')}", 1000)
-            )
+        self.warnings += listed(what, items, _MOST)
 
 
 def _is_there(each: GlobalObject, seen: Found) -> bool:

@@ -7,6 +7,7 @@ from holdfast.runner.engines.mysql.account_names import written
 from holdfast.runner.engines.mysql.grants import pattern, quoted
 from holdfast.runner.pod.text import one_line
 
+ByName = dict[tuple[str, ...], GlobalObject]
 DATABASE, COLUMN = "database", "column"
 _READS = {"SELECT", "INSERT", "UPDATE", "REFERENCES"}
 _TABLE = _READS | {
@@ -88,12 +89,27 @@ def lacking_on_all(
     ]
 
 
+def lacking_on(each: GlobalObject, wanted: Iterable[GlobalGrant] | None, held: ByName) -> list[GlobalGrant]:
+    """Return what is wanted on an object and not held there."""
+    there = held.get(_name(each))
+    return lacking(wanted, there.grants if there else None)
+
+
+def by_name(found: Globals) -> ByName:
+    """Return the objects by their kinds and names."""
+    return {_name(each): each for each in found.objects}
+
+
+def _name(each: GlobalObject) -> tuple[str, ...]:
+    return (each.kind, *each.names)
+
+
 def differences(on_all: Iterable[GlobalGrant] | None, objects: Iterable[GlobalObject], now: Globals) -> list[str]:
     """Say, by name, who lacks what he is to have, and what has another definer."""
-    held = {(each.kind, *each.names): each for each in now.objects}
+    held = by_name(now)
     differ = [f"{_called(grant)} lacks rights on the database" for grant in lacking(on_all, now.grants)]
     for each in objects:
-        there = held.get((each.kind, *each.names), GlobalObject(kind=each.kind, names=each.names))
+        there = held.get(_name(each), GlobalObject(kind=each.kind, names=each.names))
         differ += [f"{_called(grant)} lacks rights on {words(each)}" for grant in lacking(each.grants, there.grants)]
         if each.owner is not None and each.owner != there.owner:
             differ.append(f"the definer of {words(each)} is {there.owner} instead of {each.owner}")

@@ -11,15 +11,19 @@ NEEDED = (
     *("ALTER", "ALTER ROUTINE", "CREATE", "CREATE ROUTINE", "CREATE VIEW", "DELETE", "DROP", "EVENT", "EXECUTE"),
     *("INDEX", "INSERT", "LOCK TABLES", "REFERENCES", "SELECT", "SHOW VIEW", "TRIGGER", "UPDATE"),
 )
-_WHO = "select 'who', version(), current_user()"
-_HELD = ["set session sql_mode = ''", "show grants"]
+_HELD = ["select 'who', version(), current_user()", "set session sql_mode = ''", "show grants"]
+
+
+def held(target: Schema) -> tuple[str, str, list[str]]:
+    """Return the server's version, who restores (user@host), and what SHOW GRANTS says of him."""
+    rows = target.run(_HELD, "asking for its rights")
+    version, user = next((row[1], row[2]) for row in rows if row[0] == "who")
+    return version, user, grants.lines(rows)
 
 
 def require(target: Schema, names: list[str]) -> None:
     """Raise TargetNotReady, with the statements that grant what is missing."""
-    rows = target.run([_WHO, *_HELD], "asking for its rights")
-    version, user = next((row[1], row[2]) for row in rows if row[0] == "who")
-    said = grants.lines(rows)
+    version, user, said = held(target)
     everywhere = [target.name, *names]
     lacking = [f"ALL ON {_pattern(target.name, each)}" for each in everywhere if not _holds(said, each)]
     engine = target.target.flavour.engine
@@ -37,13 +41,13 @@ def require(target: Schema, names: list[str]) -> None:
 
 def passed_on(target: Schema) -> set[str]:
     """Return the rights on the whole database that the user may give others."""
-    said = grants.lines(target.run(_HELD, "asking for its rights"))
+    _, _, said = held(target)
     return grants.rights(said, target.name) if grants.may_pass_on(said, target.name) else set()
 
 
 def _holds(said: list[str], database: str) -> bool:
-    held = grants.rights(said, database)
-    return grants.ALL in held or not set(NEEDED) - held
+    has = grants.rights(said, database)
+    return grants.ALL in has or not set(NEEDED) - has
 
 
 def _pattern(target: str, database: str) -> str:

@@ -15,11 +15,12 @@ from holdfast.contract.globals import Globals
 from holdfast.contract.manifest import Manifest
 from holdfast.contract.needs import NeedKind
 from holdfast.errors import HoldfastError, Reason
+from holdfast.runner.engines.given import NAMED, Plan, differs, listed, not_given
 from holdfast.runner.engines.postgres import grants, role_plan, server
 from holdfast.runner.engines.postgres.connection import Target
 from holdfast.runner.engines.postgres.maintenance import Maintenance, refused
 from holdfast.runner.engines.postgres.owners import Owners, done
-from holdfast.runner.engines.postgres.role_plan import Plan, Step, There
+from holdfast.runner.engines.postgres.role_plan import Step, There
 from holdfast.runner.engines.postgres.statements import RESTORING_USER, in_one
 from holdfast.runner.engines.postgres.target import limits
 from holdfast.runner.pod.context import Context
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 SECONDS = 1800.0  # for all the owners and rights of a database
-NAMED = 5
+_WHAT = "owners and rights"
+_MOST = 200  # characters of an item that is told
 _ME = b"select rolname::text, rolsuper from pg_catalog.pg_roles where rolname = current_user"
 _ROLES = b"select rolname::text from pg_catalog.pg_roles"
 _MEMBERSHIPS = b"""
@@ -71,7 +73,7 @@ class Giving:
         self._target, self._wanted, self._context, self._replaced = target, wanted, context, replaced
         self._beside, self._warnings = beside, warnings
         self._there: There | None = None
-        self._plan = Plan()
+        self._plan = Plan[Step]()
 
     def require(self, manifest: Manifest) -> Manifest:
         """See engine.Giving. It is all tried, in a transaction that is rolled back."""
@@ -82,7 +84,7 @@ class Giving:
             role_plan.checked(found)
         with self._connected("looking for the roles that it is to have") as connection:
             self._there = there = _there(connection)
-            self._plan = role_plan.plan(found, there) if found else Plan()
+            self._plan = role_plan.plan(found, there) if found else Plan[Step]()
             with connection.transaction(force_rollback=True):
                 failed = _tried(connection, self._plan.steps)
                 made = _made(self._plan.steps, failed)
@@ -125,11 +127,14 @@ class Giving:
             if wanted.owner and wanted.owner not in there.roles:  # somebody dropped it since require
                 not_owned = failed = [f"the role {wanted.owner}, which should own everything, is gone", *failed]
             if failed and (wanted.strict or (wanted.owner and not_owned)):
-                raise _not_given(failed, self._target)
+                raise not_given(self._target, _WHAT, failed)
             self._tell("owners and rights could not be given", failed)
             if not wanted.strict:
                 return []
-            self._require_same(owners.differences())
+            if differ := owners.differences():
+                raise differs(
+                    self._target, differ, "owners or rights in the target (event triggers, default privileges)"
+                )
         return ["owners", "grants"]
 
     def _make(self) -> list[str]:
@@ -139,7 +144,7 @@ class Giving:
         with self._connected("making the roles that it is to have") as connection, connection.transaction():
             failed = _tried(connection, self._plan.steps)
             if failed and self._wanted.strict:
-                raise _not_given(_in_words(failed), self._target)
+                raise not_given(self._target, _WHAT, _in_words(failed))
         self._tell("of roles, memberships and settings is left out", [*self._plan.left_out, *_in_words(failed)])
         made = _made(self._plan.steps, failed)
         if names := [name for name in self._plan.cannot_log_in if name in made]:
@@ -164,7 +169,7 @@ class Giving:
                 failed = [why for run in runs if (why := done(connection, [run]))]
         except (HoldfastError, psycopg.Error) as error:
             failed = [one_line(str(error), 150)]
-        return _listed(f"this user is still a member of {few(lent, NAMED)}", failed)
+        return listed(f"this user is still a member of {few(lent, NAMED)}", failed, _MOST)
 
     @contextmanager
     def _connected(self, doing: str) -> "Iterator[Connection[tuple[Any, ...]]]":
@@ -209,24 +214,7 @@ class Giving:
         return f"{first}{rights}then restore again, or leave out what cannot be given with options.globals IfMissing"
 
     def _tell(self, what: str, items: Sequence[str]) -> None:
-        self._warnings += _listed(what, items)
-
-    def _require_same(self, differ: Sequence[str]) -> None:
-        if differ:
-            told = [one_line(each, 200) for each in differ]
-            raise HoldfastError(
-                Reason.RESTORE_DIFFERS,
-                f"{self._target} differs from the backup: {few(told, 3, '; ')}",
-                "find out what changes owners or rights in the target (event triggers, default privileges), or "
-                "restore with options.globals IfMissing",
-                differences=told[:16],
-            )
-
-
-def _listed(what: str, items: Sequence[str]) -> list[str]:
-    """Return one sentence of all of them, if there are any."""
-    said = few([one_line(each, 200) for each in items], NAMED, "; ")
-    return [one_line(f"{what}: {said}", 1000)] if items else []
+        self._warnings += listed(what, items, _MOST)
 
 
 def _there(connection: "Connection[tuple[Any, ...]]") -> There:
@@ -274,11 +262,3 @@ def _without(manifest: Manifest, made: frozenset[str], *, settings: bool) -> Man
         and not (settings and need.is_of(NeedKind.DATABASE_SETTING))
     ]
     return manifest.model_copy(update={"needs": needs})
-
-
-def _not_given(failed: Sequence[str], where: object) -> HoldfastError:
-    return HoldfastError(
-        Reason.RESTORE_FAILED,
-        one_line(f"{where}: owners and rights could not be given: {few(list(failed), NAMED, '; ')}", 1500),
-        "give the user who restores the right that the message names, or restore with options.globals IfMissing",
-    )

@@ -8,10 +8,11 @@ takes as they are.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from holdfast.contract.globals import GlobalGrant, GlobalMembership, GlobalObject, GlobalRole, Globals, GlobalSetting
 from holdfast.runner.engines import landing
+from holdfast.runner.engines.given import Plan
 from holdfast.runner.engines.postgres.owned import COLUMN, DEFAULT_KINDS
 from holdfast.runner.engines.postgres.statements import identifier, set_value
 from holdfast.runner.pod.text import one_line
@@ -61,17 +62,6 @@ class Step:
     run: tuple[str, ...]
     makes: str | None = None  # a role
     needs: tuple[str, ...] = ()  # roles without which it makes no sense
-
-
-@dataclass
-class Plan:
-    """What is to be done, and what is not."""
-
-    steps: list[Step] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)  # each in words
-    remedies: list[str] = field(default_factory=list)  # statements for an administrator
-    cannot_log_in: list[str] = field(default_factory=list)  # of the roles that are made, those that could
-    lent: list[str] = field(default_factory=list)  # roles that the user is a member of while it restores
 
 
 def checked(found: Globals) -> Globals:
@@ -128,9 +118,9 @@ def setting_names(found: Globals) -> set[str]:
     return {setting.name.lower() for setting in _settings(found)}
 
 
-def plan(found: Globals, there: There) -> Plan:
+def plan(found: Globals, there: There) -> Plan[Step]:
     """Say what is to be done before the dump is restored."""
-    made = Plan()
+    made = Plan[Step]()
     makes: dict[str, GlobalRole] = {}
     for role in found.roles:
         if role.name in there.roles:
@@ -172,7 +162,7 @@ def usable(setting: GlobalSetting, there: There) -> bool:
     return name in there.settings or ("." in name and not name.startswith(_CODE))
 
 
-def _creation(role: GlobalRole, there: There, made: Plan) -> Step:
+def _creation(role: GlobalRole, there: There, made: Plan[Step]) -> Step:
     name = identifier(role.name)
     limit = f" CONNECTION LIMIT {role.connection_limit}" if 0 <= role.connection_limit < 1 << 31 else ""
     run = [f"CREATE ROLE {name} NOLOGIN {'INHERIT' if role.inherit else 'NOINHERIT'}{limit}"]
@@ -185,7 +175,7 @@ def _creation(role: GlobalRole, there: There, made: Plan) -> Step:
     return Step(f"the role {role.name}", tuple(run), role.name)
 
 
-def _member(of: GlobalMembership, makes: set[str], exists: frozenset[str], there: There, made: Plan) -> None:
+def _member(of: GlobalMembership, makes: set[str], exists: frozenset[str], there: There, made: Plan[Step]) -> None:
     if (of.role, of.member) in there.memberships or of.member not in exists:
         return
     run = f"GRANT {identifier(of.role)} TO {identifier(of.member)}"
@@ -210,7 +200,7 @@ def _options(of: GlobalMembership, major: int) -> str:
     return f" WITH {', '.join(said)}"
 
 
-def _lend(found: Globals, makes: set[str], there: There, made: Plan) -> None:
+def _lend(found: Globals, makes: set[str], there: There, made: Plan[Step]) -> None:
     """Have the user be a member of what it makes, where that is to own something: else it could not give it."""
     if there.superuser:
         return
