@@ -130,13 +130,14 @@ def require_dumping(target: Target, stop: Stop, seconds: float) -> list[str]:
 
 @contextmanager
 def answering(
-    connection: "Connection[tuple[Any, ...]]", target: Target, stop: Stop, seconds: float = ANSWER_SECONDS
+    connection: "Connection[tuple[Any, ...]]", target: Target, stop: Stop, seconds: float | None = None
 ) -> Iterator[None]:
     """Cut the connection when the server has not answered all questions of the block in time, or at a stop.
 
     A server that says nothing, or endlessly something, would else hold the task until its deadline, or fill memory.
-    Raises ConnectionTimeout.
+    Without `seconds` they are ANSWER_SECONDS. Raises ConnectionTimeout.
     """
+    seconds = ANSWER_SECONDS if seconds is None else seconds
     late = threading.Event()
 
     def cut() -> None:
