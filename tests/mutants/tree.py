@@ -7,10 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 PACKAGE = Path("operator/holdfast")
-DEFAULT = (
-    "decide", "decide/backup", "decide/policy", "decide/retention", "reconcile", "reconcile/kinds", "kube", "contract",
-    "runner/*.py",
-)  # fmt: skip
+DEFAULT = ("decide/**/*.py", "reconcile/**/*.py", "kube/**/*.py", "contract/**/*.py", "runner/*.py")
 
 
 def copy(root: Path, to: Path) -> None:
@@ -26,7 +23,7 @@ def copy(root: Path, to: Path) -> None:
 
 
 def modules(root: Path, only: Iterable[str]) -> list[str]:
-    """The modules to look at, as `decide/outcome.py`; a folder means all in it, but not in folders below."""
+    """The modules to look at, as `decide/outcome.py`; a folder means all in it, but not in folders below; `**` does."""
     package = root / PACKAGE
     found = []
     for name in only:
