@@ -42,9 +42,13 @@ def target_of(o: Observation, source: BackupPolicySpec | None, settings: Setting
     elif target.database is not None:
         storage = source.storage if source else _bucket(o)
         base, says = resolve(synthetic(target.database, storage, source.job if source else None), settings), None
-    else:
-        assert source is not None  # the API server asks for a target where a bucket is the source
+    elif source is not None:
         base, says = source, "the backup"
+    else:
+        raise refused(
+            "spec.target is missing, and a folder of a bucket has no database that it belongs to",
+            "set target.policyRef or target.database",
+        )
     if base.method is not Method.DUMP:
         raise refused("the target is an instance of RDS", "name a database: target.database with a connection")
     database = _renamed(base.database, target)
