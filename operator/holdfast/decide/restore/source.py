@@ -82,7 +82,7 @@ def _latest(policy: str, source: RestoreSource, candidates: Sequence[Candidate])
         left_out = len(good) - len(sound)
         more = f"; {left_out} are suspicious: set source.includeSuspicious to restore one of these" if left_out else ""
         return not_good(f"BackupPolicy {policy} has no backup that is {word}{until}{more}")
-    meant = [each for each in timely if source.purpose is not None and each.purpose == source.purpose]
+    meant = [each for each in timely if each.purpose == source.purpose]  # none where none is asked for
     newest = max(meant or timely, key=lambda each: (_completed(each), each.name))
     rivals = [each for each in good if not meant or each.purpose == source.purpose]
     newer = [each for each in rivals if _completed(each) > _completed(newest)]
