@@ -108,8 +108,8 @@ def test_with_a_purpose_it_takes(candidates: Any, asked: dict[str, Any], name: s
         pytest.param((a_backup("a", 1),), {"includeSuspicious": True, "before": "2026-11-21T00:00:00Z"},
                      "that is good, completed before 2026-11-21T00:00:00Z", id="is none so old"),
         pytest.param((*ODD, a_backup("c", 3, good=False)), {},
-                     "that is good and not suspicious; 2 are suspicious: set source.includeSuspicious to restore one of "
-                     "these", id="are none but suspicious ones"),
+                     "that is good and not suspicious; 2 are suspicious: set source.includeSuspicious to restore one "
+                     "of these", id="are none but suspicious ones"),
         pytest.param((a_backup("a", None),), {}, "that is good and not suspicious",
                      id="is none that says when it was completed"),
     ],
