@@ -20,7 +20,7 @@ def wrong(
     if not started - CLOCKS <= report.completed_at <= now + CLOCKS:
         return "the Job ended before the restore began, or in the future"
     known = source.uid is not None or (resolved.rds is not None and source.backup_id is not None)
-    if resolved.kept is None and known and result.backup_id != source.backup_id:
+    if known and result.backup_id != source.backup_id:
         return f"it is about another backup, {result.backup_id}"
     if resolved.rds is not None and (strange := _of_another(result, resolved, resolved.rds)) is not None:
         return strange
