@@ -10,7 +10,7 @@ from holdfast import naming
 from holdfast.api.backup import Failure
 from holdfast.api.begun import there
 from holdfast.api.job import LOG_SECONDS
-from holdfast.api.restore_status import DatabaseRestoreStatus, Phase
+from holdfast.api.restore_status import DatabaseRestoreStatus
 from holdfast.contract.report import Outcome
 from holdfast.decide import failures, job_life
 from holdfast.decide.decision import Announcement, Do, Learn, Rest, What, Write
@@ -40,12 +40,12 @@ def decide(o: Observation, now: datetime) -> Decision:
 
 
 def _due(o: Observation, now: datetime) -> Decision:
-    status = o.restore.status
-    if status.phase is Phase.SUCCEEDED and status.replaced is not None:
-        if now < status.replaced.until:
-            return Rest(status.replaced.until)
-        return Rest() if o.undone else _begin(o, status.replaced.name)
-    return Rest()
+    replaced = o.restore.status.replaced  # only a restore that has succeeded tells of one
+    if replaced is None:
+        return Rest()
+    if now < replaced.until:
+        return Rest(replaced.until)
+    return Rest() if o.undone else _begin(o, replaced.name)
 
 
 def with_leftover(o: Observation, status: DatabaseRestoreStatus) -> DatabaseRestoreStatus:
