@@ -62,11 +62,10 @@ def require_sealed(o: Observation, resolved: ResolvedRestore, settings: Settings
     To whom the source is encrypted, only its manifest says, which whoever may write to the bucket may have changed: a
     backup for somebody else's identity would be none.
     """
-    source, target = o.restore.spec.source, o.restore.spec.target
-    encrypted = source.bucket is not None and resolved.identity_secret is not None
+    encrypted = o.restore.spec.source.bucket is not None and resolved.identity_secret is not None
     if resolved.environment is not Environment.PRODUCTION or not encrypted or _none_needed(o, resolved):
         return
-    if (target and target.policy_ref) or any(_policies(o, settings)):
+    if _named(o) or any(_policies(o, settings)):
         return  # these say themselves how their backups are stored
     raise HoldfastError(
         Reason.SAFETY_BACKUP_FAILED,
@@ -98,11 +97,16 @@ def spec(o: Observation, settings: Settings) -> Spec:
 
 def _policies(o: Observation, settings: Settings) -> Iterator[tuple[str, BackupPolicySpec]]:
     """Return the policies of the target that could take a backup, with every default: the one that is named first."""
-    target = o.restore.spec.target
-    named = target.policy_ref.name if target and target.policy_ref else None
+    named = _named(o)
     for name, policy in sorted(o.policies, key=lambda each: (each[0] != named, each[0])):
         with suppress(HoldfastError):
             yield name, resolve(policy, settings)
+
+
+def _named(o: Observation) -> str | None:
+    """Return the policy that the restore names for its target."""
+    target = o.restore.spec.target
+    return target.policy_ref.name if target and target.policy_ref else None
 
 
 def _begin(o: Observation, resolved: ResolvedRestore, now: datetime) -> Decision:
