@@ -8,16 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.builders import a_policy, settings
 from tests.restoring import World
 from tests.unit.test_reconcile_restore import REPLACE, a_world
 
 from holdfast.api.masking import AfterRestore, above
 from holdfast.api.policy import Environment
 from holdfast.api.restore import DatabaseRestoreSpec
+from holdfast.api.restore_status import ResolvedRestore
 from holdfast.api.restoring import Content, RestoreMode
 from holdfast.contract.paths import AFTER_RESTORE
 from holdfast.contract.report import ScriptReport
 from holdfast.contract.task import RestoreTask, Script, SwapBackTask
+from holdfast.decide.resolve import resolve
 from holdfast.decide.restore import masking
 from holdfast.errors import HoldfastError, Reason
 from holdfast.kube.kinds import EVENTS, JOBS, POLICIES
@@ -58,6 +61,48 @@ def test_which_data_a_target_never_gets_as_they_are(environment: Any, higher: li
 def test_what_may_come_unmasked(changes: Any, content: Content, asked: list[Environment]):
     spec = DatabaseRestoreSpec.model_validate({"source": {"backupRef": {"name": "first"}}} | changes)
     assert masking.never_unmasked(spec, STAGING, content) == asked
+
+
+def from_into(source: Any, target: Any, never: list[Environment]) -> ResolvedRestore:
+    """A restore of data of one environment into another, as it is fixed."""
+    of = resolve(a_policy(), settings())
+    return ResolvedRestore(
+        database=of.database, mode=RestoreMode.REFUSE, job=of.job, source_environment=source, environment=target,
+        never_unmasked_of=never,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "never"),
+    [
+        pytest.param(STAGING, DEV, [], id="masked, or waived"),
+        pytest.param(DEV, STAGING, [PRODUCTION], id="from below"),
+        pytest.param(None, STAGING, [PRODUCTION], id="of a backup that only its manifest knows: the runner asks"),
+    ],
+)
+def test_data_come_as_they_are(source: Any, target: Any, never: list[Environment]):
+    masking.require(from_into(source, target, never))
+
+
+@pytest.mark.parametrize(
+    ("target", "says", "first"),
+    [
+        pytest.param(STAGING, "a target of staging", "name a ConfigMap with SQL that masks them,", id="of staging"),
+        pytest.param(
+            None, "a target whose environment is not known",
+            "if the target is of production, set target.environment; if not, name a ConfigMap with SQL that masks",
+            id="whose environment nobody says",
+        ),
+    ],
+)  # fmt: skip
+def test_data_of_production_do_not_come_as_they_are_into_a_target(target: Any, says: str, first: str):
+    with pytest.raises(HoldfastError) as refused:
+        masking.require(from_into(PRODUCTION, target, [PRODUCTION]))
+    assert refused.value.reason is Reason.MASKING_MISSING
+    assert refused.value.message == (
+        f"the backup has data of production, which would come unmasked into {says}; nothing was restored"
+    )
+    assert refused.value.remedy.startswith(first)
 
 
 async def into_another(source: str, target: str, **spec: Any) -> World:

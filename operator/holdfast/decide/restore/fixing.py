@@ -57,9 +57,9 @@ def of_bucket(o: Observation, settings: Settings) -> Fixed:
     """Fix the restore of what lies in a bucket. Raises HoldfastError."""
     bucket = o.restore.spec.source.bucket
     assert bucket is not None
-    asked = o.restore.spec.target.rds if o.restore.spec.target else None
-    if asked is not None:
-        return snapshots.of_bucket(o.restore.spec, bucket, asked, settings)
+    asked = o.restore.spec.target
+    if asked is not None and asked.rds is not None:
+        return snapshots.of_bucket(o.restore.spec, bucket, asked.rds, asked.environment, settings)
     target = target_of(o, None, settings)
     storage = resolve(synthetic(target.database, Storage(s3=bucket.s3), None), settings).storage
     resolved = _resolved(o, o.restore.spec, stored.in_bucket(storage, bucket), target, None)

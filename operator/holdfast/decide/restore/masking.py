@@ -26,7 +26,7 @@ def never_unmasked(spec: DatabaseRestoreSpec, environment: Environment | None, c
 def require(resolved: ResolvedRestore) -> None:
     """Raise MaskingMissing where data would come down as they are."""
     source = resolved.source_environment
-    if source is None or source not in resolved.never_unmasked_of:
+    if source not in resolved.never_unmasked_of:
         return
     target = (
         f"a target of {resolved.environment}" if resolved.environment else ("a target whose environment is not known")

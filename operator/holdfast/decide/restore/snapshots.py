@@ -37,17 +37,23 @@ def image(resolved: ResolvedRestore, settings: Settings) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class _Made:
-    """What is to be made, who asks for it, and from which snapshot."""
+    """What is to be made, who asks for it and says what it is for, and from which snapshot."""
 
     instance: RDSInstance
     wanted: RDSTarget
+    environment: Environment | None
     snapshot_arn: str | None  # None where only the manifest in the bucket says it
+
+    @property
+    def database(self) -> Database:
+        """It, as a target."""
+        return Database(instance=self.instance)
 
 
 def of_backup(spec: DatabaseRestoreSpec, choice: Choice, begun: Begun) -> Fixed:
     """Fix which instance or cluster is made from the snapshot of a backup. Raises HoldfastError."""
-    source, asked = begun.resolved, spec.target.rds if spec.target else None
-    if asked is None:
+    source, target = begun.resolved, spec.target
+    if target is None or target.rds is None:
         raise refused(
             f"DatabaseBackup {choice.name} is a snapshot of RDS, from which a new instance or cluster is made",
             "set target.rds.identifier to the name of the new one",
@@ -55,18 +61,19 @@ def of_backup(spec: DatabaseRestoreSpec, choice: Choice, begun: Begun) -> Fixed:
     if given := next((field for field in ("mode", "options", "afterRestore") if field in spec.to_dict()), None):
         raise refused(f"a snapshot of RDS is restored as a whole, and {given} has no meaning for it", "leave it out")
     where = Stored(source.storage.s3, begun.key_prefix, None, None, source.environment)
-    made = _from_backup(choice.name, begun, asked)
+    made = _from_backup(choice.name, begun, target.rds, target.environment)
     return Fixed(stored.of_backup(choice, begun), _in_words(made), _resolved(spec, made, where, source.job))
 
 
-def of_bucket(spec: DatabaseRestoreSpec, bucket: BucketSource, asked: RDSTarget, settings: Settings) -> Fixed:
+def of_bucket(
+    spec: DatabaseRestoreSpec, bucket: BucketSource, asked: RDSTarget, says: Environment | None, settings: Settings
+) -> Fixed:
     """Fix what is made from the snapshot that a manifest names, of which nothing is known here."""
     wanted = asked.model_copy(update={"kind": asked.kind or InstanceKind.INSTANCE})
-    made = _Made(_instance(wanted, None), wanted, None)
+    made = _Made(_instance(wanted, None), wanted, says, None)
     policy = BackupPolicySpec(
-        environment=Environment.DEV, method=Method.AWS_RDS, database=Database(instance=made.instance),
-        storage=Storage(s3=bucket.s3),
-    )  # fmt: skip
+        environment=Environment.DEV, method=Method.AWS_RDS, database=made.database, storage=Storage(s3=bucket.s3)
+    )
     filled = resolve(policy, settings)
     where = stored.in_bucket(filled.storage, bucket)
     return Fixed(stored.of_folder(filled.storage, bucket), _in_words(made), _resolved(spec, made, where, filled.job))
@@ -74,12 +81,12 @@ def of_bucket(spec: DatabaseRestoreSpec, bucket: BucketSource, asked: RDSTarget,
 
 def _resolved(spec: DatabaseRestoreSpec, made: _Made, where: Stored, job: JobTemplate) -> ResolvedRestore:
     """Write down what is made, and of which environment it is: as the resource says, else as the backup does."""
-    said = spec.target.environment if spec.target else None
+    said = made.environment
     environment, who = (said, "spec.target") if said else (where.environment, "the backup")
     return ResolvedRestore(
         s3=where.s3,
         folder=where.folder,
-        database=Database(instance=made.instance),
+        database=made.database,
         rds=made.wanted,
         snapshot_arn=made.snapshot_arn,
         mode=RestoreMode.REFUSE,
@@ -96,7 +103,7 @@ def _in_words(made: _Made) -> str:
     return f"RDS {made.instance.kind} {made.instance.identifier} in {made.instance.region}"
 
 
-def _from_backup(name: str, begun: Begun, asked: RDSTarget) -> _Made:
+def _from_backup(name: str, begun: Begun, asked: RDSTarget, says: Environment | None) -> _Made:
     """Fix what is made from the snapshot of a backup; what is left out is the source's. Raises HoldfastError."""
     taken = there(begun.status.snapshot, "snapshot")
     source = begun.resolved.database.snapshotted()
@@ -111,7 +118,7 @@ def _from_backup(name: str, begun: Begun, asked: RDSTarget) -> _Made:
         _require_new(asked, source)
     wanted = _filled(asked, taken, lies)
     _require_class(wanted, taken)
-    return _Made(_instance(wanted, source), wanted, lies.arn)
+    return _Made(_instance(wanted, source), wanted, says, lies.arn)
 
 
 def _instance(wanted: RDSTarget, source: RDSInstance | None) -> RDSInstance:
