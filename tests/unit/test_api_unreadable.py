@@ -135,3 +135,12 @@ async def test_a_backup_of_which_a_part_cannot_be_read_ends_in_a_sentence(spec, 
 async def test_a_backup_that_has_ended_stays_as_it_is_however_little_of_it_can_be_read():
     status = {"phase": "Succeeded", "message": "38 MB in 6s", "resolved": policy_dict(method="rsync")}
     assert await reconciled(REFERRING, status, policy_dict()) == status
+
+
+async def test_a_backup_that_is_being_ended_keeps_what_was_recorded_first():
+    """However often it is looked at: a Job whose end began anew each time would be waited for without end."""
+    ending = {"since": WHEN, "jobUID": "job-1"}
+    failure = {"reason": "DumpFailed", "message": "m", "remedy": "r"}
+    began = {"phase": "Running", "backupID": "backup-1", "resolved": policy_dict(method="rsync")}
+    ended = await reconciled(REFERRING, {**began, "failure": failure, "ending": ending}, policy_dict())
+    assert (ended["phase"], ended["failure"]) == ("Failed", failure)

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from tests.builders import (
     NOW,
+    UID,
     a_backup,
     a_begun_backup,
     a_failure,
@@ -31,6 +32,7 @@ from holdfast.decide.decision import Announcement, Create, Decision, Delete, Do,
 from holdfast.decide.resolve import resolve
 from holdfast.decide.views import ClaimView
 from holdfast.errors import ExitCode, Reason
+from holdfast.naming import child_name
 from holdfast.sentences import EVENT_BYTES
 
 WORKS = timedelta(seconds=600 + 21_600) + job_end.OVERDUE  # from a Job's beginning
@@ -162,6 +164,13 @@ def test_what_a_pod_left_that_nobody_sees_any_more_is_cleaned_up_after(changes):
     assert the_decision(backup, job=STRANGER, pods_listed=True).status.cleanup.state == "Running"
     never_ran = a_begun_backup(pod_wanted=PodWanted(since=ago(5)))
     assert the_decision(never_ran, job=STRANGER, pods_listed=True).status.cleanup is None
+
+
+@pytest.mark.parametrize(("attempt", "counts_as"), [(None, 1), (1, 1), (3, 3)])
+def test_each_job_of_a_backup_has_a_cleanup_of_its_own_and_one_without_a_number_is_the_first(attempt, counts_as):
+    backup = a_begun_backup(phase=Phase.RUNNING, attempt=attempt)
+    ended = the_decision(backup, job=STRANGER, pods_listed=True).status
+    assert ended.cleanup.job_name == child_name("orders-1", UID, "cleanup", counts_as)
 
 
 # before the Job

@@ -131,9 +131,10 @@ def test_migrations_are_those_of_a_status():
     assert type(the_status(a_begun_backup(), **ended).migrations) is Migrations
 
 
-def test_an_end_without_its_time_has_no_expiry():
-    status = a_begun_backup(phase=Phase.SUCCEEDED, completed_at=None).status
-    assert the_status(a_backup(status=status, generation=2)).expires_at is None
+@pytest.mark.parametrize("policy", [None, a_policy()], ids=["of a policy", "with its own"])
+def test_an_end_without_its_time_has_no_expiry(policy):
+    status = a_begun_backup(phase=Phase.SUCCEEDED, completed_at=None, inline=policy).status
+    assert the_status(a_backup(status=status, inline=policy, generation=2)).expires_at is None
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from tests.builders import (
     NOW,
+    UID,
     a_backup,
     a_begun_backup,
     a_failure,
@@ -24,6 +25,7 @@ from holdfast.api.backup import (
     Failure,
     Phase,
     Snapshot,
+    VerificationRun,
     is_good,
 )
 from holdfast.api.policy import BackupPolicySpec
@@ -31,10 +33,11 @@ from holdfast.contract.report import Verification
 from holdfast.decide.backup import reported
 from holdfast.decide.backup.observation import CLEANUP, VERIFY, Observation
 from holdfast.decide.backup.steps import decide
-from holdfast.decide.backup.verify import is_about_the_backup
+from holdfast.decide.backup.verify import is_about_the_backup, look
 from holdfast.decide.decision import Announcement, Create, Decision, Delete, Expire, Learn, Rest, What
 from holdfast.decide.resolve import resolve
 from holdfast.errors import EXIT_CODES, ExitCode, Reason
+from holdfast.naming import child_name
 
 FOUND = Verification.model_validate(
     {"level": "readback", "checkedBy": "Readback", "compared": ["size", "sha256", "rows"], "integrityCheck": "passed",
@@ -164,6 +167,13 @@ def test_a_request_that_makes_no_sense_is_refused_once_and_changes_nothing_else(
     assert the_decision(asked(request_, decision.status)) == Rest()
 
 
+def test_a_request_that_is_refused_counts_as_one():
+    first = the_decision(asked("full/1")).status
+    second = the_decision(asked("full/2", first)).status
+    third = the_decision(asked("3", second)).status
+    assert [each.verification_run.number for each in (first, second, third)] == [1, 2, 3]
+
+
 @pytest.mark.parametrize(
     ("request_", "state"), [("1", "Running"), ("readback/1", "Refused"), ("checksum/1", "Refused")]
 )
@@ -175,6 +185,33 @@ def test_a_snapshot_is_verified_without_a_level(request_, state):
     status = a_good_backup(snapshot=snapshot).model_copy(update={"resolved": resolve(an_rds_policy(), settings())})
     run = the_decision(asked(request_, status)).status.verification_run
     assert (run.state, run.level) == (state, None)
+
+
+@pytest.mark.parametrize(
+    ("policy", "level"),
+    [(a_policy(verification={"level": "readback"}), "checksum"), (an_rds_policy(), None), (None, None)],
+    ids=["a dump", "a snapshot", "of which nobody knows any more what it was of"],
+)
+@pytest.mark.parametrize(
+    ("former", "request_", "number"), [(None, "", 1), ("by hand", "by hand", 2)], ids=["never verified", "verified"]
+)
+def test_one_that_may_be_gone_is_looked_for_by_what_costs_least_and_no_request_is_answered_by_that(
+    policy, level, former, request_, number
+):
+    run = VerificationRun(request=former, number=1, state="Passed", started_at=NOW) if former else None
+    resolved = resolve(policy, settings()) if policy else None
+    status = a_good_backup().model_copy(update={"verification_run": run, "resolved": resolved})
+    looks = look(asked("another", status), NOW).status
+    assert looks.phase is Phase.VERIFYING
+    assert looks.verification_run == VerificationRun(
+        request=request_,
+        number=number,
+        state="Running",
+        level=level,
+        job_name=child_name("orders-1", UID, "verify", number),
+        started_at=NOW,
+        message="verifying by checksum" if level else "verifying",
+    )
 
 
 def test_a_request_made_while_the_backup_runs_is_taken_up_when_it_has_ended():

@@ -4,25 +4,32 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tests.builders import NOW, UID, a_backup, a_job, a_pod, a_success, ago, settings
+from tests.builders import NOW, UID, a_backup, a_job, a_pod, a_policy, a_success, ago, settings
 from tests.unit.test_decide_verifying import (
     ALTERED,
     DONE,
     DOWN,
+    EXTERNAL,
     FOUND,
+    LEFT_NOTHING,
     PASSED,
     a_good_backup,
     asked,
+    conditions,
     ended,
+    looked_at,
     the_decision,
     verifying,
 )
 
 from holdfast.api.backup import Phase
+from holdfast.api.deletion import Deletion, Member, Result
 from holdfast.api.job import PodWanted
 from holdfast.decide import job_end
 from holdfast.decide.backup import verify_statuses as words
+from holdfast.decide.backup.observation import Removal
 from holdfast.decide.backup.steps import decide
+from holdfast.decide.backup.verify import look
 from holdfast.decide.decision import Decision, Learn, Rest, What
 from holdfast.decide.failures import failure_of
 from holdfast.errors import Reason
@@ -156,6 +163,7 @@ def test_what_is_told_is_never_longer_than_the_api_server_takes():
         words.passed(backup, run, FOUND.model_copy(update={"file_readable": "x" * 4096}), NOW),
         words.failed(backup, run, long, NOW),
         words.not_done(backup, run, long, NOW),
+        words.expired(backup, run, "x" * 4096, NOW),
         the_decision(asked(status=verifying(), refusal="z" * 5000)).status,
     ]
     for status in told:
@@ -199,3 +207,64 @@ def test_what_to_do_is_said_of_a_pod_that_cannot_start_and_not_of_a_job_that_the
     )
     refused = the_decision(asked(status=verifying(), refusal="a quota")).status
     assert refused.message == "waiting: the API server refuses the Job: a quota"
+
+
+# one whose deletion had begun, or was tried
+
+BEGUN = Deletion(reason_to_delete="older than 30 days", since=ago(500), job_name="orders-sweep-1")
+GONE = BEGUN.model_copy(update={"result": Result.DELETED, "completed_at": NOW})
+TRIED = BEGUN.model_copy(update={"result": Result.FAILED, "untouched": True})
+
+
+@pytest.mark.parametrize(
+    ("deletion", "report", "phase", "known"),
+    [
+        pytest.param(BEGUN, PASSED, Phase.SUCCEEDED, None, id="half deleted, and all of it is there"),
+        pytest.param(BEGUN, ALTERED, Phase.FAILED, None, id="half deleted, and damaged"),
+        pytest.param(BEGUN, DOWN, Phase.DELETING, BEGUN, id="half deleted, and nobody knows"),
+        pytest.param(BEGUN, LEFT_NOTHING, Phase.EXPIRED, GONE, id="half deleted, and gone"),
+        pytest.param(TRIED, PASSED, Phase.SUCCEEDED, TRIED, id="not to be deleted, and all of it is there"),
+        pytest.param(TRIED, ALTERED, Phase.FAILED, TRIED, id="not to be deleted, and damaged"),
+        pytest.param(TRIED, DOWN, Phase.SUCCEEDED, TRIED, id="not to be deleted, and nobody knows"),
+        pytest.param(TRIED, LEFT_NOTHING, Phase.FAILED, TRIED, id="not to be deleted, and gone"),
+    ],
+)
+def test_what_is_found_decides_what_one_is_whose_deletion_nobody_saw_the_end_of(deletion, report, phase, known):
+    status = ended(report, verifying().model_copy(update={"deletion": deletion})).status
+    assert (status.phase, status.deletion) == (phase, known)
+    again = {
+        Phase.DELETING: "Holdfast asks again within an hour",
+        Phase.SUCCEEDED: "; then set the annotation holdfast.dev/verify to a new value",
+    }
+    if report is DOWN:
+        assert status.message.endswith(again[phase])
+
+
+def test_one_whose_deletion_had_begun_and_that_is_whole_can_be_restored_again():
+    member = Member(name="orders-1", uid=UID, reason_to_delete="older than 30 days")
+    marked = the_decision(replace(asked(None), removal=Removal(member, "orders-sweep-1", made=True))).status
+    assert conditions(marked)["Ready"] == ("False", "Deleting")
+    said = conditions(ended(PASSED, look(asked(None, marked), NOW).status).status)
+    assert {kind: said[kind] for kind in ("Succeeded", "Ready", "Stalled")} == {
+        "Succeeded": ("True", "VerificationPassed"),
+        "Ready": ("True", "VerificationPassed"),
+        "Stalled": ("False", "VerificationPassed"),
+    }
+
+
+def test_one_that_the_bucket_deleted_keeps_what_became_of_an_earlier_deletion():
+    status = verifying().model_copy(update={"deletion": TRIED})
+    assert looked_at(LEFT_NOTHING, a_policy(**EXTERNAL), status).status.deletion == TRIED
+
+
+def test_one_that_has_expired_says_so_in_each_of_its_conditions_and_waits_for_nothing():
+    failed = the_decision(asked("2", ended(ALTERED).status, verify_job=DONE)).status
+    status = looked_at(LEFT_NOTHING, a_policy(**EXTERNAL), failed.model_copy(update={"pod_wanted": WANTED})).status
+    said = {each.type: (each.status, each.reason, each.message) for each in status.conditions}
+    assert {kind: words for kind, words in said.items() if kind not in ("Finished", "Suspicious")} == {
+        "Verified": ("False", "Expired", status.message),
+        "Succeeded": ("True", "Expired", "the backup was taken, but its data is gone now"),
+        "Reconciling": ("False", "Expired", "nothing is in progress"),
+        "Stalled": ("False", "Expired", "nothing is left to do"),
+    }
+    assert status.pod_wanted is None

@@ -47,15 +47,13 @@ def asked_for(status: DatabaseBackupStatus, request: str | None) -> str | None:
 
 
 def _begin(o: Observation, request: str, now: datetime) -> Decision:
-    former = o.backup.status.verification_run
-    number = former.number + 1 if former else 1
     try:
         level = _level(o)
     except HoldfastError as error:
         refusal = failures.failure_of(error)
         run = VerificationRun(
-            request=request, number=number, state="Refused", started_at=now, completed_at=now, message=refusal.message,
-            failure=refusal,
+            request=request, number=_number(o), state="Refused", started_at=now, completed_at=now,
+            message=refusal.message, failure=refusal,
         )  # fmt: skip
         status = o.backup.status.model_copy(update={"verification_run": run})
         return Write(status, Announcement.of(refusal, refusal.reason))
@@ -71,8 +69,7 @@ def look(o: Observation, now: datetime) -> Decision:
 
 
 def _run(o: Observation, request: str, level: VerificationLevel | None, now: datetime) -> Decision:
-    former = o.backup.status.verification_run
-    number = former.number + 1 if former else 1
+    number = _number(o)
     run = VerificationRun(
         request=request,
         number=number,
@@ -83,6 +80,12 @@ def _run(o: Observation, request: str, level: VerificationLevel | None, now: dat
         message=words.begun(level),
     )
     return Write(words.under_way(o.backup, run, now))
+
+
+def _number(o: Observation) -> int:
+    """Return the number of the next run."""
+    former = o.backup.status.verification_run
+    return former.number + 1 if former else 1
 
 
 def _level(o: Observation) -> VerificationLevel | None:
@@ -166,9 +169,8 @@ def _why_it_is_gone(o: Observation) -> str | None:
     """Return who was to delete it: by the policy as it is now; as it was for the backup, once that is gone."""
     if words.is_half_deleted(o.backup.status):
         return words.HALF_DELETED
-    policy = o.policy or o.backup.status.resolved
-    external = policy is not None and policy.retention.mode is RetentionMode.EXTERNAL
-    return words.BY_THE_BUCKET if external else None
+    policy = o.policy or o.backup.begun.resolved
+    return words.BY_THE_BUCKET if policy.retention.mode is RetentionMode.EXTERNAL else None
 
 
 def is_about_the_backup(reason: str) -> bool:
