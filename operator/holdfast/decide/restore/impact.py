@@ -173,7 +173,7 @@ def _said(impact: Impact, resolved: ResolvedRestore, what: str) -> Iterator[str]
         age = units.duration_for_people(impact.backup_age_seconds or 0)
         yield f"{what}, {age} old, {verb or 'would come into it, if it is empty'}"
     if impact.migrations_undone:
-        count = impact.migrations_undone_count or 0
+        count = impact.migrations_undone_count or len(impact.migrations_undone)
         named = few(impact.migrations_undone, _NAMED)
         yield (
             f"{count} migrations would be undone, the last of them {named}"
