@@ -224,6 +224,10 @@ def test_what_a_restore_does_not_choose_is_the_whole_backup_into_an_empty_databa
     assert fixed.keep_hours == fixing.KEEP_HOURS
 
 
+def test_a_database_of_another_name_is_not_created_unless_that_is_asked_for():
+    assert fixed_of(target={"databaseName": "copy"}).create is False
+
+
 def test_all_that_the_backup_s_status_remembers_of_its_artifact_is_held_against_the_bucket():
     dump = {"format": "custom", "compression": {"algorithm": "zstd"}}
     fixed = fixed_of(a_policy(environment="dev", dump=dump))

@@ -26,11 +26,19 @@ NEW = {"identifier": "Orders-Restored", "kind": "instance", "region": "eu-centra
 RDS = DUMP.model_copy(
     update={"rds": RDSTarget.model_validate(NEW), "database": Database(instance=RDSInstance.model_validate(NEW))}
 )
+CLUSTER = NEW | {"kind": "cluster"}
+OF_A_CLUSTER = RDS.model_copy(
+    update={
+        "rds": RDSTarget.model_validate(CLUSTER),
+        "database": Database(instance=RDSInstance.model_validate(CLUSTER)),
+    }
+)
 MADE = {
     "kind": "instance", "identifier": "orders-restored", "address": "orders-restored.x.eu-central-1.rds.amazonaws.com",
     "arn": "arn:aws:rds:eu-central-1:123456789012:db:orders-restored", "port": 5432, "engine": "postgres",
     "engineVersion": "17.4",
 }  # fmt: skip
+MADE_CLUSTER = MADE | {"kind": "cluster", "arn": "arn:aws:rds:eu-central-1:123456789012:cluster:orders-restored"}
 BACKUP = Chosen(backup="first", uid="u", backup_id="backup-1", because="it is named")
 FOLDER = Chosen(backup_id="backup-1", because="a folder")
 UNNAMED = Chosen(because="a folder")
@@ -57,6 +65,7 @@ def wrong(
         pytest.param({"backupID": None}, PUTS_BACK, FORMER, "swap-back", id="of what is put back, which is no backup"),
         pytest.param({"replaced": "orders_before"}, PUTS_BACK, FORMER, "swap-back", id="of what is put back, in place"),
         pytest.param({"instance": MADE}, RDS, BACKUP, "rds-restore", id="of a snapshot"),
+        pytest.param({"instance": MADE_CLUSTER}, OF_A_CLUSTER, BACKUP, "rds-restore", id="of a cluster's snapshot"),
         pytest.param({"instance": MADE}, RDS, FOLDER, "rds-restore", id="of a snapshot in a folder of that name"),
         pytest.param({"instance": MADE, "backupID": "backup-2"}, RDS, UNNAMED, "rds-restore",
                      id="of a snapshot in a folder that bears no id"),
@@ -86,6 +95,8 @@ def test_a_report_is_believed(result: Any, resolved: ResolvedRestore, source: Ch
         pytest.param({}, RDS, BACKUP, "rds-restore", "it names no instance that was made", id="no instance"),
         pytest.param({"instance": MADE | {"identifier": "other"}}, RDS, BACKUP, "rds-restore",
                      f"it is about another instance, {MADE['arn']}", id="another instance"),
+        pytest.param({"instance": MADE_CLUSTER}, RDS, BACKUP, "rds-restore",
+                     f"it is about another instance, {MADE_CLUSTER['arn']}", id="a cluster, not an instance"),
         pytest.param({}, MASKED, BACKUP, "restore", "it does not say that the SQL of afterRestore has run",
                      id="no SQL, where it was to mask"),
         pytest.param({"replaced": "orders_before"}, DUMP, BACKUP, "restore",

@@ -256,6 +256,8 @@ LONG = ("long", a_policy(retention={"days": 400}))
     ("policies", "spec", "hours", "is_to_be"),
     [
         pytest.param((Z, A), {}, 24, safety.Spec("another", None, 90), id="the first policy's"),
+        pytest.param((Z, A), {"target": {"databaseName": "orders"}}, 24, safety.Spec("another", None, 90),
+                     id="the first policy's, where none is named for the target"),
         pytest.param((A, Z), NAMES_ORDERS, 24, safety.Spec("orders", None, 90), id="the policy's that is named"),
         pytest.param((READERS, Z), {}, 24, safety.Spec("orders", None, 90), id="that one's which asks as the restore"),
         pytest.param((LONG,), {}, 24 * 99, safety.Spec("long", None, 400), id="kept as long as its policy says"),

@@ -101,6 +101,8 @@ def test_rds_is_asked_with_the_rights_of(rights: dict[str, Any], asked: dict[str
         pytest.param(COPIED, {}, "eu-central-1", ARN, id="where it is, though there is a copy"),
         pytest.param(COPIED, {"region": "eu-central-1"}, "eu-central-1", ARN, id="where it is, as is asked for"),
         pytest.param(COPIED, WEST, "eu-west-1", COPY.arn, id="of the copy in the region that is asked for"),
+        pytest.param(COPIED, WEST | {"identifier": "orders"}, "eu-west-1", COPY.arn,
+                     id="of the copy, where the source's own name is free"),
     ],
 )  # fmt: skip
 def test_the_snapshot_is_taken(snapshot: Snapshot, rds: Any, region: str, arn: str):
@@ -199,7 +201,7 @@ FOLDER = "eu-1/shop/orders/backup-20261122-084500"
 
 
 def from_a_folder(rds: Any, says: Environment | None = None, **spec: Any) -> Fixed:
-    source = {"bucket": {"s3": {"bucket": "backups"}, "folder": FOLDER}}
+    source = {"bucket": {"s3": {"bucket": "archive"}, "folder": FOLDER}}
     read = DatabaseRestoreSpec.model_validate({"source": source, "target": {"rds": rds}} | spec)
     bucket = BucketSource.model_validate(source["bucket"])
     return snapshots.of_bucket(read, bucket, RDSTarget.model_validate(rds), says, settings())
@@ -210,10 +212,10 @@ def test_of_a_folder_all_that_is_made_is_as_the_restore_says():
     told = from_a_folder(AS_IT_WAS | OWN, job={"activeDeadlineSeconds": 77})
     assert told.target == "RDS instance New in eu-central-1"
     assert told.source == Chosen(
-        backup_id="backup-20261122-084500", location=f"s3://backups/{FOLDER}/", because="the resource names this folder"
+        backup_id="backup-20261122-084500", location=f"s3://archive/{FOLDER}/", because="the resource names this folder"
     )
     assert told.resolved == ResolvedRestore(
-        s3=S3Storage.model_validate(filled.storage.s3.to_dict() | {"prefix": None}),
+        s3=S3Storage.model_validate(filled.storage.s3.to_dict() | {"bucket": "archive", "prefix": None}),
         folder=f"{FOLDER}/",
         database=Database(instance=RDSInstance.model_validate(FOUND | OWN)),
         rds=RDSTarget.model_validate(AS_IT_WAS | OWN),
