@@ -23,7 +23,6 @@ from holdfast.api.restore import DatabaseRestoreSpec
 from holdfast.api.restore_status import Artifact, DatabaseRestoreStatus, Removal, Replaced, ResolvedRestore
 from holdfast.api.restoring import Content, GlobalsMode, RestoreMode
 from holdfast.decide.resolve import resolve
-from holdfast.decide.restore import fixing
 from holdfast.decide.restore.fixing import names, of_backup, of_bucket, of_former
 from holdfast.decide.restore.observation import Former, Observation, RestoreView
 from holdfast.decide.restore.source import Choice
@@ -31,6 +30,7 @@ from holdfast.decide.restore.target import in_words, target_of
 from holdfast.errors import HoldfastError, Reason
 
 UID = "uid-of-the-restore"
+A_DAY = 24  # hours, for which a replaced database is kept where nobody says more
 POSTGRES = resolve(a_policy(), settings())
 FILE = resolve(a_sqlite_policy(), settings())
 
@@ -105,6 +105,15 @@ def test_what_lies_beside_a_file_lies_in_its_folder(path: str, folder: str):
     assert old.removeprefix(folder).startswith("orders.db_before_back_")
 
 
+@pytest.mark.parametrize("length", [5, 255])
+def test_what_lies_beside_a_file_has_a_name_that_file_systems_take(length: int):
+    assert FILE.database.volume is not None
+    volume = FILE.database.volume.model_copy(update={"path": "d" * length})
+    beside = names(FILE.database.model_copy(update={"volume": volume}), "r" * 63, UID)
+    assert [len(name.encode()) <= 255 for name in beside] == [True, True]
+    assert len(set(beside)) == 2
+
+
 def former(**changes: Any) -> Former:
     """A restore that has replaced a database, which is kept."""
     resolved = ResolvedRestore(database=POSTGRES.database, mode=RestoreMode.REPLACE, job=POSTGRES.job, keep_hours=24)
@@ -145,7 +154,7 @@ def test_what_was_replaced_is_put_back_and_what_is_there_now_is_kept_under_a_nam
     fixed = of_former(UNDOES, former(removal=left))
     assert (fixed.resolved.kept, fixed.resolved.fresh) == (KEPT, None)
     assert fixed.resolved.old == names(POSTGRES.database, "back", UID)[1]
-    assert (fixed.target, fixed.resolved.keep_hours) == ("orders on db:5432", fixing.KEEP_HOURS)
+    assert (fixed.target, fixed.resolved.keep_hours) == ("orders on db:5432", A_DAY)
     assert fixed.source.restore == "first-restore"
 
 
@@ -221,7 +230,7 @@ def test_what_a_restore_does_not_choose_is_the_whole_backup_into_an_empty_databa
     assert (fixed.content, fixed.globals, fixed.owner) == (Content.ALL, GlobalsMode.NONE, None)
     assert (fixed.tables, fixed.jobs, fixed.identity_secret) == ([], 1, None)
     assert (fixed.database.name, fixed.create, fixed.mode) == ("orders", False, RestoreMode.REFUSE)
-    assert fixed.keep_hours == fixing.KEEP_HOURS
+    assert fixed.keep_hours == A_DAY
 
 
 def test_a_database_of_another_name_is_not_created_unless_that_is_asked_for():

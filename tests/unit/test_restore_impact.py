@@ -87,7 +87,8 @@ def looked(found: ImpactReport, *, warnings: list[str] | None = None, **seen_cha
         pytest.param({"rows": 7, "clients": 0}, "the target has 7 rows and 0 clients", id="rows and clients"),
         pytest.param({"undone": ["V1"], "undone_count": 1},
                      "the target exists; a migration would be undone: V1", id="one migration"),
-        pytest.param({"undone": ["V2", "V1"]}, "the target exists; 2 migrations would be undone, the last of them V2, V1",
+        pytest.param({"undone": ["V2", "V1"]},
+                     "the target exists; 2 migrations would be undone, the last of them V2, V1",
                      id="migrations that nobody has counted"),
         pytest.param({"undone": ["V5", "V4", "V3", "V2"], "undone_count": 9},
                      "the target exists; 9 migrations would be undone, the last of them V5, V4, V3 and 1 more",
@@ -225,8 +226,17 @@ def test_while_its_pod_starts_that_is_said_in_the_status_and_no_event_tells_of_i
     decision = step(seen(its_job(), wanted=refused_before))
     assert isinstance(decision, Write)
     assert (decision.announcement, decision.status.pod_wanted) == (None, refused_before)
-    assert decision.due == ago(30) + timedelta(seconds=impact.START_SECONDS)
+    assert decision.due == ago(30) + timedelta(minutes=2)
     assert decision.status.message == impact._SENTENCE
+
+
+@pytest.mark.parametrize(
+    ("given", "start"), [(600, 120), (60, 60)], ids=["two minutes", "less, where its target's Jobs have less"]
+)
+def test_a_look_is_tried_once_works_for_five_minutes_and_may_start_for(given: int, start: int):
+    job = SERVER.job.model_copy(update={"start_timeout_seconds": given, "backoff_limit": 4})
+    looks = {"backoff_limit": 0, "start_timeout_seconds": start, "active_deadline_seconds": 300}
+    assert impact.template(resolved(job=job)) == job.model_copy(update=looks)
 
 
 def test_a_claim_is_looked_at_only_until_its_job_is_there():
