@@ -8,13 +8,14 @@ from datetime import datetime, timedelta
 
 from holdfast import units
 from holdfast.api.backup import Ending, Failure
+from holdfast.api.begun import there
 from holdfast.api.conditions import ConditionType as C
 from holdfast.api.conditions import in_progress, update
 from holdfast.api.guard import Confirmation
 from holdfast.api.job import PodWanted
 from holdfast.api.masking import AfterRestored
 from holdfast.api.release import ReleaseBefore
-from holdfast.api.restore_status import DatabaseRestoreStatus, Phase, Removal, Replaced, ResolvedRestore
+from holdfast.api.restore_status import Chosen, DatabaseRestoreStatus, Phase, Removal, Replaced, ResolvedRestore
 from holdfast.contract.report import Report, RestoreReport
 from holdfast.decide.restore.observation import RestoreView
 from holdfast.decide.restore.stored import Fixed
@@ -85,10 +86,9 @@ def _under_way(restore: RestoreView, now: datetime, phase: Phase, reason: str, s
 
 
 def succeeded(restore: RestoreView, report: Report, result: RestoreReport, undo: str | None, now: datetime) -> Status:
-    """What was asked for is in the target, and compared."""
-    resolved = restore.status.resolved
-    assert resolved is not None
-    status = _ended(restore, now, "RestoreSucceeded", _achieved(restore, report, result), None)
+    """What was asked for is in the target, and compared. Raises HoldfastError where the status lacks what was fixed."""
+    resolved, source = there(restore.status.resolved, "resolved"), there(restore.status.source, "source")
+    status = _ended(restore, now, "RestoreSucceeded", _achieved(restore, source, resolved, report, result), None)
     size, seconds = result.size_bytes, report.duration_seconds
     bytes_read = result.uncompressed_bytes
     return status.model_copy(
@@ -129,20 +129,21 @@ def _replaced(resolved: ResolvedRestore, result: RestoreReport, completed: datet
     return Replaced(name=resolved.old, until=completed + timedelta(hours=resolved.keep_hours))
 
 
-def _achieved(restore: RestoreView, report: Report, result: RestoreReport) -> str:
-    source, target = restore.status.source, restore.status.target
-    took = units.duration_in_words(report.duration_seconds)
-    if source is not None and source.restore is not None:
+def _achieved(
+    restore: RestoreView, source: Chosen, resolved: ResolvedRestore, report: Report, result: RestoreReport
+) -> str:
+    target, took = restore.status.target, units.duration_in_words(report.duration_seconds)
+    if source.restore is not None:
         said = f"put back the database that DatabaseRestore {source.restore} had replaced, as {target}, in {took}"
     else:
-        named = result.backup_id or (source.backup_id if source else None)
+        named = result.backup_id or source.backup_id
         if result.instance is not None:
             return f"made {target} from {named}, in {took}: {result.instance.address}:{result.instance.port}"
         rows = "" if result.rows is None else f": {result.rows} rows in {result.tables} tables"
-        back = goes_back(source.release) if source is not None and source.release is not None else ""
+        back = goes_back(source.release) if source.release else ""
         said = f"restored {named} into {target} in {took}{rows}" + (f"; {back}" if back else "")
-    if result.replaced is not None and restore.status.resolved is not None:
-        said += f"; the old database is now {restore.status.resolved.old}"
+    if result.replaced is not None:
+        said += f"; the old database is now {resolved.old}"
     if (safety := restore.status.safety_backup) is not None and safety.name is not None:
         said += f"; before that it was backed up as DatabaseBackup {safety.name}"
     return said
