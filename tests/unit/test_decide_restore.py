@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from tests.builders import (
     NOW,
     UID,
@@ -20,12 +21,15 @@ from tests.builders import (
 
 from holdfast.api.backup import DatabaseBackupStatus, Ending, Failure
 from holdfast.api.backup import Phase as BackupPhase
+from holdfast.api.guard import Confirmation, Impact, SafetyBackup, Unattended
 from holdfast.api.job import PodWanted
+from holdfast.api.release import ReleaseStatus
 from holdfast.api.restore import DatabaseRestoreSpec
 from holdfast.api.restore_status import DatabaseRestoreStatus, Phase, Replaced
 from holdfast.contract.report import Report, RestoreReport
-from holdfast.decide import failures, job_end, job_life
-from holdfast.decide.decision import Create, Delete, Do, Learn, Rest, What, Write
+from holdfast.decide import failures, job_end, job_life, outcome
+from holdfast.decide.decision import Announcement, Create, Delete, Do, Learn, Rest, What, Write
+from holdfast.decide.restore import ending, unreadable, waits
 from holdfast.decide.restore.observation import (
     CHECK,
     REMOVAL,
@@ -35,14 +39,15 @@ from holdfast.decide.restore.observation import (
     Observation,
     RestoreView,
 )
-from holdfast.decide.restore.steps import decide
+from holdfast.decide.restore.steps import decide, template
 from holdfast.decide.seen import Asked, Seen
 from holdfast.decide.views import ClaimView, JobView, PodView
 from holdfast.errors import Reason
 from holdfast.sentences import explain
 
 WORKS = timedelta(seconds=600 + 21_600) + job_end.OVERDUE  # from a Job's beginning
-POLICY = a_policy(environment="staging")
+POLICY, PRODUCTION = a_policy(environment="staging"), a_policy(environment="production")
+LOOKED = Impact(job_name="j", state="Done", message="the target exists")
 FIRST = Candidate("first", True, True, False, False, ago(3600), "backup-20261122-084430")
 LOOK = "look at the target, and read the Job's log if it still exists, before you create another DatabaseRestore"
 REFUSAL = "pods is forbidden: exceeded quota: tight"
@@ -127,7 +132,165 @@ def test_while_another_is_just_being_begun_its_turn_is_looked_for_again_in_a_sec
     assert the_decision(restore).status.job_name is not None
 
 
+# its confirmation, where it is of production
+
+
+def a_confirmed_restore(confirmation: Confirmation | None, **changes: Any) -> RestoreView:
+    """One into production that somebody has confirmed, and whose target has been looked at."""
+    restore = a_fixed_restore(policy=PRODUCTION, impact=LOOKED, confirmation=confirmation, **changes)
+    spec = restore.spec.model_copy(update={"confirm": "orders", "unattended": changes.pop("unattended", None)})
+    return replace(restore, generation=2, spec=spec)
+
+
+@pytest.mark.parametrize(
+    ("confirmation", "phase"),
+    [
+        pytest.param(None, Phase.AWAITING_CONFIRMATION, id="none"),
+        pytest.param(Confirmation(because="b"), Phase.PENDING, id="that one is missing"),
+        pytest.param(
+            Confirmation(because="b", confirmed_at=ago(99)), Phase.AWAITING_CONFIRMATION, id="a withdrawn one"
+        ),
+    ],
+)
+def test_a_confirmation_counts_from_when_it_was_seen_where_the_status_knows(confirmation: Any, phase: Phase):
+    decision = the_decision(a_confirmed_restore(confirmation, phase=phase))
+    said = "somebody has confirmed the restore into production"
+    because = "the backup says that the target is of production"
+    assert decision.status.confirmation == Confirmation(because=because, confirmed_at=NOW)
+    assert decision.announcement == Announcement(False, "Confirmed", said)
+    assert decision.due == NOW  # it goes on at once
+
+
+def test_a_confirmation_that_is_written_down_is_not_asked_for_again():
+    confirmed = Confirmation(because="b", confirmed_at=ago(99))
+    decision = the_decision(a_confirmed_restore(confirmed, phase=Phase.PENDING))
+    assert decision.status.confirmation == confirmed
+    assert decision.status.safety_backup is not None
+
+
+def test_a_restore_that_nobody_is_asked_about_warns_of_that_and_says_why():
+    restore = a_confirmed_restore(None, phase=Phase.PENDING)
+    alone = restore.spec.model_copy(update={"unattended": Unattended(reason="a rehearsal")})
+    decision = the_decision(replace(restore, spec=alone))
+    said = "nobody is asked to confirm this restore into production: a rehearsal"
+    assert decision.announcement == Announcement(True, "Confirmed", said)
+    assert decision.status.confirmation.unattended == "a rehearsal"
+
+
+def test_where_no_resource_says_why_it_is_of_production_it_is_asked_about_all_the_same():
+    restore = a_confirmed_restore(None, phase=Phase.PENDING)
+    resolved = restore.status.resolved.model_copy(update={"environment_because": None})
+    status = restore.status.model_copy(update={"resolved": resolved})
+    decision = the_decision(replace(restore, status=status))
+    assert decision.status.confirmation.because == "the target is a production database"
+
+
+def test_a_safety_backup_that_is_taken_is_not_asked_how_it_is_stored():
+    folder = {"bucket": {"s3": {"bucket": "backups"}, "folder": "eu-1/shop/orders/backup-1"}}
+    restore = a_confirmed_restore(Confirmation(because="b", confirmed_at=ago(99)), phase=Phase.PENDING)
+    resolved = restore.status.resolved.model_copy(update={"identity_secret": "mine"})
+    source = restore.spec.source.model_validate(folder)
+    told = {"resolved": resolved, "safety_backup": SafetyBackup(name="saved", completed_at=ago(9), message="done")}
+    encrypted = replace(
+        restore,
+        spec=restore.spec.model_copy(update={"source": source}),
+        status=restore.status.model_copy(update=told),
+    )
+    assert the_decision(encrypted).status.job_name is not None
+
+
 # its Job
+
+
+def test_what_is_fixed_is_looked_at_again_at_once():
+    backup = a_begun_backup(inline=POLICY, phase=BackupPhase.SUCCEEDED)
+    decision = the_decision(a_restore(), candidates=(FIRST,), found=found(backup.status))
+    assert (decision.due, decision.announcement) == (NOW, None)
+
+
+def test_going_back_to_before_a_release_is_told_and_is_no_warning():
+    release = ReleaseStatus(job_name="migrate-7", job_uid="j", images=["shop:2"], revision="7")
+    backup = a_begun_backup(inline=POLICY, phase=BackupPhase.SUCCEEDED, release=release)
+    decision = the_decision(a_restore(), candidates=(FIRST,), found=found(backup.status))
+    said = (
+        "restores DatabaseBackup first into orders on orders-db:5432; then the database is as it was before release 7 "
+        "(Job migrate-7)"
+    )
+    assert decision.announcement == Announcement(False, "RollsBack", said)
+
+
+@pytest.mark.parametrize(("mode", "limit"), [("Refuse", 0), ("Into", 0), ("Replace", 3)])
+def test_a_second_pod_is_made_only_where_it_can_tell_what_the_first_has_done(mode: str, limit: int):
+    job = {"backoffLimit": 3}
+    restore = a_fixed_restore(policy=a_policy(environment="staging", job=job), mode=mode)
+    assert template(Observation(restore)).backoff_limit == limit
+
+
+def test_an_image_that_the_chart_has_no_more_fails_it_before_its_job_is_made():
+    decision = decide(Observation(a_begun_restore(job_uid=None)), settings(images={}), NOW)
+    assert (decision.status.phase, decision.status.failure.reason) == (Phase.FAILED, Reason.IMAGE_NOT_SET)
+
+
+@pytest.mark.parametrize("started", [ago(30), None], ids=["from its start", "from its creation where no start is told"])
+def test_a_job_that_cannot_be_made_is_waited_for_until_its_start_is_too_late(started: datetime | None):
+    restore = a_begun_restore(job_uid=None, started_at=started)
+    since = started or restore.created
+    last = since + timedelta(seconds=599)
+    waits = with_job(restore, None, refusal=REFUSAL, now=last)
+    assert (waits.status.phase, waits.status.message) == (Phase.PENDING, failures.job_refused(REFUSAL).message)
+    assert waits.announcement.reason == failures.job_refused(REFUSAL).reason
+    late = with_job(restore, None, refusal=REFUSAL, now=last + timedelta(seconds=1))
+    assert late.status.phase is Phase.FAILED
+
+
+def test_a_pod_that_is_refused_is_told_with_what_to_do():
+    refusal = outcome.trouble_starting((), REFUSAL)
+    waits = with_job(a_begun_restore(), its_job(age=20), refusal=REFUSAL, refused_at=ago(10))
+    assert waits.status.message == f"{refusal.message}; {refusal.remedy}"
+    assert waits.status.pod_wanted == PodWanted(since=ago(20), refused=True)
+
+
+def test_a_pod_that_starts_is_no_news_and_since_when_it_was_wanted_is_kept():
+    refused = PodWanted(since=ago(20), refused=True)
+    restore = a_begun_restore()
+    waited = with_job(restore, its_job(), refusal=REFUSAL, refused_at=ago(10)).status
+    starts = with_job(replace(restore, status=waited.model_copy(update={"pod_wanted": refused})), its_job())
+    assert (starts.announcement, starts.status.pod_wanted) == (None, refused)
+    assert starts.status.message == "the Job's Pod is starting"
+
+
+def test_a_running_job_is_looked_at_again_when_it_should_long_be_over():
+    job = its_job()
+    assert with_job(a_begun_restore(), job, a_pod(phase="Running")).due == job.created + WORKS
+
+
+def test_a_restore_whose_pod_ran_does_not_wait_for_its_start_again():
+    ran = a_begun_restore(mode="Replace", phase=Phase.RUNNING)
+    replaced = with_job(ran, its_job(failed_pods=1))
+    assert (replaced.status.phase, replaced.status.pod_wanted.ran) == (Phase.RUNNING, True)
+    starting = with_job(a_begun_restore(mode="Replace"), its_job())
+    assert starting.status.phase is Phase.PENDING
+
+
+def test_a_job_that_is_gone_is_asked_after_by_its_pods_before_it_is_given_up():
+    restore = a_begun_restore(phase=Phase.RUNNING)
+    assert with_job(restore, None) == Do(Learn(What.PODS))
+    assert with_job(restore, None, asked=LISTED).status.failure.reason == Reason.RESTORE_UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("job", "phase", "done"),
+    [
+        pytest.param(None, "Succeeded", True, id="its Job is gone"),
+        pytest.param(its_job(), "Succeeded", True, id="its Job has not said so"),
+        pytest.param(its_job(), "Running", False, id="a container beside the runner goes on"),
+    ],
+)
+def test_a_success_of_its_pod_is_believed_where(job: JobView | None, phase: str, done: bool):
+    restore = a_begun_restore(phase=Phase.RUNNING)
+    pod = a_pod(phase=phase, exit_code=0, report=a_success(restore))
+    decision = with_job(restore, job, pod, asked=LISTED)
+    assert (decision.status.phase is Phase.SUCCEEDED) == done
 
 
 @pytest.mark.parametrize("mode", ["Refuse", "Replace"])
@@ -199,6 +362,132 @@ def test_a_job_that_does_not_end_is_waited_for_five_minutes_and_then_it_is_said(
     assert said in decision.announcement.message
 
 
+def test_what_fails_before_a_pod_is_there_ends_its_job_first():
+    restore = a_begun_restore(job_uid=None)
+    o = Observation(restore, works={RESTORE: Seen("its-job", its_job(uid="job-9"))})
+    decision = ending.fail(o, LOST, None, NOW)
+    assert (decision.status.phase, decision.status.ending) == (Phase.PENDING, Ending(since=NOW, job_uid="job-9"))
+
+
+def test_what_fails_when_its_job_has_finished_is_failed_at_once():
+    o = Observation(a_begun_restore(), works={RESTORE: Seen("its-job", its_job(complete=True))})
+    assert ending.fail(o, LOST, None, NOW).status.phase is Phase.FAILED
+
+
+def test_a_job_that_finished_by_itself_is_not_deleted():
+    decision = with_job(a_failing_restore(), its_job(failed="BackoffLimitExceeded"), asked=LISTED)
+    assert decision.status.phase is Phase.FAILED
+
+
+def test_the_pods_of_a_job_are_its_own_also_before_the_status_names_it():
+    other, own = a_pod(uid="p-1"), a_pod(uid="p-2", job="job-9")
+    works = {RESTORE: Seen("its-job", its_job(uid="job-9"), (other, own))}
+    assert ending.own_pods(Observation(a_begun_restore(job_uid=None), works=works)) == (own,)
+
+
+@pytest.mark.parametrize(
+    ("told", "failed"),
+    [
+        pytest.param({}, None, id="a success is what it is"),
+        pytest.param({"kind": "swap-back"}, LOST.message, id="a success of another task is none"),
+    ],
+)
+def test_of_a_pod_that_was_faster_than_the_end_of_its_job(told: dict[str, Any], failed: str | None):
+    restore = a_failing_restore()
+    pod = a_pod(exit_code=0, report=a_success(restore, **told))
+    failure = with_job(restore, None, pod, asked=LISTED).status.failure
+    assert (failure and failure.message) == failed
+
+
+def test_a_report_without_a_word_of_the_restore_ends_nothing_well():
+    restore = a_failing_restore()
+    pod = a_pod(exit_code=0, report=a_success(restore).model_copy(update={"restore": None}))
+    assert with_job(restore, None, pod, asked=LISTED).status.failure.message == LOST.message
+
+
+# when it has ended
+
+
+def an_ended_restore() -> RestoreView:
+    return a_begun_restore(phase=Phase.SUCCEEDED, observed_generation=1)
+
+
+TTL = 86_400
+
+
+@pytest.mark.parametrize(
+    ("job", "pods", "now", "act"),
+    [
+        pytest.param(
+            its_job(complete=True), (a_pod(exit_code=0),), NOW, "Expire", id="its Job has finished: it may go"
+        ),
+        pytest.param(its_job(), (a_pod(exit_code=0),), NOW, None, id="its Job is about to end by itself"),
+        pytest.param(its_job(), (), NOW, "Delete", id="its Job has no Pod: it is ended"),
+        pytest.param(its_job(), (a_pod(phase="Running"),), NOW, "Delete", id="its Pod runs on: it is ended"),
+        pytest.param(its_job(), (a_pod(exit_code=0),), NOW + WORKS, "Delete", id="its Job should long be over"),
+    ],
+)
+def test_when_it_has_ended_and(job: JobView, pods: Any, now: datetime, act: str | None):
+    decision = with_job(an_ended_restore(), job, *pods, now=now)
+    assert (type(decision.act).__name__ if isinstance(decision, Do) else None) == act
+
+
+# what cannot be read
+
+
+def the_error() -> ValidationError:
+    with pytest.raises(ValidationError) as caught:
+        DatabaseRestoreSpec.model_validate({"source": {"backupRef": {"name": "first"}}, "mode": "Perhaps"})
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "restore",
+    [
+        pytest.param(a_begun_restore(phase=Phase.SUCCEEDED), id="has ended"),
+        pytest.param(a_begun_restore(phase=Phase.FAILED), id="has failed"),
+        pytest.param(replace(a_begun_restore(phase=Phase.RUNNING), deleting=True), id="is being deleted"),
+    ],
+)
+def test_what_cannot_be_read_rests_where_it(restore: RestoreView):
+    assert unreadable.decide(Observation(restore), the_error(), NOW) == Rest()
+
+
+@pytest.mark.parametrize("phase", [None, Phase.RUNNING], ids=["has not begun", "runs"])
+def test_what_cannot_be_read_fails_by_name_where_it(phase: Phase | None):
+    status = unreadable.decide(Observation(a_begun_restore(phase=phase)), the_error(), NOW).status
+    assert (status.phase, status.failure.reason) == (Phase.FAILED, Reason.INVALID_SPEC)
+    assert "spec.mode" in status.failure.message
+
+
+def test_the_job_of_what_cannot_be_read_is_ended_before_it_is_called_failed():
+    works = {RESTORE: Seen("its-job", its_job())}
+    begun = Observation(a_begun_restore(phase=Phase.RUNNING), works=works)
+    assert unreadable.decide(begun, the_error(), NOW).status.ending == Ending(since=NOW, job_uid="job-1")
+    assert unreadable.decide(Observation(a_failing_restore(), works=works), the_error(), NOW).act == Delete(its_job())
+
+
+# how it waits
+
+
+@pytest.mark.parametrize(
+    ("former", "quiet", "news"),
+    [
+        pytest.param(None, False, True, id="nothing was said before"),
+        pytest.param("Starting", False, True, id="another reason stood there"),
+        pytest.param("Queued", False, False, id="the same reason stood there"),
+        pytest.param("Starting", True, False, id="it is not for an Event"),
+    ],
+)
+def test_what_is_waited_for_is_told_by_an_event_where(former: str | None, quiet: bool, news: bool):
+    restore = a_restore()
+    if former is not None:
+        status = waits.wait(Observation(restore), ago(9), former, "x").status
+        restore = replace(restore, status=status)
+    decision = waits.wait(Observation(restore), NOW, "Queued", "it is queued", quiet=quiet)
+    assert decision.announcement == (Announcement(True, "Queued", "it is queued") if news else None)
+
+
 # its report
 
 
@@ -226,6 +515,29 @@ def test_a_success_is_believed_where_it_is_of_the_very_task_and_name(told: dict[
     status = with_job(restore, its_job(complete=True), pod).status
     assert status.phase == (Phase.FAILED if wrong else Phase.SUCCEEDED)
     assert status.failure is None or status.failure.message == f"the Job's report is not plausible: {wrong}"
+
+
+@pytest.mark.parametrize(
+    ("started", "believed"),
+    [
+        pytest.param(ago(30), False, id="by more than clocks may differ"),
+        pytest.param(None, True, id="counted from its creation where no start is told"),
+    ],
+)
+def test_a_success_from_before_it_began_is_not_believed(started: datetime | None, believed: bool):
+    restore = a_begun_restore(phase=Phase.RUNNING, started_at=started)  # it was created 60 s ago
+    report = a_success(restore).model_copy(update={"completed_at": ago(345)})
+    status = with_job(restore, its_job(complete=True), a_pod(exit_code=0, report=report)).status
+    assert (status.phase is Phase.SUCCEEDED) == believed
+
+
+def test_a_success_is_told_in_the_words_of_the_status_and_warns_where_the_runner_does():
+    restore = a_begun_restore(phase=Phase.RUNNING)
+    for warnings in ([], ["a view is gone"]):
+        report = a_success(restore).model_copy(update={"warnings": warnings})
+        decision = with_job(restore, its_job(complete=True), a_pod(exit_code=0, report=report))
+        assert decision.announcement == Announcement(bool(warnings), "RestoreSucceeded", decision.status.message)
+        assert decision.announcement.message.startswith("restored backup-20261122-084430 into orders on orders-db:5432")
 
 
 # the removal of what it replaced
