@@ -12,6 +12,7 @@ from holdfast.decide import gate
 from holdfast.decide.decision import MakeBackup, MakeRestore
 from holdfast.decide.gate import BackupBefore, Observation, Other
 from holdfast.decide.migrations import MigrationJob
+from holdfast.decide.rollback import Rollback, WayBack
 from holdfast.kube.kinds import MIGRATION_JOBS
 from holdfast.manifests import children
 from holdfast.manifests import rollback as manifest
@@ -40,7 +41,7 @@ def observe(cache: Cache, job: MigrationJob, known: Known) -> Observation:
     """Read what is known of the Job, of its backup, and of the other Jobs of its policy."""
     policy, backup = cache.policy(job.namespace, job.policy), _backup(cache, job)
     begins = job.held and backup is None
-    back = rollbacks.way_back(cache, job) if job.failed else None
+    back, there = _rollback(cache, job)
     return Observation(
         job=job,
         policy=policy is not None and policy.deleted is None,
@@ -49,7 +50,7 @@ def observe(cache: Cache, job: MigrationJob, known: Known) -> Observation:
         restoring=restores.into_policy(cache, policy) if begins and policy else None,
         held_before=backup is None and bool(cache.backups_for(job)),
         back=back,
-        rollback=rollbacks.rollback(cache, job, back) if job.failed else None,
+        rollback=there,
         refused=known.refused.get(job.rollback_name if job.failed else job.backup_name),
     )
 
@@ -59,8 +60,15 @@ def _others(cache: Cache, job: MigrationJob) -> tuple[Other, ...]:
 
 
 def _standing(cache: Cache, job: MigrationJob) -> Other | None:
-    back = rollbacks.way_back(cache, job) if job.failed else None
-    return gate.standing(job, _backup(cache, job), back, rollbacks.rollback(cache, job, back))
+    return gate.standing(job, _backup(cache, job), *_rollback(cache, job))
+
+
+def _rollback(cache: Cache, job: MigrationJob) -> tuple[WayBack | None, Rollback | None]:
+    """Read what takes back one that has failed, and what bears the name of the restore that does."""
+    if not job.failed:
+        return None, None
+    back = rollbacks.way_back(cache, job)
+    return back, rollbacks.rollback(cache, job, back)
 
 
 def _backup(cache: Cache, job: MigrationJob) -> BackupBefore | None:
