@@ -8,11 +8,14 @@ import pytest
 from tests.builders import NOW, policy_dict, settings
 from tests.fake_cluster import FakeCluster
 from tests.reconciling import a_loop
+from tests.unit import test_kinds_deletions as kept
 
 from holdfast import clock, naming
 from holdfast.decide.decision import DeleteBackup, MakeBackup
 from holdfast.decide.policy.runs import Ended
 from holdfast.decide.policy.steps import Observation
+from holdfast.decide.policy.sweep import SWEEP
+from holdfast.decide.seen import Seen
 from holdfast.kube.kinds import BACKUPS, JOBS, POLICIES
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.kinds import policy as policies
@@ -168,6 +171,16 @@ async def test_a_policy_wakes_those_that_wait_for_it_while_it_is_not_going(going
     cache.put(BACKUPS, cluster.put(BACKUPS, a_backup("a", phase="Pending")))
     await a_loop(cache, cluster, settings(), wake=woken.append).reconcile(Key(POLICIES.kind, "shop", "orders"))
     assert woken == ([] if going else [Key(BACKUPS.kind, "shop", "a")])
+
+
+def test_a_look_brings_the_job_of_its_page_and_wakes_whoever_is_deleted_by_it():
+    waits = a_backup("w")
+    cache = kept.a_cache(kept.a_body("a", **kept.DELETING), waits, status=kept.a_forged_page("u-a"))
+    policy = cache.policy("shop", "orders")
+    assert policy is not None
+    sight = policies.look(kept.the_sources(cache), policy, Known(), NOW)
+    assert sight.works == {SWEEP: Seen("orders-sweep-1", None, (), None, None)}
+    assert sight.wakes == (Key(BACKUPS.kind, "shop", "w"), Key(BACKUPS.kind, "shop", "a"))
 
 
 SLOT = datetime(2026, 11, 22, 2, 0, tzinfo=clock.EPOCH.tzinfo)

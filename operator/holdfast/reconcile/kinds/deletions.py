@@ -11,7 +11,6 @@ from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus, Phase
 from holdfast.api.begun import Begun, there
 from holdfast.api.deletion import DeletionPage
 from holdfast.api.job import JobTemplate
-from holdfast.api.policy_status import BackupPolicyStatus
 from holdfast.contract.task import MustStay
 from holdfast.decide import failures
 from holdfast.decide.backup.observation import BackupView, Removal
@@ -31,10 +30,8 @@ from holdfast.reconcile.sight import Known, Sources
 from holdfast.untrusted import mapping
 
 
-def page_of(status: BackupPolicyStatus | Mapping[str, Any]) -> DeletionPage | None:
+def page_of(status: Mapping[str, Any]) -> DeletionPage | None:
     """Return the page that is under way; None where there is none, or none that can be read."""
-    if isinstance(status, BackupPolicyStatus):
-        return status.retention.page if status.retention else None
     page = mapping(status.get("retention")).get("page")
     try:
         return DeletionPage.model_validate(page) if page is not None else None
@@ -46,8 +43,10 @@ def removal(cache: Cache, backup: Backup) -> Removal | None:
     """Return what its policy's page says of a backup."""
     policy = cache.policy(backup.namespace, backup.policy_name) if backup.policy_name else None
     page = page_of(policy.status) if policy else None
-    member = next((each for each in page.members if each.uid == backup.uid), None) if page else None
-    return Removal(member, page.job_name, backup.made) if page and member else None
+    if page is None:
+        return None
+    member = next((each for each in page.members if each.uid == backup.uid), None)
+    return Removal(member, page.job_name, backup.made) if member else None
 
 
 def observe(sources: Sources, policy: Resource, backups: Iterable[Backup], known: Known, now: datetime) -> Retention:
@@ -69,7 +68,7 @@ def observe(sources: Sources, policy: Resource, backups: Iterable[Backup], known
 
 def _candidate(backup: Backup, *, asked: bool) -> Candidate:
     """Return one; `asked`: whether it can be read is asked, which costs something, before the Job is made."""
-    lacks = asked and backup.phase is Phase.DELETING and (backup.whole is None or _readable(backup.whole) is None)
+    lacks = asked and backup.phase is Phase.DELETING and _readable(backup) is None
     return Candidate(
         name=backup.name,
         uid=backup.uid,
@@ -94,12 +93,15 @@ def _members(backups: Iterable[Backup], page: DeletionPage) -> Iterator[Backup]:
 def _begun(backups: Iterable[Backup], page: DeletionPage) -> Iterator[tuple[BackupView, Begun]]:
     """Yield what is known of the page's backups: whole objects, as none of them has settled while it is deleted."""
     for backup in _members(backups, page):
-        if backup.whole is not None and (known := _readable(backup.whole)) is not None:
+        if (known := _readable(backup)) is not None:
             yield known
 
 
-def _readable(resource: Resource) -> tuple[BackupView, Begun] | None:
-    """Read a backup that is to be deleted; None where its status does not say where its data is."""
+def _readable(backup: Backup) -> tuple[BackupView, Begun] | None:
+    """Read a backup that is being deleted; None where it is not, or its status does not say where its data is."""
+    resource = backup.whole
+    if resource is None:  # it has settled
+        return None
     try:
         status = DatabaseBackupStatus.model_validate(resource.status)
         view = backup_view(resource, DatabaseBackupSpec.model_validate(resource.spec), status)

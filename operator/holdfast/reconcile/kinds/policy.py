@@ -29,7 +29,7 @@ def look(sources: Sources, resource: Resource, known: Known, now: datetime) -> S
     retention = deletions.observe(sources, resource, backups, known, now)
     o = replace(observe(sources.cache, resource, backups, known), retention=retention)
     decision = decide(o, sources.settings, now)
-    page = deletions.page_of(decision.status or resource.status)
+    page = deletions.page_of(resource.status)
     return Sight(
         resource.namespace,
         decision,
