@@ -119,6 +119,38 @@ def test_a_backup_of_a_clock_that_is_ahead_is_of_no_age():
     assert found.backup_age_seconds == 0
 
 
+def test_all_that_the_runner_has_told_stands_in_the_status_and_in_its_sentence():
+    found = ImpactReport(
+        present=True, size_bytes=410_000_000, tables=9, rows=3_100, estimated=True, clients=4, server_time=ago(3),
+        newest_change=ago(600), newest_change_of="a commit", undone=["V2"], undone_count=1,
+        backup_completed_at=ago(3602), backup_seconds=30.0, backup_tables=8, backup_rows=3_000,
+        backup_size_bytes=410_000_000,
+    )  # fmt: skip
+    assert looked(found, warnings=["no right"]) == Impact(
+        job_name="its-job", state="Done", checked_at=ago(2), present=True, size_bytes=410_000_000, size="410 MB",
+        tables=9, rows=3_100, rows_estimated=True, clients=4, server_time=ago(3), newest_change=ago(600),
+        newest_change_of="a commit", migrations_undone=["V2"], migrations_undone_count=1,
+        backup_completed_at=ago(3602), backup_age_seconds=3600, backup_tables=8, backup_rows=3_000,
+        estimated_seconds=90, estimated="1m30s", warnings=["no right"],
+        message="the target has 410 MB, 9 tables, about 3100 rows and 4 clients; its last change was at "
+        "2026-11-22T08:35:00Z; backup-1, 1h old, would replace it; a migration would be undone: V2; the restore would "
+        "take about 1m30s",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("mode", "says"),
+    [
+        (RestoreMode.REPLACE, "would replace it"),
+        (RestoreMode.INTO, "would be added to it"),
+        (RestoreMode.REFUSE, "would come into it, if it is empty"),
+    ],
+)
+def test_what_a_backup_does_to_the_target_is_said_for_each_mode(mode: RestoreMode, says: str):
+    found = ImpactReport(present=True, backup_completed_at=ago(62))
+    assert looked(found, what=resolved(mode=mode)).message == f"the target exists; backup-1, 1m old, {says}"
+
+
 def test_whether_rows_are_counted_is_said_of_rows_alone():
     assert looked(ImpactReport(present=True, estimated=True)).rows_estimated is None
     assert looked(ImpactReport(present=True, rows=1)).rows_estimated is False
