@@ -200,6 +200,7 @@ def test_the_job_that_cleans_up_is_the_backups_own_and_is_told_its_folder() -> N
     job = BUILDERS[CLEANUP](observed(backup), settings())
     assert (job["metadata"]["namespace"], job["metadata"]["name"]) == ("shop", "orders-1-cleanup")
     assert [owner["uid"] for owner in job["metadata"]["ownerReferences"]] == [UID]
+    assert job["metadata"]["labels"][naming.LABEL_POLICY] == "orders"
     (container,) = job["spec"]["template"]["spec"]["containers"]
     assert container["image"] == "holdfast-runner-postgres:17"
     task = parse(next(each["value"] for each in container["env"] if each["name"] == TASK_VARIABLE))

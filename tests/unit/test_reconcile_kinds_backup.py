@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,14 +11,15 @@ from tests.fake_cluster import FakeCluster
 from tests.reconciling import a_writer
 from tests.unit.test_kinds_backup import BEGUN, a_body, a_cache, a_policy, good, moved
 
+from holdfast import naming
 from holdfast.api.backup import DatabaseBackupStatus, Phase
 from holdfast.api.policy import BackupPolicySpec
 from holdfast.decide.backup.observation import BACKUP, Observation
-from holdfast.decide.decision import Rest, Write
+from holdfast.decide.decision import Learn, Rest, What, Write
 from holdfast.decide.resolve import resolve
 from holdfast.decide.retention.facts import Fact
 from holdfast.decide.retention.plan import Verdict
-from holdfast.kube.kinds import JOBS, POLICIES
+from holdfast.kube.kinds import JOBS, PODS, POLICIES
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.kinds import backup as backups
 from holdfast.reconcile.plans import Plans
@@ -68,13 +70,74 @@ def test_one_that_is_gone_takes_no_place() -> None:
 
 def test_a_job_without_a_pod_is_looked_after_sooner_than_its_backup_is_given_up() -> None:
     body = a_body(**BEGUN)
+    cache = a_cache(body)
+    cache.put(JOBS, a_job_without_a_pod("2026-11-22T08:44:58Z"))
+    assert sighted(cache, body).decision.due == NOW + timedelta(seconds=2)
+
+
+def a_job_without_a_pod(created: str) -> dict[str, Any]:
     owner = {"apiVersion": "holdfast.dev/v1alpha1", "kind": "DatabaseBackup", "name": "orders-1", "uid": "u-orders-1",
              "controller": True}  # fmt: skip
-    meta = {"namespace": "shop", "name": BEGUN["jobName"], "uid": "j", "creationTimestamp": "2026-11-22T08:44:58Z",
+    meta = {"namespace": "shop", "name": BEGUN["jobName"], "uid": "j", "creationTimestamp": created,
             "ownerReferences": [owner]}  # fmt: skip
+    return {"metadata": meta, "spec": {}}
+
+
+def test_why_a_job_has_no_pod_is_asked_before_anything_is_decided_about_it() -> None:
+    body = a_body(**BEGUN)
     cache = a_cache(body)
-    cache.put(JOBS, {"metadata": meta, "spec": {}})
-    assert sighted(cache, body).decision.due == NOW + timedelta(seconds=2)
+    cache.put(JOBS, a_job_without_a_pod("2026-11-22T08:44:55Z"))
+    assert sighted(cache, body).decision.act == Learn(What.EVENTS)
+
+
+UNREADABLE = {"attempt": "many"}
+GOING = {"deletionTimestamp": "2026-11-22T08:44:00Z"}
+HELD = {"finalizers": [naming.FINALIZER]}
+
+
+@pytest.mark.parametrize("meta", [{}, HELD, GOING], ids=["nobody deletes it", "held", "deleted, and not held"])
+def test_one_that_cannot_be_read_fails_while_nobody_deletes_it_or_nothing_holds_it(meta: dict[str, Any]) -> None:
+    body = a_body(**BEGUN | UNREADABLE)
+    body["metadata"] |= meta
+    found = sighted(a_cache(body), body).decision
+    assert found.status is not None
+    assert "InvalidSpec" in str(found.status.to_dict())
+
+
+def test_one_that_cannot_be_read_and_is_deleted_waits_for_somebody_who_can() -> None:
+    body = a_body(**BEGUN | UNREADABLE)
+    body["metadata"] |= HELD | GOING
+    found = sighted(a_cache(body), body).decision
+    assert (found.status, found.act, found.due is not None and found.due > NOW) == (None, None, True)
+
+
+@pytest.mark.parametrize("restore", ["kubectl ...", None], ids=["with what restores it", "without"])
+def test_of_a_success_that_cannot_be_read_nothing_is_written_that_would_lose_what_stands_there(
+    restore: str | None,
+) -> None:
+    body = good("a", **UNREADABLE, **({"restore": restore} if restore else {}), created=ago(90_000))
+    cache = a_cache(body, good("b", created=ago(80_000)))
+    cache.put(POLICIES, a_policy(resourceVersion="1"))
+    assert sighted(cache, body).decision == Rest()
+    readable = {key: value for key, value in body["status"].items() if key != "attempt"}
+    assert sighted(a_cache(body | {"status": readable}), body | {"status": readable}).decision != Rest()
+
+
+PAGE = {"number": 1, "since": "2026-11-22T08:45:00Z", "jobName": "sweep",
+        "members": [{"name": "orders-1", "uid": "u-orders-1"}]}  # fmt: skip
+
+
+@pytest.mark.parametrize("sought", [True, False])
+@pytest.mark.parametrize("kept", [True, False])
+def test_whether_it_may_go_and_is_to_be_looked_for_is_what_is_planned_now(kept: bool, sought: bool) -> None:
+    cache = a_cache(a_body())
+    cache.put(POLICIES, a_policy(resourceVersion="1") | {"status": {"retention": {"page": PAGE}}})
+    asked: Any = SimpleNamespace(keeps=lambda it: kept, looks_for=lambda it: sought)
+    sources: Any = SimpleNamespace(cache=cache, plans=asked)
+    o = seen(cache, a_body())
+    found = backups._with_plan(sources, o)
+    assert o.removal is not None
+    assert (found.removal, found.sought) == (replace(o.removal, kept=kept), sought)
 
 
 @pytest.mark.parametrize(
@@ -172,6 +235,16 @@ def test_one_that_ends_is_compared_with_the_others_of_its_database_and_not_with_
 )
 def test_one_that_does_not_end_now_is_compared_with_none(backup: Any, pods: Any) -> None:
     assert compared(observed(backup, pods=pods)) == []
+
+
+def test_what_one_that_ends_is_compared_with_is_seen_with_it() -> None:
+    cache, body = a_cache(good("a")), a_body(**BEGUN)
+    labels = {"batch.kubernetes.io/job-name": BEGUN["jobName"]}
+    cache.put(PODS, {
+        "metadata": {"namespace": "shop", "name": "p", "uid": "p", "labels": labels},
+        "status": {"containerStatuses": [{"name": "runner", "state": {"terminated": {"exitCode": 0}}}]},
+    })  # fmt: skip
+    assert [former.backup_id for former in seen(cache, body).former] == ["id-a"]
 
 
 def test_one_that_is_complete_in_itself_is_compared_with_none() -> None:

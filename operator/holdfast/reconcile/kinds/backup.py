@@ -55,19 +55,24 @@ def look(sources: Sources, resource: Resource, known: Known, now: datetime) -> S
     o = _with_room(sources, o, known)
     if not_read and o.backup.deleting and o.backup.held:
         not_read = parting.unreadable(o, sources.settings, now)
-    decision = not_read or refusals.look(o, now) or decide(o, sources.settings, now)
-    decision = _with_restore(o, decision)
+    decision = not_read or _decided(sources, o, _verdict(sources, resource), now)
     _claim(sources.cache, o, decision)
     due = min(filter(None, (decision.due, refusals.look_again(o))), default=None)
     resolved = o.backup.status.resolved
     volume = resolved.database.volume if resolved else None
     return Sight(
         o.backup.namespace,
-        replace(decision if not_read else _with_verdict(o, decision, _verdict(sources, resource)), due=due),
+        replace(decision, due=due),
         works=o.works,
         job_of=lambda role: BUILDERS[role](o, sources.settings),
         claim_name=volume.claim_name if volume else None,
     )
+
+
+def _decided(sources: Sources, o: Observation, verdict: Verdict | None, now: datetime) -> Decision:
+    """Ask what to do about one that can be read: what is written else of a good one would lose what cannot be."""
+    decision = refusals.look(o, now) or decide(o, sources.settings, now)
+    return _with_verdict(o, _with_restore(o, decision), verdict)
 
 
 def _with_room(sources: Sources, o: Observation, known: Known) -> Observation:
