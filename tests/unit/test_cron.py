@@ -99,6 +99,14 @@ def shows(cron: str, wall: datetime) -> bool:
     return next(CronSim(cron, wall - MINUTE)) == wall
 
 
+@pytest.mark.parametrize("second", [0, 30, 59])
+@pytest.mark.parametrize("when", ["2026-10-25T00:58", "2027-03-28T00:58"], ids=["back", "forward"])
+def test_the_seconds_of_the_time_that_is_looked_from_change_nothing_right_before_a_clock_changes(when, second):
+    moment = datetime.fromisoformat(when).replace(second=second, tzinfo=UTC)
+    found = list(islice(a_cron("*/5 * * * *").after(moment), 2))
+    assert found == [moment.replace(second=0) + count * MINUTE for count in (2, 7)]
+
+
 def test_looked_at_in_the_second_of_two_equal_hours_what_ran_in_the_first_does_not_run_again():
     second = berlin("2026-10-25T02:10").replace(fold=1)
     assert next(a_cron("30 2 * * *").after(second)) == berlin("2026-10-26T02:30").astimezone(UTC)
@@ -138,10 +146,15 @@ def test_a_schedule_is_said_in_a_sentence(cron, sentence):
     assert a_cron(cron).sentence == sentence
 
 
-def test_of_a_long_time_only_the_newest_slots_are_looked_at_and_it_is_said_that_there_were_more():
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "Asia/Tokyo", "America/Los_Angeles", "Pacific/Chatham"])
+def test_of_a_long_time_only_the_newest_slots_are_looked_at_and_it_is_said_that_there_were_more(zone):
     until = datetime(2026, 11, 22, 8, 45, tzinfo=UTC)
-    found = a_cron("* * * * *").between(until - timedelta(days=3650), until, most=3)
+    found = a_cron("* * * * *", zone).between(until - timedelta(days=3650), until, most=3)
     assert (found.newest, found.more) == (tuple(until - timedelta(minutes=ago) for ago in (2, 1, 0)), True)
+
+
+def test_that_there_were_more_is_said_where_there_were():
+    until = datetime(2026, 11, 22, 8, 45, tzinfo=UTC)
     whole = a_cron("0 8 * * *", "UTC").between(until - timedelta(days=2), until, most=3)
     assert (len(whole.newest), whole.more) == (2, False)
     full = a_cron("0 8 * * *", "UTC").between(until - timedelta(days=3), until, most=3)
@@ -171,7 +184,10 @@ def test_for_the_longest_time_between_two_slots_some_hundred_are_looked_at_or_a_
 
 
 @pytest.mark.parametrize("until", ["2026-10-25T01:30", "2026-10-25T05:00", "2027-03-28T01:30", "2027-03-28T04:00"])
-@pytest.mark.parametrize("cron", ["30 2 * * *", "*/20 * * * *", "15,45 1-3 * * *", "0,10,20,30,40,50 2 * * *"])
+@pytest.mark.parametrize(
+    "cron",
+    ["30 2 * * *", "*/20 * * * *", "15,45 1-3 * * *", "0,10,20,30,40,50 2 * * *", "* * * * *", "0-59 * * * *"],
+)
 def test_looked_at_backwards_from_a_day_whose_clock_changes_no_slot_is_left_out(cron, until):
     end = datetime.fromisoformat(until).replace(tzinfo=UTC)
     every = list(takewhile(lambda slot: slot <= end, a_cron(cron).after(end - timedelta(days=9))))

@@ -65,7 +65,8 @@ def test_a_request_makes_one_backup_then_is_recorded_then_is_done():
     assert (found.announcement.warning, found.announcement.reason) == (False, "BackupRequested")
 
     done = replace(o, status=written(found).to_dict())
-    assert written(decide(done, settings(), TWO + MINUTE)).backup_now == held
+    later = decide(done, settings(), TWO + MINUTE)
+    assert (written(later).backup_now, later.due) == (held, None)
     assert written(decide(replace(done, request=None), settings(), TWO)).backup_now == held
 
 

@@ -209,8 +209,11 @@ def test_a_job_is_told_which_servers_another_image_is_made_for(server, others):
 
 @pytest.mark.parametrize(("algorithm", "level"), [("gzip", "fast"), ("zstd", "fast"), ("none", None)])
 def test_a_level_is_in_force_where_something_compresses(algorithm, level):
-    policy = a_policy(dump={"compression": {"algorithm": algorithm}})
-    assert resolve(policy, settings()).dump.compression.level == level
+    policy = a_policy(dump={"format": "custom", "compression": {"algorithm": algorithm}})
+    assert resolve(policy, settings()).to_dict()["dump"] == {
+        "format": "custom",
+        "compression": {"algorithm": algorithm} | ({"level": level} if level else {}),
+    }
 
 
 def test_how_objects_are_kept_is_taken_whole():

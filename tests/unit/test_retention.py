@@ -186,9 +186,10 @@ def test_a_pinned_one_that_is_exactly_its_age_is_kept_by_that_alone():
     assert reasons(planned(days_ago(1), days_ago(30, pinned=True)))["d30"] == ("pinned",)
 
 
-def test_one_before_a_migration_that_has_not_succeeded_is_never_deleted_and_never_expires():
-    found = planned(days_ago(40, "before", migrating=True), days_ago(1, "new"), days=30)
-    assert reasons(found)["before"] == ("before a migration that has not succeeded",)
+@pytest.mark.parametrize(("days", "also"), [(40, ()), (20, ("within 30 days",))], ids=["past its age", "within it"])
+def test_one_before_a_migration_that_has_not_succeeded_is_never_deleted_and_never_expires(days, also):
+    found = planned(days_ago(days, "before", migrating=True), days_ago(1, "new"), days=30)
+    assert reasons(found)["before"] == (*also, "before a migration that has not succeeded")
     assert {each.name: each.expires for each in found.verdicts}["before"] is None
 
 

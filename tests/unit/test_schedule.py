@@ -13,10 +13,10 @@ from tests.budget import examples
 from tests.builders import UID
 
 from holdfast import naming
-from holdfast.api.schedule import Missed, Schedule, ScheduleStatus
+from holdfast.api.schedule import Missed, MissedSlots, Schedule, ScheduleStatus
 from holdfast.decide.policy import schedule as rules
-from holdfast.decide.policy.cron import Cron, read
-from holdfast.decide.policy.schedule import Children, Owner, Plan, plan
+from holdfast.decide.policy.cron import Cron, Slots, read
+from holdfast.decide.policy.schedule import Children, Gap, Owner, Plan, plan
 
 MADE = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 TWO = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
@@ -108,6 +108,18 @@ def test_a_slot_that_was_run_by_an_operator_that_died_before_it_wrote_that_down_
     assert (counts(found), found.ran) == (missed, ran)
 
 
+def test_of_several_that_were_run_and_not_written_down_the_newest_is_the_last_run():
+    there = children(RUN_YESTERDAY, "orders-20261120-0200", busy=True)
+    found = planned(TWO + HOUR, settled(TWO - 4 * DAY), there=there)
+    assert (counts(found), found.ran) == ({"Overtaken": 1, "StillRunning": 1}, TWO - DAY)
+
+
+def test_one_that_was_run_in_time_is_recorded_however_late_anybody_looks():
+    schedule = a_schedule(startingDeadlineSeconds=600)
+    found = planned(TWO + HOUR, settled(TWO - DAY), schedule, children("orders-20261122-0200"))
+    assert (found.ran, gaps(found)) == (TWO, [])
+
+
 def test_what_was_run_before_a_schedule_was_changed_is_not_counted():
     found = planned(TWO + HOUR, settled(TWO - 2 * DAY), a_schedule("0 3 * * *"), children(RUN_YESTERDAY))
     assert counts(found) == {"ScheduleChanged": 1}
@@ -130,6 +142,12 @@ def test_while_the_last_one_runs_a_slot_is_skipped_and_counted():
 
 def test_with_allow_a_slot_is_run_beside_the_last_one():
     assert planned(TWO, settled(TWO - DAY), a_schedule(concurrencyPolicy="Allow"), children(busy=True)).make == TWO
+
+
+@pytest.mark.parametrize("busy", [True, False], ids=["one runs", "none runs"])
+def test_with_replace_a_slot_is_run_instead_of_one_that_runs(busy):
+    found = planned(TWO, settled(TWO - DAY), a_schedule(concurrencyPolicy="Replace"), children(busy=busy))
+    assert (found.make, found.instead) == (TWO, busy)
 
 
 def test_a_strangers_backup_of_the_slots_name_is_left_alone_and_said():
@@ -164,6 +182,20 @@ def test_a_changed_cron_begins_when_it_is_seen_and_starts_nothing_by_itself():
     assert planned(TWO + 2 * HOUR, found.record, changed).make is None
 
 
+def test_a_schedule_that_is_changed_and_suspended_at_once_still_says_what_was_not_run():
+    found = planned(TWO + HOUR, settled(TWO - DAY), a_schedule("0 1 * * *", suspend=True))
+    assert (found.make, gaps(found), counts(found)) == (None, [("ScheduleChanged", 1)], {"ScheduleChanged": 1})
+
+
+def test_a_slot_that_had_not_begun_when_the_schedule_was_changed_was_not_missed():
+    former, changed = a_schedule(jitterSeconds=600), a_schedule("0 3 * * *", jitterSeconds=600)
+    begins = rules.jitter(changed, OWNER)
+    now = TWO + begins / 2
+    found = planned(now, settled(TWO - DAY, former), changed)
+    assert (found.missed, found.record.settled_until) == ((), now - begins)
+    assert found.upcoming[0] == TWO + HOUR + begins
+
+
 def test_another_time_zone_is_another_schedule():
     found = planned(TWO + HOUR, settled(TWO), a_schedule(timeZone="Europe/Berlin"))
     assert (found.make, found.due, found.record.time_zone) == (None, TWO + DAY - HOUR, "Europe/Berlin")
@@ -173,6 +205,14 @@ def test_a_suspended_schedule_runs_nothing_shows_nothing_and_says_so():
     found = planned(TWO + HOUR, settled(TWO - DAY), a_schedule(suspend=True))
     assert (found.make, found.upcoming, found.due, found.missed) == (None, (), None, ())
     assert found.record.message == "suspended: at 02:00 every day, UTC"
+
+
+def test_while_it_is_suspended_nothing_is_counted():
+    resting = a_schedule(suspend=True)
+    former = settled(TWO - 3 * DAY, resting)
+    found = planned(TWO + HOUR, former, resting)
+    said = {"message": "suspended: at 02:00 every day, UTC", "interval_seconds": 86400}
+    assert (found.record, found.missed) == (former.model_copy(update=said), ())
 
 
 def test_what_came_while_it_was_suspended_is_counted_and_not_caught_up():
@@ -218,6 +258,28 @@ def test_jitter_is_the_same_for_one_policy_and_within_its_window_and_spreads_man
     assert all(sum(low <= wait < low + 60 for wait in waits) > 20 for low in range(0, 600, 60))
 
 
+@pytest.mark.parametrize("longest", [0, 1, 2])
+def test_each_second_up_to_the_longest_is_some_policys_and_none_beyond_it(longest):
+    waits = {
+        rules.jitter(a_schedule(jitterSeconds=longest), replace(OWNER, name=f"db-{number}")) for number in range(200)
+    }
+    assert waits == {timedelta(seconds=second) for second in range(longest + 1)}
+
+
+def test_a_policy_begins_that_much_later_with_each_release_of_holdfast():
+    """Another way to spread them would move the backups of everybody who upgrades."""
+    assert rules.jitter(a_schedule(jitterSeconds=600), OWNER) == timedelta(minutes=4, seconds=25)
+    found = planned(TWO - MINUTE, settled(TWO - DAY), a_schedule(jitterSeconds=600))
+    assert found.record.message == "at 02:00 every day, UTC, 4m25s later"
+
+
+def test_a_deadline_begins_with_the_time_that_a_backup_is_due_and_not_with_its_slot():
+    schedule = a_schedule(jitterSeconds=600, startingDeadlineSeconds=600)
+    last = TWO + rules.jitter(schedule, OWNER) + timedelta(seconds=600)
+    assert planned(last, settled(TWO - DAY), schedule).make == TWO
+    assert gaps(planned(last + timedelta(seconds=1), settled(TWO - DAY), schedule)) == [("TooLate", 1)]
+
+
 def test_a_slot_with_jitter_is_due_that_much_later_and_keeps_its_name():
     schedule = a_schedule(jitterSeconds=600)
     wait = rules.jitter(schedule, OWNER)
@@ -240,13 +302,15 @@ def test_a_jitter_that_is_made_longer_does_not_bring_back_what_was_run():
     schedule = a_schedule("* * * * *", jitterSeconds=86400)
     found = planned(TWO + MINUTE / 2, settled(TWO, schedule), schedule)
     assert (found.make, found.missed, found.record.settled_until) == (None, (), TWO)
+    wait = rules.jitter(schedule, OWNER)
+    assert found.upcoming == tuple(TWO + count * MINUTE + wait for count in (1, 2, 3))
 
 
 def test_counts_add_up_over_time_and_remember_the_newest_slot():
     first = planned(TWO, settled(TWO - DAY), there=children(busy=True))
     second = planned(TWO + DAY, first.record, there=children(busy=True))
-    assert [(each.reason, each.count, each.last_slot) for each in second.record.missed] == [
-        (Missed.STILL_RUNNING, 2, TWO + DAY)
+    assert second.record.missed == [
+        MissedSlots(reason=Missed.STILL_RUNNING, count=2, at_least=False, last_slot=TWO + DAY)
     ]
 
 
@@ -256,6 +320,15 @@ def test_years_of_downtime_are_said_to_be_more_than_were_counted():
     assert (found.make, found.missed[0].slots.more) == (TWO, True)
     assert rules.says(found.missed[0]).startswith("more than 999 backups due")
     assert found.record.missed[0].at_least
+    later = planned(TWO + 3 * MINUTE, found.record, every)
+    assert later.record.missed == [
+        MissedSlots(reason=Missed.OVERTAKEN, count=1001, at_least=True, last_slot=TWO + 2 * MINUTE)
+    ]
+
+
+def test_one_of_which_there_may_be_more_is_not_said_to_be_the_only_one():
+    said = rules.says(Gap(Missed.OVERTAKEN, Slots((TWO,), more=True)))
+    assert said.startswith("more than 1 backups due up to 2026-11-22T02:00:00Z were not taken")
 
 
 @pytest.mark.parametrize("cron", ["no cron", "0 0 30 2 *"])

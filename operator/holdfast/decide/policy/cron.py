@@ -121,9 +121,9 @@ class Cron:
                 last = slot
                 yield slot
             else:
-                last = self._change(last, slot, offset) - _MINUTE
-                offset = self._offset(last + _MINUTE)
-                walls = CronSim(self.fields, last.replace(tzinfo=None) + offset)
+                changed = self._change(last, slot, offset)
+                last, offset = changed - _MINUTE, self._offset(changed)
+                walls = CronSim(self.fields, self._wall(changed) - _MINUTE)
 
     def _wall(self, moment: datetime) -> datetime:
         return moment.astimezone(self.zone).replace(tzinfo=None)
@@ -149,7 +149,7 @@ class Cron:
         """Return where to begin, so that nothing of the newest is left out and the way is not much longer."""
         moment = until = until.astimezone(UTC)
         for wall in islice(CronSim(self.fields, self._wall(until), reverse=True), most + _LEFT_OUT):
-            moment = (wall - self._offset(until)).replace(tzinfo=UTC) - _CLOCKS_CHANGE
+            moment = (wall - self._offset(until)).replace(tzinfo=UTC)
             if moment <= after:
                 return after
         return max(after, moment)

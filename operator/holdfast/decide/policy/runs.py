@@ -55,13 +55,14 @@ def told(
     held, fell = status.last_success if not spoilt else None, status.last_failure
     if held is None or (good and good.completed > held.completed_at):
         held = LastSuccess(name=good.name, completed_at=good.completed) if good else None
-    if failed and (fell is None or failed.completed > fell.completed_at):
-        fell = LastFailure(name=failed.name, completed_at=failed.completed, reason=failed.reason)
+    newer = failed if failed and (fell is None or failed.completed > fell.completed_at) else None
+    if newer:
+        fell = LastFailure(name=newer.name, completed_at=newer.completed, reason=newer.reason)
     recent = _remembered(status.recent, ended)
     if (held, fell, recent) == (status.last_success, status.last_failure, status.recent):
         return status, None
     told = status.model_copy(update={"last_success": held, "last_failure": fell, "recent": recent})
-    return told, _news(status, told, good, failed)
+    return told, _news(status.last_success, good, newer)
 
 
 def _remembered(former: Sequence[Run], ended: Iterable[Ended]) -> list[Run]:
@@ -84,14 +85,11 @@ def _run(ended: Ended) -> Run:
     )
 
 
-def _news(
-    before: BackupPolicyStatus, after: BackupPolicyStatus, good: Ended | None, failed: Ended | None
-) -> Announcement | None:  # fmt: skip
+def _news(former: LastSuccess | None, good: Ended | None, failed: Ended | None) -> Announcement | None:
     """Say what has ended since; of a success and a failure at once, the failure."""
-    if failed and after.last_failure != before.last_failure:
+    if failed:
         sentence = f"{failed.name} failed: {failed.reason or 'its status says why'}"
         return Announcement(True, "BackupFailed", f"{sentence}. What to do: see its status.failure")
-    former = before.last_success
     if good and (former is None or good.completed > former.completed_at):  # an older one may have become the last
         took = duration_in_words(good.seconds)
         return Announcement(False, "BackupSucceeded", f"{good.name}: {size_for_people(good.size_bytes)} in {took}")

@@ -125,7 +125,7 @@ def _by_schedule(
     name = naming.slot_name(o.name, found.make)
     act = (o.under_way if found.instead else None) or MakeBackup(name, slot=found.make)
     if isinstance(act, DeleteBackup) and not runs.is_replaced(status, act.name):
-        return _cancelled(runs.replaced(status, act.name, now), found, act.name)
+        return _cancelled(runs.replaced(status, act.name, now), found, found.make, act.name)
     if act.name not in o.refused:
         return Do(act)
     sentence = f"the backup due at {clock.to_text(found.make)} waits: {_refusal(o.refused[act.name], act)}"
@@ -134,11 +134,10 @@ def _by_schedule(
     return Write(_with(status, waiting, found.upcoming), said, now + AGAIN)
 
 
-def _cancelled(status: Status, found: Plan, former: str) -> Decision[Status]:
+def _cancelled(status: Status, found: Plan, slot: datetime, former: str) -> Decision[Status]:
     """Write down that a run is cancelled before it is: then its resource is gone, and with it whatever it said."""
-    due = clock.to_text(found.make) if found.make else ""
     sentence = (
-        f"DatabaseBackup {former} is cancelled: it has not ended, the next one is due at {due}, and "
+        f"DatabaseBackup {former} is cancelled: it has not ended, the next one is due at {clock.to_text(slot)}, and "
         "concurrencyPolicy is Replace"
     )
     said = Announcement(True, "BackupReplaced", cut(sentence, EVENT_BYTES))
