@@ -81,22 +81,21 @@ class Plans:
         until = min([now + HOLDS, *(plan.look_again for plan in planned.plans if plan.look_again)])
         return _Answer(policy, changes, facts, now, planned, until)
 
+    def _of_its_policy(self, backup: Backup) -> Planned:
+        return self.of(backup.namespace, backup.policy_name) if backup.policy_name else NOTHING
+
     def verdict(self, backup: Backup) -> Verdict | None:
         """Return what is planned for a good backup; None while no rule has looked at it."""
-        if backup.policy_name is None or not backup.good:
-            return None
-        found = self.of(backup.namespace, backup.policy_name).verdicts.get(backup.uid)
+        found = self._of_its_policy(backup).verdicts.get(backup.uid) if backup.good else None
         return None if found is None or set(found.reasons) & set(SET_ASIDE) else found
 
     def looks_for(self, backup: Backup) -> bool:
         """Whether a backup, which is a good one then, is to be looked for, since the bucket was to delete it."""
-        if backup.policy_name is None:
-            return False
-        return any(plan.look == backup.uid for plan in self.of(backup.namespace, backup.policy_name).plans)
+        return any(plan.look == backup.uid for plan in self._of_its_policy(backup).plans)
 
     def keeps(self, backup: Backup) -> bool:
         """Whether nothing that is planned now lets it go: then it is not deleted, whoever says so."""
-        found = self.of(backup.namespace, backup.policy_name).verdicts.get(backup.uid) if backup.policy_name else None
+        found = self._of_its_policy(backup).verdicts.get(backup.uid)
         return found is None or found.keep
 
     def differs(self, backup: Backup) -> bool:
