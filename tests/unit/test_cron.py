@@ -63,6 +63,8 @@ def runs(cron: str, after: str, count: int, zone: str = "Europe/Berlin") -> list
         pytest.param("@weekly", "2026-11-22T09:00", ["11-29 00:00+01", "12-06 00:00+01"], id="weekly: Sundays"),
         pytest.param("@monthly", "2026-11-22T09:00", ["12-01 00:00+01", "01-01 00:00+01"], id="monthly"),
         pytest.param("@yearly", "2026-11-22T09:00", ["01-01 00:00+01", "01-01 00:00+01"], id="yearly"),
+        pytest.param("@annually", "2026-11-22T09:00", ["01-01 00:00+01", "01-01 00:00+01"], id="annually"),
+        pytest.param("@midnight", "2026-11-22T09:00", ["11-23 00:00+01", "11-24 00:00+01"], id="at midnight"),
     ],
 )
 def test_a_schedule_runs(cron, after, expected):

@@ -276,5 +276,5 @@ def test_where_nothing_has_begun_no_pod_is_waited_for():
 
 def test_a_job_without_limits_may_work_for_as_long_as_the_shortest():
     bare = JobTemplate()
-    assert job_end.overdue(a_job(age=0), bare) == NOW + timedelta(seconds=600) + job_end.OVERDUE
+    assert job_end.overdue(a_job(age=0), bare) == NOW + timedelta(seconds=600) + timedelta(minutes=10)
     assert a_policy().job.start_timeout_seconds is None, "so a policy has them from where it is resolved"

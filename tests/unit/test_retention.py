@@ -545,6 +545,15 @@ def test_the_weeks_newest_is_expected_to_go_with_the_next_of_its_week_whatever_c
     assert newest.expires == NOW - 6 * HOUR  # on Sunday another one comes, and the day after that a week begins
 
 
+def test_the_years_last_is_expected_to_go_on_new_years_day_when_as_many_others_are_there():
+    january = datetime(2027, 1, 6, 8, 45, tzinfo=UTC)
+    daily = [a_fact(f"d{n}", january - (n + 0.25) * DAY) for n in range(60)]
+    found = planned(*daily, days=1, keepYearly=2, maxDeletionsPerSweep=99, now=january).verdicts
+    assert {each.name: (each.reasons, each.expires) for each in found if "yearly 2026" in each.reasons} == {
+        "d6": (("yearly 2026",), datetime(2028, 1, 1, tzinfo=UTC))
+    }
+
+
 def test_a_week_begins_at_midnight_of_the_policys_time_zone():
     (newest, *_) = planned(*DAILY, zone="Europe/Berlin", days=1, keepWeekly=2, maxDeletionsPerSweep=99).verdicts
     assert newest.expires == datetime(2026, 11, 29, 23, tzinfo=UTC)
