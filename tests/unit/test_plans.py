@@ -10,6 +10,7 @@ from tests.builders import settings
 from tests.unit.test_reconcile_sweep import DAY, NOW, Store, a_backup, a_cluster
 
 from holdfast import clock
+from holdfast.api.backup import DatabaseBackupStatus
 from holdfast.decide.retention.facts import Fact
 from holdfast.decide.retention.plan import Verdict
 from holdfast.kube.kinds import BACKUPS, POLICIES, RESTORES
@@ -202,3 +203,11 @@ def test_what_is_no_good_backup_has_nothing_to_say_and_is_not_looked_for():
     assert (asked.looks_for(good), asked.looks_for(bad), asked.verdict(bad)) == (True, False, None)
     assert (asked.keeps(good), asked.concerns(bad)) == (True, False)
     assert [asked.verdict(backup) for backup in cache.backups.all() if not backup.good] == [None] * 3
+
+
+def test_of_more_reasons_than_a_status_holds_as_many_are_written_as_it_does():
+    reasons = tuple(f"reason {number}" for number in range(100))
+    said = plans.kept_because(Verdict(Fact(name="a", uid="u", created=NOW), True, ("days",), reasons, NOW))
+    most = DatabaseBackupStatus.model_json_schema()["properties"]["keptBecause"]["anyOf"][0]["maxItems"]
+    assert said == reasons[:most]
+    assert DatabaseBackupStatus.model_validate({"keptBecause": said}).kept_because == list(said)

@@ -72,7 +72,7 @@ class WorkQueue:
             self._waiting.add(key)
             self._ready.put_nowait(key)
 
-    async def work(self, reconcile: Reconcile, on_due: OnDue, workers: int = 8) -> None:
+    async def work(self, reconcile: Reconcile, on_due: OnDue, workers: int) -> None:
         """Reconcile what comes, for ever. After each success `on_due` is told when the key is due next, if ever."""
         async with asyncio.TaskGroup() as group:
             for number in range(workers):
