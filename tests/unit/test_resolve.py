@@ -217,7 +217,10 @@ def test_a_level_is_in_force_where_something_compresses(algorithm, level):
 
 
 def test_how_objects_are_kept_is_taken_whole():
-    chart = {"tags": {"team": "platform", "cost": "7"}, "serverSideEncryption": {"algorithm": "aws:kms", "kmsKeyID": "k"}}
+    chart = {
+        "tags": {"team": "platform", "cost": "7"},
+        "serverSideEncryption": {"algorithm": "aws:kms", "kmsKeyID": "k"},
+    }
     s3 = {"bucket": "policy", "tags": {"team": "shop"}, "serverSideEncryption": {"algorithm": "AES256"}}
 
     resolved = resolve(a_policy(storage={"s3": s3}), settings(defaults={"storage": {"s3": chart}})).storage.s3
