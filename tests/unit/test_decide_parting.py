@@ -5,10 +5,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.builders import NOW, a_backup, a_begun_backup, a_job, a_pod, ago, observed, settings
+from tests.builders import NOW, UID, a_backup, a_begun_backup, a_job, a_pod, ago, observed, settings
 
 from holdfast.api.backup import DatabaseBackupSpec, DatabaseBackupStatus, Phase
 from holdfast.api.deletion import Deletion, Member, Result
+from holdfast.api.job import PodWanted
 from holdfast.api.policy import DeletionPolicy
 from holdfast.contract.report import DeleteReport, NotDeletedReport, Report, RetainedReport
 from holdfast.decide.backup import holding
@@ -19,10 +20,12 @@ from holdfast.decide.backup.steps import decide
 from holdfast.decide.decision import Create, Delete, Do, Hold, Learn, Release, Rest, What, Write
 from holdfast.decide.seen import Seen
 from holdfast.decide.views import JobView, PodView
+from holdfast.naming import child_name
 
 DELETE, RETAIN = DeletionPolicy.DELETE, DeletionPolicy.RETAIN
 OPERATOR = "system:serviceaccount:holdfast:holdfast"
 LET_GO = settings().deletion.let_go_seconds
+FAILED = DeleteReport(failed=[NotDeletedReport(items=[0], reason="StorageAccessDenied", message="grant it")])
 GOOD = {"phase": Phase.SUCCEEDED, "completed_at": ago(60), "sha256": "a" * 64, "restore": "x", "observed_generation": 1}
 
 
@@ -152,6 +155,76 @@ def test_one_that_never_began_is_let_go_whoever_put_the_finalizer_on():
     assert step(waiting) == Do(Release(waiting.name, waiting.uid))
 
 
+def conditions(status: DatabaseBackupStatus) -> dict[str, tuple[str, str, str]]:
+    told = {each.type: (each.status, each.reason, each.message) for each in status.conditions}
+    return {kind: told[kind] for kind in ("Ready", "Reconciling", "Stalled")}
+
+
+BEGUN = f"Holdfast deletes the backup's data: {WHY}"
+
+
+def test_while_it_is_deleted_its_status_says_so():
+    left = a_leaving_one(kept_because=["within 30 days"], pod_wanted=PodWanted(since=ago(9)))
+    status = step(left).status
+    assert status.deletion == Deletion(
+        reason_to_delete=WHY, since=ago(5), job_name=child_name("orders-1", UID, "delete", 1), attempt=1
+    )
+    assert (status.message, status.kept_because, status.pod_wanted) == (BEGUN, None, None)
+    assert conditions(status) == {
+        "Ready": ("False", "Deleting", "the backup's data is being deleted"),
+        "Reconciling": ("True", "Deleting", BEGUN),
+        "Stalled": ("False", "Deleting", "Holdfast goes on by itself"),
+    }
+    assert after(marked(left), DeleteReport(deleted=[0])).deletion == Deletion(
+        reason_to_delete=WHY, since=ago(5), job_name=status.deletion.job_name, result=Result.DELETED, completed_at=NOW
+    )
+
+
+def test_while_it_fails_its_status_says_so():
+    status = after(marked(a_leaving_one()), FAILED)
+    said = "the data could not be deleted, and Holdfast tries again: StorageAccessDenied: grant it"
+    assert conditions(status) == {
+        "Ready": ("False", "DeletionFailed", "the backup's data is being deleted"),
+        "Reconciling": ("True", "DeletionFailed", said),
+        "Stalled": ("True", "DeletionFailed", said),
+    }
+
+
+@pytest.mark.parametrize(("attempt", "seconds"), [(1, 30), (2, 60), (3, 120), (4, 240), (5, 300), (6, 300)])
+def test_each_failure_waits_twice_as_long_up_to_five_minutes(attempt, seconds):
+    backup = marked(a_leaving_one())
+    told = backup.status.deletion.model_copy(update={"attempt": attempt})
+    again = replace(backup, status=backup.status.model_copy(update={"deletion": told}))
+    assert after(again, FAILED).deletion.again_at == NOW + timedelta(seconds=seconds)
+
+
+def test_what_retention_has_begun_and_not_ended_is_begun_anew():
+    sweep = Deletion(reason_to_delete="older than 30 days", since=ago(9), job_name="orders-sweep-1")
+    member = Member(name="orders-1", uid="u", reason_to_delete="older than 30 days")
+    backup = a_leaving_one(phase=Phase.DELETING, deletion=sweep)
+    found = step(backup, removal=Removal(member, "orders-sweep-1", made=False))
+    assert (found.status.deletion.attempt, found.status.deletion.reason_to_delete) == (1, WHY)
+
+
+def test_without_an_image_its_job_is_waited_for_with_the_reason():
+    found = decide(observed(marked(a_leaving_one()), maker=OPERATOR), settings(images={}), NOW)
+    assert isinstance(found, Write)
+    assert "; waiting: " in (found.status.message or "")
+    assert "runner.images" in (found.status.message or "")
+
+
+def test_since_when_its_next_pod_is_wanted_is_kept():
+    wanted = PodWanted(since=ago(5), ran=True)
+    backup = marked(a_leaving_one())
+    backup = replace(backup, status=backup.status.model_copy(update={"pod_wanted": wanted}))
+    assert with_job(backup, the_job()).status.pod_wanted == wanted
+
+
+def test_pods_of_a_backup_that_had_not_ended_are_not_asked_for_any_more_once_the_deletion_works():
+    backup = marked(a_leaving_one(phase=Phase.RUNNING, completed_at=None))
+    assert isinstance(with_job(backup, the_job(), a_pod(phase="Running"), pods_listed=False), Write)
+
+
 def test_it_is_first_called_deleting_so_that_nobody_restores_what_goes():
     found = step(a_leaving_one())
     assert isinstance(found, Write)
@@ -166,7 +239,7 @@ def test_it_is_first_called_deleting_so_that_nobody_restores_what_goes():
 def test_its_own_jobs_are_ended_before_its_data_goes(job):
     backup = marked(a_leaving_one())
     running = a_job(name=f"orders-1-{job}")
-    assert step(backup, **{job: running}).act == Delete(running)
+    assert step(backup, **{job: running}) == Do(Delete(running))
     assert step(backup, **{job: a_job(deleting=True)}) == Rest(due=ago(5) + timedelta(seconds=LET_GO))
     assert step(backup, **{job: a_job(owner="another")}).act == Create(DELETION)
     assert step(backup, **{job: a_job(complete=True)}).act == Create(DELETION)
@@ -224,9 +297,6 @@ def test_what_holdfast_made_and_is_held_records_its_end_before_its_policy_remove
     removal = Removal(member, "orders-sweep-1", made=True)
     assert step(a_backup_with(DELETE, held=True, phase=Phase.DELETING), removal=removal).status.phase is Phase.EXPIRED
     assert step(a_backup_with(RETAIN, phase=Phase.DELETING), removal=removal) == Rest()
-
-
-FAILED = DeleteReport(failed=[NotDeletedReport(items=[0], reason="StorageAccessDenied", message="grant it")])
 
 
 def test_what_failed_is_told_and_tried_again_with_another_job_while_there_is_time():
@@ -365,6 +435,13 @@ def test_one_whose_status_has_lost_where_its_data_lies_is_let_go_at_once_and_tol
     backup = a_leaving_one()
     found = step(replace(backup, status=backup.status.model_copy(update={"resolved": None})))
     assert "status.resolved is missing" in found.act.left.why
+
+
+@pytest.mark.parametrize("keeps", [{"pinned": True}, {"own": RETAIN}], ids=["pinned", "its own word is Retain"])
+def test_one_that_says_itself_that_its_data_stays_is_let_go_without_a_word_whatever_its_status_has_lost(keeps):
+    backup = a_backup_with(DELETE, **{"held": True, "deleted": 5, **keeps})
+    lost = replace(backup, status=backup.status.model_copy(update={"resolved": None}))
+    assert step(lost) == Do(Release(backup.name, backup.uid))
 
 
 def test_one_that_cannot_be_read_waits_for_somebody_who_can_and_not_for_ever():

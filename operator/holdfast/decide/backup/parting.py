@@ -69,8 +69,11 @@ def unreadable(o: Observation, settings: Settings, now: datetime) -> Decision:
 
 
 def _late(backup: BackupView, settings: Settings) -> datetime:
-    since = there(backup.deleted, "metadata.deletionTimestamp")
-    return since + timedelta(seconds=settings.deletion.let_go_seconds)
+    return _since(backup) + timedelta(seconds=settings.deletion.let_go_seconds)
+
+
+def _since(backup: BackupView) -> datetime:
+    return there(backup.deleted, "metadata.deletionTimestamp")
 
 
 def _release(backup: BackupView) -> Do:
@@ -156,12 +159,12 @@ def _reported(o: Observation, told: Deletion, member: Member, late: datetime, no
     """Record what the Job has done: Expired is then released; what failed is tried again, while there is time."""
     if member.result is Result.DELETED:
         return removal.gone(o.backup, Removal(member, told.job_name or "", made=False), now)
-    if member.result is Result.RETAINED and member.until:
+    if member.until:
         sentence = f"Object Lock keeps the data until {clock.to_text(member.until)}"
         if member.until >= late:
             return _let_go(o.backup, sentence)
         member = member.model_copy(update={"reason": "Retained", "message": sentence})
-    pause = deletion.pause(told.attempt or 1, FIRST_PAUSE, LONGEST_PAUSE)
+    pause = deletion.pause(there(told.attempt, "deletion.attempt"), FIRST_PAUSE, LONGEST_PAUSE)
     failed = told.model_copy(
         update={
             "result": member.result,
@@ -178,8 +181,7 @@ def _reported(o: Observation, told: Deletion, member: Member, late: datetime, no
 
 def _begun(backup: BackupView, attempt: int, now: datetime) -> DatabaseBackupStatus:
     name = naming.child_name(backup.name, backup.uid, DELETION, attempt)
-    since = backup.deleted or now
-    told = Deletion(reason_to_delete=WHY, since=since, job_name=name, attempt=attempt)
+    told = Deletion(reason_to_delete=WHY, since=_since(backup), job_name=name, attempt=attempt)
     return _deleting(backup, f"Holdfast deletes the backup's data: {WHY}", told, None, now)
 
 
@@ -200,5 +202,5 @@ def _deleting(
         (C.RECONCILING, True, reason, sentence),
         (C.STALLED, failed, reason, sentence if failed else "Holdfast goes on by itself"),
     ]
-    changes = {"phase": Phase.DELETING, "message": sentence, "deletion": told, "pod_wanted": wanted, "queue": None}
+    changes = {"phase": Phase.DELETING, "message": sentence, "deletion": told, "pod_wanted": wanted}
     return stated.with_states(backup, states, now, **changes, kept_because=None)

@@ -60,7 +60,7 @@ def decide(o: Observation, settings: Settings, now: datetime) -> Decision:
         return first
     if status.phase is Phase.VERIFYING:
         return verify.follow(o, settings, now)
-    if status.phase and status.phase.has_ended and (step := removal.decide(o, now)):
+    if step := removal.decide(o, now):
         return step
     if status.phase and status.phase.is_final:
         return _after_the_end(o, settings, now) or verify.after_the_end(o, now)
