@@ -1,5 +1,6 @@
 """What a status says where something is absent, too long or held over: nothing is lost, and no more is claimed."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -19,14 +20,26 @@ from tests.builders import (
 )
 from tests.unit.test_decide_plausible import a_snapshot
 
-from holdfast.api.backup import Cleanup, Ending, Failure, Migrations, Phase
+from holdfast.api.backup import (
+    BackupGlobals,
+    Cleanup,
+    DatabaseBackupStatus,
+    Ending,
+    Failure,
+    Migrations,
+    Phase,
+    Queued,
+)
 from holdfast.api.job import PodWanted
-from holdfast.contract.report import MigrationsReport
-from holdfast.decide.backup import statuses
+from holdfast.contract.report import GlobalsReport, MigrationsReport
+from holdfast.decide.backup import queue, stated, statuses, suspicion
+from holdfast.decide.backup.queue import Turn
 from holdfast.decide.backup.steps import decide
 from holdfast.decide.backup.suspicion import Verdict
+from holdfast.decide.decision import Announcement
 from holdfast.decide.resolve import resolve
 from holdfast.errors import Reason
+from holdfast.settings import Queue
 
 BESIDE = {"phase": "Running", "ended": 60}  # a container beside the runner goes on
 WANTED = PodWanted(since=ago(5), ran=True)
@@ -159,3 +172,54 @@ def test_a_cleanup_that_has_ended_wants_nothing_any_more():
     waited = a_begun_backup(cleanup=Cleanup(job_name="c", state="Running"), pod_wanted=WANTED)
     assert statuses.cleanup_done(waited, "removed").pod_wanted is None
     assert statuses.cleanup_failed(waited, "refused").pod_wanted is None
+
+
+ROLES = GlobalsReport(sha256="d" * 64, size_bytes=900, roles=3)
+NEEDED = ["the role reader must exist before a restore: CREATE ROLE reader"]
+
+
+@pytest.mark.parametrize("told", [{"globals": ROLES, "needs": NEEDED}, {}], ids=["there is such", "there is none"])
+def test_what_lies_beside_the_artifact_and_what_a_restore_needs_stand_in_the_status(told):
+    ended = {"job": a_job(complete=True), "pods": (a_pod(exit_code=0, report=a_success(**told)),)}
+    status = the_status(a_begun_backup(), **ended)
+    kept = BackupGlobals(sha256="d" * 64, size_bytes=900, roles=3) if told else None
+    assert (status.globals, status.needs) == (kept, NEEDED if told else None)
+
+
+def test_what_has_expired_is_kept_for_no_reason_and_locked_no_more():
+    kept = {"restore": "kubectl ...", "kept_because": ["within 30 days"], "locked_until": ago(5)}
+    gone = stated.expired(a_begun_backup(phase=Phase.SUCCEEDED, **kept), [], NOW)
+    assert (gone.phase, gone.restore, gone.kept_because, gone.locked_until) == (Phase.EXPIRED, None, None, None)
+
+
+QUEUED = Queued(since=ago(90), position=3)
+WAITS = Turn(False, 3, queue.of_all(Queue(max_running=1)), None)
+
+
+@pytest.mark.parametrize(
+    ("phase", "turn", "images", "becomes"),
+    [
+        pytest.param(Phase.QUEUED, WAITS, {}, Phase.QUEUED, id="what waits is looked at when its turn has come"),
+        pytest.param(None, WAITS, {}, Phase.FAILED, id="what is new is looked at before it waits"),
+        pytest.param(Phase.QUEUED, Turn(True), {}, Phase.FAILED, id="its turn has come, and it cannot be taken"),
+        pytest.param(Phase.QUEUED, None, {"postgres-17": "x"}, Phase.PENDING, id="nobody has to wait any more"),
+    ],
+)
+def test_in_the_queue(phase, turn, images, becomes):
+    status = DatabaseBackupStatus(phase=phase, queue=QUEUED if phase else None)
+    o = observed(a_backup(status=status), policy=a_policy(), turn=turn)
+    told = decide(o, settings(images=images), NOW).status
+    assert told.phase is becomes
+    assert (told.queue is not None) is (becomes is Phase.QUEUED)
+
+
+def test_of_a_suspicious_backup_without_a_warning_the_event_says_no_more_than_the_status():
+    former = replace(
+        suspicion.former_in(
+            a_begun_backup(phase=Phase.SUCCEEDED, completed_at=ago(900), rows=9).status.to_dict()
+        ),
+        rows=9_000_000,
+    )
+    ended = {"job": a_job(complete=True), "pods": (a_pod(exit_code=0, report=a_success()),)}
+    found = decide(observed(a_begun_backup(), former=(former,), **ended), settings(), NOW)
+    assert found.announcement == Announcement(True, "BackupSuspicious", found.status.message)
