@@ -215,9 +215,7 @@ def test_in_the_queue(phase, turn, images, becomes):
 
 def test_of_a_suspicious_backup_without_a_warning_the_event_says_no_more_than_the_status():
     former = replace(
-        suspicion.former_in(
-            a_begun_backup(phase=Phase.SUCCEEDED, completed_at=ago(900), rows=9).status.to_dict()
-        ),
+        suspicion.former_in(a_begun_backup(phase=Phase.SUCCEEDED, completed_at=ago(900), rows=9).status.to_dict()),
         rows=9_000_000,
     )
     ended = {"job": a_job(complete=True), "pods": (a_pod(exit_code=0, report=a_success()),)}
