@@ -45,7 +45,8 @@ def test_a_backup_whose_policy_is_missing_waits_and_says_for_what():
 
     assert decision.status.phase is Phase.PENDING
     assert decision.status.backup_id is None
-    assert "BackupPolicy orders does not exist in namespace shop" in decision.status.message
+    waits = "BackupPolicy orders does not exist in namespace shop; the backup waits for it"
+    assert decision.status.message == decision.announcement.message == waits
     assert condition(decision, "Reconciling") == ("True", "PolicyNotFound")
     assert decision.announcement.reason == "PolicyNotFound"
     assert decision.act is None

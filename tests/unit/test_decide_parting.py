@@ -414,6 +414,12 @@ def test_what_object_lock_keeps_longer_than_that_is_let_go_at_once(days, let_go)
         assert (found.announcement.warning, found.announcement.reason) == (True, "DeletionFailed")
 
 
+def test_why_it_is_let_go_is_told_in_no_more_than_an_event_has_room_for():
+    long = Deletion(reason_to_delete=WHY, since=ago(9), attempt=1, reason="StorageAccessDenied", message="x" * 512)
+    found = step(a_leaving_one(deleted=LET_GO, phase=Phase.DELETING, deletion=long))
+    assert len(found.act.left.why) == 512
+
+
 def test_the_snapshot_is_named_where_there_is_one():
     snapshot = {"arn": "arn:aws:rds:eu-1:1:snapshot:x", "region": "eu-1", "kind": "instance", "source": "orders",
                 "engine": "postgres", "engineVersion": "17", "encrypted": False}  # fmt: skip

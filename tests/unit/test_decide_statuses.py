@@ -213,6 +213,13 @@ def test_in_the_queue(phase, turn, images, becomes):
     assert (told.queue is not None) is (becomes is Phase.QUEUED)
 
 
+@pytest.mark.parametrize(("near", "due"), [(True, NOW + timedelta(minutes=1)), (False, None)])
+def test_those_who_come_soon_are_told_anew_each_minute(near, due):
+    o = observed(a_backup(), policy=a_policy(), turn=replace(WAITS, near=near))
+    assert decide(o, settings(), NOW).due == due
+    assert decide(replace(o, turn=WAITS), settings(), NOW).due is None
+
+
 def test_of_a_suspicious_backup_without_a_warning_the_event_says_no_more_than_the_status():
     former = replace(
         suspicion.former_in(a_begun_backup(phase=Phase.SUCCEEDED, completed_at=ago(900), rows=9).status.to_dict()),

@@ -168,7 +168,7 @@ def test_what_failed_and_has_no_data_goes_without_a_job_and_what_git_made_stays(
 def test_no_job_is_made_before_each_backup_of_the_page_is_called_deleting():
     half = changed(seen(), a={"phase": Phase.DELETING})
     found = look(half, a_page("a", "b"))
-    assert (found.decision, found.due) == (None, ago(1) + MARKING)
+    assert (found.decision, found.due) == (None, ago(1) + timedelta(minutes=2))
 
     both = changed(half, b={"phase": Phase.DELETING})
     assert look(both, a_page("a", "b")).decision == Do(Create(SWEEP))
@@ -229,7 +229,7 @@ def test_once_the_results_stand_in_the_page_the_job_may_go_then_the_resources_th
     assert look(marked, page).decision == Do(DeleteBackups((DeleteBackup("a", "u-a"),)))
 
     by_hand = without(marked, "a")
-    assert look(by_hand, page).due == ago(1) + RECORDING
+    assert look(by_hand, page).due == ago(1) + timedelta(minutes=2)
 
     recorded = changed(by_hand, b={"phase": Phase.EXPIRED, "told": page.job_name, "has_data": False})
     closed = look(recorded, page)

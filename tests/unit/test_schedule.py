@@ -59,7 +59,7 @@ def counts(found: Plan) -> dict[str, int]:
 
 def test_before_its_time_nothing_is_due_and_the_next_three_are_shown():
     found = planned(TWO - MINUTE, settled(TWO - DAY))
-    assert (found.make, found.ran, found.missed) == (None, None, ())
+    assert (found.make, found.instead, found.ran, found.missed) == (None, False, None, ())
     assert found.upcoming == (TWO, TWO + DAY, TWO + 2 * DAY)
     assert found.due == TWO
     assert found.record == settled(TWO - DAY, message="at 02:00 every day, UTC", interval_seconds=86400)
@@ -324,6 +324,13 @@ def test_years_of_downtime_are_said_to_be_more_than_were_counted():
     assert later.record.missed == [
         MissedSlots(reason=Missed.OVERTAKEN, count=1001, at_least=True, last_slot=TWO + 2 * MINUTE)
     ]
+
+
+@pytest.mark.parametrize("reason", Missed)
+def test_why_a_slot_was_missed_is_said_of_each_reason(reason):
+    sentence, _, why = rules.says(Gap(reason, Slots((TWO,)))).partition(": ")
+    assert sentence == "the backup due at 2026-11-22T02:00:00Z was not taken"
+    assert why
 
 
 def test_one_of_which_there_may_be_more_is_not_said_to_be_the_only_one():

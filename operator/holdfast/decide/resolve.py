@@ -124,7 +124,7 @@ def _under(over: Mapping[str, Any], under: Mapping[str, Any]) -> dict[str, Any]:
     result = dict(under)
     for key, value in over.items():
         below = under.get(key)
-        if isinstance(value, Mapping) and isinstance(below, Mapping) and key not in _WHOLE:
+        if isinstance(below, Mapping) and key not in _WHOLE:
             result[key] = _under(value, below)
         else:
             result[key] = value

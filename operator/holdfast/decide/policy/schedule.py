@@ -35,8 +35,8 @@ class Children:
     """What the cluster holds of backups that this policy's schedule has made."""
 
     ours: Callable[[str], bool | None]  # by a backup's name: made by this very policy or not; None: there is none
-    busy: bool = False  # one that the schedule has made has not ended
-    last: datetime | None = None  # the slot that was run last, by the status
+    busy: bool  # one that the schedule has made has not ended
+    last: datetime | None  # the slot that was run last, by the status
 
 
 @dataclass(frozen=True)
