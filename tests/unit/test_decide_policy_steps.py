@@ -153,6 +153,13 @@ def test_what_ended_is_told_before_a_slot_is_run_and_the_slot_is_owed_from_when_
     assert status.schedule.settled_until == TWO - HOUR
 
 
+@pytest.mark.parametrize(("changes", "stays"), [({}, True), ({"spoilt": True}, False)], ids=["gone", "no good one"])
+def test_the_last_good_one_is_remembered_though_its_resource_is_gone(changes, stays):
+    told = {"lastSuccess": {"name": "first", "completedAt": clock.to_text(TWO - HOUR)}}
+    status = written(decide(a_policy(status=told, **changes), settings(), TWO))
+    assert (status.last_success is not None) is stays
+
+
 def test_what_ended_is_told_and_what_is_owed_and_what_comes_next_stay_as_they_are():
     o = after(a_policy(NIGHTLY), TWO - HOUR)
     before = BackupPolicyStatus.model_validate(o.status)

@@ -165,6 +165,12 @@ def test_what_failed_and_has_no_data_goes_without_a_job_and_what_git_made_stays(
     assert look(without(held, "x")).decision is None
 
 
+def test_what_a_page_waits_for_is_told_in_what_its_status_has_room_for():
+    both = changed(seen(), a={"phase": Phase.DELETING}, b={"phase": Phase.DELETING})
+    page = written(look(replace(both, work=Seen("j", refusal="x" * 5000)), a_page("a", "b"))).page
+    assert 1000 < len(page.message) <= 1024
+
+
 def test_no_job_is_made_before_each_backup_of_the_page_is_called_deleting():
     half = changed(seen(), a={"phase": Phase.DELETING})
     found = look(half, a_page("a", "b"))
