@@ -202,7 +202,7 @@ def test_what_retention_has_begun_and_not_ended_is_begun_anew():
     sweep = Deletion(reason_to_delete="older than 30 days", since=ago(9), job_name="orders-sweep-1")
     member = Member(name="orders-1", uid="u", reason_to_delete="older than 30 days")
     backup = a_leaving_one(phase=Phase.DELETING, deletion=sweep)
-    found = step(backup, removal=Removal(member, "orders-sweep-1", made=False))
+    found = step(backup, removal=Removal(member, "orders-sweep-1", made=False, kept=False))
     assert (found.status.deletion.attempt, found.status.deletion.reason_to_delete) == (1, WHY)
 
 
@@ -288,13 +288,13 @@ def test_when_its_data_is_gone_it_is_expired_and_then_let_go():
 @pytest.mark.parametrize("phase", [Phase.DELETING, Phase.SUCCEEDED])
 def test_what_retention_has_deleted_meanwhile_is_not_deleted_again(phase):
     member = Member(name="orders-1", uid="u", reason_to_delete="older than 30 days", result=Result.DELETED)
-    found = step(a_leaving_one(phase=phase), removal=Removal(member, "orders-sweep-1", made=True))
+    found = step(a_leaving_one(phase=phase), removal=Removal(member, "orders-sweep-1", made=True, kept=False))
     assert (found.status.phase, found.status.deletion.job_name) == (Phase.EXPIRED, "orders-sweep-1")
 
 
 def test_what_holdfast_made_and_is_held_records_its_end_before_its_policy_removes_it():
     member = Member(name="orders-1", uid="u", reason_to_delete="older than 30 days", result=Result.DELETED)
-    removal = Removal(member, "orders-sweep-1", made=True)
+    removal = Removal(member, "orders-sweep-1", made=True, kept=False)
     assert step(a_backup_with(DELETE, held=True, phase=Phase.DELETING), removal=removal).status.phase is Phase.EXPIRED
     assert step(a_backup_with(RETAIN, phase=Phase.DELETING), removal=removal) == Rest()
 

@@ -20,7 +20,7 @@ UNTIL = NOW + timedelta(days=9)
 
 def removal(made: bool = True, **outcome: Any) -> Removal:
     member = Member(name="orders-1", uid="u", reason_to_delete="older than 30 days", **outcome)
-    return Removal(member, JOB, made)
+    return Removal(member, JOB, made, kept=False)
 
 
 def a_good_one(phase: Phase = Phase.SUCCEEDED, **changes: Any) -> BackupView:

@@ -242,7 +242,7 @@ def test_what_is_found_decides_what_one_is_whose_deletion_nobody_saw_the_end_of(
 
 def test_one_whose_deletion_had_begun_and_that_is_whole_can_be_restored_again():
     member = Member(name="orders-1", uid=UID, reason_to_delete="older than 30 days")
-    marked = the_decision(replace(asked(None), removal=Removal(member, "orders-sweep-1", made=True))).status
+    marked = the_decision(replace(asked(None), removal=Removal(member, "orders-sweep-1", made=True, kept=False))).status
     assert conditions(marked)["Ready"] == ("False", "Deleting")
     said = conditions(ended(PASSED, look(asked(None, marked), NOW).status).status)
     assert {kind: said[kind] for kind in ("Succeeded", "Ready", "Stalled")} == {

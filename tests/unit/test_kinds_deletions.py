@@ -81,8 +81,10 @@ def test_a_backup_is_told_what_its_own_place_in_the_page_says():
     first, second = deletions.page_of(page).members  # type: ignore[union-attr]
     assert (first.uid, second.uid) == ("u-a", "u-b")
     assert [deletions.removal(cache, held(cache, name)) for name in "abc"] == [
-        Removal(first, "orders-sweep-1", made=True), Removal(second, "orders-sweep-1", made=False), None,
-    ]  # fmt: skip
+        Removal(first, "orders-sweep-1", made=True, kept=False),
+        Removal(second, "orders-sweep-1", made=False, kept=False),
+        None,
+    ]
 
 
 @pytest.mark.parametrize("spec", [{"policyRef": {"name": "gone"}}, {"policyRef": None}], ids=["gone", "none"])

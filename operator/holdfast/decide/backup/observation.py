@@ -62,7 +62,7 @@ class Removal:
     member: Member
     job_name: str
     made: bool  # Holdfast has made the resource: it goes with its data
-    kept: bool = False  # by the plan as it is now: the page is older, or somebody else has written it
+    kept: bool  # by the plan as it is now: the page is older, or somebody else has written it
 
 
 # The roles of a backup's Jobs

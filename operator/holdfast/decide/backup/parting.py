@@ -158,7 +158,7 @@ def _member(backup: BackupView) -> Member:
 def _reported(o: Observation, told: Deletion, member: Member, late: datetime, now: datetime) -> Decision:
     """Record what the Job has done: Expired is then released; what failed is tried again, while there is time."""
     if member.result is Result.DELETED:
-        return removal.gone(o.backup, Removal(member, told.job_name or "", made=False), now)
+        return removal.gone(o.backup, Removal(member, told.job_name or "", made=False, kept=False), now)
     if member.until:
         sentence = f"Object Lock keeps the data until {clock.to_text(member.until)}"
         if member.until >= late:

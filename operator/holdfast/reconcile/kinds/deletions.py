@@ -46,7 +46,7 @@ def removal(cache: Cache, backup: Backup) -> Removal | None:
     if page is None:
         return None
     member = next((each for each in page.members if each.uid == backup.uid), None)
-    return Removal(member, page.job_name, backup.made) if member else None
+    return Removal(member, page.job_name, backup.made, kept=False) if member else None
 
 
 def observe(sources: Sources, policy: Resource, backups: Iterable[Backup], known: Known, now: datetime) -> Retention:
