@@ -122,7 +122,7 @@ class Cron:
                 yield slot
             else:
                 changed = self._change(last, slot, offset)
-                last, offset = changed - _MINUTE, self._offset(changed)
+                last, offset = changed, self._offset(changed)
                 walls = CronSim(self.fields, self._wall(changed) - _MINUTE)
 
     def _wall(self, moment: datetime) -> datetime:
