@@ -7,8 +7,9 @@ import pytest
 import yaml
 from tests.builders import NOW, UID, a_failure, a_policy, ago, settings
 
-from holdfast.api.backup import Failure
-from holdfast.api.guard import SafetyBackup
+from holdfast.api.backup import Ending, Failure
+from holdfast.api.guard import Confirmation, SafetyBackup
+from holdfast.api.job import PodWanted
 from holdfast.api.masking import AfterRestore, AfterRestored
 from holdfast.api.release import ReleaseBefore
 from holdfast.api.restore import DatabaseRestoreSpec
@@ -229,3 +230,70 @@ def test_what_was_not_replaced_comes_back_from_the_safety_backup_into_the_same_t
 @pytest.mark.parametrize("safety", [None, NEEDED], ids=["none", "none needed"])
 def test_where_nothing_is_left_of_what_was_there_no_way_back_is_told(safety: SafetyBackup | None):
     assert undo.resource(a_restore(safety_backup=safety), False) is None
+
+
+# its conditions
+
+
+def conditions(status: DatabaseRestoreStatus) -> dict[str, tuple[str, str, str]]:
+    assert {each.observed_generation for each in status.conditions} == {2}
+    return {str(each.type): (each.status, each.reason, each.message) for each in status.conditions}
+
+
+ENDED = "the restore has finished"
+
+
+def test_a_success_reads_the_same_in_each_condition():
+    status = succeeded(a_restore(pod_wanted=PodWanted(since=ago(9)), observed_generation=1))
+    said = "restored backup-1 into orders on db:5432 in 12s"
+    why = "RestoreSucceeded"
+    assert conditions(status) == {
+        "Finished": ("True", why, ENDED), "Succeeded": ("True", why, said), "Ready": ("True", why, said),
+        "Reconciling": ("False", why, ENDED), "Stalled": ("False", why, ENDED),
+    }  # fmt: skip
+    assert (status.observed_generation, status.pod_wanted, status.failure, status.ending) == (2, None, None, None)
+
+
+def test_a_failure_reads_the_same_in_each_condition_and_says_what_to_do():
+    under_way = a_restore(pod_wanted=PodWanted(since=ago(9)), ending=Ending(since=ago(5), job_uid="j"))
+    status = statuses.failed(under_way, FAILURE, None, NOW)
+    said = "X: refused"
+    assert conditions(status) == {
+        "Finished": ("True", "X", ENDED), "Succeeded": ("False", "X", said), "Ready": ("False", "X", said),
+        "Reconciling": ("False", "X", ENDED), "Stalled": ("True", "X", "refused. What to do: wait"),
+    }  # fmt: skip
+    assert (status.phase, status.message, status.failure) == (Phase.FAILED, said, FAILURE)
+    assert (status.observed_generation, status.pod_wanted, status.ending) == (2, None, None)
+
+
+def test_of_a_failure_the_status_has_what_its_report_says_of_it():
+    failure = FAILED.failure.model_copy(update={"differences": ["rows of a: 3, not 4"]})
+    known = statuses.failed(a_restore(), FAILURE, told(failure=failure), NOW).to_dict()
+    facts = {"completedAt": "2026-11-22T08:44:58Z", "durationSeconds": 12.3, "duration": "12s",
+             "differences": ["rows of a: 3, not 4"]}  # fmt: skip
+    assert {key: known.get(key) for key in facts} == facts
+    alike = statuses.failed(a_restore(), FAILURE, told(failure=FAILED.failure), NOW)
+    assert alike.differences is None
+
+
+def test_a_failure_without_a_report_ended_now_and_took_nobody_knows_how_long():
+    status = statuses.failed(a_restore(), FAILURE, None, NOW)
+    assert (status.completed_at, status.duration_seconds, status.duration) == (NOW, None, None)
+    assert (status.differences, status.warnings) == (None, None)
+
+
+def test_long_sentences_fit_into_the_status():
+    long = FAILURE.model_copy(update={"message": "x" * 4000})
+    failed = statuses.failed(a_restore(), long, None, NOW)
+    assert (len(failed.message or ""), len(conditions(failed)["Stalled"][2])) == (3500, 4000)
+    assert len(statuses.ending(a_restore(), long, None, NOW).message or "") == 3000
+    awaiting = statuses.awaiting(a_restore(), NOW, "R", "x" * 4000, Confirmation(because="b"))
+    assert len(awaiting.message or "") == 3000
+
+
+@pytest.mark.parametrize(("phase", "stays"), [(None, Phase.PENDING), (Phase.RUNNING, Phase.RUNNING)])
+def test_until_its_job_has_ended_one_that_failed_stays_what_it_was(phase: Phase | None, stays: Phase):
+    status = statuses.ending(a_restore(phase=phase, pod_wanted=PodWanted(since=ago(9))), FAILURE, "j", NOW)
+    assert (status.phase, status.ending, status.failure) == (stays, Ending(since=NOW, job_uid="j"), FAILURE)
+    assert (status.pod_wanted, status.observed_generation) == (None, 2)
+    assert conditions(status)["Finished"] == ("False", "X", "the restore is in progress")
