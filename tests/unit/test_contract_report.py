@@ -340,6 +340,34 @@ def test_earlier_backups_go_with_the_warnings():
     assert whole.shortened(120).backup.earlier == []
 
 
+def test_as_many_needs_are_told_as_there_is_room_for_and_none_where_there_is_none():
+    needs = [f"{n} {'x' * 400}" for n in range(9)]
+    whole = a_talkative_backup(10)
+    whole = whole.model_copy(update={"backup": whole.backup.model_copy(update={"needs": needs})})
+    told = whole.shortened(300).backup.needs
+    assert [(each[0], len(each)) for each in told] == [(str(n), 300) for n in range(5)]
+    assert len(whole.shortened(121).backup.needs) == 2
+    assert whole.shortened(120).backup.needs == []
+
+
+@pytest.mark.parametrize(
+    ("limit", "last"), [(1000, 6), (300, 2), (150, 1), (60, 1)], ids=["much room", "less", "little", "the least"]
+)
+def test_of_the_migrations_that_a_restore_would_undo_the_last_are_told(limit, last):
+    undone = [f"{n} {'x' * 150}" for n in range(8)]
+    cut = a_report(impact=ImpactReport(present=True, undone=undone)).shortened(limit).impact
+    assert [each[0] for each in cut.undone] == [str(n) for n in range(8)][-last:]
+    assert {len(each) for each in cut.undone} == {min(152, limit)}
+
+
+@pytest.mark.parametrize(
+    ("limit", "told"), [(300, 5), (121, 2), (120, 0)], ids=["room for some", "for two", "for none"]
+)
+def test_as_many_differences_are_told_as_there_is_room_for(limit, told):
+    failure = a_failure().model_copy(update={"differences": ["x" * 400] * 9})
+    assert [len(each) for each in a_report(failure=failure).shortened(limit).failure.differences] == [limit] * told
+
+
 def test_a_report_of_the_most_of_everything_fits():
     """Its key alone has three quarters of the room: of each sentence 60 characters are left."""
     backup = a_talkative_backup(2000).backup.model_copy(update={"artifact_key": "桜" * 980, "sha256": "a" * 64})

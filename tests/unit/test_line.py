@@ -13,7 +13,9 @@ from holdfast import clock, naming
 from holdfast.decide.backup import queue
 from holdfast.decide.backup.queue import Held, Ticket, Turn, next_up
 from holdfast.decide.servers import database_of, server_of
+from holdfast.kube.kinds import BACKUPS, POLICIES
 from holdfast.reconcile.backups import Backup
+from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.line import Line
 from holdfast.settings import Queue
 
@@ -469,3 +471,14 @@ def test_of_several_of_one_server_as_many_begin_as_may(most: int, begin: list[st
     heads = [(Ticket(False, BEGIN, name, "shop"), "db") for name in ("a", "b", "c")]
     found = next_up(heads, {}, 0, Queue(max_running=9, max_running_per_server=most))
     assert [ticket.name for ticket in found] == begin
+
+
+def test_one_that_has_begun_burdens_the_server_that_it_was_fixed_to_wherever_its_policy_is_now() -> None:
+    cache = Cache()
+    database = {"engine": "postgresql", "name": "orders", "connection": {"host": "moved", "secretName": "s"}}
+    meta = {"namespace": "shop", "name": "orders", "uid": "p-1", "resourceVersion": "1"}
+    cache.put(POLICIES, {"metadata": meta, "spec": {"environment": "dev", "database": database}})
+    runs, waits = begun(a_body("runs", host="former"), 2), a_body("waits", second=1)
+    cache.put(BACKUPS, runs | {"spec": {"policyRef": {"name": "orders"}}})
+    cache.put(BACKUPS, waits | {"spec": {"policyRef": {"name": "orders"}}})
+    assert cache.line.next_up() == [("shop", "waits")]

@@ -209,3 +209,19 @@ def test_which_database_it_is_of_is_known_once_it_has_begun_also_where_it_failed
     assert Backup.of(a_body()).database is None
     assert known(phase="Failed", failure=FAILURE).database == known().database == Backup.of(a_body(**BEGUN)).database
     assert known(**another(database=RESOLVED["database"] | {"name": "users"})).database != known().database
+
+
+@pytest.mark.parametrize(
+    ("spec", "status", "told"),
+    [
+        ({}, {}, (False, None)),
+        ({"release": {"jobUID": "j"}}, {}, (True, None)),
+        ({"release": {"jobUID": "j"}}, {"release": {"keptUntil": clock.to_text(LATER)}}, (False, LATER)),
+        ({}, {"release": {"keptUntil": clock.to_text(LATER)}}, (False, LATER)),
+    ],
+    ids=["taken for no migration", "of one that has not ended", "of one that has", "that its status alone tells of"],
+)
+def test_retention_knows_until_when_a_migration_keeps_it(spec: Any, status: Any, told: Any) -> None:
+    body = good("a", **status)
+    fact = Backup.of(body | {"spec": body["spec"] | spec}).fact
+    assert (fact.migrating, fact.migrated_until) == told

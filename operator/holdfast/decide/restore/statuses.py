@@ -174,16 +174,16 @@ def failed(restore: RestoreView, failure: Failure, report: Report | None, now: d
 
 
 def _ended(restore: RestoreView, now: datetime, reason: str, sentence: str, failure: Failure | None) -> Status:
-    good = failure is None
-    told = sentence if good else shorten(explain(failure), 4000) if failure else sentence
+    good, ended = failure is None, "the restore has finished"
+    stalled = ended if failure is None else shorten(explain(failure), 4000)
     conditions = update(
         restore.status.conditions,
         [
-            (C.FINISHED, True, reason, "the restore has finished"),
+            (C.FINISHED, True, reason, ended),
             (C.SUCCEEDED, good, reason, sentence),
             (C.READY, good, reason, sentence),
-            (C.RECONCILING, False, reason, "the restore has finished"),
-            (C.STALLED, not good, reason, "the restore has finished" if good else told),
+            (C.RECONCILING, False, reason, ended),
+            (C.STALLED, not good, reason, stalled),
         ],
         restore.generation,
         now,
