@@ -123,6 +123,17 @@ def test_a_backup_that_cannot_be_read_any_more_when_it_is_asked_for_fails_the_re
     assert status.resolved is None
 
 
+@pytest.mark.parametrize(
+    ("there", "phase"),
+    [({}, Phase.FAILED), ({"source_policy_there": False}, Phase.PENDING)],
+    ids=["there", "not there"],
+)
+def test_a_policy_is_waited_for_only_where_it_is_not(there: dict[str, Any], phase: Phase):
+    of_policy = DatabaseRestoreSpec.model_validate({"source": {"policyRef": {"name": "orders"}}})
+    restore = replace(a_restore(), spec=of_policy, created=ago(5))
+    assert the_decision(restore, **there).status.phase is phase
+
+
 # its turn
 
 
