@@ -8,7 +8,7 @@ from tests.builders import NOW, ago
 from tests.unit.test_kinds_backup import BEGUN, a_body, good
 
 from holdfast import clock, naming
-from holdfast.api.backup import Phase
+from holdfast.api.backup import DatabaseBackupStatus, Phase
 from holdfast.api.policy import Environment
 from holdfast.reconcile.backups import Backup
 
@@ -30,6 +30,12 @@ def test_a_policy_tells_of_it_how_it_ended_how_big_it_is_and_how_long_it_took() 
     assert known(durationSeconds=12).duration_seconds == 12
     assert known(durationSeconds="long").duration_seconds == 0
     assert known(phase="Failed", failure={"reason": "DumpFailed"}).failed_for == "DumpFailed"
+
+
+def test_of_the_reasons_why_it_is_kept_as_many_are_read_as_a_status_holds() -> None:
+    most = DatabaseBackupStatus.model_json_schema()["properties"]["keptBecause"]["anyOf"][0]["maxItems"]
+    reasons = [f"reason {number}" for number in range(100)]
+    assert known(keptBecause=reasons).kept_because == tuple(reasons[:most])
 
 
 def test_whose_it_is_is_what_its_labels_say() -> None:
