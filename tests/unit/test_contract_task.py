@@ -1,15 +1,26 @@
 """The task: nothing that Kubernetes or a shell might rewrite is in it, and it is read back as it was written."""
 
+import json
 import re
+import typing
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from tests.builders import UID, a_policy, policy_dict
 
 from holdfast.api.policy import Dump
 from holdfast.contract import task as tasks
-from holdfast.contract.task import BackupIdentity, BackupTask, CleanupTask, DropTask, RestoreIdentity, RestoreTask
+from holdfast.contract.task import (
+    BackupIdentity,
+    BackupTask,
+    CleanupTask,
+    DeleteTask,
+    DropTask,
+    RestoreIdentity,
+    RestoreTask,
+)
 from holdfast.errors import HoldfastError, Reason
 
 POLICY = a_policy()
@@ -131,3 +142,41 @@ def test_what_cannot_be_read_is_named_by_its_field_and_not_repeated():
     assert "hush" not in f"{caught.value.message} {caught.value.remedy}"
     with pytest.raises(HoldfastError, match="the task cannot be read: the document: Invalid JSON"):
         tasks.parse("Killed")
+
+
+AN_ITEM = {"uid": UID, "namespace": "shop", "name": "a", "backupID": "backup-1", "key_prefix": "a/b/c/"}
+RESTORE = RestoreIdentity(uid=UID, namespace="shop", name="again")
+
+
+@pytest.mark.parametrize("owner", ["o" * 63, None], ids=["as long as PostgreSQL has names", "none"])
+def test_an_owner_is_taken_that_is(owner):
+    assert RestoreTask(backup_uid=UID, database=POLICY.database, owner=owner, **TARGET).owner == owner
+
+
+def test_no_longer_owner_is_taken():
+    with pytest.raises(ValidationError, match="owner"):
+        RestoreTask(backup_uid=UID, database=POLICY.database, owner="o" * 64, **TARGET)
+
+
+@pytest.mark.parametrize("count", [0, 5], ids=["nothing", "more than a restore makes"])
+def test_a_removal_is_refused_that_names(count):
+    with pytest.raises(ValidationError, match="names"):
+        DropTask(database=POLICY.database, restore=RESTORE, deadline_seconds=1, names=["x"] * count)
+
+
+def test_a_deletion_is_refused_that_more_backups_must_stay_for_than_it_deletes_at_most():
+    stays = [{"uid": UID, "key_prefix": "a/b/d/"}]
+    assert len(DeleteTask(items=[AN_ITEM], must_stay=stays * 50, **TARGET).must_stay) == 50
+    with pytest.raises(ValidationError, match=r"must_stay|mustStay"):
+        DeleteTask(items=[AN_ITEM], must_stay=stays * 51, **TARGET)
+
+
+def test_every_task_that_is_defined_can_be_read():
+    kinds = [kind for kind in vars(tasks).values() if isinstance(kind, type) and issubclass(kind, tasks.AnyWork)]
+    read = typing.get_args(typing.get_args(tasks.Task)[0])
+    assert {kind for kind in kinds if "kind" in kind.model_fields} == set(read)
+
+
+def test_an_id_is_spelled_in_a_task_as_it_is_in_status_and_manifest():
+    for model in typing.get_args(typing.get_args(tasks.Task)[0]):
+        assert '"backupId"' not in json.dumps(model.model_json_schema(by_alias=True)), model.__name__

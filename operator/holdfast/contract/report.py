@@ -236,7 +236,7 @@ class RestoreReport(StatusModel):
         None, max_length=1024, description="What the database that was there before is called now."
     )
     switch_seconds: float | None = Field(
-        None, ge=0, le=1e9, allow_inf_nan=False, description="For how long the application could not write."
+        None, ge=0, le=1e9, description="For how long the application could not write."
     )
     found: bool = Field(False, description="An earlier Pod had done it all, and could not say so.")
 
@@ -258,7 +258,7 @@ class ImpactReport(StatusModel):
     )
     undone_count: Count = 0
     backup_completed_at: Moment | None = None
-    backup_seconds: float | None = Field(None, ge=0, le=1e9, allow_inf_nan=False)
+    backup_seconds: float | None = Field(None, ge=0, le=1e9)
     backup_tables: Count | None = None
     backup_rows: Count | None = None
     backup_size_bytes: Count | None = Field(None, description="Of the database that was dumped.")
@@ -272,7 +272,7 @@ class Report(StatusModel):
     outcome: Outcome
     started_at: Moment
     completed_at: Moment
-    duration_seconds: float = Field(ge=0, le=1e9, allow_inf_nan=False)
+    duration_seconds: float = Field(ge=0, le=1e9)
     backup: BackupReport | None = None
     verification: Verification | None = Field(None, description="What a verify task found.")
     deletion: DeleteReport | None = None
