@@ -32,7 +32,7 @@ test: check test-unit ## Everything: lint, types, contracts, unit, contract, int
 	@$(CLUSTER) up --empty >/dev/null
 	$(MAKE) --jobs=2 SIDE_BY_SIDE=yes test-integration test-e2e
 
-test-fast: sync ## What needs no cluster and no containers; about a minute on two processors
+test-fast: sync ## What needs no cluster and no containers; about two minutes on two processors
 	$(PYTEST) -q --numprocesses=auto --dist=worksteal -m "not integration and not e2e and not matrix" $(FAST)
 
 test-unit: test-fast

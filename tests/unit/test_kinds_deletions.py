@@ -78,7 +78,9 @@ def test_a_backup_is_told_what_its_own_place_in_the_page_says():
     page = a_forged_page("u-a", "u-b")
     page["retention"]["page"]["members"][1] |= {"result": "Failed"}
     cache = a_cache(a_body("a"), a_body("b", made=False), a_body("c"), status=page)
-    first, second = deletions.page_of(page).members  # type: ignore[union-attr]
+    read = deletions.page_of(page)
+    assert read is not None
+    first, second = read.members
     assert (first.uid, second.uid) == ("u-a", "u-b")
     assert [deletions.removal(cache, held(cache, name)) for name in "abc"] == [
         Removal(first, "orders-sweep-1", made=True, kept=False),
