@@ -2,6 +2,7 @@
 
 import re
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice, takewhile
 from zoneinfo import ZoneInfo
@@ -183,6 +184,19 @@ def test_for_the_longest_time_between_two_slots_some_hundred_are_looked_at_or_a_
     seen.clear()
     assert found.longest
     assert len(seen) == many
+
+
+def test_when_the_clocks_change_is_found_by_halving_and_not_minute_by_minute():
+    class Watched(ZoneInfo):
+        looks = 0
+
+        def fromutc(self, moment: datetime) -> datetime:
+            Watched.looks += 1
+            return super().fromutc(moment)
+
+    watched = replace(a_cron("* 3 * * *"), zone=Watched.no_cache("Europe/Berlin"))
+    assert next(watched.after(berlin("2026-10-24T03:59"))) == berlin("2026-10-25T03:00")
+    assert Watched.looks < 40  # of a day there are eleven halves; minute by minute, some 4,000
 
 
 @pytest.mark.parametrize("until", ["2026-10-25T01:30", "2026-10-25T05:00", "2027-03-28T01:30", "2027-03-28T04:00"])
