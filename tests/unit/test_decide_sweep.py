@@ -46,7 +46,7 @@ def a_fact(name: str, days: float, **changes: Any) -> Fact:
 def a_candidate(name: str, **changes: Any) -> Candidate:
     known: dict[str, Any] = {
         "name": name, "uid": f"u-{name}", "phase": Phase.SUCCEEDED, "has_data": True, "made": True, "going": False,
-        "pinned": False, "store": "eu", "told": None,
+        "pinned": False, "store": "eu", "told": None, "lacks": False, "held": False,
     }  # fmt: skip
     return Candidate(**{**known, **changes})
 

@@ -104,7 +104,7 @@ def observed(cache: Cache, known: Known | None = None, chart: Settings | None = 
 def a_candidate(cache: Cache, name: str, phase: Phase, **changes: Any) -> Candidate:
     seen = Candidate(
         name=name, uid=f"u-{name}", phase=phase, has_data=True, made=True, going=False, pinned=False,
-        store=held(cache, name).store, told=None,
+        store=held(cache, name).store, told=None, lacks=False, held=False,
     )  # fmt: skip
     return replace(seen, **changes)
 

@@ -46,8 +46,8 @@ class Candidate:
     pinned: bool
     store: str  # what one Job can reach is the same
     told: str | None  # the Job whose result it has recorded last
-    lacks: bool = False  # its status does not say where its data is
-    held: bool = False  # it stays, though it is being deleted, until it has recorded that its data is gone
+    lacks: bool  # its status does not say where its data is
+    held: bool  # it stays, though it is being deleted, until it has recorded that its data is gone
 
 
 @dataclass(frozen=True)
