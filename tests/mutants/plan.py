@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.mutants import tree
+from tests.mutants import reach, tree
 from tests.mutants.changes import mutants_of
 from tests.mutants.noticing import Noticing
 from tests.mutants.source import Mutant, Source
@@ -40,6 +40,7 @@ def plan(root: Path, module: str, known: Noticing) -> Plan:
     text = (root / tree.PACKAGE / module).read_text()
     made = Plan(module, Source(text), mutants_of(module, text))
     has_functions = any(mutant.function for mutant in made.mutants)
+    own = reach.those_that_import(root, {_file(test) for test in known.seconds}, module)
     for mutant in made.mutants:
         at_import = mutant.function is None
         tests = (
@@ -47,7 +48,7 @@ def plan(root: Path, module: str, known: Noticing) -> Plan:
             if at_import
             else known.of_lines(module, mutant.lines)
         )
-        made.tests[mutant.id] = _in_order(module, tests - {""}, known.seconds)
+        made.tests[mutant.id] = _in_order(module, own, tests - {""}, known.seconds)
         if not made.tests[mutant.id]:
             made.never.append(mutant)
         else:
@@ -59,7 +60,7 @@ def plan(root: Path, module: str, known: Noticing) -> Plan:
 def near(module: str, test: str) -> bool:
     """Whether a test stands in a file that is named after the module or its folder."""
     folder, _, name = module.removesuffix(".py").rpartition("/")
-    file = Path(test.partition("::")[0]).stem
+    file = Path(_file(test)).stem
     return file.endswith(name) or file.startswith(f"test_{folder.replace('/', '_')}_{name}")
 
 
@@ -81,10 +82,18 @@ def _who_reads(root: Path, mutant: Mutant, known: Noticing, *, has_functions: bo
     return ((found & whole if has_functions else found) | named) or whole
 
 
-def _in_order(module: str, tests: set[str], seconds: dict[str, float]) -> list[str]:
-    """Those that are named after the module first, then the quickest."""
+def _file(test: str) -> str:
+    return test.partition("::")[0]
+
+
+def _in_order(module: str, own: set[str], tests: set[str], seconds: dict[str, float]) -> list[str]:
+    """Those that are named after the module first, then those whose file imports it, then the quickest."""
+
+    def order(test: str) -> tuple[bool, bool, float, str]:
+        return not near(module, test), _file(test) not in own, seconds.get(test, 0.0), test
+
     chosen, spent = [], 0.0
-    for test in sorted(tests, key=lambda test: (not near(module, test), seconds.get(test, 0.0), test)):
+    for test in sorted(tests, key=order):
         spent += seconds.get(test, 0.0)
         if chosen and spent > LONGEST:
             break

@@ -14,6 +14,12 @@ def those_that_may_run(root: Path, files: Iterable[str], modules: Iterable[str])
     ]
 
 
+def those_that_import(root: Path, files: Iterable[str], module: str) -> set[str]:
+    """Return the files that name the module in an import themselves."""
+    wanted = root / "operator" / "holdfast" / module
+    return {file for file in files if wanted in _imported(root, root / file)}
+
+
 def _reached(root: Path, start: Path) -> set[Path]:
     found, ahead = {start}, [start]
     while ahead:
