@@ -70,6 +70,7 @@ MIGRATIONS = {"tool": "Flyway", "table": "t"}
         ("migrations", {}),
         ("migrations.0.applied", {"migrations": [MIGRATIONS]}),
         ("migrations.0.failed", {"migrations": [MIGRATIONS]}),
+        ("needs", {}),
         ("tables", {}),
     ],
     ids=lambda it: it if isinstance(it, str) else "",

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from pydantic.alias_generators import to_camel
 from tests.builders import UID, a_policy, policy_dict
 
 from holdfast.api.policy import Dump
@@ -20,6 +21,7 @@ from holdfast.contract.task import (
     DropTask,
     RestoreIdentity,
     RestoreTask,
+    SnapshotRestoreTask,
 )
 from holdfast.errors import HoldfastError, Reason
 
@@ -122,8 +124,9 @@ def test_a_file_has_no_user():
     assert a_drop(database).given_user is None
 
 
-def test_one_job_restores_where_nothing_else_is_said():
-    assert RestoreTask(backup_uid=UID, database=POLICY.database, **TARGET).jobs == 1
+def test_one_job_restores_and_makes_no_database_where_nothing_else_is_said():
+    task = RestoreTask(backup_uid=UID, database=POLICY.database, **TARGET)
+    assert (task.jobs, task.create) == (1, False)
 
 
 def test_a_task_is_as_short_as_it_can_be():
@@ -162,6 +165,37 @@ def test_no_longer_owner_is_taken():
 def test_a_removal_is_refused_that_names(count):
     with pytest.raises(ValidationError, match="names"):
         DropTask(database=POLICY.database, restore=RESTORE, deadline_seconds=1, names=["x"] * count)
+
+
+def a_restore_of(**fields):
+    return RestoreTask(backup_uid=UID, database=POLICY.database, **TARGET, **fields)
+
+
+def a_snapshots_restore(**fields):
+    instance = {"region": "eu-central-1", "identifier": "orders"}
+    target = {"identifier": "again"}
+    return SnapshotRestoreTask(restore=RESTORE, instance=instance, target=target, **TARGET, **fields)
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "most"),
+    [
+        pytest.param(a_restore_of, "tables", 1000, id="tables"),
+        pytest.param(a_restore_of, "never_unmasked_of", 8, id="environments"),
+        pytest.param(a_snapshots_restore, "never_unmasked_of", 8, id="environments, of a snapshot"),
+    ],
+)
+def test_a_restore_names_at_most_so_many(make, name, most):
+    assert len(getattr(make(**{name: ["x"] * most}), name)) == most
+    with pytest.raises(ValidationError, match=rf"{name}|{to_camel(name)}"):
+        make(**{name: ["x"] * (most + 1)})
+
+
+@pytest.mark.parametrize("count", [0, 51], ids=["none", "more than a page has"])
+def test_a_deletion_is_refused_of_so_many_backups(count):
+    assert len(DeleteTask(items=[AN_ITEM] * 50, **TARGET).items) == 50
+    with pytest.raises(ValidationError, match="items"):
+        DeleteTask(items=[AN_ITEM] * count, **TARGET)
 
 
 def test_a_deletion_is_refused_that_more_backups_must_stay_for_than_it_deletes_at_most():

@@ -242,6 +242,18 @@ def test_an_error_that_was_never_raised_is_told_without_a_place(context):
     assert (ended.failure.message, ended.leftover) == ("a fault in Holdfast: ValueError", "no abort")
 
 
+def test_while_the_work_runs_the_memory_of_its_tools_is_looked_at(monkeypatch, context):
+    looked = threading.Event()
+    monkeypatch.setattr(supervise, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(supervise, "PEAK", SimpleNamespace(look=looked.set))
+
+    def work():
+        assert looked.wait(ENOUGH)
+        return Result()
+
+    assert runner.supervise(work, context, 2 * ENOUGH).failure is None
+
+
 def test_the_deadline_ends_the_work_and_is_the_failure(context):
     def work():
         context.stop.wait(30)
@@ -324,7 +336,7 @@ def test_no_other_error_of_the_system_is_called_a_full_disk(context, error):
 
 
 def test_the_report_goes_out_before_the_kubelet_kills():
-    assert 0 < supervise.ENDING_SECONDS < GRACE_SECONDS
+    assert GRACE_SECONDS - supervise.ENDING_SECONDS == 5  # to write it in
     assert GRACE_SECONDS == 30  # as Kubernetes gives by itself: whoever drains a node counts on that
 
 
