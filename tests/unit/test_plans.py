@@ -139,11 +139,6 @@ def test_a_clock_that_is_set_back_has_all_planned_anew():
     assert asked.of("shop", "orders").verdicts["u-b35"].keep is True
 
 
-def test_a_backup_of_which_nothing_was_found_out_is_not_good_and_has_no_size():
-    fact = Fact(name="a", uid="u-a", created=NOW)
-    assert (fact.sound, fact.size_bytes) == (False, 0)
-
-
 def test_as_many_reasons_are_said_as_a_status_takes():
     fact = Fact(name="a", uid="u-a", created=NOW)
     verdict = Verdict(fact, True, (), tuple(f"reason {number}" for number in range(20)), None)
