@@ -191,6 +191,10 @@ def test_documented_exit_codes_are_final_and_disruptions_are_not_counted():
     assert rules[1]["onExitCodes"]["values"] == [1, 2, 3, 4, 5, 6, 7, 8, 10]
 
 
+def test_a_pod_that_is_told_to_end_has_the_time_that_kubernetes_gives_by_itself():
+    assert a_pod()["terminationGracePeriodSeconds"] == 30  # whoever drains a node counts on that
+
+
 def test_deadlines_come_in_order_the_runners_own_first():
     spec = a_job(job={"activeDeadlineSeconds": 100, "startTimeoutSeconds": 20})["spec"]
     pod = spec["template"]["spec"]
