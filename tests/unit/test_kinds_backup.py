@@ -6,18 +6,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tests.builders import NOW, UID, a_begun_backup, ago, observed, policy_dict, settings
+from tests.builders import NOW, a_begun_backup, ago, observed, policy_dict, settings
 
 from holdfast import clock, naming
-from holdfast.api.backup import Cleanup, DatabaseBackupStatus, Phase
-from holdfast.contract.paths import TASK_VARIABLE
-from holdfast.contract.task import CleanupTask, parse
+from holdfast.api.backup import DatabaseBackupStatus, Phase
 from holdfast.decide.backup.observation import BACKUP, CLEANUP, DELETION, FORMER, VERIFY
 from holdfast.kube.errors import Refused, Unavailable
 from holdfast.kube.kinds import BACKUPS, JOBS, PODS, POLICIES
 from holdfast.reconcile.cache import Cache
 from holdfast.reconcile.kinds import backup as backups
-from holdfast.reconcile.kinds.backup_jobs import BUILDERS
 from holdfast.reconcile.queue import Key
 from holdfast.reconcile.resource import Resource
 from holdfast.reconcile.sight import Known
@@ -193,16 +190,3 @@ def test_one_that_is_not_known_any_more_is_not_wanted_and_nothing_is_planned_for
     assert not backups.is_wanted(sources, "shop", "gone")
     assert backups._with_plan(sources, o) is o
     assert backups._verdict(sources, Resource.of(a_body())) is None
-
-
-def test_the_job_that_cleans_up_is_the_backups_own_and_is_told_its_folder() -> None:
-    backup = a_begun_backup(cleanup=Cleanup(job_name="orders-1-cleanup", state="Running"), phase=Phase.FAILED)
-    job = BUILDERS[CLEANUP](observed(backup), settings())
-    assert (job["metadata"]["namespace"], job["metadata"]["name"]) == ("shop", "orders-1-cleanup")
-    assert [owner["uid"] for owner in job["metadata"]["ownerReferences"]] == [UID]
-    assert job["metadata"]["labels"][naming.LABEL_POLICY] == "orders"
-    (container,) = job["spec"]["template"]["spec"]["containers"]
-    assert container["image"] == "holdfast-runner-postgres:17"
-    task = parse(next(each["value"] for each in container["env"] if each["name"] == TASK_VARIABLE))
-    assert isinstance(task, CleanupTask)
-    assert backup.status.location == f"s3://backups/{task.key_prefix}"
