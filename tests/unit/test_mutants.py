@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.mutants import kept, reach
+from tests.mutants import kept, plan, reach
 from tests.mutants.changes import mutants_of
+from tests.mutants.noticing import Noticing, Seen
 from tests.mutants.source import Source
 
 FUNCTION = """\
@@ -172,6 +173,22 @@ def test_only_files_that_reach_a_module_are_asked(tmp_path: Path):
     files = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.glob("tests/unit/*.py"))
     asked = reach.those_that_may_run(tmp_path, files, ["a.py"])
     assert asked == [f"tests/unit/test_{name}.py" for name in ("by_a_helper", "by_a_process", "directly")]
+    assert reach.those_that_import(tmp_path, files, "a.py") == {"tests/unit/test_directly.py"}
+
+
+def test_first_are_asked_the_tests_named_after_a_module_then_those_that_import_it_then_the_quickest(tmp_path: Path):
+    (tmp_path / "tests" / "unit").mkdir(parents=True)
+    (tmp_path / "operator" / "holdfast").mkdir(parents=True)
+    (tmp_path / "operator" / "holdfast" / "kept.py").write_text("def f():\n    return 1\n")
+    imports = {"test_quick": "", "test_slow": "", "test_user": "from holdfast.kept import f\n", "test_kept": ""}
+    seconds = {"test_quick": 0.1, "test_slow": 50.0, "test_user": 4.0, "test_kept": 8.0}
+    known = {}
+    for name, text in imports.items():
+        file = f"tests/unit/{name}.py"
+        (tmp_path / file).write_text(text)
+        known[file] = Seen({"kept.py": {2: [f"{file}::test"]}}, {f"{file}::test": seconds[name]})
+    asked = plan.plan(tmp_path, "kept.py", Noticing(known)).tests["kept.py f: 1 -> 2"]
+    assert asked == [f"tests/unit/{name}.py::test" for name in ("test_kept", "test_user", "test_quick")]
 
 
 # A run
