@@ -119,6 +119,12 @@ class Release:
     def policy_crd(self) -> Manifest:
         return json.loads(self.kubectl("get", "crd", f"backuppolicies.{self.group}", "-o", "json"))
 
+    def remove_crds(self) -> None:
+        """Remove all of this life's group: Helm keeps them, and gives them to no release of another namespace."""
+        for name in self.kubectl("get", "crd", "-o", "name").split():
+            if name.endswith(f".{self.group}"):
+                self.kubectl("delete", name)
+
     def eventually(self, what: str, look: Callable[[], Any], seconds: float = 40) -> Any:
         deadline = time.monotonic() + seconds
         while not (found := look()):
@@ -219,13 +225,13 @@ def life(
     place = tmp_path_factory.mktemp(helm.name)
     former = chart_copy(place / "former", release.group, "0.0.9")
     newer = chart_copy(place / "newer", release.group, "0.2.0", {"addedLater": {"type": "string"}})
+    release.remove_crds()  # of a run that was killed
     try:
         yield live(release, former, newer)
     finally:
         for name in (release.name, release.other):
             release.run("uninstall", name, "--ignore-not-found")
-        for plural in ("backuppolicies", "databasebackups"):
-            kubectl("delete", "crd", f"{plural}.{release.group}", "--ignore-not-found")
+        release.remove_crds()
 
 
 def live(release: Release, former: Path, newer: Path) -> Life:
