@@ -1,6 +1,7 @@
 """What holds for the unit tests."""
 
 import functools
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -15,3 +16,12 @@ def one_loader() -> Iterator[None]:
         if sessions:
             patch.setattr(sessions, "create_loader", functools.cache(sessions.create_loader))
         yield
+
+
+@pytest.fixture
+def signals_as_before() -> Iterator[None]:
+    """What runs the runner within a test answers the process's own signals, and leaves that behind."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)

@@ -1,7 +1,6 @@
 """A deletion deletes the data of the backups that it is told, all of it, and nothing of any other in any case."""
 
 import io
-import signal
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -88,14 +87,6 @@ def versioned(monkeypatch, tmp_path):
     monkeypatch.setattr(delete, "AT_ONCE", 1)
     monkeypatch.setattr("holdfast.runner.bucket.store.connect", lambda s3, _: Store(s3, made.s3))
     return made
-
-
-@pytest.fixture
-def signals_as_before():
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 def only(failed):

@@ -4,7 +4,6 @@ import io
 import json
 import os
 import resource
-import signal
 import subprocess
 import sys
 import threading
@@ -31,6 +30,8 @@ from holdfast.runner.pod.log import Log
 from holdfast.runner.pod.result import Result
 from holdfast.runner.pod.stop import Stop
 
+pytestmark = pytest.mark.usefixtures("signals_as_before")
+
 
 @pytest.fixture
 def places(tmp_path):
@@ -45,14 +46,6 @@ def log():
 @pytest.fixture
 def context(places, log):
     return Context(places, Stop(), Log(log), "pod-uid", NOW)
-
-
-@pytest.fixture(autouse=True)
-def signals_as_before():
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 def a_cleanup(**changes):

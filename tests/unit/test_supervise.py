@@ -21,6 +21,8 @@ from holdfast.runner.pod.log import Log
 from holdfast.runner.pod.result import Result, UncleanError
 from holdfast.runner.pod.stop import Stop
 
+pytestmark = pytest.mark.usefixtures("signals_as_before")
+
 
 @pytest.fixture
 def log():
@@ -30,14 +32,6 @@ def log():
 @pytest.fixture
 def context(tmp_path, log):
     return Context(Places(termination_log=tmp_path / "termination-log"), Stop(), Log(log), "pod-uid", NOW)
-
-
-@pytest.fixture(autouse=True)
-def signals_as_before():
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 def test_what_the_work_returns_is_the_end(context):
