@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.mutants import tree
-from tests.mutants.noticing import NOTICED, OPTIONS, SURVIVED
+from tests.mutants.noticing import NOTICED, OPTIONS, SURVIVED, file_of
 from tests.mutants.plan import Plan, near
 from tests.mutants.source import Mutant
 
@@ -33,7 +33,7 @@ def attempt(root: Path, plan: Plan, mutant: Mutant) -> Callable[[Path], int]:
 
 
 def _code(slot: Path, wanted: list[str]) -> int:
-    files = dict.fromkeys(test.partition("::")[0] for test in wanted)
+    files = dict.fromkeys(file_of(test) for test in wanted)
     return pytest.main([*OPTIONS, "-x", *files], plugins=[_First(slot, wanted)])
 
 

@@ -85,7 +85,7 @@ class Results:
 
     def _stamp(self, mutant: Mutant, code: int, said: str) -> str:
         tests = [said] if code == NOTICED and "::" in said else self._plans[mutant.module].tests[mutant.id]
-        files = [str(tree.PACKAGE / mutant.module), *sorted({test.partition("::")[0] for test in tests})]
+        files = [str(tree.PACKAGE / mutant.module), *sorted({noticing.file_of(test) for test in tests})]
         return noticing.digest([self._digest(file).encode() for file in files])
 
     def _digest(self, file: str) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tests.mutants import tree
 from tests.mutants.forks import Done, Forks
-from tests.mutants.noticing import NOTICED, OPTIONS, SURVIVED, UNFIT
+from tests.mutants.noticing import NOTICED, OPTIONS, SURVIVED, UNFIT, file_of
 from tests.mutants.plan import Plan, patience
 from tests.mutants.source import Mutant
 
@@ -25,7 +25,7 @@ def attempt(
     root: Path, forks: Forks, jobs: list[Job], seconds: dict[str, float], tell: Callable[[Done], None]
 ) -> Callable[[Path], int]:
     def work(slot: Path) -> int:
-        files = sorted({test.partition("::")[0] for plan, mutant in jobs for test in plan.tests[mutant.id]})
+        files = sorted({file_of(test) for plan, mutant in jobs for test in plan.tests[mutant.id]})
         loop = _Loop(root, forks, jobs, seconds, tell)
         code = pytest.main([*OPTIONS, *files], plugins=[loop])
         if not loop.ended:

@@ -80,6 +80,10 @@ def look(root: Path, forks: Forks, kept: Path, modules: list[str]) -> Noticing:
     return Noticing({file: _read(place) for file, place in places.items()})
 
 
+def file_of(test: str) -> str:
+    return test.partition("::")[0]
+
+
 def digest(parts: list[bytes]) -> str:
     whole = hashlib.sha256()
     for part in parts:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.mutants import reach, tree
 from tests.mutants.changes import mutants_of
-from tests.mutants.noticing import Noticing
+from tests.mutants.noticing import Noticing, file_of
 from tests.mutants.source import Mutant, Source
 
 # Seconds of tests for one fault: what is beyond is not asked. On a busy machine each test takes several times its own.
@@ -40,7 +40,7 @@ def plan(root: Path, module: str, known: Noticing) -> Plan:
     text = (root / tree.PACKAGE / module).read_text()
     made = Plan(module, Source(text), mutants_of(module, text))
     has_functions = any(mutant.function for mutant in made.mutants)
-    own = reach.those_that_import(root, {_file(test) for test in known.seconds}, module)
+    own = reach.those_that_import(root, {file_of(test) for test in known.seconds}, module)
     for mutant in made.mutants:
         at_import = mutant.function is None
         tests = (
@@ -60,7 +60,7 @@ def plan(root: Path, module: str, known: Noticing) -> Plan:
 def near(module: str, test: str) -> bool:
     """Whether a test stands in a file that is named after the module or its folder."""
     folder, _, name = module.removesuffix(".py").rpartition("/")
-    file = Path(_file(test)).stem
+    file = Path(file_of(test)).stem
     return file.endswith(name) or file.startswith(f"test_{folder.replace('/', '_')}_{name}")
 
 
@@ -82,15 +82,11 @@ def _who_reads(root: Path, mutant: Mutant, known: Noticing, *, has_functions: bo
     return ((found & whole if has_functions else found) | named) or whole
 
 
-def _file(test: str) -> str:
-    return test.partition("::")[0]
-
-
 def _in_order(module: str, own: set[str], tests: set[str], seconds: dict[str, float]) -> list[str]:
     """Those that are named after the module first, then those whose file imports it, then the quickest."""
 
     def order(test: str) -> tuple[bool, bool, float, str]:
-        return not near(module, test), _file(test) not in own, seconds.get(test, 0.0), test
+        return not near(module, test), file_of(test) not in own, seconds.get(test, 0.0), test
 
     chosen, spent = [], 0.0
     for test in sorted(tests, key=order):
