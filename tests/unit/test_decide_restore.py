@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.builders import NOW, a_begun_backup, a_pod, a_policy, ago, settings
-from tests.restores import (
+from tests.restore_views import (
     FIRST,
     LISTED,
     POLICY,

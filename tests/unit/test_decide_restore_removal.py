@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from tests.builders import NOW, a_failure, a_pod, a_policy, a_sqlite_policy, ago
-from tests.restores import (
+from tests.restore_views import (
     LISTED,
     POLICY,
     STRANGER,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from tests.builders import NOW, a_pod, ago
-from tests.restores import LISTED, LOST, a_begun_restore, a_failing_restore, a_success, its_job, with_job
+from tests.restore_views import LISTED, LOST, a_begun_restore, a_failing_restore, a_success, its_job, with_job
 
 from holdfast.api.backup import Ending
 from holdfast.api.restore_status import Phase

@@ -5,7 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.builders import NOW, UID, a_failure, a_job, a_pod, a_policy, a_sqlite_policy, ago, settings
+from tests.builders import NOW, UID, a_failure, a_pod, a_policy, a_sqlite_policy, ago, settings
+from tests.restore_views import its_job
 
 from holdfast.api.guard import Impact
 from holdfast.api.job import PodWanted
@@ -53,10 +54,6 @@ def seen(
 def step(o: Observation) -> Any:
     assert o.restore.status.resolved is not None
     return impact.step(o, o.restore.status.resolved, NOW)
-
-
-def its_job(**changes: Any) -> JobView:
-    return a_job(kind="DatabaseRestore", **changes)
 
 
 def told(kind: str = impact.CHECKS, **changes: Any) -> Report:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from tests.builders import NOW, UID, a_failure, a_job, a_pod, a_policy, a_sqlite_policy, ago, settings
+from tests.restore_views import its_job
 
 from holdfast import naming
 from holdfast.api.job import LOG_SECONDS, PodWanted
@@ -52,10 +53,6 @@ def removing(job: JobView | None = None, *pods: Any, refusal: str | None = None,
 
 def decide(o: Observation, now: datetime = NOW) -> Any:
     return removal.decide(o, now)
-
-
-def its_job(**changes: Any) -> JobView:
-    return a_job(kind="DatabaseRestore", **changes)
 
 
 # the replaced database

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from pydantic import ValidationError
 from tests.builders import NOW
-from tests.restores import a_begun_restore, a_failing_restore, its_job
+from tests.restore_views import a_begun_restore, a_failing_restore, its_job
 
 from holdfast.api.backup import Ending
 from holdfast.api.restore import DatabaseRestoreSpec

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from tests.builders import NOW, ago
-from tests.restores import a_restore
+from tests.restore_views import a_restore
 
 from holdfast.decide.decision import Announcement
 from holdfast.decide.restore import waits
